@@ -1,0 +1,144 @@
+"""Strided loops: one form for every operator that has no kernel of its own.
+
+    for i in space:  out[output(i)] = finish(combine over r of body(in_0[inputs[0](i, r)], in_1[...], ...))
+
+An operator that can say this gets a numpy row kernel and C for nothing. Indices are affine in the loop counters, plus
+an optional value read from an integer operand (a gather).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyc.ir.errors import IRError
+from tinyc.ir.expr import Arg, Call, Expr, evaluate
+from tinyc.ir.tensor import Array
+
+
+@dataclass(frozen=True)
+class Via:
+    """An indirect index: operand `operand`'s element at this point of the loops, limited to 0..count-1, times scale."""
+
+    operand: int
+    scale: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Index:
+    """A flat element number: `offset + sum(strides[d] * counter[d])`, plus what `via` adds."""
+
+    offset: int
+    strides: tuple[int, ...]
+    via: Via | None = None
+
+
+@dataclass(frozen=True)
+class Loops:
+    """A loop nest. The last `reduced` dimensions of `space` are reduced by `combine` ("add", "mul", "max" or "min").
+
+    `body` sees one argument an operand. `finish`, where given, sees the reduced value as its only argument. A float
+    sum is accumulated in float64 by the interpreter and in float32 by the C.
+    """
+
+    space: tuple[int, ...]
+    inputs: tuple[Index, ...]
+    output: Index
+    body: Expr
+    reduced: int = 0
+    combine: str = ""
+    finish: Expr | None = None
+
+    def __post_init__(self) -> None:
+        parallel = len(self.space) - self.reduced
+        if any(len(i.strides) != len(self.space) for i in self.inputs) or len(self.output.strides) != parallel:
+            raise IRError("each index of a loop nest has one stride a dimension")
+        if bool(self.reduced) != bool(self.combine):
+            raise IRError("a loop nest that reduces needs a combining function, and no other has one")
+        if self.reduced and 0 in self.space[parallel:]:
+            raise IRError("a reduction over no elements")
+
+
+def contiguous(shape: Sequence[int]) -> tuple[int, ...]:
+    """Row-major strides of a shape, in elements."""
+    strides = [1] * len(shape)
+    for d in range(len(shape) - 2, -1, -1):
+        strides[d] = strides[d + 1] * shape[d + 1]
+    return tuple(strides)
+
+
+def broadcast_strides(shape: Sequence[int], to: Sequence[int]) -> tuple[int, ...]:
+    """Strides that read an array of `shape` as if broadcast (numpy's rules) to the shape `to`."""
+    lead = len(to) - len(shape)
+    own = contiguous(shape)
+    return (0,) * lead + tuple(0 if d == 1 else s for d, s in zip(shape, own, strict=True))
+
+
+def run(nest: Loops, operands: Sequence[Array], out: Array) -> None:
+    """Executes a nest on flat arrays, writing into the flat array `out`. Raises `IRError` on an index out of range."""
+    if 0 in nest.space:
+        return
+    views = [_view(nest, k, operands) for k in range(len(nest.inputs))]
+    parallel = nest.space[: len(nest.space) - nest.reduced]
+    axes = tuple(range(len(parallel), len(nest.space)))
+    body = nest.body
+    floats = body.dtype.is_float
+    if nest.reduced and nest.combine == "add" and isinstance(body, Call) and body.fn == "mul" and body.args == _product(body):
+        letters = list(range(len(nest.space)))
+        kind = np.float64 if floats else body.dtype.numpy
+        value = np.einsum(views[0], letters, views[1], letters, letters[: len(parallel)], dtype=kind, casting="same_kind")
+    else:
+        value = np.broadcast_to(evaluate(body, views), nest.space)
+        if nest.combine == "add":
+            value = value.sum(axis=axes, dtype=np.float64 if floats else body.dtype.numpy)
+        elif nest.combine == "mul":
+            value = value.prod(axis=axes, dtype=np.float64 if floats else body.dtype.numpy)
+        elif nest.combine:
+            value = (value.max if nest.combine == "max" else value.min)(axis=axes)
+    value = value.astype(body.dtype.numpy, copy=False)
+    if nest.finish is not None:
+        value = evaluate(nest.finish, [value])
+    target = _strided(out, nest.output, parallel)
+    target[...] = value.astype(out.dtype, copy=False)
+
+
+def _product(body: Call) -> tuple[Expr, ...]:
+    return (Arg(body.args[0].dtype, 0), Arg(body.args[-1].dtype, 1))
+
+
+def _view(nest: Loops, number: int, operands: Sequence[Array]) -> Array:
+    """Operand `number` as an array of the nest's whole space."""
+    index = nest.inputs[number]
+    if index.via is None:
+        return _strided(operands[number], index, nest.space)
+    flat = np.full(nest.space, index.offset, dtype=np.int64)
+    for d, stride in enumerate(index.strides):
+        shape = [1] * len(nest.space)
+        shape[d] = nest.space[d]
+        flat = flat + (np.arange(nest.space[d], dtype=np.int64) * stride).reshape(shape)
+    via = index.via
+    chosen = _strided(operands[via.operand], nest.inputs[via.operand], nest.space).astype(np.int64)
+    flat = flat + via.scale * np.clip(chosen, 0, via.count - 1)
+    if flat.min() < 0 or flat.max() >= operands[number].size:
+        raise IRError("a gather reads outside its operand")
+    return np.asarray(operands[number][flat])
+
+
+def _strided(array: Array, index: Index, space: Sequence[int]) -> Array:
+    reach = [s * (n - 1) for s, n in zip(index.strides, space, strict=True)]
+    low = index.offset + sum(min(r, 0) for r in reach)
+    high = index.offset + sum(max(r, 0) for r in reach)
+    if low < 0 or high >= array.size:
+        raise IRError(f"a loop nest touches elements {low} to {high} of an operand that has {array.size}")
+    return np.lib.stride_tricks.as_strided(
+        array[index.offset :], tuple(space), tuple(s * array.itemsize for s in index.strides)
+    )
+
+
+def iterations(nest: Loops) -> int:
+    """How often the body runs."""
+    return math.prod(nest.space)

@@ -1,0 +1,168 @@
+"""The tensor level: a module is an immutable list of named equations in SSA form.
+
+    module = inputs, then nodes `%name = op(operands)`, then outputs
+
+A pass never changes a module, it makes another one. Values carry their types; who produces and who uses a value is
+derived (`producer`, `users`), so it can never be stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from tinyc.ir.errors import IRError
+from tinyc.ir.op import Op, Value
+from tinyc.ir.ops.constant import Constant
+from tinyc.ir.tensor import Array, Tensor
+from tinyc.ir.types import TensorType
+
+
+@dataclass(frozen=True)
+class Node:
+    """An equation: `result = op`. `loc` says where it came from: names of ONNX nodes, joined by `+` when merged."""
+
+    result: Value
+    op: Op
+    loc: str = ""
+
+    @property
+    def where(self) -> str:
+        """What errors call this node."""
+        return f"{self.op.mnemonic} {self.result}" + (f" (from {self.loc})" if self.loc else "")
+
+
+@dataclass(frozen=True)
+class Module:
+    """A network: inputs, equations in an order where operands come before uses, and outputs."""
+
+    name: str
+    inputs: tuple[Value, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[Value, ...]
+
+    @cached_property
+    def producer(self) -> Mapping[Value, Node]:
+        """The node that computes each value; inputs have none."""
+        return {node.result: node for node in self.nodes}
+
+    @cached_property
+    def users(self) -> Mapping[Value, tuple[Node, ...]]:
+        """The nodes that use each value, in order, each once; being an output is not a use."""
+        found: dict[Value, list[Node]] = {v: [] for v in (*self.inputs, *(n.result for n in self.nodes))}
+        for node in self.nodes:
+            for value in dict.fromkeys(node.op.operands):
+                found[value].append(node)
+        return {value: tuple(nodes) for value, nodes in found.items()}
+
+    def constant(self, value: Value | None) -> Array | None:
+        """The array of a value that a `constant` produces, else None."""
+        node = self.producer.get(value) if value is not None else None
+        return node.op.data.array if node is not None and isinstance(node.op, Constant) else None
+
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(node.op.macs() for node in self.nodes)
+
+    def constants(self) -> Iterator[tuple[Value, Tensor]]:
+        """The constants, in order."""
+        for node in self.nodes:
+            if isinstance(node.op, Constant):
+                yield node.result, node.op.data
+
+    def __str__(self) -> str:
+        from tinyc.ir.text import format_module
+
+        return format_module(self).text
+
+
+class Builder:
+    """Makes a module node by node, keeping names unique.
+
+        b = Builder("net")
+        x = b.input("x", TensorType((1, 4), DType.F32))
+        m = b.build([b.add(Clamp(x, min=0.0))])
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._inputs: list[Value] = []
+        self._nodes: list[Node] = []
+        self._names: set[str] = set()
+        self._counters: dict[str, int] = {}
+        self._producer: dict[Value, Node] = {}
+
+    def fresh(self, hint: str) -> str:
+        """A name not yet used: the hint, or the hint with a number."""
+        name = hint
+        while name in self._names:
+            self._counters[hint] = self._counters.get(hint, 0) + 1
+            name = f"{hint}_{self._counters[hint]}"
+        self._names.add(name)
+        return name
+
+    def input(self, name: str, type: TensorType) -> Value:
+        """Adds an input."""
+        value = Value(self.fresh(name), type)
+        self._inputs.append(value)
+        return value
+
+    def add(self, op: Op, name: str = "", loc: str = "") -> Value:
+        """Adds a node and returns its result; the name defaults to the operator's mnemonic."""
+        value = Value(self.fresh(name or op.mnemonic), op.type)
+        node = Node(value, op, loc)
+        self._nodes.append(node)
+        self._producer[value] = node
+        return value
+
+    def constant(self, data: object, name: str = "constant", loc: str = "") -> Value:
+        """Adds a constant."""
+        return self.add(Constant(data if isinstance(data, Tensor) else Tensor(data)), name, loc)  # type: ignore[arg-type]
+
+    def node(self, value: Value) -> Node | None:
+        """The node that produces a value added so far; None for inputs."""
+        return self._producer.get(value)
+
+    def build(self, outputs: Sequence[Value]) -> Module:
+        """The module, verified."""
+        module = Module(self._name, tuple(self._inputs), tuple(self._nodes), tuple(outputs))
+        verify(module)
+        return module
+
+
+def verify(module: Module) -> None:
+    """Checks what every module must satisfy: unique names, operands defined before use with the types they are used
+    with, result types as inferred, outputs defined. Raises `IRError` naming the node."""
+    defined: dict[str, Value] = {}
+
+    def define(value: Value, where: str) -> None:
+        if value.name in defined:
+            raise IRError(f"the name {value} is taken already", where)
+        defined[value.name] = value
+
+    def use(value: Value, where: str) -> None:
+        known = defined.get(value.name)
+        if known is None:
+            raise IRError(f"{value} is used before it is defined", where)
+        if known.type != value.type:
+            raise IRError(f"{value} is {known.type}, used as {value.type}", where)
+
+    for value in module.inputs:
+        define(value, f"input {value}")
+    for node in module.nodes:
+        for value in node.op.operands:
+            use(value, node.where)
+        if node.result.type != node.op.type:
+            raise IRError(f"has type {node.op.type}, declared {node.result.type}", node.where)
+        define(node.result, node.where)
+    if not module.outputs:
+        raise IRError("a module has at least one output", f"module {module.name}")
+    for value in module.outputs:
+        use(value, f"output {value}")
+
+
+def merge_locs(*locs: str) -> str:
+    """The location of a node made from others: their distinct parts, in order."""
+    parts = [part for loc in locs for part in loc.split("+") if part]
+    return "+".join(dict.fromkeys(parts))

@@ -1,0 +1,279 @@
+"""What an operator is: a frozen dataclass whose fields are its operands and attributes.
+
+A subclass is the single place of one operator: its documentation (the docstring), its fields, its type inference
+(`infer`), its meaning (`evaluate`, in numpy), its multiply-accumulate count (`macs`) and how it falls into rows
+(`row_form`) or loops (`loops`). Constructor checks, the text form, the parser and the documentation page are derived
+from the fields; see `fields_of`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+import types
+import typing
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any, ClassVar, TypeVar
+
+from tinyc.ir.errors import IRError
+from tinyc.ir.loops import Loops
+from tinyc.ir.tensor import Array, Tensor
+from tinyc.ir.types import DType, TensorType
+
+
+@dataclass(frozen=True)
+class Value:
+    """An SSA value: a name, unique within its module, and a type."""
+
+    name: str
+    type: TensorType
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the value."""
+        return self.type.shape
+
+    @property
+    def dtype(self) -> DType:
+        """The element type of the value."""
+        return self.type.dtype
+
+    def with_rows(self, rows: int) -> Value:
+        """The same value cut to `rows` rows (axis 1)."""
+        return Value(self.name, TensorType((self.shape[0], rows, *self.shape[2:]), self.dtype))
+
+    def __str__(self) -> str:
+        return f"%{self.name}"
+
+
+class FieldKind(enum.Enum):
+    """What a field of an operator holds."""
+
+    OPERAND = "operand"
+    OPTIONAL = "optional operand"
+    VARIADIC = "variadic operand"
+    ATTRIBUTE = "attribute"
+
+
+REQUIRED: Any = object()
+"""The `default` of a field that has none."""
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """A field of an operator class, read from its annotation. `base` is the attribute's (element) type."""
+
+    name: str
+    kind: FieldKind
+    base: type = Value
+    is_tuple: bool = False
+    default: Any = REQUIRED
+
+
+class RowMode(enum.Enum):
+    """What stands for input rows outside the tensor: a row of the pad value, or nothing (the window shrinks)."""
+
+    FILL = "fill"
+    CLIP = "clip"
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which rows of an operand one output row reads: row `r` reads rows `r * stride - pad + k * dilation`, k < size."""
+
+    size: int = 1
+    stride: int = 1
+    dilation: int = 1
+    pad: int = 0
+    mode: RowMode = RowMode.FILL
+
+    def rows(self, row: int) -> tuple[int, ...]:
+        """The rows read by output row `row`; some may lie outside the operand."""
+        first = row * self.stride - self.pad
+        return tuple(first + k * self.dilation for k in range(self.size))
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether output row r reads input row r and no other."""
+        return self == Window()
+
+
+@dataclass(frozen=True)
+class RowForm:
+    """How an operator falls into rows (axis 1 of a rank-4 NHWC tensor).
+
+    `windows` has one entry an operand, in operand order; `None` where the operand is read whole.
+    """
+
+    windows: tuple[Window | None, ...]
+
+
+OpT = TypeVar("OpT", bound="Op")
+
+
+@dataclass(frozen=True)
+class Op:
+    """Base of all operators. `mnemonic` is the spelling in the text form."""
+
+    mnemonic: ClassVar[str] = ""
+
+    def __init_subclass__(cls, mnemonic: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if mnemonic:
+            cls.mnemonic = mnemonic
+            if mnemonic in _REGISTRY:
+                raise TypeError(f"two operators are called {mnemonic}")
+            _REGISTRY[mnemonic] = cls
+
+    def __post_init__(self) -> None:
+        for spec in fields_of(type(self)):
+            _check_field(self, spec, getattr(self, spec.name))
+        _ = self.type
+
+    def infer(self) -> TensorType:
+        """The type of the result. Raises `IRError` when operands and attributes do not fit each other."""
+        raise NotImplementedError
+
+    def evaluate(self, *operands: Array) -> Array:
+        """The meaning: the result for these operand arrays, in `operands` order."""
+        raise NotImplementedError
+
+    def macs(self) -> int:
+        """Multiply-accumulates of one evaluation; only operators that are sums of products count."""
+        return 0
+
+    def row_form(self) -> RowForm | None:
+        """How the operator falls into rows, or None: it then takes whole tensors as one row."""
+        return None
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        """The operator that computes `rows` output rows (1, or all of them for a pointwise operator).
+
+        `valid` is the number of input rows inside the operand, for windows that clip. Only for operators with a row form.
+        """
+        raise NotImplementedError
+
+    def loops(self) -> tuple[Loops, ...] | None:
+        """The operator as strided loops, from which generic kernels are made; None where it has a kernel of its own."""
+        return None
+
+    def is_view(self) -> bool:
+        """Whether the result has the bytes of the first operand, in the same order."""
+        return False
+
+    @cached_property
+    def type(self) -> TensorType:
+        """The type of the result."""
+        try:
+            return self.infer()
+        except IRError as error:
+            if error.where:
+                raise
+            raise IRError(error.message, self.mnemonic) from None
+
+    @cached_property
+    def operands(self) -> tuple[Value, ...]:
+        """All operands in field order; absent optional ones are left out."""
+        found: list[Value] = []
+        for spec in fields_of(type(self)):
+            if spec.kind is FieldKind.ATTRIBUTE:
+                continue
+            value = getattr(self, spec.name)
+            if spec.kind is FieldKind.VARIADIC:
+                found.extend(value)
+            elif value is not None:
+                found.append(value)
+        return tuple(found)
+
+    def arguments(self, arrays: typing.Sequence[Array]) -> list[Array | None]:
+        """Spreads arrays given for `operands` to the parameters of `evaluate`: None for absent optional operands."""
+        rest = iter(arrays)
+        out: list[Array | None] = []
+        for spec in fields_of(type(self)):
+            if spec.kind is FieldKind.VARIADIC:
+                out.extend(next(rest) for _ in getattr(self, spec.name))
+            elif spec.kind is not FieldKind.ATTRIBUTE:
+                out.append(None if getattr(self, spec.name) is None else next(rest))
+        return out
+
+    def run(self, arrays: typing.Sequence[Array]) -> Array:
+        """Evaluates on arrays given for `operands`; the result has exactly the inferred type."""
+        result = self.evaluate(*typing.cast("list[Array]", self.arguments(arrays)))
+        return result.astype(self.type.dtype.numpy, copy=False).reshape(self.type.shape)
+
+    def replace_operands(self: OpT, mapping: typing.Mapping[Value, Value]) -> OpT:
+        """The same operator with operands substituted; itself when nothing changes."""
+        changes: dict[str, Any] = {}
+        for spec in fields_of(type(self)):
+            if spec.kind is FieldKind.ATTRIBUTE:
+                continue
+            old = getattr(self, spec.name)
+            new: Any
+            if spec.kind is FieldKind.VARIADIC:
+                new = tuple(mapping.get(v, v) for v in old)
+            else:
+                new = None if old is None else mapping.get(old, old)
+            if new != old:
+                changes[spec.name] = new
+        return dataclasses.replace(self, **changes) if changes else self
+
+    def with_operands(self: OpT, values: typing.Sequence[Value]) -> OpT:
+        """The same operator on these operands, given in `operands` order (their types may differ)."""
+        rest = iter(values)
+        changes: dict[str, Any] = {}
+        for spec in fields_of(type(self)):
+            if spec.kind is FieldKind.VARIADIC:
+                changes[spec.name] = tuple(next(rest) for _ in getattr(self, spec.name))
+            elif spec.kind is not FieldKind.ATTRIBUTE and getattr(self, spec.name) is not None:
+                changes[spec.name] = next(rest)
+        return dataclasses.replace(self, **changes)
+
+
+_REGISTRY: dict[str, type[Op]] = {}
+
+
+def registry() -> dict[str, type[Op]]:
+    """All operator classes by mnemonic, in alphabetical order."""
+    import tinyc.ir.ops  # noqa: F401  (importing it registers the operators)
+
+    return dict(sorted(_REGISTRY.items()))
+
+
+@cache
+def fields_of(cls: type[Op]) -> tuple[FieldSpec, ...]:
+    """The fields of an operator class, in order, classified by their annotations."""
+    hints = typing.get_type_hints(cls)
+    return tuple(_field_spec(cls, f, hints[f.name]) for f in dataclasses.fields(cls))
+
+
+def _field_spec(cls: type[Op], field: dataclasses.Field[Any], hint: Any) -> FieldSpec:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    default = REQUIRED if field.default is dataclasses.MISSING else field.default
+    if hint is Value:
+        return FieldSpec(field.name, FieldKind.OPERAND)
+    if origin in (types.UnionType, typing.Union) and set(args) == {Value, type(None)}:
+        return FieldSpec(field.name, FieldKind.OPTIONAL, default=default)
+    if origin is tuple and args[0] is Value:
+        return FieldSpec(field.name, FieldKind.VARIADIC, is_tuple=True)
+    base = args[0] if origin is tuple else hint
+    allowed = isinstance(base, type) and (base in (int, float, bool, str, Tensor) or issubclass(base, enum.Enum))
+    if not allowed:
+        raise TypeError(f"{cls.__name__}.{field.name}: {hint} is not a type an operator field can have")
+    return FieldSpec(field.name, FieldKind.ATTRIBUTE, base, origin is tuple, default)
+
+
+def _check_field(op: Op, spec: FieldSpec, value: Any) -> None:
+    """The constructor check: each field holds what its annotation says."""
+    want = "a tuple of " + spec.base.__name__ if spec.is_tuple else spec.base.__name__
+    if spec.kind is FieldKind.OPTIONAL and value is None:
+        return
+    items = value if spec.is_tuple and isinstance(value, tuple) else (value,)
+    right = spec.is_tuple == isinstance(value, tuple) and all(
+        isinstance(v, spec.base) and not (spec.base is int and isinstance(v, bool)) for v in items
+    )
+    if not right:
+        raise IRError(f"field {spec.name} takes {want}, not {value!r}", op.mnemonic)
+    if spec.base is float and any(math.isnan(v) for v in items):
+        raise IRError(f"field {spec.name} cannot be NaN", op.mnemonic)

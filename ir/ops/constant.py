@@ -1,0 +1,22 @@
+"""Constants: weights and folded values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyc.ir.op import Op
+from tinyc.ir.tensor import Array, Tensor
+from tinyc.ir.types import TensorType
+
+
+@dataclass(frozen=True)
+class Constant(Op, mnemonic="constant"):
+    """A value known at compile time. The text form writes small data in place and names large data."""
+
+    data: Tensor
+
+    def infer(self) -> TensorType:
+        return self.data.type
+
+    def evaluate(self, *operands: Array) -> Array:
+        return self.data.array

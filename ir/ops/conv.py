@@ -1,0 +1,201 @@
+"""Convolutions over NHWC rows, with the bias and the activation's limits fused in."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyc.ir.errors import IRError
+from tinyc.ir.op import Op, RowForm, Value, Window
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import TensorType
+
+
+@dataclass(frozen=True)
+class Spatial(Op):
+    """Base of operators that slide a window over the rows and columns of an NHWC operand.
+
+    pads are (top, left, bottom, right); strides and dilations are (vertical, horizontal).
+    """
+
+    x: Value
+
+    def window(self) -> tuple[int, int]:
+        """Height and width of the window."""
+        raise NotImplementedError
+
+    def geometry(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Strides, dilations and pads."""
+        raise NotImplementedError
+
+    def output_size(self) -> tuple[int, int]:
+        """Height and width of the result. Raises `IRError` when no window fits or the geometry is malformed."""
+        strides, dilations, pads = self.geometry()
+        if self.x.type.rank != 4:
+            raise IRError(f"takes an NHWC operand of 4 dimensions, not {self.x.type}")
+        if len(strides) != 2 or len(dilations) != 2 or len(pads) != 4:
+            raise IRError("takes 2 strides, 2 dilations and 4 pads (top, left, bottom, right)")
+        if min(strides) < 1 or min(dilations) < 1 or min(pads) < 0 or min(self.window()) < 1:
+            raise IRError("window, strides and dilations are at least 1 and pads at least 0")
+        sizes = []
+        for axis in (0, 1):
+            extent = dilations[axis] * (self.window()[axis] - 1) + 1
+            room = self.x.shape[1 + axis] + pads[axis] + pads[2 + axis] - extent
+            if room < 0:
+                raise IRError(f"a window of {extent} {('rows', 'columns')[axis]} does not fit {self.x.type} with pads {list(pads)}")
+            sizes.append(room // strides[axis] + 1)
+        return sizes[0], sizes[1]
+
+
+def patches(op: Spatial, x: Array, pad_value: float) -> list[tuple[int, int, Array]]:
+    """For each place (ky, kx) of the window, the operand's elements it meets, NHWC at the result's size."""
+    (sy, sx), (dy, dx), (top, left, bottom, right) = op.geometry()
+    height, width = op.output_size()
+    padded = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=pad_value)
+    kh, kw = op.window()
+    return [
+        (ky, kx, padded[:, ky * dy : ky * dy + sy * (height - 1) + 1 : sy, kx * dx : kx * dx + sx * (width - 1) + 1 : sx])
+        for ky in range(kh)
+        for kx in range(kw)
+    ]
+
+
+@dataclass(frozen=True)
+class Convolution(Spatial):
+    """Base of both convolutions: weights, an optional bias, geometry, pad value and the fused activation's limits.
+
+    Sums are accumulated in float64 and rounded once: the reference every float kernel is measured against.
+    """
+
+    w: Value
+    b: Value | None = None
+    strides: tuple[int, ...] = (1, 1)
+    pads: tuple[int, ...] = (0, 0, 0, 0)
+    dilations: tuple[int, ...] = (1, 1)
+    pad_value: float = 0.0
+    min: float = -math.inf
+    max: float = math.inf
+
+    def geometry(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        return self.strides, self.dilations, self.pads
+
+    def out_channels(self) -> int:
+        """Channels of the result."""
+        raise NotImplementedError
+
+    def check_weights(self) -> None:
+        """Raises `IRError` when the weights do not fit the operand."""
+        raise NotImplementedError
+
+    def infer(self) -> TensorType:
+        height, width = self.output_size()
+        self.check_weights()
+        if self.b is not None and self.b.shape != (self.out_channels(),):
+            raise IRError(f"the bias {self.b.type} has not one entry an output channel ({self.out_channels()})")
+        if self.min > self.max:
+            raise IRError(f"min {self.min} is above max {self.max}")
+        return TensorType((self.x.shape[0], height, width, self.out_channels()), self.x.dtype)
+
+    def finish(self, total: Array, bias: Array | None) -> Array:
+        """Adds the bias, rounds and limits."""
+        if bias is not None:
+            total = total + bias.astype(np.float64)
+        return np.clip(total, self.min, self.max).astype(self.x.dtype.numpy)
+
+    def row_form(self) -> RowForm | None:
+        if self.x.shape[0] != 1:
+            return None
+        window = Window(self.window()[0], self.strides[0], self.dilations[0], self.pads[0])
+        return RowForm((window,) + (None,) * (len(self.operands) - 1))
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        taken = rows if self.window()[0] == 1 else self.window()[0]
+        return dataclasses.replace(
+            self,
+            x=self.x.with_rows(taken),
+            strides=(1, self.strides[1]),
+            pads=(0, self.pads[1], 0, self.pads[3]),
+            dilations=(1, self.dilations[1]),
+        )
+
+
+@dataclass(frozen=True)
+class Conv2d(Convolution, mnemonic="conv2d"):
+    """2-D convolution. Weights are [out_channels, kernel_height, kernel_width, in_channels / groups] (OHWI).
+
+    y = clamp(sum over window and input channels of x * w + b, min, max); outside the operand x is pad_value.
+    """
+
+    groups: int = 1
+
+    def window(self) -> tuple[int, int]:
+        return self.w.shape[1], self.w.shape[2]
+
+    def out_channels(self) -> int:
+        return self.w.shape[0]
+
+    def check_weights(self) -> None:
+        channels = self.x.shape[3]
+        if self.w.type.rank != 4 or self.groups < 1 or channels != self.w.shape[3] * self.groups or self.w.shape[0] % self.groups:
+            raise IRError(f"weights {self.w.type} do not fit {self.x.type} in {self.groups} group(s)")
+
+    def output_size(self) -> tuple[int, int]:
+        if self.w.type.rank != 4:
+            raise IRError(f"weights have 4 dimensions (OHWI), not {self.w.type}")
+        return super().output_size()
+
+    def evaluate(self, *operands: Array) -> Array:
+        x, w, b = operands
+        inputs, outputs = self.w.shape[3], self.w.shape[0] // self.groups
+        total = np.zeros(self.type.shape, np.float64)
+        weights = w.astype(np.float64)
+        for ky, kx, patch in patches(self, x.astype(np.float64), self.pad_value):
+            for g in range(self.groups):
+                out = slice(g * outputs, (g + 1) * outputs)
+                total[..., out] += patch[..., g * inputs : (g + 1) * inputs] @ weights[out, ky, kx].T
+        return self.finish(total, b)
+
+    def macs(self) -> int:
+        return self.type.size * self.w.shape[1] * self.w.shape[2] * self.w.shape[3]
+
+
+@dataclass(frozen=True)
+class DepthwiseConv2d(Convolution, mnemonic="depthwise_conv2d"):
+    """Depthwise convolution. Weights are [kernel_height, kernel_width, in_channels * multiplier].
+
+    Output channel c * multiplier + m sees input channel c alone; the rest is as in `conv2d`.
+    """
+
+    def window(self) -> tuple[int, int]:
+        return self.w.shape[0], self.w.shape[1]
+
+    def out_channels(self) -> int:
+        return self.w.shape[2]
+
+    def multiplier(self) -> int:
+        """Output channels for each input channel."""
+        return self.w.shape[2] // self.x.shape[3]
+
+    def check_weights(self) -> None:
+        if self.x.shape[3] < 1 or self.w.shape[2] < 1 or self.w.shape[2] % self.x.shape[3]:
+            raise IRError(f"weights {self.w.type} have not a multiple of the {self.x.shape[3]} input channels")
+
+    def output_size(self) -> tuple[int, int]:
+        if self.w.type.rank != 3:
+            raise IRError(f"weights have 3 dimensions (HWC), not {self.w.type}")
+        return super().output_size()
+
+    def evaluate(self, *operands: Array) -> Array:
+        x, w, b = operands
+        wide = np.repeat(x.astype(np.float64), self.multiplier(), axis=3)
+        total = np.zeros(self.type.shape, np.float64)
+        weights = w.astype(np.float64)
+        for ky, kx, patch in patches(self, wide, self.pad_value):
+            total += patch * weights[ky, kx]
+        return self.finish(total, b)
+
+    def macs(self) -> int:
+        return self.type.size * self.w.shape[0] * self.w.shape[1]

@@ -1,0 +1,341 @@
+"""Elementwise operators: one scalar expression each, operands broadcast by numpy's rules.
+
+Adding one is a class of a few lines: its operands and its `scalar`. Type inference, meaning, rows and C follow.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyc.ir import expr
+from tinyc.ir.errors import IRError
+from tinyc.ir.expr import Arg, Expr, call, select
+from tinyc.ir.loops import Index, Loops, broadcast_strides, contiguous
+from tinyc.ir.op import Op, RowForm, Value, Window
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType, TensorType
+
+
+@dataclass(frozen=True)
+class Elementwise(Op):
+    """Base: the result's element is `scalar` of the operands' elements."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        """The expression, given one argument an operand."""
+        raise NotImplementedError
+
+    def expression(self) -> Expr:
+        """The expression over this operator's own operands."""
+        return self.scalar(*(Arg(v.dtype, k) for k, v in enumerate(self.operands)))
+
+    def infer(self) -> TensorType:
+        try:
+            shape = np.broadcast_shapes(*(v.shape for v in self.operands))
+        except ValueError:
+            shapes = " and ".join(str(v.type) for v in self.operands)
+            raise IRError(f"{shapes} do not broadcast to one shape") from None
+        return TensorType(tuple(int(d) for d in shape), self.expression().dtype)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.broadcast_to(expr.evaluate(self.expression(), operands), self.type.shape)
+
+    def row_form(self) -> RowForm | None:
+        shape = self.type.shape
+        if len(shape) != 4 or shape[0] != 1:
+            return None
+        windows = tuple(Window() if v.type.rank == 4 and v.shape[1] == shape[1] else None for v in self.operands)
+        return RowForm(windows) if any(windows) else None
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        form = self.row_form()
+        assert form is not None
+        return self.with_operands(
+            [
+                v if w is None else v.with_rows(rows)
+                for v, w in zip(self.operands, form.windows, strict=True)
+            ]
+        )
+
+    def loops(self) -> tuple[Loops, ...]:
+        shape = self.type.shape
+        inputs = tuple(Index(0, broadcast_strides(v.shape, shape)) for v in self.operands)
+        return (Loops(shape, inputs, Index(0, contiguous(shape)), self.expression()),)
+
+
+@dataclass(frozen=True)
+class Unary(Elementwise):
+    """Base of operators with one operand."""
+
+    x: Value
+
+
+@dataclass(frozen=True)
+class Binary(Elementwise):
+    """Base of operators with two operands."""
+
+    x: Value
+    y: Value
+
+
+@dataclass(frozen=True)
+class Clamp(Unary, mnemonic="clamp"):
+    """Limits to min <= x <= max: ReLU is min = 0, ReLU6 is min = 0 and max = 6. NaN passes through."""
+
+    min: float = -math.inf
+    max: float = math.inf
+
+    def scalar(self, *args: Expr) -> Expr:
+        (x,) = args
+        low = x if self.min == -math.inf else call("max", x, _literal(self.min, x.dtype))
+        return low if self.max == math.inf else call("min", low, _literal(self.max, x.dtype))
+
+    def infer(self) -> TensorType:
+        if self.min > self.max:
+            raise IRError(f"min {self.min} is above max {self.max}")
+        return super().infer()
+
+
+def _literal(value: float, dtype: DType) -> float | int:
+    if dtype.is_float:
+        return value
+    if value != int(value):
+        raise IRError(f"a limit of {value} does not fit the element type {dtype.value}")
+    return int(value)
+
+
+@dataclass(frozen=True)
+class Neg(Unary, mnemonic="neg"):
+    """-x."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return -args[0]
+
+
+@dataclass(frozen=True)
+class Abs(Unary, mnemonic="abs"):
+    """|x|."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("abs", args[0])
+
+
+@dataclass(frozen=True)
+class Exp(Unary, mnemonic="exp"):
+    """e to the x."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("exp", args[0])
+
+
+@dataclass(frozen=True)
+class Log(Unary, mnemonic="log"):
+    """Natural logarithm."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("log", args[0])
+
+
+@dataclass(frozen=True)
+class Sqrt(Unary, mnemonic="sqrt"):
+    """Square root."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("sqrt", args[0])
+
+
+@dataclass(frozen=True)
+class Tanh(Unary, mnemonic="tanh"):
+    """Hyperbolic tangent."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("tanh", args[0])
+
+
+@dataclass(frozen=True)
+class Sigmoid(Unary, mnemonic="sigmoid"):
+    """1 / (1 + e^-x)."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("div", 1.0, call("exp", -args[0]) + 1.0)
+
+
+@dataclass(frozen=True)
+class Erf(Unary, mnemonic="erf"):
+    """The error function (GELU is made of it)."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("erf", args[0])
+
+
+@dataclass(frozen=True)
+class Floor(Unary, mnemonic="floor"):
+    """The largest integer not above x."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("floor", args[0])
+
+
+@dataclass(frozen=True)
+class Ceil(Unary, mnemonic="ceil"):
+    """The smallest integer not below x."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("ceil", args[0])
+
+
+@dataclass(frozen=True)
+class Round(Unary, mnemonic="round"):
+    """The nearest integer, ties to even."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("round", args[0])
+
+
+@dataclass(frozen=True)
+class LeakyRelu(Unary, mnemonic="leaky_relu"):
+    """x where x >= 0, else alpha * x."""
+
+    alpha: float = 0.01
+
+    def scalar(self, *args: Expr) -> Expr:
+        (x,) = args
+        return select(call("lt", x, 0.0), x * self.alpha, x)
+
+
+@dataclass(frozen=True)
+class Not(Unary, mnemonic="not"):
+    """Logical negation of a boolean."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("not", args[0])
+
+    def infer(self) -> TensorType:
+        _booleans(self)
+        return super().infer()
+
+
+@dataclass(frozen=True)
+class Cast(Unary, mnemonic="cast"):
+    """Converts the element type: float to integer truncates toward zero, anything to bool tests against zero."""
+
+    to: DType
+
+    def scalar(self, *args: Expr) -> Expr:
+        return expr.cast(args[0], self.to)
+
+
+@dataclass(frozen=True)
+class Add(Binary, mnemonic="add"):
+    """x + y."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return args[0] + args[1]
+
+
+@dataclass(frozen=True)
+class Sub(Binary, mnemonic="sub"):
+    """x - y."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return args[0] - args[1]
+
+
+@dataclass(frozen=True)
+class Mul(Binary, mnemonic="mul"):
+    """x * y."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return args[0] * args[1]
+
+
+@dataclass(frozen=True)
+class Div(Binary, mnemonic="div"):
+    """x / y; integers truncate toward zero, and a division by the integer zero gives zero."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return args[0] / args[1]
+
+
+@dataclass(frozen=True)
+class Pow(Binary, mnemonic="pow"):
+    """x to the power y."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("pow", *args)
+
+
+@dataclass(frozen=True)
+class Maximum(Binary, mnemonic="maximum"):
+    """The larger of x and y."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("max", *args)
+
+
+@dataclass(frozen=True)
+class Minimum(Binary, mnemonic="minimum"):
+    """The smaller of x and y."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("min", *args)
+
+
+@dataclass(frozen=True)
+class Equal(Binary, mnemonic="equal"):
+    """Whether x = y, as a boolean."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("eq", *args)
+
+
+@dataclass(frozen=True)
+class Less(Binary, mnemonic="less"):
+    """Whether x < y, as a boolean."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("lt", *args)
+
+
+@dataclass(frozen=True)
+class And(Binary, mnemonic="and"):
+    """Logical conjunction of booleans."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("and", *args)
+
+    def infer(self) -> TensorType:
+        _booleans(self)
+        return super().infer()
+
+
+@dataclass(frozen=True)
+class Or(Binary, mnemonic="or"):
+    """Logical disjunction of booleans."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call("or", *args)
+
+    def infer(self) -> TensorType:
+        _booleans(self)
+        return super().infer()
+
+
+@dataclass(frozen=True)
+class Where(Elementwise, mnemonic="where"):
+    """x where the condition holds, else y."""
+
+    condition: Value
+    x: Value
+    y: Value
+
+    def scalar(self, *args: Expr) -> Expr:
+        return select(*args)
+
+
+def _booleans(op: Op) -> None:
+    for value in op.operands:
+        if value.dtype is not DType.BOOL:
+            raise IRError(f"{value} is {value.type}, not a boolean")

@@ -1,0 +1,97 @@
+"""Matrix products: dense layers (constant or computed weights, bias, activation) and batched matrix products."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyc.ir.errors import IRError
+from tinyc.ir.expr import Arg
+from tinyc.ir.loops import Index, Loops, broadcast_strides, contiguous
+from tinyc.ir.op import Op, RowForm, Value, Window
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import TensorType
+
+
+@dataclass(frozen=True)
+class Dense(Op, mnemonic="dense"):
+    """y = clamp(x @ w.T + b, min, max) over the last dimension of x. Weights are [outputs, inputs]."""
+
+    x: Value
+    w: Value
+    b: Value | None = None
+    min: float = -math.inf
+    max: float = math.inf
+
+    def infer(self) -> TensorType:
+        if self.x.type.rank < 1 or self.w.type.rank != 2 or self.x.shape[-1] != self.w.shape[1] or 0 in self.w.shape:
+            raise IRError(f"weights {self.w.type} ([outputs, inputs]) do not fit {self.x.type}")
+        if self.b is not None and self.b.shape != (self.w.shape[0],):
+            raise IRError(f"the bias {self.b.type} has not one entry an output ({self.w.shape[0]})")
+        if self.min > self.max:
+            raise IRError(f"min {self.min} is above max {self.max}")
+        return TensorType((*self.x.shape[:-1], self.w.shape[0]), self.x.dtype)
+
+    def evaluate(self, *operands: Array) -> Array:
+        x, w, b = operands
+        total = x.astype(np.float64) @ w.astype(np.float64).T
+        if b is not None:
+            total = total + b.astype(np.float64)
+        return np.clip(total, self.min, self.max).astype(x.dtype)
+
+    def macs(self) -> int:
+        return self.type.size * self.w.shape[1]
+
+    def row_form(self) -> RowForm | None:
+        if self.x.type.rank != 4 or self.x.shape[0] != 1:
+            return None
+        return RowForm((Window(),) + (None,) * (len(self.operands) - 1))
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        return dataclasses.replace(self, x=self.x.with_rows(rows))
+
+
+@dataclass(frozen=True)
+class MatMul(Op, mnemonic="matmul"):
+    """Matrix product of the last two dimensions; leading dimensions broadcast."""
+
+    x: Value
+    y: Value
+
+    def infer(self) -> TensorType:
+        x, y = self.x, self.y
+        if x.type.rank < 2 or y.type.rank < 2 or x.shape[-1] != y.shape[-2] or x.dtype != y.dtype or x.shape[-1] == 0:
+            raise IRError(f"{x.type} and {y.type} have no matrix product")
+        try:
+            lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+        except ValueError:
+            raise IRError(f"the leading dimensions of {x.type} and {y.type} do not broadcast") from None
+        return TensorType((*(int(d) for d in lead), x.shape[-2], y.shape[-1]), x.dtype)
+
+    def evaluate(self, *operands: Array) -> Array:
+        wide = np.float64 if self.x.dtype.is_float else self.x.dtype.numpy
+        return np.asarray(operands[0].astype(wide) @ operands[1].astype(wide)).astype(self.x.dtype.numpy)
+
+    def macs(self) -> int:
+        return self.type.size * self.x.shape[-1]
+
+    def loops(self) -> tuple[Loops, ...]:
+        shape = self.type.shape
+        rows, inner, columns = shape[-2], self.x.shape[-1], shape[-1]
+        left = broadcast_strides(self.x.shape, (*shape[:-2], rows, inner))
+        right = broadcast_strides(self.y.shape, (*shape[:-2], inner, columns))
+        nest = Loops(
+            space=(*shape, inner),
+            inputs=(
+                Index(0, (*left[:-2], left[-2], 0, left[-1])),
+                Index(0, (*right[:-2], 0, right[-1], right[-2])),
+            ),
+            output=Index(0, contiguous(shape)),
+            body=Arg(self.x.dtype, 0) * Arg(self.y.dtype, 1),
+            reduced=1,
+            combine="add",
+        )
+        return (nest,)

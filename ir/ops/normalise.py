@@ -1,0 +1,53 @@
+"""Normalisation: batch norm (as trained, before it is folded away) and softmax."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyc.ir.errors import IRError
+from tinyc.ir.op import Op, Value
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import TensorType
+
+
+@dataclass(frozen=True)
+class BatchNorm(Op, mnemonic="batch_norm"):
+    """y = (x - mean) / sqrt(variance + epsilon) * scale + bias, for each channel (the last dimension)."""
+
+    x: Value
+    scale: Value
+    bias: Value
+    mean: Value
+    variance: Value
+    epsilon: float = 1e-5
+
+    def infer(self) -> TensorType:
+        if self.x.type.rank < 1 or not self.x.dtype.is_float:
+            raise IRError(f"takes floating point with a channel dimension, not {self.x.type}")
+        for value in self.operands[1:]:
+            if value.shape != (self.x.shape[-1],):
+                raise IRError(f"{value} {value.type} has not one entry a channel ({self.x.shape[-1]})")
+        return self.x.type
+
+    def evaluate(self, *operands: Array) -> Array:
+        x, scale, bias, mean, variance = (o.astype(np.float64) for o in operands)
+        return np.asarray((x - mean) / np.sqrt(variance + self.epsilon) * scale + bias)
+
+
+@dataclass(frozen=True)
+class Softmax(Op, mnemonic="softmax"):
+    """exp(x - max) / sum of exp(x - max), along the last dimension."""
+
+    x: Value
+
+    def infer(self) -> TensorType:
+        if self.x.type.rank < 1 or self.x.shape[-1] < 1 or not self.x.dtype.is_float:
+            raise IRError(f"takes floating point with a last dimension, not {self.x.type}")
+        return self.x.type
+
+    def evaluate(self, *operands: Array) -> Array:
+        x = operands[0].astype(np.float64)
+        raised = np.exp(x - x.max(axis=-1, keepdims=True))
+        return np.asarray(raised / raised.sum(axis=-1, keepdims=True))

@@ -1,0 +1,99 @@
+"""Pooling over NHWC rows. Elements outside the operand never take part, unless an average counts them as zeros."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyc.ir.errors import IRError
+from tinyc.ir.op import Op, RowForm, RowMode, Window
+from tinyc.ir.ops.conv import Spatial, patches
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import TensorType
+
+
+@dataclass(frozen=True)
+class Pool(Spatial):
+    """Base of both poolings. kernel is (height, width); see `Spatial` for the rest."""
+
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...] = (1, 1)
+    pads: tuple[int, ...] = (0, 0, 0, 0)
+    dilations: tuple[int, ...] = (1, 1)
+
+    def window(self) -> tuple[int, int]:
+        return self.kernel[0], self.kernel[1]
+
+    def geometry(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        return self.strides, self.dilations, self.pads
+
+    def infer(self) -> TensorType:
+        if len(self.kernel) != 2:
+            raise IRError("kernel is (height, width)")
+        height, width = self.output_size()
+        for axis in (0, 1):
+            last = (height, width)[axis] * self.strides[axis] - self.strides[axis] - self.pads[axis]
+            reach = (self.kernel[axis] - 1) * self.dilations[axis]
+            if self.pads[axis] > reach or last > self.x.shape[1 + axis] - 1:
+                raise IRError(f"pads {list(self.pads)} leave a window wholly outside {self.x.type}")
+        return TensorType((self.x.shape[0], height, width, self.x.shape[3]), self.x.dtype)
+
+    def row_mode(self) -> RowMode:
+        """What rows outside the operand are."""
+        return RowMode.CLIP
+
+    def row_form(self) -> RowForm | None:
+        if self.x.shape[0] != 1:
+            return None
+        return RowForm((Window(self.kernel[0], self.strides[0], self.dilations[0], self.pads[0], self.row_mode()),))
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        clips = self.row_mode() is RowMode.CLIP
+        height = valid if clips else self.kernel[0]
+        return dataclasses.replace(
+            self,
+            x=self.x.with_rows(rows if self.kernel[0] == 1 else height),
+            kernel=(height, self.kernel[1]),
+            strides=(1, self.strides[1]),
+            pads=(0, self.pads[1], 0, self.pads[3]),
+            dilations=(1, self.dilations[1]),
+        )
+
+
+@dataclass(frozen=True)
+class MaxPool2d(Pool, mnemonic="max_pool2d"):
+    """The largest element of each window."""
+
+    def evaluate(self, *operands: Array) -> Array:
+        dtype = self.x.dtype
+        lowest = -np.inf if dtype.is_float else np.iinfo(dtype.numpy).min
+        out: Array = np.full(self.type.shape, lowest, dtype.numpy)
+        for _, _, patch in patches(self, operands[0], lowest):
+            out = np.maximum(out, patch)
+        return out
+
+
+@dataclass(frozen=True)
+class AvgPool2d(Pool, mnemonic="avg_pool2d"):
+    """The mean of each window, over the elements inside the operand or, with count_pads, over all as if padded by 0."""
+
+    count_pads: bool = False
+
+    def row_mode(self) -> RowMode:
+        return RowMode.FILL if self.count_pads else RowMode.CLIP
+
+    def infer(self) -> TensorType:
+        if not self.x.dtype.is_float:
+            raise IRError(f"takes floating point, not {self.x.type}")
+        return super().infer()
+
+    def evaluate(self, *operands: Array) -> Array:
+        x = operands[0].astype(np.float64)
+        total = sum(patch for _, _, patch in patches(self, x, 0.0))
+        if self.count_pads:
+            count: Array | int = self.kernel[0] * self.kernel[1]
+        else:
+            count = np.asarray(sum(patch for _, _, patch in patches(self, np.ones_like(x), 0.0)))
+        return np.asarray(total / count).astype(operands[0].dtype)

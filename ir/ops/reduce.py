@@ -1,0 +1,121 @@
+"""Reductions over dimensions. The reduced dimensions stay, with size 1; a reshape drops them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from tinyc.ir.errors import IRError
+from tinyc.ir.expr import Arg, Expr
+from tinyc.ir.loops import Index, Loops, contiguous
+from tinyc.ir.op import Op, Value
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import TensorType
+
+
+@dataclass(frozen=True)
+class Reduce(Op):
+    """Base of reductions over `axes`, in ascending order. `combine` is the loop nest's combining function."""
+
+    combine: ClassVar[str] = ""
+
+    x: Value
+    axes: tuple[int, ...]
+
+    def infer(self) -> TensorType:
+        if list(self.axes) != sorted(set(self.axes)) or not all(0 <= a < self.x.type.rank for a in self.axes):
+            raise IRError(f"axes {list(self.axes)} are not ascending dimensions of {self.x.type}")
+        if self.count() == 0:
+            raise IRError(f"a reduction over no elements of {self.x.type}")
+        return TensorType(tuple(1 if d in self.axes else n for d, n in enumerate(self.x.shape)), self.x.dtype)
+
+    def count(self) -> int:
+        """Elements reduced to one."""
+        return math.prod(self.x.shape[a] for a in self.axes)
+
+    def finish(self) -> Expr | None:
+        """What is done to the reduced value, if anything."""
+        return None
+
+    def is_view(self) -> bool:
+        return self.count() == 1
+
+    def loops(self) -> tuple[Loops, ...]:
+        kept = [d for d in range(self.x.type.rank) if d not in self.axes]
+        own = contiguous(self.x.shape)
+        out = contiguous(self.type.shape)
+        order = (*kept, *self.axes)
+        nest = Loops(
+            space=tuple(self.x.shape[d] for d in order),
+            inputs=(Index(0, tuple(own[d] for d in order)),),
+            output=Index(0, tuple(out[d] for d in kept)),
+            body=Arg(self.x.dtype, 0),
+            reduced=len(self.axes),
+            combine=self.combine if self.axes else "",
+            finish=self.finish(),
+        )
+        return (nest,)
+
+    def _wide(self, x: Array) -> Array:
+        return x.astype(np.float64) if self.x.dtype.is_float else x
+
+
+@dataclass(frozen=True)
+class ReduceSum(Reduce, mnemonic="reduce_sum"):
+    """The sum."""
+
+    combine: ClassVar[str] = "add"
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.asarray(self._wide(operands[0]).sum(axis=self.axes, keepdims=True, dtype=self._wide(operands[0]).dtype))
+
+
+@dataclass(frozen=True)
+class ReduceMean(Reduce, mnemonic="reduce_mean"):
+    """The mean, of floating point. Global average pooling is the mean over rows and columns."""
+
+    combine: ClassVar[str] = "add"
+
+    def infer(self) -> TensorType:
+        if not self.x.dtype.is_float:
+            raise IRError(f"takes floating point, not {self.x.type}")
+        return super().infer()
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.asarray(self._wide(operands[0]).mean(axis=self.axes, keepdims=True))
+
+    def finish(self) -> Expr | None:
+        return Arg(self.x.dtype, 0) / float(self.count())
+
+
+@dataclass(frozen=True)
+class ReduceMax(Reduce, mnemonic="reduce_max"):
+    """The largest."""
+
+    combine: ClassVar[str] = "max"
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.asarray(operands[0].max(axis=self.axes, keepdims=True))
+
+
+@dataclass(frozen=True)
+class ReduceMin(Reduce, mnemonic="reduce_min"):
+    """The smallest."""
+
+    combine: ClassVar[str] = "min"
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.asarray(operands[0].min(axis=self.axes, keepdims=True))
+
+
+@dataclass(frozen=True)
+class ReduceProd(Reduce, mnemonic="reduce_prod"):
+    """The product."""
+
+    combine: ClassVar[str] = "mul"
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.asarray(self._wide(operands[0]).prod(axis=self.axes, keepdims=True, dtype=self._wide(operands[0]).dtype))

@@ -1,0 +1,97 @@
+"""Types of values: a shape and an element type, nothing else.
+
+Storage only: quantisation parameters are attributes of the operators that use them, so a type never lies about
+what a byte means, and two operators may read the same bytes with different scales.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyc.ir.errors import IRError
+
+
+class DType(enum.Enum):
+    """Element types. The value is the spelling in the text form."""
+
+    F32 = "f32"
+    I8 = "i8"
+    U8 = "u8"
+    I16 = "i16"
+    I32 = "i32"
+    I64 = "i64"
+    BOOL = "bool"
+
+    @property
+    def numpy(self) -> np.dtype[np.generic]:
+        """The numpy type with the same bytes."""
+        return _NUMPY[self]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of one element."""
+        return int(self.numpy.itemsize)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether elements are floating point."""
+        return self is DType.F32
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether elements are integers (booleans are not)."""
+        return self not in (DType.F32, DType.BOOL)
+
+    @staticmethod
+    def of(dtype: np.typing.DTypeLike) -> DType:
+        """The element type of a numpy type. Raises `IRError` for one the IR does not have."""
+        found = _FROM_NUMPY.get(np.dtype(dtype))
+        if found is None:
+            raise IRError(f"element type {np.dtype(dtype)} is not supported (supported: {', '.join(d.value for d in DType)})")
+        return found
+
+
+_NUMPY: dict[DType, np.dtype[np.generic]] = {
+    DType.F32: np.dtype(np.float32),
+    DType.I8: np.dtype(np.int8),
+    DType.U8: np.dtype(np.uint8),
+    DType.I16: np.dtype(np.int16),
+    DType.I32: np.dtype(np.int32),
+    DType.I64: np.dtype(np.int64),
+    DType.BOOL: np.dtype(np.bool_),
+}
+_FROM_NUMPY = {n: d for d, n in _NUMPY.items()}
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """The type of a value: static shape and element type. `f32[1,28,28,8]` in the text form, `f32[]` for a scalar."""
+
+    shape: tuple[int, ...]
+    dtype: DType
+
+    def __post_init__(self) -> None:
+        if any(not isinstance(d, int) or d < 0 for d in self.shape):
+            raise IRError(f"a shape has non-negative integers, not {self.shape}")
+
+    @property
+    def rank(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all elements."""
+        return self.size * self.dtype.bytes
+
+    def __str__(self) -> str:
+        return f"{self.dtype.value}[{','.join(map(str, self.shape))}]"

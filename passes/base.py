@@ -1,0 +1,104 @@
+"""What a pass is: a frozen dataclass whose fields are its options, with a `run` from one immutable IR to the next.
+
+    class DropIdentityScale(tinyc.passes.Pass, name="drop-identity-scale"):
+        \"\"\"Removes multiplications by one.\"\"\"
+
+        def run(self, module):
+            ...
+
+Defining the class registers it under its name. The first line of the docstring is the purpose that `tinyc passes`
+lists. Every pass, ours or a user's, is run by the pass manager and checked by the same instruments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from tinyc.ir.errors import IRError, TinycError
+from tinyc.ir.module import Module
+from tinyc.ir.rows import RowProgram
+
+
+@dataclass(frozen=True)
+class Slack:
+    """How far a float pass may move a result, and why: |after - before| <= relative * max |before|.
+
+    A pass without slack must agree bit for bit.
+    """
+
+    relative: float
+    reason: str
+
+
+class PassError(TinycError):
+    """A pass that was misused, misconfigured or that failed its own checks."""
+
+
+@dataclass(frozen=True)
+class AnyPass:
+    """Base of all passes, at either level. Fields of a subclass are the pass's options."""
+
+    name: ClassVar[str] = ""
+    slack: ClassVar[Slack | None] = None
+
+    def __init_subclass__(cls, name: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if name:
+            if name in _REGISTRY and _REGISTRY[name].__qualname__ != cls.__qualname__:
+                raise PassError(f"two passes are called {name}")
+            cls.name = name
+            _REGISTRY[name] = cls
+
+    @classmethod
+    def purpose(cls) -> str:
+        """One line on what the pass is for: the first line of its documentation."""
+        return (cls.__doc__ or "").strip().split("\n")[0]
+
+
+@dataclass(frozen=True)
+class Pass(AnyPass):
+    """A pass over the tensor level."""
+
+    def run(self, module: Module) -> Module:
+        """The rewritten module; the same object when nothing changed."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Lowering(AnyPass):
+    """A pass from the tensor level to the row level."""
+
+    def run(self, module: Module) -> RowProgram:
+        """The row program that computes what the module computes."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class RowPass(AnyPass):
+    """A pass over the row level."""
+
+    def run(self, program: RowProgram) -> RowProgram:
+        """The rewritten program; the same object when nothing changed."""
+        raise NotImplementedError
+
+
+_REGISTRY: dict[str, type[AnyPass]] = {}
+
+
+def registered() -> dict[str, type[AnyPass]]:
+    """All registered passes by name, in alphabetical order."""
+    return dict(sorted(_REGISTRY.items()))
+
+
+def apply(step: AnyPass, ir: Module | RowProgram) -> Module | RowProgram:
+    """Runs one pass on the IR of the level it takes. Raises `PassError` when the levels do not fit."""
+    try:
+        if isinstance(step, RowPass) and isinstance(ir, RowProgram):
+            return step.run(ir)
+        if isinstance(step, (Pass, Lowering)) and isinstance(ir, Module):
+            return step.run(ir)
+    except IRError as error:
+        raise PassError(f"pass {step.name}: {error}") from error
+    has = "the tensor level" if isinstance(ir, Module) else "the row level"
+    raise PassError(f"pass {step.name} does not run on {has}")

@@ -1,0 +1,157 @@
+"""Local rewriting: small rules on one pattern, driven to a fixed point.
+
+A rule looks at one node and answers with `Replaced` (what computes its value instead), `Skip` (the pattern was there
+but must not be rewritten, and why) or None (the pattern was not there).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tinyc.ir.errors import IRError
+from tinyc.ir.module import Module, Node, merge_locs
+from tinyc.ir.op import Op, Value
+from tinyc.ir.ops.constant import Constant
+from tinyc.ir.tensor import Array, Tensor
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """What computes the node's value instead: an operator of the same type, or an existing value of the same type.
+
+    `absorbed` are the other nodes whose work the new operator does; their locations are merged into its own.
+    """
+
+    by: Op | Value
+    absorbed: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True)
+class Skip:
+    """The pattern is there, but rewriting it would be wrong or unwise."""
+
+    reason: str
+
+
+class Rewriter:
+    """What a rule may ask and do while the module is rebuilt from first to last node."""
+
+    def __init__(self, module: Module) -> None:
+        self._nodes: list[Node] = []
+        self._producer: dict[Value, Node] = {}
+        self._names = {v.name for v in module.inputs} | {n.result.name for n in module.nodes}
+        self._uses = Counter(v for n in module.nodes for v in n.op.operands) + Counter(module.outputs)
+        self._loc = ""
+
+    def producer(self, value: Value | None) -> Node | None:
+        """The node that computes a value, as rewritten so far; None for inputs."""
+        return self._producer.get(value) if value is not None else None
+
+    def constant(self, value: Value | None) -> Array | None:
+        """The array of a constant value, else None."""
+        node = self.producer(value)
+        return node.op.data.array if node is not None and isinstance(node.op, Constant) else None
+
+    def uses(self, value: Value) -> int:
+        """How many operands and module outputs refer to a value."""
+        return self._uses[value]
+
+    def add(self, op: Op, name: str = "") -> Value:
+        """Adds a helper node before the current one and returns its result."""
+        hint = name or op.mnemonic
+        fresh, number = hint, 0
+        while fresh in self._names:
+            number += 1
+            fresh = f"{hint}_{number}"
+        value = Value(fresh, op.type)
+        self._emit(Node(value, op, self._loc))
+        self._uses.update(op.operands)
+        return value
+
+    def constant_value(self, array: Array, name: str) -> Value:
+        """Adds a constant."""
+        return self.add(Constant(Tensor(array)), name)
+
+    def _emit(self, node: Node) -> None:
+        self._nodes.append(node)
+        self._names.add(node.result.name)
+        self._producer[node.result] = node
+
+
+Rule = Callable[[Node, Rewriter], Replaced | Skip | None]
+Trace = Callable[[str], None]
+
+
+def rewrite(module: Module, rules: Sequence[Rule], trace: Trace | None = None) -> Module:
+    """Applies rules until none applies; nodes left without use are dropped. The same module when nothing applied.
+
+    Args:
+        module: the module to rewrite; unchanged.
+        rules: tried in order on each node, operands first.
+        trace: told, one line each, what was replaced and what was skipped and why.
+
+    Raises:
+        IRError: a rule replaced a node by something of another type, or the rules do not come to an end.
+    """
+    for _ in range(1000):
+        after = _sweep(module, rules, trace)
+        if after is module:
+            return module
+        module = remove_dead(after)
+    raise IRError("rewriting does not come to an end", module.name)
+
+
+def _sweep(module: Module, rules: Sequence[Rule], trace: Trace | None) -> Module:
+    rewriter = Rewriter(module)
+    mapping: dict[Value, Value] = {}
+    changed = False
+    for original in module.nodes:
+        node = Node(original.result, original.op.replace_operands(mapping), original.loc)
+        rewriter._loc = node.loc
+        found = _first(node, rules, rewriter, trace)
+        if found is None:
+            rewriter._emit(node)
+            continue
+        changed = True
+        type_ = found.by.type
+        if type_ != node.result.type:
+            raise IRError(f"a rule replaced {node.result.type} by {type_}", node.where)
+        rewriter._uses.subtract(node.op.operands)
+        if isinstance(found.by, Value):
+            mapping[node.result] = found.by
+            rewriter._uses[found.by] += rewriter._uses[node.result]
+        else:
+            rewriter._uses.update(found.by.operands)
+            rewriter._emit(Node(node.result, found.by, merge_locs(*(n.loc for n in found.absorbed), node.loc)))
+    if not changed:
+        return module
+    outputs = tuple(mapping.get(v, v) for v in module.outputs)
+    return Module(module.name, module.inputs, tuple(rewriter._nodes), outputs)
+
+
+def _first(node: Node, rules: Sequence[Rule], rewriter: Rewriter, trace: Trace | None) -> Replaced | None:
+    for rule in rules:
+        answer = rule(node, rewriter)
+        label = (rule.__doc__ or rule.__name__).strip().split("\n")[0]
+        if isinstance(answer, Skip) and trace:
+            trace(f"{node.where}: not '{label}': {answer.reason}")
+        if isinstance(answer, Replaced):
+            if trace:
+                trace(f"{node.where}: {label}")
+            return answer
+    return None
+
+
+def remove_dead(module: Module) -> Module:
+    """Drops nodes that no output needs."""
+    live = set(module.outputs)
+    kept: list[Node] = []
+    for node in reversed(module.nodes):
+        if node.result in live:
+            kept.append(node)
+            live.update(node.op.operands)
+    if len(kept) == len(module.nodes):
+        return module
+    return Module(module.name, module.inputs, tuple(reversed(kept)), module.outputs)
