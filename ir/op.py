@@ -155,6 +155,18 @@ class Op:
         """
         raise NotImplementedError
 
+    def runs_whole(self) -> bool:
+        """Whether there is a kernel for whole tensors when the operator has neither a row form nor loops."""
+        return False
+
+    def row_fill(self) -> float:
+        """What rows outside an operand hold, for windows that fill."""
+        return 0.0
+
+    def may_overwrite(self, operand: int) -> bool:
+        """Whether the result may be written over this operand, element by element, while it is computed."""
+        return False
+
     def loops(self) -> tuple[Loops, ...] | None:
         """The operator as strided loops, from which generic kernels are made; None where it has a kernel of its own."""
         return None

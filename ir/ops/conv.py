@@ -111,6 +111,9 @@ class Convolution(Spatial):
         window = Window(self.window()[0], self.strides[0], self.dilations[0], self.pads[0])
         return RowForm((window,) + (None,) * (len(self.operands) - 1))
 
+    def row_fill(self) -> float:
+        return self.pad_value
+
     def row_op(self, rows: int, valid: int) -> Op:
         taken = rows if self.window()[0] == 1 else self.window()[0]
         return dataclasses.replace(

@@ -59,6 +59,9 @@ class Elementwise(Op):
             ]
         )
 
+    def may_overwrite(self, operand: int) -> bool:
+        return self.operands[operand].type == self.type
+
     def loops(self) -> tuple[Loops, ...]:
         shape = self.type.shape
         inputs = tuple(Index(0, broadcast_strides(v.shape, shape)) for v in self.operands)

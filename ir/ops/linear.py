@@ -45,6 +45,9 @@ class Dense(Op, mnemonic="dense"):
     def macs(self) -> int:
         return self.type.size * self.w.shape[1]
 
+    def runs_whole(self) -> bool:
+        return True
+
     def row_form(self) -> RowForm | None:
         if self.x.type.rank != 4 or self.x.shape[0] != 1:
             return None

@@ -47,6 +47,12 @@ class Softmax(Op, mnemonic="softmax"):
             raise IRError(f"takes floating point with a last dimension, not {self.x.type}")
         return self.x.type
 
+    def may_overwrite(self, operand: int) -> bool:
+        return True
+
+    def runs_whole(self) -> bool:
+        return True
+
     def evaluate(self, *operands: Array) -> Array:
         x = operands[0].astype(np.float64)
         raised = np.exp(x - x.max(axis=-1, keepdims=True))

@@ -75,7 +75,7 @@ class ReduceSum(Reduce, mnemonic="reduce_sum"):
 
 @dataclass(frozen=True)
 class ReduceMean(Reduce, mnemonic="reduce_mean"):
-    """The mean, of floating point. Global average pooling is the mean over rows and columns."""
+    """The mean, of floating point: the sum, rounded, divided by the count. Global average pooling is one."""
 
     combine: ClassVar[str] = "add"
 
@@ -85,7 +85,8 @@ class ReduceMean(Reduce, mnemonic="reduce_mean"):
         return super().infer()
 
     def evaluate(self, *operands: Array) -> Array:
-        return np.asarray(self._wide(operands[0]).mean(axis=self.axes, keepdims=True))
+        total = self._wide(operands[0]).sum(axis=self.axes, keepdims=True).astype(operands[0].dtype)
+        return np.asarray(total / total.dtype.type(self.count()))
 
     def finish(self) -> Expr | None:
         return Arg(self.x.dtype, 0) / float(self.count())

@@ -1,0 +1,95 @@
+"""From the tensor level to the row level: values become buffers, operators become stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyc.ir.errors import IRError
+from tinyc.ir.module import Module, Node
+from tinyc.ir.op import Op, Value, Window
+from tinyc.ir.ops.constant import Constant
+from tinyc.ir.ops.movement import Broadcast, Slice
+from tinyc.ir.rows import Buffer, RowProgram, Space, Stage, View, row_count, verify_program
+from tinyc.passes.base import Lowering, Slack
+
+
+@dataclass(frozen=True)
+class Lower(Lowering, name="lower-to-rows"):
+    """Turns operators into stages of row kernels and values into buffers.
+
+    Views (reshapes, contiguous slices, transposes of single dimensions) become buffers without bytes of their own.
+    A value that is a module output is computed straight into the caller's memory; where one memory would have to be
+    two outputs, or an input or constant is an output, a copy is made.
+    """
+
+    slack = Slack(1e-6, "a float sum over one row may be rounded otherwise than the same sum in a whole tensor")
+
+    def run(self, module: Module) -> RowProgram:
+        views = {n.result: n.op.operands[0] for n in module.nodes if n.op.is_view()}
+        homes, copies = _output_homes(module, views)
+        buffers: list[Buffer] = [Buffer(v, Space.INPUT) for v in module.inputs]
+        stages: list[Stage] = []
+        spaces = {v: Space.INPUT for v in module.inputs}
+        for node in module.nodes:
+            if isinstance(node.op, Constant):
+                buffers.append(Buffer(node.result, Space.CONSTANT, data=node.op.data))
+                spaces[node.result] = Space.CONSTANT
+            elif node.result in views:
+                base = views[node.result]
+                spaces[node.result] = spaces[base]
+                buffers.append(Buffer(node.result, spaces[base], view=View(base.name, _byte_offset(node.op))))
+            else:
+                spaces[node.result] = Space.OUTPUT if node.result in homes else Space.ARENA
+                buffers.append(Buffer(node.result, spaces[node.result]))
+                stages.append(_stage(node))
+        outputs = list(module.outputs)
+        names = {b.name for b in buffers}
+        for position in copies:
+            source = outputs[position]
+            copy = Value(_fresh(f"{source.name}_copy", names), source.type)
+            buffers.append(Buffer(copy, Space.OUTPUT))
+            stages.append(_stage(Node(copy, Broadcast(source, source.shape), "")))
+            outputs[position] = copy
+        program = RowProgram(module.name, module.inputs, tuple(outputs), tuple(buffers), tuple(stages))
+        verify_program(program)
+        return program
+
+
+def _output_homes(module: Module, views: dict[Value, Value]) -> tuple[set[Value], list[int]]:
+    """Which computed values are written straight into output memory, and which outputs need a copy instead."""
+    computed = {n.result for n in module.nodes if not isinstance(n.op, Constant)} - set(views)
+    homes: set[Value] = set()
+    copies = []
+    for position, output in enumerate(module.outputs):
+        root, whole = output, True
+        while root in views:
+            whole = whole and views[root].type.size == root.type.size
+            root = views[root]
+        if root in computed and whole and root not in homes:
+            homes.add(root)
+        else:
+            copies.append(position)
+    return homes, copies
+
+
+def _byte_offset(op: Op) -> int:
+    return op.offset() * op.x.dtype.bytes if isinstance(op, Slice) else 0
+
+
+def _stage(node: Node) -> Stage:
+    form = node.op.row_form()
+    if form is None:
+        if node.op.loops() is None and not node.op.runs_whole():
+            raise IRError("works on batches of 1 only", node.where)
+        return Stage(node.result, node.op, loc=node.loc)
+    pointwise = all(w is None or w == Window() for w in form.windows)
+    return Stage(node.result, node.op, form.windows, row_count(node.result) if pointwise else 1, node.loc)
+
+
+def _fresh(hint: str, names: set[str]) -> str:
+    name, number = hint, 0
+    while name in names:
+        number += 1
+        name = f"{hint}_{number}"
+    names.add(name)
+    return name
