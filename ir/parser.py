@@ -1,0 +1,232 @@
+"""Reads the text form back into a module. Every error shows the line, the column and a caret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any, NoReturn
+
+import lark
+import numpy as np
+
+from tinyc.ir.errors import IRError, TinycError
+from tinyc.ir.module import Module, Node, verify
+from tinyc.ir.op import FieldKind, FieldSpec, Op, Value, fields_of, registry
+from tinyc.ir.tensor import Array, Tensor
+from tinyc.ir.text import attribute_from, dtype_named
+from tinyc.ir.types import TensorType
+
+
+class ParseError(TinycError):
+    """Text that is not a module. `line` and `column` count from 1."""
+
+    def __init__(self, message: str, text: str, line: int, column: int, source: str) -> None:
+        lines = text.split("\n")
+        shown = lines[line - 1] if 0 < line <= len(lines) else ""
+        caret = "".join("\t" if c == "\t" else " " for c in shown[: column - 1]) + "^"
+        super().__init__(f"{source}:{line}:{column}: {message}\n  {shown}\n  {caret}")
+        self.line = line
+        self.column = column
+
+
+@cache
+def _lark() -> lark.Lark:
+    grammar = resources.files("tinyc.ir").joinpath("grammar.lark").read_text(encoding="utf-8")
+    return lark.Lark(grammar, parser="lalr", propagate_positions=True, maybe_placeholders=False)
+
+
+def parse_module(text: str, data: Mapping[str, Array] | None = None, source: str = "<text>") -> Module:
+    """The module that a text describes.
+
+    Args:
+        text: the text form.
+        data: the arrays that the text names (`@name`).
+        source: what errors call the text, a file name for instance.
+
+    Raises:
+        ParseError: with line, column and a caret under the place.
+    """
+    try:
+        tree = _lark().parse(text)
+    except lark.UnexpectedInput as error:
+        if isinstance(error, lark.UnexpectedEOF) or getattr(error, "token", None) is not None and error.token.type == "$END":  # type: ignore[attr-defined]
+            end = text.rstrip()
+            raise ParseError("the text ends too early", text, end.count("\n") + 1, len(end.split("\n")[-1]) + 1, source) from None
+        raise ParseError(_unexpected(error), text, error.line, error.column, source) from None
+    return _Reader(text, data or {}, source).module(tree)
+
+
+def _unexpected(error: lark.UnexpectedInput) -> str:
+    expected = sorted(getattr(error, "accepts", None) or getattr(error, "expected", None) or getattr(error, "allowed", None) or ())
+    names = [_SPELLING.get(name, name.lower()) for name in expected if name not in ("WS", "COMMENT")]
+    return "expected " + " or ".join(names) if names else "unexpected text"
+
+
+_SPELLING = {
+    "VALUE": "a value (%name)",
+    "SYMBOL": "a symbol (@name)",
+    "NAME": "a word",
+    "NUMBER": "a number",
+    "STRING": "a string",
+    "HEX": "bits (0x...)",
+    "LBRACE": "'{'",
+    "RBRACE": "'}'",
+    "LPAR": "'('",
+    "RPAR": "')'",
+    "LSQB": "'['",
+    "RSQB": "']'",
+    "COLON": "':'",
+    "COMMA": "','",
+    "EQUAL": "'='",
+    "LESSTHAN": "'<'",
+    "MORETHAN": "'>'",
+    "RETURN": "'return'",
+    "INPUT": "'input'",
+    "LOC": "'loc'",
+}
+
+
+class _Reader:
+    """Turns the syntax tree into a module, checking each statement where it stands."""
+
+    def __init__(self, text: str, data: Mapping[str, Array], source: str) -> None:
+        self._text, self._data, self._source = text, data, source
+        self._values: dict[str, Value] = {}
+
+    def fail(self, message: str, at: Any) -> NoReturn:
+        """Raises a ParseError at a tree or token."""
+        meta = at.meta if isinstance(at, lark.Tree) else at
+        raise ParseError(message, self._text, meta.line, meta.column, self._source)
+
+    def module(self, tree: Any) -> Module:
+        inputs, nodes, outputs = [], [], ()
+        name = _name(tree.children[0])
+        for child in tree.children[1:]:
+            if child.data == "input":
+                value = Value(_name(child.children[0]), self._type(child.children[1]))
+                self._define(value, child.children[0])
+                inputs.append(value)
+            elif child.data == "node":
+                nodes.append(self._node(child))
+            else:
+                outputs = tuple(self._use(token) for token in child.children)
+        module = Module(name, tuple(inputs), tuple(nodes), outputs)
+        verify(module)
+        return module
+
+    def _define(self, value: Value, at: Any) -> None:
+        if value.name in self._values:
+            self.fail(f"{at} is defined already", at)
+        self._values[value.name] = value
+
+    def _use(self, token: Any) -> Value:
+        value = self._values.get(_name(token))
+        if value is None:
+            self.fail(f"{token} is not defined above", token)
+        return value
+
+    def _type(self, tree: Any) -> TensorType:
+        word, *dims = tree.children
+        try:
+            return TensorType(tuple(int(str(d)) for d in dims), dtype_named(str(word)))
+        except ValueError as error:
+            self.fail(str(error) if "element type" in str(error) else "a shape has non-negative integers", tree)
+        except IRError as error:
+            self.fail(error.message, tree)
+
+    def _node(self, tree: Any) -> Node:
+        result, mnemonic, *rest = tree.children
+        cls = registry().get(str(mnemonic))
+        if cls is None:
+            self.fail(f"there is no operator {mnemonic}", mnemonic)
+        operands = [t for t in rest if t.data in ("value", "none")]
+        attributes = next((t.children for t in rest if t.data == "attributes"), [])
+        declared = next(t for t in rest if t.data == "type")
+        loc = next((json.loads(t.children[0]) for t in rest if t.data == "loc"), "")
+        fields = self._operands(cls, operands, tree) | self._attributes(cls, attributes)
+        try:
+            op = cls(**fields)
+        except TypeError:
+            required = [f.name for f in fields_of(cls) if f.name not in fields]
+            self.fail(f"{mnemonic} needs {', '.join(required)}", mnemonic)
+        except IRError as error:
+            self.fail(str(error), mnemonic)
+        type_ = self._type(declared)
+        if type_ != op.type:
+            self.fail(f"{mnemonic} gives {op.type}, not {type_}", declared)
+        value = Value(_name(result), type_)
+        self._define(value, result)
+        return Node(value, op, loc)
+
+    def _operands(self, cls: type[Op], operands: list[Any], at: Any) -> dict[str, Any]:
+        specs = [s for s in fields_of(cls) if s.kind is not FieldKind.ATTRIBUTE]
+        values = [self._use(t.children[0]) if t.data == "value" else None for t in operands]
+        if len(specs) == 1 and specs[0].kind is FieldKind.VARIADIC:
+            return {specs[0].name: tuple(values)}
+        required = sum(s.kind is FieldKind.OPERAND for s in specs)
+        if not required <= len(values) <= len(specs):
+            self.fail(f"{cls.mnemonic} takes the operands {', '.join(s.name for s in specs)}", at)
+        for spec, value, tree in zip(specs, values, operands, strict=False):
+            if value is None and spec.kind is FieldKind.OPERAND:
+                self.fail(f"{cls.mnemonic} cannot do without {spec.name}", tree if tree.children else at)
+        return {spec.name: value for spec, value in zip(specs, values, strict=False)}
+
+    def _attributes(self, cls: type[Op], trees: list[Any]) -> dict[str, Any]:
+        specs: dict[str, FieldSpec] = {s.name: s for s in fields_of(cls) if s.kind is FieldKind.ATTRIBUTE}
+        found: dict[str, Any] = {}
+        for tree in trees:
+            name, literal = tree.children
+            spec = specs.get(str(name))
+            if spec is None or str(name) in found:
+                what = "twice" if spec else f"unknown; {cls.mnemonic} has {', '.join(specs) or 'none'}"
+                self.fail(f"attribute {name} is {what}", name)
+            try:
+                found[str(name)] = attribute_from(spec, self._literal(literal))
+            except ValueError as error:
+                self.fail(str(error), literal if isinstance(literal, lark.Tree) and literal.children else name)
+        return found
+
+    def _literal(self, tree: Any) -> Any:
+        if tree.data == "list":
+            return tuple(self._literal(t) for t in tree.children)
+        if tree.data == "tensor":
+            return self._tensor(tree)
+        token = tree.children[0]
+        if tree.data == "symbol":
+            array = self._data.get(_name(token))
+            if array is None:
+                self.fail(f"there is no data named {token} beside the text", token)
+            return Tensor(array)
+        if tree.data == "string":
+            return json.loads(str(token))
+        return str(token) if tree.data == "word" else _number(str(token))
+
+    def _tensor(self, tree: Any) -> Tensor:
+        type_ = self._type(tree.children[0])
+        numbers = [str(t.children[0]) for t in tree.children[1:]]
+        if len(numbers) != type_.size:
+            self.fail(f"{type_} has {type_.size} element(s), {len(numbers)} given", tree)
+        try:
+            flat = np.zeros(type_.size, type_.dtype.numpy)
+            for k, number in enumerate(numbers):
+                if number.startswith("0x"):
+                    flat[k : k + 1] = np.array([int(number, 16)], np.uint32).view(np.float32)
+                else:
+                    flat[k] = float(number) if type_.dtype.is_float else int(number)
+        except (ValueError, OverflowError):
+            self.fail(f"a number does not fit {type_.dtype.value}", tree)
+        return Tensor(flat.reshape(type_.shape))
+
+
+def _name(token: Any) -> str:
+    """The name behind a sigil, unquoted."""
+    text = str(token)[1:]
+    return str(json.loads(text)) if text.startswith('"') else text
+
+
+def _number(text: str) -> int | float:
+    if text.startswith("0x"):
+        return int(text, 16)
+    return int(text) if text.lstrip("-").isdigit() else float(text)
