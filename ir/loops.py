@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -87,10 +88,17 @@ def run(nest: Loops, operands: Sequence[Array], out: Array) -> None:
     axes = tuple(range(len(parallel), len(nest.space)))
     body = nest.body
     floats = body.dtype.is_float
-    if nest.reduced and nest.combine == "add" and isinstance(body, Call) and body.fn == "mul" and body.args == _product(body):
+    if (
+        nest.reduced
+        and nest.combine == "add"
+        and isinstance(body, Call)
+        and body.fn == "mul"
+        and body.args == _product(body)
+    ):
         letters = list(range(len(nest.space)))
-        kind = np.float64 if floats else body.dtype.numpy
-        value = np.einsum(views[0], letters, views[1], letters, letters[: len(parallel)], dtype=kind, casting="same_kind")
+        kind = np.dtype(np.float64) if floats else body.dtype.numpy
+        product: Any = np.einsum
+        value = product(views[0], letters, views[1], letters, letters[: len(parallel)], dtype=kind)
     else:
         value = np.broadcast_to(evaluate(body, views), nest.space)
         if nest.combine == "add":

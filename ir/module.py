@@ -80,9 +80,9 @@ class Module:
 class Builder:
     """Makes a module node by node, keeping names unique.
 
-        b = Builder("net")
-        x = b.input("x", TensorType((1, 4), DType.F32))
-        m = b.build([b.add(Clamp(x, min=0.0))])
+    b = Builder("net")
+    x = b.input("x", TensorType((1, 4), DType.F32))
+    m = b.build([b.add(Clamp(x, min=0.0))])
     """
 
     def __init__(self, name: str) -> None:

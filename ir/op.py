@@ -14,7 +14,7 @@ import math
 import types
 import typing
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from tinyc.ir.errors import IRError
@@ -151,7 +151,8 @@ class Op:
     def row_op(self, rows: int, valid: int) -> Op:
         """The operator that computes `rows` output rows (1, or all of them for a pointwise operator).
 
-        `valid` is the number of input rows inside the operand, for windows that clip. Only for operators with a row form.
+        `valid` is the number of input rows inside the operand, for windows that clip. Only for operators with a
+        row form.
         """
         raise NotImplementedError
 
@@ -253,11 +254,15 @@ def registry() -> dict[str, type[Op]]:
     return dict(sorted(_REGISTRY.items()))
 
 
-@cache
+_FIELDS: dict[type[Op], tuple[FieldSpec, ...]] = {}
+
+
 def fields_of(cls: type[Op]) -> tuple[FieldSpec, ...]:
     """The fields of an operator class, in order, classified by their annotations."""
-    hints = typing.get_type_hints(cls)
-    return tuple(_field_spec(cls, f, hints[f.name]) for f in dataclasses.fields(cls))
+    if cls not in _FIELDS:
+        hints = typing.get_type_hints(cls)
+        _FIELDS[cls] = tuple(_field_spec(cls, f, hints[f.name]) for f in dataclasses.fields(cls))
+    return _FIELDS[cls]
 
 
 def _field_spec(cls: type[Op], field: dataclasses.Field[Any], hint: Any) -> FieldSpec:

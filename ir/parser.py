@@ -51,15 +51,17 @@ def parse_module(text: str, data: Mapping[str, Array] | None = None, source: str
     try:
         tree = _lark().parse(text)
     except lark.UnexpectedInput as error:
-        if isinstance(error, lark.UnexpectedEOF) or getattr(error, "token", None) is not None and error.token.type == "$END":  # type: ignore[attr-defined]
-            end = text.rstrip()
-            raise ParseError("the text ends too early", text, end.count("\n") + 1, len(end.split("\n")[-1]) + 1, source) from None
+        if isinstance(error, lark.UnexpectedToken) and error.token.type == "$END":
+            lines = text.rstrip().split("\n")
+            raise ParseError("the text ends too early", text, len(lines), len(lines[-1]) + 1, source) from None
         raise ParseError(_unexpected(error), text, error.line, error.column, source) from None
     return _Reader(text, data or {}, source).module(tree)
 
 
 def _unexpected(error: lark.UnexpectedInput) -> str:
-    expected = sorted(getattr(error, "accepts", None) or getattr(error, "expected", None) or getattr(error, "allowed", None) or ())
+    expected = sorted(
+        getattr(error, "accepts", None) or getattr(error, "expected", None) or getattr(error, "allowed", None) or ()
+    )
     names = [_SPELLING.get(name, name.lower()) for name in expected if name not in ("WS", "COMMENT")]
     return "expected " + " or ".join(names) if names else "unexpected text"
 
@@ -101,7 +103,9 @@ class _Reader:
         raise ParseError(message, self._text, meta.line, meta.column, self._source)
 
     def module(self, tree: Any) -> Module:
-        inputs, nodes, outputs = [], [], ()
+        inputs: list[Value] = []
+        nodes: list[Node] = []
+        outputs: tuple[Value, ...] = ()
         name = _name(tree.children[0])
         for child in tree.children[1:]:
             if child.data == "input":
@@ -142,7 +146,7 @@ class _Reader:
         if cls is None:
             self.fail(f"there is no operator {mnemonic}", mnemonic)
         operands = [t for t in rest if t.data in ("value", "none")]
-        attributes = next((t.children for t in rest if t.data == "attributes"), [])
+        attributes: list[Any] = next((t.children for t in rest if t.data == "attributes"), [])
         declared = next(t for t in rest if t.data == "type")
         loc = next((json.loads(t.children[0]) for t in rest if t.data == "loc"), "")
         fields = self._operands(cls, operands, tree) | self._attributes(cls, attributes)

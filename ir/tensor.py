@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
+from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,7 @@ Array = NDArray[Any]
 
 
 class Tensor:
-    """An immutable array. Two tensors are equal when type and bytes are (so NaN equals NaN, and -0.0 differs from 0.0)."""
+    """An immutable array. Two tensors are equal when type and bytes are: NaN equals NaN, -0.0 differs from 0.0."""
 
     def __init__(self, data: ArrayLike) -> None:
         array = np.array(data, order="C", copy=True)
@@ -38,3 +41,11 @@ class Tensor:
 
     def __repr__(self) -> str:
         return f"Tensor({self.type})"
+
+
+def save_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Writes a .npz file; unlike `numpy.savez` it takes arrays of any name. Raises OSError."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)

@@ -49,14 +49,15 @@ def format_module(module: Module) -> Text:
     lines += [f"  input {quoted('%', v.name)}: {v.type}" for v in module.inputs]
     for node in module.nodes:
         loc = f" loc({_string(node.loc)})" if node.loc else ""
-        lines.append(f"  {quoted('%', node.result.name)} = {format_op(node.op, data, node.result.name)} : {node.result.type}{loc}")
+        op = format_op(node.op, data, node.result.name)
+        lines.append(f"  {quoted('%', node.result.name)} = {op} : {node.result.type}{loc}")
     lines.append("  return " + ", ".join(quoted("%", v.name) for v in module.outputs))
     lines.append("}")
     return Text("\n".join(lines) + "\n", data)
 
 
 def format_op(op: Op, data: dict[str, Array] | None = None, name: str = "data") -> str:
-    """`mnemonic(operands) {attributes}`. Large data goes to `data` under `name` or is abbreviated where there is none."""
+    """`mnemonic(operands) {attributes}`. Large data goes to `data` under `name`, or is abbreviated without it."""
     operands: list[str] = []
     attributes: list[str] = []
     for spec in fields_of(type(op)):
@@ -110,7 +111,7 @@ def _numbers(array: Array) -> Iterator[str]:
         elif np.isnan(x):
             yield hex(int(np.asarray(x).view(np.uint32)))
         else:
-            short = str(x.item()) if np.isinf(x) else np.format_float_scientific(x, trim="0")
+            short = str(x)
             yield short if np.float32(float(short)) == x else repr(float(x))
 
 
@@ -118,7 +119,8 @@ def format_program(program: RowProgram) -> str:
     """The text of a row program: buffers with their places, then stages in order. For reading; it is not parsed."""
     lines = [f"rows {quoted('@', program.name)} {{"]
     if program.plan is not None:
-        lines.append(f"  arena {program.plan.bytes} bytes, at least {program.plan.lower_bound}, aligned to {program.plan.alignment}")
+        plan = program.plan
+        lines.append(f"  arena {plan.bytes} bytes, at least {plan.lower_bound}, aligned to {plan.alignment}")
     lines += [f"  {_buffer(program, b)}" for b in program.buffers]
     lines += [f"  {number}: {_stage(stage)}" for number, stage in enumerate(program.stages)]
     lines.append("  return " + ", ".join(quoted("%", v.name) for v in program.outputs))
@@ -182,4 +184,14 @@ def dtype_named(name: str) -> DType:
         raise ValueError(f"{name} is not an element type ({', '.join(d.value for d in DType)})") from None
 
 
-__all__ = ["INLINE_ELEMENTS", "Text", "Value", "attribute_from", "dtype_named", "format_module", "format_op", "format_program", "quoted"]
+__all__ = [
+    "INLINE_ELEMENTS",
+    "Text",
+    "Value",
+    "attribute_from",
+    "dtype_named",
+    "format_module",
+    "format_op",
+    "format_program",
+    "quoted",
+]

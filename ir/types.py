@@ -46,12 +46,20 @@ class DType(enum.Enum):
         """Whether elements are integers (booleans are not)."""
         return self not in (DType.F32, DType.BOOL)
 
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The smallest and the largest value of an integer type."""
+        bits = 8 * self.bytes
+        return (0, 2**bits - 1) if self is DType.U8 else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
     @staticmethod
     def of(dtype: np.typing.DTypeLike) -> DType:
         """The element type of a numpy type. Raises `IRError` for one the IR does not have."""
         found = _FROM_NUMPY.get(np.dtype(dtype))
         if found is None:
-            raise IRError(f"element type {np.dtype(dtype)} is not supported (supported: {', '.join(d.value for d in DType)})")
+            raise IRError(
+                f"element type {np.dtype(dtype)} is not supported (supported: {', '.join(d.value for d in DType)})"
+            )
         return found
 
 

@@ -29,7 +29,7 @@ class Lower(Lowering, name="lower-to-rows"):
         homes, copies = _output_homes(module, views)
         buffers: list[Buffer] = [Buffer(v, Space.INPUT) for v in module.inputs]
         stages: list[Stage] = []
-        spaces = {v: Space.INPUT for v in module.inputs}
+        spaces = dict.fromkeys(module.inputs, Space.INPUT)
         for node in module.nodes:
             if isinstance(node.op, Constant):
                 buffers.append(Buffer(node.result, Space.CONSTANT, data=node.op.data))

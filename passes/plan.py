@@ -68,14 +68,9 @@ def place(intervals: Sequence[Interval]) -> dict[str, int]:
         lambda i: (i.first, -i.bytes, i.last),
         lambda i: (i.last, -i.bytes, i.first),
     )
-    best: dict[str, int] = {}
-    best_size = -1
-    for order in orders:
-        offsets = _best_fit(sorted(intervals, key=lambda i: (*order(i), i.name)))  # type: ignore[arg-type]  # noqa: B023
-        size = max((offsets[i.name] + i.bytes for i in intervals), default=0)
-        if best_size < 0 or size < best_size:
-            best, best_size = offsets, size
-    return best
+    named = sorted(intervals, key=lambda i: i.name)
+    candidates = [_best_fit(sorted(named, key=order)) for order in orders]
+    return min(candidates, key=lambda offsets: max((offsets[i.name] + i.bytes for i in intervals), default=0))
 
 
 def _best_fit(order: Sequence[Interval]) -> dict[str, int]:

@@ -1,18 +1,20 @@
 """Local rewriting: small rules on one pattern, driven to a fixed point.
 
 A rule looks at one node and answers with `Replaced` (what computes its value instead), `Skip` (the pattern was there
-but must not be rewritten, and why) or None (the pattern was not there).
+but must not be rewritten, and why) or None (the pattern was not there). `tracing` listens to these answers.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from tinyc.ir.errors import IRError
 from tinyc.ir.module import Module, Node, merge_locs
-from tinyc.ir.op import Op, Value
+from tinyc.ir.op import Op, OpT, Value
 from tinyc.ir.ops.constant import Constant
 from tinyc.ir.tensor import Array, Tensor
 
@@ -39,6 +41,7 @@ class Rewriter:
     """What a rule may ask and do while the module is rebuilt from first to last node."""
 
     def __init__(self, module: Module) -> None:
+        self._module = module
         self._nodes: list[Node] = []
         self._producer: dict[Value, Node] = {}
         self._names = {v.name for v in module.inputs} | {n.result.name for n in module.nodes}
@@ -57,6 +60,17 @@ class Rewriter:
     def uses(self, value: Value) -> int:
         """How many operands and module outputs refer to a value."""
         return self._uses[value]
+
+    def users(self, value: Value) -> tuple[Node, ...]:
+        """The nodes that used a value when this sweep began; none for values made since, or for outputs."""
+        return self._module.users.get(value, ())
+
+    def absorbable(self, value: Value, kind: type[OpT]) -> tuple[Node, OpT] | None:
+        """The node that computes a value and its operator, if it is of a kind and nothing else needs the value."""
+        node = self.producer(value)
+        if node is None or not isinstance(node.op, kind) or self.uses(value) != 1:
+            return None
+        return node, node.op
 
     def add(self, op: Op, name: str = "") -> Value:
         """Adds a helper node before the current one and returns its result."""
@@ -83,34 +97,63 @@ class Rewriter:
 Rule = Callable[[Node, Rewriter], Replaced | Skip | None]
 Trace = Callable[[str], None]
 
+_TRACE: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
-def rewrite(module: Module, rules: Sequence[Rule], trace: Trace | None = None) -> Module:
+
+@contextmanager
+def tracing(callback: Trace) -> Iterator[None]:
+    """Inside, `callback` is told, one line each and once, what passes replace and what they skip and why."""
+    told: set[str] = set()
+
+    def once(line: str) -> None:
+        if line not in told:
+            told.add(line)
+            callback(line)
+
+    token = _TRACE.set(once)
+    try:
+        yield
+    finally:
+        _TRACE.reset(token)
+
+
+def tell(line: str) -> None:
+    """Reports a decision to whoever is tracing."""
+    trace = _TRACE.get()
+    if trace is not None:
+        trace(line)
+
+
+def rewrite(module: Module, rules: Sequence[Rule]) -> Module:
     """Applies rules until none applies; nodes left without use are dropped. The same module when nothing applied.
+
+    Inputs and outputs keep their names: a rule is overruled where it would make an output the same value as an input
+    or as another output.
 
     Args:
         module: the module to rewrite; unchanged.
         rules: tried in order on each node, operands first.
-        trace: told, one line each, what was replaced and what was skipped and why.
 
     Raises:
         IRError: a rule replaced a node by something of another type, or the rules do not come to an end.
     """
     for _ in range(1000):
-        after = _sweep(module, rules, trace)
+        after = _sweep(module, rules)
         if after is module:
             return module
         module = remove_dead(after)
     raise IRError("rewriting does not come to an end", module.name)
 
 
-def _sweep(module: Module, rules: Sequence[Rule], trace: Trace | None) -> Module:
+def _sweep(module: Module, rules: Sequence[Rule]) -> Module:
     rewriter = Rewriter(module)
     mapping: dict[Value, Value] = {}
+    taken = {*module.inputs, *module.outputs}
     changed = False
     for original in module.nodes:
         node = Node(original.result, original.op.replace_operands(mapping), original.loc)
         rewriter._loc = node.loc
-        found = _first(node, rules, rewriter, trace)
+        found = _first(node, rules, rewriter, taken)
         if found is None:
             rewriter._emit(node)
             continue
@@ -122,26 +165,40 @@ def _sweep(module: Module, rules: Sequence[Rule], trace: Trace | None) -> Module
         if isinstance(found.by, Value):
             mapping[node.result] = found.by
             rewriter._uses[found.by] += rewriter._uses[node.result]
+            if node.result in taken:
+                taken.add(found.by)
         else:
             rewriter._uses.update(found.by.operands)
-            rewriter._emit(Node(node.result, found.by, merge_locs(*(n.loc for n in found.absorbed), node.loc)))
+            locs = (*(n.loc for n in found.absorbed), node.loc)
+            rewriter._emit(Node(node.result, found.by, merge_locs(*locs)))
     if not changed:
         return module
     outputs = tuple(mapping.get(v, v) for v in module.outputs)
-    return Module(module.name, module.inputs, tuple(rewriter._nodes), outputs)
+    after = Module(module.name, module.inputs, tuple(rewriter._nodes), outputs)
+    return rename(after, {now: was for was, now in zip(module.outputs, outputs, strict=True) if was != now})
 
 
-def _first(node: Node, rules: Sequence[Rule], rewriter: Rewriter, trace: Trace | None) -> Replaced | None:
+def _first(node: Node, rules: Sequence[Rule], rewriter: Rewriter, taken: set[Value]) -> Replaced | None:
     for rule in rules:
         answer = rule(node, rewriter)
-        label = (rule.__doc__ or rule.__name__).strip().split("\n")[0]
-        if isinstance(answer, Skip) and trace:
-            trace(f"{node.where}: not '{label}': {answer.reason}")
+        if answer is None:
+            continue
+        if isinstance(answer, Replaced) and isinstance(answer.by, Value) and {node.result, answer.by} <= taken:
+            answer = Skip("an output has a value of its own")
+        label = (rule.__doc__ or rule.__name__).strip().split("\n")[0].rstrip(".")
         if isinstance(answer, Replaced):
-            if trace:
-                trace(f"{node.where}: {label}")
+            tell(f"{node.where}: {label}")
             return answer
+        tell(f"{node.where}: not '{label}': {answer.reason}")
     return None
+
+
+def rename(module: Module, names: Mapping[Value, Value]) -> Module:
+    """The module with values renamed, where they are computed and wherever they are used."""
+    if not names:
+        return module
+    nodes = (Node(names.get(n.result, n.result), n.op.replace_operands(names), n.loc) for n in module.nodes)
+    return Module(module.name, module.inputs, tuple(nodes), tuple(names.get(v, v) for v in module.outputs))
 
 
 def remove_dead(module: Module) -> Module:

@@ -56,7 +56,9 @@ def _join_parts(program: RowProgram) -> RowProgram:
         if not _joinable(program, stage, whole):
             continue
         buffers = tuple(
-            dataclasses.replace(b, space=whole.space, view=View(whole.name, dict(parts)[b.name])) if b.name in dict(parts) else b
+            dataclasses.replace(b, space=whole.space, view=View(whole.name, dict(parts)[b.name]))
+            if b.name in dict(parts)
+            else b
             for b in program.buffers
         )
         moved = _inherit_spaces(buffers)

@@ -1,0 +1,1 @@
+"""tinyc: a compiler from ONNX models to C for ESP32-class microcontrollers."""

@@ -45,7 +45,8 @@ class Spatial(Op):
             extent = dilations[axis] * (self.window()[axis] - 1) + 1
             room = self.x.shape[1 + axis] + pads[axis] + pads[2 + axis] - extent
             if room < 0:
-                raise IRError(f"a window of {extent} {('rows', 'columns')[axis]} does not fit {self.x.type} with pads {list(pads)}")
+                what = f"{extent} {('rows', 'columns')[axis]}"
+                raise IRError(f"a window of {what} does not fit {self.x.type} with pads {list(pads)}")
             sizes.append(room // strides[axis] + 1)
         return sizes[0], sizes[1]
 
@@ -57,7 +58,15 @@ def patches(op: Spatial, x: Array, pad_value: float) -> list[tuple[int, int, Arr
     padded = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=pad_value)
     kh, kw = op.window()
     return [
-        (ky, kx, padded[:, ky * dy : ky * dy + sy * (height - 1) + 1 : sy, kx * dx : kx * dx + sx * (width - 1) + 1 : sx])
+        (
+            ky,
+            kx,
+            padded[
+                :,
+                ky * dy : ky * dy + sy * (height - 1) + 1 : sy,
+                kx * dx : kx * dx + sx * (width - 1) + 1 : sx,
+            ],
+        )
         for ky in range(kh)
         for kx in range(kw)
     ]
@@ -142,7 +151,12 @@ class Conv2d(Convolution, mnemonic="conv2d"):
 
     def check_weights(self) -> None:
         channels = self.x.shape[3]
-        if self.w.type.rank != 4 or self.groups < 1 or channels != self.w.shape[3] * self.groups or self.w.shape[0] % self.groups:
+        if (
+            self.w.type.rank != 4
+            or self.groups < 1
+            or channels != self.w.shape[3] * self.groups
+            or self.w.shape[0] % self.groups
+        ):
             raise IRError(f"weights {self.w.type} do not fit {self.x.type} in {self.groups} group(s)")
 
     def output_size(self) -> tuple[int, int]:

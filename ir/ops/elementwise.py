@@ -53,10 +53,7 @@ class Elementwise(Op):
         form = self.row_form()
         assert form is not None
         return self.with_operands(
-            [
-                v if w is None else v.with_rows(rows)
-                for v, w in zip(self.operands, form.windows, strict=True)
-            ]
+            [v if w is None else v.with_rows(rows) for v, w in zip(self.operands, form.windows, strict=True)]
         )
 
     def may_overwrite(self, operand: int) -> bool:

@@ -24,7 +24,9 @@ class Reshape(Op, mnemonic="reshape"):
 
     def infer(self) -> TensorType:
         if math.prod(self.shape) != self.x.type.size:
-            raise IRError(f"{self.x.type} has {self.x.type.size} elements, the shape {list(self.shape)} {math.prod(self.shape)}")
+            raise IRError(
+                f"{self.x.type} has {self.x.type.size} elements, the shape {list(self.shape)} {math.prod(self.shape)}"
+            )
         return TensorType(self.shape, self.x.dtype)
 
     def evaluate(self, *operands: Array) -> Array:
@@ -136,7 +138,9 @@ class Concat(Op, mnemonic="concat"):
 
     def infer(self) -> TensorType:
         if not self.xs or not 0 <= self.axis < self.xs[0].type.rank:
-            raise IRError(f"axis {self.axis} is not a dimension of {', '.join(str(x.type) for x in self.xs) or 'nothing'}")
+            raise IRError(
+                f"axis {self.axis} is not a dimension of {', '.join(str(x.type) for x in self.xs) or 'nothing'}"
+            )
         first = self.xs[0]
         for x in self.xs[1:]:
             same = [a == b or d == self.axis for d, (a, b) in enumerate(zip(x.shape, first.shape, strict=False))]
@@ -178,7 +182,10 @@ class Pad(Op, mnemonic="pad"):
             raise IRError("a pad cannot be negative (a crop is a slice)")
         if not self.x.dtype.is_float and self.value != int(self.value):
             raise IRError(f"the value {self.value} does not fit the element type {self.x.dtype.value}")
-        shape = [b + d + max(d - 1, 0) * g + a for b, d, g, a in zip(self.before, self.x.shape, self._gaps(), self.after, strict=True)]
+        shape = [
+            b + d + max(d - 1, 0) * g + a
+            for b, d, g, a in zip(self.before, self.x.shape, self._gaps(), self.after, strict=True)
+        ]
         return TensorType(tuple(shape), self.x.dtype)
 
     def _gaps(self) -> tuple[int, ...]:
@@ -186,7 +193,10 @@ class Pad(Op, mnemonic="pad"):
 
     def evaluate(self, *operands: Array) -> Array:
         out = np.full(self.type.shape, self.value, dtype=self.x.dtype.numpy)
-        inside = tuple(slice(b, b + d + max(d - 1, 0) * g, g + 1) for b, d, g in zip(self.before, self.x.shape, self._gaps(), strict=True))
+        inside = tuple(
+            slice(b, b + d + max(d - 1, 0) * g, g + 1)
+            for b, d, g in zip(self.before, self.x.shape, self._gaps(), strict=True)
+        )
         out[inside] = operands[0]
         return out
 
@@ -218,7 +228,9 @@ class Gather(Op, mnemonic="gather"):
             raise IRError(f"indices are integers, not {self.indices.type}")
         if self.x.shape[self.axis] == 0:
             raise IRError(f"dimension {self.axis} of {self.x.type} has nothing to take")
-        return TensorType((*self.x.shape[: self.axis], *self.indices.shape, *self.x.shape[self.axis + 1 :]), self.x.dtype)
+        return TensorType(
+            (*self.x.shape[: self.axis], *self.indices.shape, *self.x.shape[self.axis + 1 :]), self.x.dtype
+        )
 
     def evaluate(self, *operands: Array) -> Array:
         return np.take(operands[0], operands[1].astype(np.int64), axis=self.axis, mode="clip")

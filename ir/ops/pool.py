@@ -68,7 +68,7 @@ class MaxPool2d(Pool, mnemonic="max_pool2d"):
 
     def evaluate(self, *operands: Array) -> Array:
         dtype = self.x.dtype
-        lowest = -np.inf if dtype.is_float else np.iinfo(dtype.numpy).min
+        lowest = -np.inf if dtype.is_float else dtype.limits[0]
         out: Array = np.full(self.type.shape, lowest, dtype.numpy)
         for _, _, patch in patches(self, operands[0], lowest):
             out = np.maximum(out, patch)

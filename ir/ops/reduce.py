@@ -70,7 +70,9 @@ class ReduceSum(Reduce, mnemonic="reduce_sum"):
     combine: ClassVar[str] = "add"
 
     def evaluate(self, *operands: Array) -> Array:
-        return np.asarray(self._wide(operands[0]).sum(axis=self.axes, keepdims=True, dtype=self._wide(operands[0]).dtype))
+        return np.asarray(
+            self._wide(operands[0]).sum(axis=self.axes, keepdims=True, dtype=self._wide(operands[0]).dtype)
+        )
 
 
 @dataclass(frozen=True)
@@ -119,4 +121,6 @@ class ReduceProd(Reduce, mnemonic="reduce_prod"):
     combine: ClassVar[str] = "mul"
 
     def evaluate(self, *operands: Array) -> Array:
-        return np.asarray(self._wide(operands[0]).prod(axis=self.axes, keepdims=True, dtype=self._wide(operands[0]).dtype))
+        return np.asarray(
+            self._wide(operands[0]).prod(axis=self.axes, keepdims=True, dtype=self._wide(operands[0]).dtype)
+        )

@@ -1,0 +1,12 @@
+#ifndef TINYC_DIV_U8_H
+#define TINYC_DIV_U8_H
+
+#include "common.h"
+
+/* Quotient truncated toward zero; x / 0 is 0. */
+TINYC_INLINE uint8_t tinyc_div_u8(uint8_t a, uint8_t b)
+{
+    return b == 0 ? (uint8_t)0 : (uint8_t)(a / b);
+}
+
+#endif

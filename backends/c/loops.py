@@ -1,0 +1,154 @@
+"""C for strided loops: every operator without a kernel of its own is printed from its `ir.loops.Loops`.
+
+The dimensions of a nest are first made as few as they can be: those of size 1 go, and neighbours that every operand
+walks through without a jump become one. An elementwise operator on whole tensors is then a single loop.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from tinyc.backends.c.expressions import Level, Printer, Text
+from tinyc.backends.c.literals import C_TYPES, literal
+from tinyc.ir.expr import Arg, Call, Expr
+from tinyc.ir.loops import Index, Loops
+from tinyc.ir.types import DType
+
+
+def used_operands(nests: Sequence[Loops]) -> tuple[int, ...]:
+    """The operands that the nests read, in order."""
+    found: set[int] = set()
+    for nest in nests:
+        if 0 in nest.space:
+            continue
+        for number in _arguments(nest.body):
+            found.add(number)
+            via = nest.inputs[number].via
+            if via is not None:
+                found.add(via.operand)
+    return tuple(sorted(found))
+
+
+def _arguments(expr: Expr) -> set[int]:
+    if isinstance(expr, Arg):
+        return {expr.index}
+    return set().union(*(_arguments(a) for a in expr.args)) if isinstance(expr, Call) else set()
+
+
+def merged(nest: Loops) -> Loops:
+    """The same nest with as few dimensions as possible; the order of its iterations is the same."""
+    parallel = len(nest.space) - nest.reduced
+    space: list[int] = []
+    columns: list[list[int]] = []  # for each dimension, every operand's stride and then the output's
+    reduced = 0
+    for d, extent in enumerate(nest.space):
+        column = [i.strides[d] for i in nest.inputs] + [nest.output.strides[d] if d < parallel else 0]
+        if extent == 1:
+            continue
+        inner = d >= parallel
+        joins = space and inner == bool(reduced)
+        if joins and all(a == b * extent for a, b in zip(columns[-1], column, strict=True)):
+            space[-1] *= extent
+            columns[-1] = column
+            continue
+        space.append(extent)
+        columns.append(column)
+        reduced += inner
+    inputs = tuple(
+        dataclasses.replace(index, strides=tuple(column[k] for column in columns)) for k, index in enumerate(nest.inputs)
+    )
+    kept = len(space) - reduced
+    output = Index(nest.output.offset, tuple(column[-1] for column in columns[:kept]))
+    # A reduction over one element is its body: nothing is left to combine.
+    combine = nest.combine if reduced else ""
+    return Loops(tuple(space), inputs, output, nest.body, reduced, combine, nest.finish)
+
+
+def nest_lines(nest: Loops, printer: Printer) -> list[str]:
+    """The statements of a nest, which reads the arrays x0, x1, ... and writes `out`."""
+    if 0 in nest.space:
+        return []
+    nest = merged(nest)
+    parallel = len(nest.space) - nest.reduced
+    lines: list[str] = []
+    for d in range(parallel):
+        lines.append("    " * d + _for(d, nest.space[d]))
+    lines += _indented(_body(nest, parallel, printer), parallel)
+    lines += ["    " * d + "}" for d in reversed(range(parallel))]
+    return lines
+
+
+def _body(nest: Loops, parallel: int, printer: Printer) -> list[str]:
+    target = f"out[{_index(nest.output)}]"
+    value = [f"x{k}[{_source(nest, k, printer)}]" for k in range(len(nest.inputs))]
+    if not nest.reduced:
+        result = printer.text(nest.body, value)
+        if nest.finish is not None:
+            dtype = nest.body.dtype
+            return [
+                f"const {C_TYPES[dtype]} value = {result.code};",
+                f"{target} = {printer.code(nest.finish, ['value'])};",
+            ]
+        return [f"{target} = {result.code};"]
+    dtype = nest.body.dtype
+    lines = [f"{C_TYPES[dtype]} sum = {_start(nest.combine, dtype, printer)};"]
+    for d in range(parallel, len(nest.space)):
+        lines.append("    " * (d - parallel) + _for(d, nest.space[d]))
+    lines += _indented([_combine(nest, printer.text(nest.body, value), printer)], nest.reduced)
+    lines += ["    " * d + "}" for d in reversed(range(nest.reduced))]
+    result_code = "sum" if nest.finish is None else printer.code(nest.finish, ["sum"])
+    return [*lines, f"{target} = {result_code};"]
+
+
+def _combine(nest: Loops, body: Text, printer: Printer) -> str:
+    dtype = nest.body.dtype
+    if nest.combine in ("max", "min"):
+        return f"sum = {printer.kernels.use(f'reduce_{nest.combine}', dtype)}(sum, {body.code});"
+    if dtype.is_float:
+        return f"sum {'+' if nest.combine == 'add' else '*'}= {body.code};"
+    step = Call(dtype, nest.combine, (Arg(dtype, 0), Arg(dtype, 1)))
+    return f"sum = {printer.code(step, ['sum', body.at(Level.UNARY)])};"
+
+
+def _start(combine: str, dtype: DType, printer: Printer) -> str:
+    """The neutral element."""
+    if combine in ("add", "mul"):
+        return literal(dtype, 0 if combine == "add" else 1)
+    if dtype.is_float:
+        printer.kernels.headers.add("math.h")
+        return "-INFINITY" if combine == "max" else "INFINITY"
+    signed = dtype is not DType.U8
+    bits = dtype.bytes * 8
+    if combine == "max":
+        return f"INT{bits}_MIN" if signed else "0"
+    return f"INT{bits}_MAX" if signed else f"UINT{bits}_MAX"
+
+
+def _for(dimension: int, extent: int) -> str:
+    return f"for (int i{dimension} = 0; i{dimension} < {extent}; ++i{dimension}) {{"
+
+
+def _source(nest: Loops, operand: int, printer: Printer) -> str:
+    """The index at which an operand is read."""
+    index = nest.inputs[operand]
+    affine = _index(index)
+    if index.via is None:
+        return affine
+    via = index.via
+    read = f"{printer.kernels.use('entry')}(x{via.operand}[{_index(nest.inputs[via.operand])}], {via.count})"
+    chosen = read if via.scale == 1 else f"{read} * {via.scale}"
+    return chosen if affine == "0" else f"{affine} + {chosen}"
+
+
+def _index(index: Index) -> str:
+    """`offset + i0 * stride + ...`, without what is zero; it never begins with a minus."""
+    terms = [(s, f"i{d}" if abs(s) == 1 else f"i{d} * {abs(s)}") for d, s in enumerate(index.strides) if s]
+    text = str(index.offset) if index.offset or not terms or terms[0][0] < 0 else ""
+    for stride, term in terms:
+        text += (f" {'-' if stride < 0 else '+'} " if text else "") + term
+    return text
+
+
+def _indented(lines: Sequence[str], depth: int) -> list[str]:
+    return ["    " * depth + line for line in lines]

@@ -1,0 +1,59 @@
+"""Names from a model on their way into C: identifiers and the text of comments.
+
+Nothing a model calls its nodes reaches C in any other way. No string literal is made of a name.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Words a C or C++ compiler, its headers or the Arduino core would take for something else.
+_RESERVED = frozenset(
+    """
+    asm auto bool break case catch char class complex const continue default delete do double else enum errno exp extern
+    export false float for friend goto if imaginary inline int int8_t int16_t int32_t int64_t log long main namespace
+    new nullptr operator pow private protected public register restrict return short signed sizeof sqrt static struct
+    switch template this throw true try typedef typename uint8_t uint16_t uint32_t uint64_t union unsigned using virtual
+    void volatile wchar_t while INFINITY NAN NULL INPUT OUTPUT HIGH LOW linux unix and or not xor constexpr concept
+    final override mutable explicit export module import abs floor ceil round tanh erf
+    """.split()
+)
+
+_LONGEST = 40
+
+
+def identifier(text: str) -> str:
+    """A C identifier that resembles the text: letters, digits and single underscores, never reserved.
+
+    Different texts may give one identifier; `Names` keeps them apart.
+    """
+    word = re.sub(r"[^A-Za-z0-9]+", "_", text)[:_LONGEST].strip("_")
+    if not word or word[0].isdigit():
+        word = f"v{word}" if word else "v"
+    return f"{word}_" if word in _RESERVED or word.startswith("tinyc") else word
+
+
+def comment(text: str) -> str:
+    """The text as it may stand within a comment: printable ASCII that can end, splice or nest nothing."""
+    shown = text if len(text) <= 120 else f"{text[:117]}..."
+    return "".join(c if " " <= c <= "~" and c not in "\\*?" else f"<U+{ord(c):04X}>" for c in shown)
+
+
+class Names:
+    """Identifiers of one scope: each name handed out is new.
+
+    Identifiers differ in more than case, so that macros made of them differ too.
+    """
+
+    def __init__(self, *taken: str) -> None:
+        self._taken = {name.lower() for name in taken}
+
+    def fresh(self, text: str, prefix: str = "") -> str:
+        """An identifier for the text that was not handed out before."""
+        word = prefix + identifier(text)
+        name, number = word, 1
+        while name.lower() in self._taken:
+            number += 1
+            name = f"{word}_{number}"
+        self._taken.add(name.lower())
+        return name

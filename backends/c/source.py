@@ -1,0 +1,80 @@
+"""What the C backend takes beside a program, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tinyc.ir.errors import TinycError
+from tinyc.ir.types import TensorType
+
+
+class CodegenError(TinycError):
+    """A row program that the C backend cannot turn into C. The message names the stage."""
+
+
+@dataclass(frozen=True)
+class PortInfo:
+    """What a program does not know of an input or output: its name in the ONNX model and the layout of its elements."""
+
+    name: str
+    layout: str = ""
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What people know of a model's inputs and outputs, in the program's order."""
+
+    inputs: tuple[PortInfo, ...]
+    outputs: tuple[PortInfo, ...]
+
+
+@dataclass(frozen=True)
+class CPort:
+    """An input or output of the generated function.
+
+    `name` is the parameter, `macro` the beginning of its macros (`LENET_INPUT` of `LENET_INPUT_SIZE`).
+    """
+
+    name: str
+    macro: str
+    onnx_name: str
+    type: TensorType
+    layout: str
+    c_type: str
+
+
+@dataclass(frozen=True)
+class CStage:
+    """A stage as the trace macro numbers it: what it is called, and the type of its result."""
+
+    number: int
+    label: str
+    type: TensorType
+
+
+@dataclass(frozen=True)
+class CSource:
+    """Generated C: the texts by file name, and what is needed to call it.
+
+    `weights_bytes` counts all constants, rows of padding included. `stages` lists those that do something.
+    """
+
+    name: str
+    files: Mapping[str, str]
+    arena_bytes: int
+    arena_align: int
+    weights_bytes: int
+    inputs: tuple[CPort, ...]
+    outputs: tuple[CPort, ...]
+    stages: tuple[CStage, ...]
+
+    @property
+    def header(self) -> str:
+        """The name of the public header."""
+        return f"{self.name}.h"
+
+    @property
+    def macro(self) -> str:
+        """What the macros begin with."""
+        return self.name.upper()

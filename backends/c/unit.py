@@ -1,0 +1,87 @@
+"""A translation unit while it is being made: the kernels it uses, its constants and its specialised functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyc.backends.c.expressions import Printer
+from tinyc.backends.c.library import Kernels
+from tinyc.backends.c.names import Names
+from tinyc.backends.c.weights import Constants
+from tinyc.ir.op import Value
+from tinyc.ir.rows import RowProgram
+from tinyc.ir.tensor import Array
+
+
+@dataclass(frozen=True)
+class Rows:
+    """An argument: the row pointers of an operand's window."""
+
+    operand: int
+
+
+@dataclass(frozen=True)
+class Count:
+    """An argument: how many rows of an operand's window exist."""
+
+    operand: int
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """An argument: where an operand's elements begin, or for one read row by row those of the row."""
+
+    operand: int
+
+
+Argument = Rows | Count | Pointer | str
+
+
+@dataclass(frozen=True)
+class RowCall:
+    """What one step of a stage calls: a function and its arguments before the last, the output row.
+
+    Text among the arguments is an expression that is the same for all rows. `long_rows` says that any number of rows
+    may be handed over as one long row.
+    """
+
+    function: str
+    arguments: tuple[Argument, ...]
+    long_rows: bool = False
+
+
+class Unit:
+    """The emitters' view of the output: they ask for kernels, constants and functions, and get C names."""
+
+    def __init__(self, prefix: str, program: RowProgram) -> None:
+        self.prefix = prefix
+        self.program = program
+        self.names = Names(f"{prefix}_run")
+        self.kernels = Kernels()
+        self.printer = Printer(self.kernels)
+        self.constants = Constants(prefix, self.names)
+        self._functions: dict[tuple[str, str], str] = {}
+
+    def constant(self, value: Value) -> Array | None:
+        """The array of a value that is a constant, or a part of one."""
+        root, offset = self.program.root(value.name)
+        if root.data is None:
+            return None
+        raw = root.data.array.tobytes()[offset : offset + value.type.bytes]
+        return np.frombuffer(raw, value.dtype.numpy).reshape(value.shape)
+
+    def function(self, hint: str, parameters: str, body: str) -> str:
+        """The name of a static function with these parameters and this body; the same one whenever both are equal."""
+        key = (parameters, body)
+        if key not in self._functions:
+            self._functions[key] = self.names.fresh(f"{hint}_{len(self._functions)}", f"{self.prefix}_")
+        return self._functions[key]
+
+    def functions(self) -> str:
+        """Definitions of all functions."""
+        return "\n".join(
+            f"static void {name}({parameters})\n{{\n{body}}}\n" for (parameters, body), name in self._functions.items()
+        )
+

@@ -1,0 +1,159 @@
+"""The networks that figures are quoted for, as ONNX models with seeded or given weights.
+
+They are written as exporters write them: batch norms, explicit pads and activations are nodes of their own, so that
+the compiler has the same work as with a trained model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+Floats = NDArray[np.float32]
+OPSET = 17
+IR_VERSION = 8
+MOBILENET_V1 = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2), (1024, 1))
+"""Output channels at width 1.0 and stride of MobileNetV1's depthwise-separable blocks (Howard et al. 2017, table 1)."""
+MOBILE_LENET = ((8, 1), (8, 1), (16, 2), (16, 1), (24, 2), (24, 1))
+"""Output channels and stride of Mobile-LeNet's depthwise-separable blocks."""
+
+
+class Graph:
+    """An ONNX graph under construction: a chain of nodes, each fed by the one before."""
+
+    def __init__(self, name: str, shape: Sequence[int], seed: int = 0) -> None:
+        self._name = name
+        self._nodes: list[onnx.NodeProto] = []
+        self._weights: list[onnx.TensorProto] = []
+        self._random = np.random.default_rng(seed)
+        self._input = helper.make_tensor_value_info("image", TensorProto.FLOAT, list(shape))
+        self.last = "image"
+
+    def random(self, *shape: int) -> Floats:
+        """Weights that keep the scale of what they are applied to (He et al. 2015)."""
+        fan_in = max(int(np.prod(shape[1:])), 1)
+        return self._random.normal(0, np.sqrt(2.0 / fan_in), shape).astype(np.float32)
+
+    def weight(self, name: str, data: NDArray[np.generic]) -> str:
+        """Adds an initialiser."""
+        self._weights.append(numpy_helper.from_array(np.ascontiguousarray(data), name))
+        return name
+
+    def add(self, operator: str, name: str, *weights: str, **attributes: object) -> None:
+        """Adds a node that takes the last result and these weights."""
+        self._nodes.append(helper.make_node(operator, [self.last, *weights], [name], name=name, **attributes))
+        self.last = name
+
+    def conv(self, name: str, weights: Floats, bias: Floats | None = None, **attributes: object) -> None:
+        """Adds a convolution; weights are OIHW."""
+        names = [self.weight(f"{name}_w", weights)]
+        if bias is not None:
+            names.append(self.weight(f"{name}_b", bias))
+        self.add("Conv", name, *names, kernel_shape=list(weights.shape[2:]), **attributes)
+
+    def batch_norm(self, name: str, vectors: Sequence[Floats], epsilon: float = 1e-3) -> None:
+        """Adds a batch normalisation; vectors are scale, bias, mean and variance."""
+        names = [self.weight(f"{name}_{k}", v) for k, v in zip(("scale", "bias", "mean", "var"), vectors, strict=True)]
+        self.add("BatchNormalization", name, *names, epsilon=epsilon)
+
+    def random_batch_norm(self, name: str, channels: int) -> None:
+        """Adds a batch normalisation as training leaves them: near the identity, but not on it."""
+        r = self._random
+        spreads = [r.uniform(0.6, 1.4, channels), r.normal(0, 0.2, channels), r.normal(0, 0.2, channels)]
+        vectors = [*spreads, r.uniform(0.5, 1.5, channels)]
+        self.batch_norm(name, [v.astype(np.float32) for v in vectors])
+
+    def pad(self, name: str, before: int, after: int) -> None:
+        """Adds a zero pad of the rows and columns."""
+        pads = np.array([0, 0, before, before, 0, 0, after, after], np.int64)
+        self.add("Pad", name, self.weight(f"{name}_pads", pads))
+
+    def relu6(self, name: str) -> None:
+        """Adds a ReLU6."""
+        limits = [self.weight(f"{name}_{n}", np.array(v, np.float32)) for n, v in (("min", 0.0), ("max", 6.0))]
+        self.add("Clip", name, *limits)
+
+    def reshape(self, name: str, *shape: int) -> None:
+        """Adds a reshape."""
+        self.add("Reshape", name, self.weight(f"{name}_shape", np.array(shape, np.int64)))
+
+    def model(self, outputs: Sequence[int]) -> onnx.ModelProto:
+        """The checked model; the last result is its output."""
+        result = helper.make_tensor_value_info(self.last, TensorProto.FLOAT, list(outputs))
+        graph = helper.make_graph(self._nodes, self._name, [self._input], [result], self._weights)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        onnx.checker.check_model(model)
+        return model
+
+
+def mobilenet_v1(
+    width: float, resolution: int, channels: int = 3, classes: int = 1000, seed: int = 0
+) -> onnx.ModelProto:
+    """MobileNetV1 as Keras has it: BN and ReLU6 after every convolution, padding (0, 1) before those of stride 2."""
+    g = Graph(f"mobilenet_v1_{width}_{resolution}", (1, channels, resolution, resolution), seed)
+
+    def convolution(name: str, weights: Floats, stride: int, groups: int = 1) -> None:
+        if stride == 2:
+            g.pad(f"{name}_pad", 0, 1)
+        same = 1 if stride == 1 and weights.shape[2] == 3 else 0
+        g.conv(name, weights, strides=[stride] * 2, pads=[same] * 4, group=groups)
+        g.random_batch_norm(f"{name}_bn", weights.shape[0])
+        g.relu6(f"{name}_relu")
+
+    inputs = int(32 * width)
+    convolution("conv1", g.random(inputs, channels, 3, 3), 2)
+    for number, (base, stride) in enumerate(MOBILENET_V1, 1):
+        outputs = int(base * width)
+        convolution(f"conv_dw_{number}", g.random(inputs, 1, 3, 3), stride, inputs)
+        convolution(f"conv_pw_{number}", g.random(outputs, inputs, 1, 1), 1)
+        inputs = outputs
+    g.add("GlobalAveragePool", "pool")
+    g.conv("conv_preds", g.random(classes, inputs, 1, 1), np.zeros(classes, np.float32))
+    g.reshape("reshape", 1, classes)
+    g.add("Softmax", "probabilities", axis=-1)
+    return g.model((1, classes))
+
+
+def mobile_lenet(
+    weights: Sequence[Floats],
+    stem_bias: Floats,
+    head_bias: Floats,
+    norms: Sequence[Sequence[Floats]],
+    channels: int = 1,
+) -> onnx.ModelProto:
+    """Mobile-LeNet with given weights, as published: stem, six blocks of (depthwise, pointwise), dense head.
+
+    Args:
+        weights: 14 arrays in order: convolutions OIHW (depthwise C1HW), dense [classes, 24].
+        stem_bias: bias of the stem.
+        head_bias: bias of the dense layer.
+        norms: scale, bias, mean and variance of the 13 batch norms.
+        channels: of the input.
+    """
+    g = Graph("mobile_lenet", (1, channels, 28, 28))
+    kernels, vectors = iter(weights), iter(norms)
+
+    def normed(name: str, bias: Floats | None = None, **attributes: object) -> None:
+        g.conv(name, next(kernels), bias, **attributes)
+        g.batch_norm(f"{name}_bn", next(vectors))
+        g.add("Relu", f"{name}_relu")
+
+    normed("stem", stem_bias, pads=[1, 1, 1, 1])
+    inputs = 8
+    for number, (outputs, stride) in enumerate(MOBILE_LENET, 1):
+        if stride == 2:
+            g.pad(f"block{number}_pad", 1, 1)
+        same = [0 if stride == 2 else 1] * 4
+        normed(f"block{number}_dw", strides=[stride] * 2, pads=same, group=inputs)
+        normed(f"block{number}_pw")
+        inputs = outputs
+    g.add("GlobalAveragePool", "pool")
+    g.add("Flatten", "flatten")
+    head = next(kernels)
+    g.add("Gemm", "dense", g.weight("dense_w", head), g.weight("dense_b", head_bias), transB=1)
+    g.add("Softmax", "probabilities", axis=-1)
+    return g.model((1, head.shape[0]))

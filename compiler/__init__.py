@@ -1,0 +1,1 @@
+"""The compiler around the IR: frontend, driver, command line and reports."""

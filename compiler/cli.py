@@ -1,0 +1,258 @@
+"""The command line: one function a command, each a thin layer over the library.
+
+Exit status: 0 for success, 1 when a verification found a difference, 2 when input or usage is wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from tinyc.backends.targets import builtin
+from tinyc.compiler import console, driver
+from tinyc.compiler.arrays import outputs_by_name, read_npz, samples_from, write_npz
+from tinyc.compiler.custom import load_pass
+from tinyc.compiler.frontend import inspect_onnx
+from tinyc.compiler.opt import optimise_text
+from tinyc.compiler.verify import VerificationError
+from tinyc.compiler.version import VERSION
+from tinyc.ir.errors import TinycError
+from tinyc.passes import PassVerificationError, registered
+
+app = typer.Typer(
+    name="tinyc",
+    help="Compile ONNX models to C for ESP32-class microcontrollers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The ONNX model.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--input-shape", metavar="NAME=1,3,96,96", help="Shape of an input; may be repeated."),
+]
+Name = Annotated[
+    str, typer.Option("--name", help="What the C functions and files are called. [default: the file's name]")
+]
+On = Annotated[str, typer.Option("--on", metavar="|".join(driver.EXECUTORS), help="Where to run.")]
+Inputs = Annotated[
+    Path | None, typer.Option("--inputs", metavar="FILE.npz", help="Arrays named as the model's inputs.")
+]
+
+
+class Layout(str, Enum):
+    """Layout of 4-dimensional inputs."""
+
+    onnx = "onnx"
+    nhwc = "nhwc"
+
+
+InputLayout = Annotated[Layout, typer.Option("--input-layout", help="Layout of 4-dimensional inputs.")]
+
+
+@contextlib.contextmanager
+def reporting(as_json: bool) -> Iterator[None]:
+    """Turns errors into one message and the exit status."""
+    try:
+        yield
+    except (VerificationError, PassVerificationError) as error:
+        _fail(str(error), 1, as_json)
+    except TinycError as error:
+        _fail(str(error), 2, as_json)
+
+
+def _fail(message: str, status: int, as_json: bool) -> NoReturn:
+    if as_json:
+        _print_json({"error": message, "status": status})
+    else:
+        console.error(message)
+    raise typer.Exit(status)
+
+
+def _print_json(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+@app.callback(invoke_without_command=True)
+def main_options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
+    """Compile ONNX models to C for ESP32-class microcontrollers."""
+    if version:
+        print(f"tinyc {VERSION}")
+        raise typer.Exit()
+
+
+@app.command("compile")
+def compile_command(
+    model: Model,
+    target: Annotated[str, typer.Option("--target", help="A target (see `tinyc targets`) or a .toml file.")] = "host",
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="[default: NAME_TARGET]")] = None,
+    name: Name = "",
+    input_shape: Shapes = None,
+    input_layout: InputLayout = Layout.onnx,
+    dump_ir: Annotated[
+        Path | None, typer.Option("--dump-ir", metavar="DIR", help="Write the IR after each pass.")
+    ] = None,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Skip all comparisons.")] = False,
+    extra_pass: Annotated[
+        list[str] | None,
+        typer.Option("--pass", metavar="MODULE:NAME", help="A pass of your own; may be repeated."),
+    ] = None,
+    debug_pass: Annotated[
+        list[str] | None,
+        typer.Option("--debug-pass", metavar="NAME", help="Say what a pass rewrote, and what not and why."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compile a model to C, verify it and write it to a folder."""
+    with reporting(as_json):
+        custom = [load_pass(p) for p in extra_pass or []]
+        chosen = driver.identifier(name or model.stem, strict=bool(name))
+        folder = output or Path(f"{chosen}_{Path(target).stem}")
+        with console.progress(quiet=as_json) as say:
+            result = driver.compile(
+                model,
+                output=folder,
+                progress=say,
+                target=target,
+                name=name,
+                input_shapes=parse_shapes(input_shape),
+                input_layout=input_layout.value,
+                verify=not no_verify,
+                extra_passes=custom,
+                dump_ir=dump_ir,
+                debug_passes=debug_pass or [],
+                trace=console.trace,
+            )
+        if as_json:
+            _print_json(result.report)
+        else:
+            console.compilation(result, folder)
+
+
+@app.command("inspect")
+def inspect_command(model: Model, input_shape: Shapes = None, as_json: Json = False) -> None:
+    """Show a model's operators, shapes, parameters and MACs, and which operators are unsupported."""
+    with reporting(as_json):
+        found = inspect_onnx(model)
+        macs, reason = driver.count_macs(model, parse_shapes(input_shape))
+        document = console.inspection_document(model, found, macs, reason)
+        _print_json(document) if as_json else console.inspection(document)
+
+
+@app.command("run")
+def run_command(
+    model: Model,
+    inputs: Annotated[Path, typer.Option("--inputs", metavar="FILE.npz", help="Arrays named as the model's inputs.")],
+    on: On = "host",
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT.npz", help="Write the outputs.")] = None,
+    input_shape: Shapes = None,
+    as_json: Json = False,
+) -> None:
+    """Run a model on the interpreter or as C on this computer."""
+    with reporting(as_json):
+        with console.progress(quiet=as_json) as say:
+            compiled = driver.compile(model, progress=say, verify=False, input_shapes=parse_shapes(input_shape))
+            samples = samples_from(compiled.imported, read_npz(inputs), str(inputs))
+            say(f"run on {on}")
+            results = driver.execute(compiled, on, samples)
+        arrays = outputs_by_name(compiled.imported, results)
+        if output is not None:
+            write_npz(output, arrays)
+        document = console.outputs_document(arrays, on, len(samples))
+        _print_json(document) if as_json else console.outputs(document)
+
+
+@app.command("verify")
+def verify_command(
+    model: Model,
+    on: On = "interpreter,host",
+    inputs: Inputs = None,
+    input_shape: Shapes = None,
+    input_layout: InputLayout = Layout.onnx,
+    as_json: Json = False,
+) -> None:
+    """Compare a model with onnxruntime: every pass, then each executor."""
+    with reporting(as_json):
+        with console.progress(quiet=as_json) as say:
+            verdicts = driver.verify(
+                model,
+                on=[part.strip() for part in on.split(",") if part.strip()],
+                arrays=read_npz(inputs) if inputs else None,
+                source=str(inputs or ""),
+                progress=say,
+                input_shapes=parse_shapes(input_shape),
+                input_layout=input_layout.value,
+            )
+        document = console.verdicts_document(verdicts)
+        _print_json(document) if as_json else console.verdicts(document)
+        if not all(v.passed for v in verdicts):
+            raise typer.Exit(1)
+
+
+@app.command("opt")
+def opt_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE.tc", help="Text IR; its large data lies in FILE.npz.")],
+    passes: Annotated[str, typer.Option("--passes", metavar="A,B,C", help="Passes to run, in order.")] = "",
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT.tc", help="[default: stdout]")] = None,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not compare before and after.")] = False,
+    debug_pass: Annotated[list[str] | None, typer.Option("--debug-pass", metavar="NAME", help="Trace a pass.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run passes on text IR."""
+    with reporting(as_json):
+        names = [p.strip() for p in passes.split(",") if p.strip()]
+        result = optimise_text(file, names, output, not no_verify, debug_pass or [], console.trace)
+        if as_json:
+            _print_json({"text": result.text, "passes": [dataclasses.asdict(r) for r in result.records]})
+        elif output is None:
+            sys.stdout.write(result.text)
+
+
+@app.command("passes")
+def passes_command(as_json: Json = False) -> None:
+    """List the passes."""
+    console.listing({name: p.purpose() for name, p in registered().items()}, as_json, _print_json)
+
+
+@app.command("targets")
+def targets_command(as_json: Json = False) -> None:
+    """List the targets."""
+    console.listing({name: t.description for name, t in builtin().items()}, as_json, _print_json)
+
+
+def parse_shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
+    """`NAME=1,3,96,96` options as shapes by name. Raises `TinycError` for anything else."""
+    shapes = {}
+    for item in given or []:
+        name, equals, numbers = item.rpartition("=")
+        try:
+            shape = tuple(int(n) for n in numbers.split(","))
+        except ValueError:
+            shape = ()
+        if not equals or not name or not shape or min(shape) < 1:
+            raise TinycError(f"--input-shape takes NAME=1,3,96,96 (positive whole numbers), not {item!r}")
+        if name in shapes:
+            raise TinycError(f"--input-shape gives a shape for {name!r} twice")
+        shapes[name] = shape
+    return shapes
+
+
+def main(run: Callable[[], None] = app) -> None:
+    """The entry point of the `tinyc` command."""
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""What the terminal shows: progress, tables and errors. Results go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tinyc.compiler.driver import Compilation
+from tinyc.compiler.frontend import Inspection
+from tinyc.compiler.verify import Verdict
+from tinyc.ir.tensor import Array
+
+_out = Console()
+_err = Console(stderr=True)
+
+
+def error(message: str) -> None:
+    """One error message, unadorned so that it can be searched for."""
+    _err.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True, highlight=False)
+
+
+def trace(line: str) -> None:
+    """One line of what a pass did."""
+    _err.print(escape(line), soft_wrap=True, highlight=False)
+
+
+@contextlib.contextmanager
+def progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A spinner that shows what is being done; nothing when quiet or when stderr is no terminal."""
+    if quiet or not _err.is_terminal:
+        yield lambda _: None
+        return
+    with _err.status("starting") as status:
+        yield lambda text: status.update(escape(text))
+
+
+def compilation(result: Compilation, folder: Path) -> None:
+    """The short table that ends `tinyc compile`."""
+    report = result.report
+    table = _grid()
+    table.add_row("model", f"{report['model']} for {report['target']}")
+    table.add_row("layers", str(len(report["layers"])))
+    table.add_row("parameters", f"{report['parameters']:,}")
+    table.add_row("MACs", f"{report['macs']:,}")
+    ram = report["ram"]
+    bound = (
+        "optimal"
+        if ram["arena_bytes"] == ram["arena_lower_bound_bytes"]
+        else f"at least {ram['arena_lower_bound_bytes']:,}"
+    )
+    table.add_row("arena", f"{ram['arena_bytes']:,} bytes ({bound} for this schedule)")
+    table.add_row("input, output", f"{ram['input_bytes']:,} and {ram['output_bytes']:,} bytes")
+    table.add_row("weights", f"{report['flash']['weights_bytes']:,} bytes of flash")
+    table.add_row("verified", verification(result))
+    table.add_row("written to", str(folder))
+    _out.print(table)
+
+
+def verification(result: Compilation) -> str:
+    """What was verified and how closely, in one or two lines."""
+    compared = sum(p.max_abs_error is not None for p in result.passes)
+    lines = []
+    if compared:
+        lines.append(f"all {compared} passes before against after, and against onnxruntime:")
+    lines += [f"{v.executor}: largest difference {v.max_abs_error:.2g}" for v in result.verdicts]
+    return "\n".join([*lines, *result.notes]) or "not verified"
+
+
+def inspection_document(model: Path, found: Inspection, macs: int | None, reason: str) -> dict[str, Any]:
+    """What `tinyc inspect` tells, as data. `macs` is null, with the reason, for a model that cannot be imported."""
+
+    def ports(items: Sequence[Any]) -> list[dict[str, Any]]:
+        return [{"name": i.name, "shape": None if i.shape is None else list(i.shape), "type": i.dtype} for i in items]
+
+    return {
+        "model": str(model),
+        "producer": found.producer,
+        "opset": found.opset,
+        "nodes": found.nodes,
+        "inputs": ports(found.inputs),
+        "outputs": ports(found.outputs),
+        "operators": dict(found.operators),
+        "parameters": found.parameters,
+        "macs": macs,
+        "unsupported": [{"operator": u.operator, "node": u.loc} for u in found.unsupported],
+        "problem": reason,
+    }
+
+
+def inspection(document: Mapping[str, Any]) -> None:
+    """The table of `tinyc inspect`."""
+    table = _grid()
+    table.add_row("model", escape(document["model"]))
+    table.add_row(
+        "producer",
+        escape(f"{document['producer'] or 'unknown'}, opset {document['opset']}, {document['nodes']} nodes"),
+    )
+    for kind in ("inputs", "outputs"):
+        for port in document[kind]:
+            shape = "?" if port["shape"] is None else ", ".join(str(d) for d in port["shape"])
+            table.add_row(kind[:-1], escape(f"{port['name']}: {port['type']}[{shape}]"))
+    table.add_row("parameters", f"{document['parameters']:,}")
+    if document["macs"] is not None:
+        table.add_row("MACs", f"{document['macs']:,}")
+    names = {u["operator"] for u in document["unsupported"]}
+    for operator, count in document["operators"].items():
+        table.add_row(
+            "operator",
+            escape(f"{operator} x {count}") + (" [bold red](unsupported)[/]" if operator in names else ""),
+        )
+    if document["unsupported"]:
+        listed = ", ".join(f"{u['operator']} (node {u['node']})" for u in document["unsupported"])
+        table.add_row("unsupported", escape(listed))
+    elif document["problem"]:
+        table.add_row("problem", escape(document["problem"]))
+    else:
+        table.add_row("supported", "all operators")
+    _out.print(table)
+
+
+def outputs_document(arrays: Mapping[str, Array], on: str, inferences: int) -> dict[str, Any]:
+    """What `tinyc run` tells, as data: shape, range and, for each inference, the largest element of each output."""
+
+    def one(array: Array) -> dict[str, Any]:
+        flat = array.reshape(inferences, -1)
+        return {
+            "shape": list(array.shape),
+            "type": str(array.dtype),
+            "min": _number(array.min()) if array.size else None,
+            "max": _number(array.max()) if array.size else None,
+            "argmax": [int(i) for i in flat.argmax(axis=1)] if array.size else [],
+        }
+
+    return {"on": on, "inferences": inferences, "outputs": {name: one(a) for name, a in arrays.items()}}
+
+
+def outputs(document: Mapping[str, Any]) -> None:
+    """The table of `tinyc run`."""
+    table = _grid()
+    table.add_row("ran", f"{document['inferences']} inference(s) on {document['on']}")
+    for name, found in document["outputs"].items():
+        indices = ", ".join(map(str, found["argmax"][:10])) + (", ..." if len(found["argmax"]) > 10 else "")
+        text = f"{found['type']}{found['shape']}, from {found['min']} to {found['max']}, largest at {indices}"
+        table.add_row(escape(name), escape(text))
+    _out.print(table)
+
+
+def verdicts_document(found: Sequence[Verdict]) -> dict[str, Any]:
+    """What `tinyc verify` tells, as data."""
+    return {
+        "passed": all(v.passed for v in found),
+        "executors": [
+            {
+                "executor": v.executor,
+                "passed": v.passed,
+                "samples": v.samples,
+                "max_abs_error": _number(v.max_abs_error),
+                "max_relative_error": _number(v.max_relative_error),
+                "first_difference": v.first_difference,
+            }
+            for v in found
+        ],
+    }
+
+
+def verdicts(document: Mapping[str, Any]) -> None:
+    """The table of `tinyc verify`."""
+    table = _grid()
+    for found in document["executors"]:
+        if found["passed"]:
+            worst = found["max_abs_error"]
+            text = f"agrees with onnxruntime on {found['samples']} sample(s), largest difference {worst:.3g}"
+        else:
+            text = f"DIFFERS: {found['first_difference']}"
+        table.add_row(found["executor"], escape(text))
+    _out.print(table)
+
+
+def listing(items: Mapping[str, str], as_json: bool, print_json: Callable[[Any], None]) -> None:
+    """Names with a line of purpose each."""
+    if as_json:
+        print_json([{"name": name, "purpose": purpose} for name, purpose in items.items()])
+        return
+    table = _grid()
+    for name, purpose in items.items():
+        table.add_row(escape(name), escape(purpose))
+    _out.print(table)
+
+
+def _grid() -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
+
+
+def _number(value: Any) -> float | int | str:
+    """A number as JSON has it; infinities and NaN as words."""
+    number = value.item() if hasattr(value, "item") else value
+    finite = not isinstance(number, float) or abs(number) < float("inf")
+    return number if finite else str(number)

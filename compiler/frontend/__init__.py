@@ -1,0 +1,137 @@
+"""The ONNX frontend: an ONNX file becomes a module of the tensor IR.
+
+Many ONNX operators become few tinyc operators. Channel-first operators come out as channel-last ones between
+transposes; a later pass cancels these. Shape arithmetic does not survive the import.
+
+The module's outputs are the values themselves: an output may be an input, a constant, or the same value as another
+output. Passes may bring this about in any module, so those who write outputs have to copy in these cases anyway, and
+the frontend adds nothing to avoid them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import onnx
+
+# Importing a module of handlers fills the table.
+from tinyc.compiler.frontend import (  # noqa: F401
+    activation,
+    constants,
+    conv,
+    conv_transpose,
+    elementwise,
+    indexing,
+    linear,
+    movement,
+    normalise,
+    pad,
+    pool,
+    recurrent,
+    reduce,
+    resize,
+)
+from tinyc.compiler.frontend.errors import FrontendError
+from tinyc.compiler.frontend.importer import TO_NHWC, Importer, count_parameters
+from tinyc.compiler.frontend.inspection import Inspection, inspect_model
+from tinyc.compiler.frontend.model import model_opset, read_model, with_input_shapes
+from tinyc.compiler.frontend.support import listing, unsupported_nodes
+from tinyc.ir import Module, TinycError, Value
+
+__all__ = ["FrontendError", "Imported", "Inspection", "Port", "inspect_onnx", "load_onnx"]
+
+
+@dataclass(frozen=True)
+class Port:
+    """One input or output of the model as the user knows it.
+
+    `name` and `onnx_shape` are those of the ONNX model, `value` is the module's. `perm` is how an array for the ONNX
+    model is transposed to get the module's; None when it is taken as it is.
+    """
+
+    name: str
+    value: Value
+    onnx_shape: tuple[int, ...]
+    perm: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A module and where it came from.
+
+    `parameters` counts the elements of floating-point initialisers and constants as they are in the file. `tensors`
+    has, for ONNX tensors, the value that holds exactly that tensor (same shape and layout). `model` has concrete input
+    shapes, so that onnxruntime runs exactly what was imported. `nodes` counts all nodes of the ONNX graph.
+    """
+
+    module: Module
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    parameters: int
+    tensors: Mapping[str, Value]
+    model: onnx.ModelProto
+    nodes: int
+    opset: int
+    producer: str
+
+
+def load_onnx(
+    path: str | os.PathLike[str],
+    *,
+    input_shapes: Mapping[str, Sequence[int]] = {},
+    input_layout: Literal["onnx", "nhwc"] = "onnx",
+    name: str | None = None,
+) -> Imported:
+    """Imports an ONNX file.
+
+    Args:
+        path: the file; external data is looked for beside it.
+        input_shapes: shapes of inputs whose dimensions the model leaves open. An open first dimension is the batch
+            and becomes 1 if not given.
+        input_layout: "nhwc" makes every input of 4 dimensions channel-last, as cameras and signal buffers have it.
+        name: of the module; the file's stem if not given.
+
+    Raises:
+        FrontendError: with one message that says what to do.
+    """
+    if input_layout not in ("onnx", "nhwc"):
+        raise FrontendError(f'the input layout "{input_layout}" is not "onnx" or "nhwc"')
+    original = read_model(path)
+    opset = model_opset(original)
+    missing = unsupported_nodes(original.graph, opset)
+    if missing:
+        raise FrontendError(f"{Path(path).name} uses operators that tinyc does not support: {listing(missing)}")
+    model = with_input_shapes(original, input_shapes)
+    importer = Importer(model, opset, name or Path(path).stem, input_layout == "nhwc")
+    try:
+        module, tensors = importer.run()
+    except FrontendError:
+        raise
+    except TinycError as error:
+        raise FrontendError(f"{Path(path).name}: {error}") from error
+    perms = tuple(TO_NHWC if input_layout == "nhwc" and v.type.rank == 4 else None for v in module.inputs)
+    inputs = tuple(
+        Port(v.name, v, v.shape if p is None else tuple(v.shape[k] for k in (0, 3, 1, 2)), p)
+        for v, p in zip(module.inputs, perms, strict=True)
+    )
+    outputs = tuple(Port(o.name, v, v.shape, None) for o, v in zip(model.graph.output, module.outputs, strict=True))
+    return Imported(
+        module=module,
+        inputs=inputs,
+        outputs=outputs,
+        parameters=count_parameters(model),
+        tensors=tensors,
+        model=model,
+        nodes=len(model.graph.node),
+        opset=opset,
+        producer=" ".join(filter(None, (model.producer_name, model.producer_version))),
+    )
+
+
+def inspect_onnx(path: str | os.PathLike[str]) -> Inspection:
+    """What an ONNX file holds, and which of it tinyc cannot import. Raises `FrontendError` for an unreadable file."""
+    return inspect_model(read_model(path))

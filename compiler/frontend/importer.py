@@ -1,0 +1,184 @@
+"""From an ONNX model to a module: walks the nodes that matter and hands each to its handler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import onnx
+
+from tinyc.compiler.frontend.constants import evaluate_by_reference, is_deterministic
+from tinyc.compiler.frontend.context import Context
+from tinyc.compiler.frontend.errors import FrontendError
+from tinyc.compiler.frontend.functions import function_body, resolve_references
+from tinyc.compiler.frontend.model import input_dtype, real_inputs, tensor_array
+from tinyc.compiler.frontend.node import OnnxNode, Scope, normal_domain, operator_name
+from tinyc.compiler.frontend.registry import HANDLERS
+from tinyc.compiler.frontend.support import live_nodes, mentioned, node_loc
+from tinyc.ir import Module, Node, TensorType, TinycError, Value
+from tinyc.passes.rewrite import remove_dead
+
+TO_NHWC = (0, 2, 3, 1)
+TO_NCHW = (0, 3, 1, 2)
+
+
+class Importer:
+    """One import. After `run`, `module` is the result and `tensors` says which ONNX tensor each value is."""
+
+    def __init__(self, model: onnx.ModelProto, opset: int, name: str, channels_last: bool) -> None:
+        self.model = model
+        self.opset = opset
+        self.channels_last = channels_last
+        self.ctx = Context(name, self._branch)
+        self.inputs: list[Value] = []
+        self._tensors: dict[str, Value] = {}
+
+    def run(self) -> tuple[Module, Mapping[str, Value]]:
+        """Imports the graph: the module, and the value of each ONNX tensor it computes. Raises `FrontendError`."""
+        graph = self.model.graph
+        scope = Scope()
+        for info in real_inputs(self.model):
+            scope.values[info.name] = self._input(info)
+        self._graph(graph, scope, "", self.opset)
+        self._tensors = {name: value for name, value in scope.values.items() if value is not None}
+        outputs = [self._result(scope, info.name) for info in graph.output]
+        return self._finish(outputs)
+
+    def _input(self, info: onnx.ValueInfoProto) -> Value:
+        dtype = input_dtype(info)
+        shape = tuple(int(d.dim_value) for d in info.type.tensor_type.shape.dim)
+        if not (self.channels_last and len(shape) == 4):
+            self.inputs.append(self.ctx.builder.input(info.name, TensorType(shape, dtype)))
+            return self.inputs[-1]
+        last = TensorType(tuple(shape[p] for p in TO_NHWC), dtype)
+        self.inputs.append(self.ctx.builder.input(info.name, last))
+        self.ctx.loc = self.ctx.hint = info.name
+        return self.ctx.transpose(self.inputs[-1], TO_NCHW)
+
+    def _result(self, scope: Scope, name: str) -> Value:
+        value = scope.find(name)
+        if value is None:
+            raise FrontendError(f'the output "{name}" is produced by nothing in the graph')
+        return value
+
+    def _graph(self, graph: onnx.GraphProto, scope: Scope, prefix: str, opset: int) -> None:
+        """Imports initialisers and nodes that the graph's outputs need into `scope`."""
+        live = live_nodes(graph)
+        used = set(mentioned(n for _, n in live)) | {o.name for o in graph.output}
+        for sparse in graph.sparse_initializer:
+            if sparse.values.name in used:
+                name = sparse.values.name
+                raise FrontendError(f'the initialiser "{name}" is sparse: store it as an ordinary (dense) tensor')
+        self.ctx.loc = self.ctx.hint = ""
+        for tensor in graph.initializer:
+            if tensor.name in used:
+                array = tensor_array(tensor, f'the initialiser "{tensor.name}"')
+                scope.values[tensor.name] = self.ctx.constant(array, tensor.name)
+        for index, proto in live:
+            self._node(proto, prefix + node_loc(proto, index), scope, opset)
+
+    def _branch(self, graph: onnx.GraphProto, outer: Scope) -> list[Value]:
+        scope = Scope(outer=outer)
+        self._graph(graph, scope, f"{self.ctx.loc}/", self.opset)
+        return [self._result(scope, info.name) for info in graph.output]
+
+    def _node(self, proto: onnx.NodeProto, loc: str, scope: Scope, opset: int) -> None:
+        operands = tuple(self._operand(name, loc, scope) for name in proto.input)
+        node = OnnxNode(proto, loc, opset, operands, {a.name: a for a in proto.attribute}, scope)
+        self.ctx.loc = loc
+        self.ctx.hint = next((name for name in proto.output if name), loc)
+        try:
+            results = self._import(node)
+        except FrontendError:
+            raise
+        except TinycError as error:
+            raise node.error(str(error)) from error
+        except Exception as error:  # malformed attributes and shapes show in many ways
+            raise node.error(f"is malformed ({type(error).__name__}: {' '.join(str(error).split())})") from error
+        for k, name in enumerate(proto.output):
+            if name in scope.values:
+                raise node.error(f'its output "{name}" has the name of another tensor')
+            if name:
+                scope.values[name] = results[k] if k < len(results) else None  # None: see `Scope`
+                scope.why[name] = f'{node.where}: its output {k} ("{name}") is not supported'
+
+    def _operand(self, name: str, loc: str, scope: Scope) -> Value | None:
+        if not name:
+            return None
+        value = scope.find(name)
+        if value is None:
+            raise FrontendError(f'node {loc}: its input "{name}" is produced by no input, initialiser or earlier node')
+        return value
+
+    def _import(self, node: OnnxNode) -> Sequence[Value | None]:
+        own_domain = normal_domain(node.proto.domain) == ""
+        handler = HANDLERS.get(node.proto.op_type) if own_domain else None
+        if handler is not None:
+            result = handler(self.ctx, node)
+            return (result,) if isinstance(result, Value) else tuple(result)
+        arrays = [self.ctx.data(v) for v in node.operands]
+        if (
+            own_domain
+            and is_deterministic(node.proto)
+            and all(a is not None or v is None for a, v in zip(arrays, node.operands, strict=True))
+        ):
+            return [self.ctx.constant(a) for a in evaluate_by_reference(node, arrays)]
+        function = function_body(node.proto, node.opset, node.operands) if own_domain else None
+        if function is None:
+            raise node.error(f"the operator {operator_name(node.proto)} is not supported")
+        return self._function(node, function)
+
+    def _function(self, node: OnnxNode, function: onnx.FunctionProto) -> Sequence[Value | None]:
+        """Expands a composite operator through ONNX's own definition of it, which may leave out unused outputs."""
+        given = (*node.operands, *(None,) * (len(function.input) - len(node.operands)))
+        scope = Scope({name: value for name, value in zip(function.input, given, strict=True) if value is not None})
+        absent = {name for name, value in zip(function.input, given, strict=True) if value is None}
+        opset = next((o.version for o in function.opset_import if normal_domain(o.domain) == ""), node.opset)
+        for proto in resolve_references(function, node.attributes, absent):
+            self._node(proto, node.loc, scope, opset)
+        return [scope.find(name) for name in function.output]
+
+    def _finish(self, outputs: Sequence[Value]) -> tuple[Module, Mapping[str, Value]]:
+        """Drops what no output needs, and gives values that are an ONNX tensor the name of that tensor."""
+        module = remove_dead(self.ctx.builder.build(outputs))
+        names: dict[Value, str] = {v: v.name for v in module.inputs}
+        taken = set(names.values())
+        for name, value in self._tensors.items():
+            if name not in taken:
+                names.setdefault(value, name)
+        return _renamed(module, names, self._tensors)
+
+
+def _renamed(
+    module: Module, names: Mapping[Value, str], tensors: Mapping[str, Value]
+) -> tuple[Module, Mapping[str, Value]]:
+    taken = set(names.values())
+    mapping: dict[Value, Value] = {v: v for v in module.inputs}
+    nodes: list[Node] = []
+    for node in module.nodes:
+        name = names.get(node.result) or _fresh(node.result.name, taken)
+        taken.add(name)
+        op = node.op.replace_operands(mapping)
+        mapping[node.result] = Value(name, node.result.type)
+        nodes.append(Node(mapping[node.result], op, node.loc))
+    result = Module(module.name, module.inputs, tuple(nodes), tuple(mapping[v] for v in module.outputs))
+    return result, {name: mapping[value] for name, value in tensors.items() if value in mapping}
+
+
+def _fresh(hint: str, taken: Iterable[str]) -> str:
+    name, number = hint, 0
+    while name in taken:
+        number += 1
+        name = f"{hint}_{number}"
+    return name
+
+
+def count_parameters(model: onnx.ModelProto) -> int:
+    """Elements of the floating-point initialisers and constants that the outputs need, as they are in the file."""
+    graph = model.graph
+    live = [node for _, node in live_nodes(graph)]
+    used = set(mentioned(live))
+    tensors = [t for t in graph.initializer if t.name in used]
+    tensors += [a.t for n in live if n.op_type == "Constant" for a in n.attribute if a.name == "value"]
+    floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE)
+    return sum(int(np.prod(t.dims, dtype=np.int64)) for t in tensors if t.data_type in floats)

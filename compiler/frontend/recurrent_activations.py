@@ -1,0 +1,64 @@
+"""The activation functions that recurrent cells can name, with their parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tinyc.compiler.frontend.context import Context
+from tinyc.compiler.frontend.node import OnnxNode
+from tinyc.ir import Value
+from tinyc.ir.ops import Abs, Add, Clamp, Div, LeakyRelu, Mul, Sigmoid, Tanh
+
+Activation = Callable[[Context, Value], Value]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How a function is emitted from its parameters, and what these are if the model does not say (None: unused)."""
+
+    emit: Callable[[Context, Value, float, float], Value]
+    alpha: float | None = None
+    beta: float | None = None
+
+
+def _scaled(ctx: Context, x: Value, factor: float) -> Value:
+    return x if factor == 1.0 else ctx.emit(Mul(x, ctx.scalar(factor, x)))
+
+
+def _affine(ctx: Context, x: Value, alpha: float, beta: float) -> Value:
+    return ctx.emit(Add(_scaled(ctx, x, alpha), ctx.scalar(beta, x)))
+
+
+_KINDS: dict[str, _Kind] = {
+    "sigmoid": _Kind(lambda ctx, x, a, b: ctx.emit(Sigmoid(x))),
+    "tanh": _Kind(lambda ctx, x, a, b: ctx.emit(Tanh(x))),
+    "relu": _Kind(lambda ctx, x, a, b: ctx.emit(Clamp(x, min=0.0))),
+    "softsign": _Kind(lambda ctx, x, a, b: ctx.emit(Div(x, _affine(ctx, ctx.emit(Abs(x)), 1.0, 1.0)))),
+    "affine": _Kind(_affine, 1.0, 0.0),
+    "leakyrelu": _Kind(lambda ctx, x, a, b: ctx.emit(LeakyRelu(x, a)), 0.01),
+    "hardsigmoid": _Kind(lambda ctx, x, a, b: ctx.emit(Clamp(_affine(ctx, x, a, b), 0.0, 1.0)), 0.2, 0.5),
+    "scaledtanh": _Kind(lambda ctx, x, a, b: _scaled(ctx, ctx.emit(Tanh(_scaled(ctx, x, b))), a), 1.0, 1.0),
+}
+
+
+def activations(node: OnnxNode, defaults: tuple[str, ...], directions: int) -> list[tuple[Activation, ...]]:
+    """The functions of each direction. Raises `FrontendError` for one that is not known.
+
+    Parameters are two lists: each function that has one takes the next, or its default when there is none left.
+    """
+    names = node.texts("activations", defaults * directions)
+    if len(names) != len(defaults) * directions:
+        raise node.error(f"names {len(names)} activations, not {len(defaults) * directions}")
+    alphas, betas = iter(node.numbers("activation_alpha", ())), iter(node.numbers("activation_beta", ()))
+    made = [_activation(node, name, alphas, betas) for name in names]
+    return [tuple(made[k * len(defaults) : (k + 1) * len(defaults)]) for k in range(directions)]
+
+
+def _activation(node: OnnxNode, name: str, alphas: Iterator[float], betas: Iterator[float]) -> Activation:
+    kind = _KINDS.get(name.lower())
+    if kind is None:
+        raise node.error(f'the activation "{name}" is not supported (supported: {", ".join(_KINDS)})')
+    alpha = 0.0 if kind.alpha is None else next(alphas, kind.alpha)
+    beta = 0.0 if kind.beta is None else next(betas, kind.beta)
+    return lambda ctx, x: kind.emit(ctx, x, alpha, beta)

@@ -1,0 +1,28 @@
+"""The table of handlers: which function imports which ONNX operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tinyc.compiler.frontend.context import Context
+from tinyc.compiler.frontend.node import OnnxNode
+from tinyc.ir import Value
+
+Handler = Callable[[Context, OnnxNode], "Value | Sequence[Value]"]
+"""Imports one node: emits what computes it and returns its outputs, in order. Outputs it leaves out cannot be used."""
+
+HANDLERS: dict[str, Handler] = {}
+"""Handlers by operator of ONNX's own domain."""
+
+
+def onnx_op(*names: str) -> Callable[[Handler], Handler]:
+    """Registers the decorated function as the handler of ONNX operators."""
+
+    def register(handler: Handler) -> Handler:
+        for name in names:
+            if name in HANDLERS:
+                raise TypeError(f"two handlers for {name}")
+            HANDLERS[name] = handler
+        return handler
+
+    return register

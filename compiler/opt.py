@@ -1,0 +1,74 @@
+"""`tinyc opt`: text IR in, passes, text IR out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyc.backends.interpreter import run
+from tinyc.compiler.arrays import read_npz, write_npz
+from tinyc.compiler.custom import load_pass
+from tinyc.compiler.output import OutputError
+from tinyc.compiler.samples import sample_inputs
+from tinyc.ir.errors import TinycError
+from tinyc.ir.module import Module
+from tinyc.ir.parser import parse_module
+from tinyc.ir.text import Text, format_module, format_program
+from tinyc.passes import AnyPass, registered
+from tinyc.passes.manager import CompareMeaning, Instrument, PassManager, PassRecord, VerifyTypes
+
+
+@dataclass(frozen=True)
+class Optimised:
+    """The printed result, and a record of each pass."""
+
+    text: str
+    records: tuple[PassRecord, ...]
+
+
+def optimise_text(
+    file: Path,
+    names: Sequence[str],
+    output: Path | None,
+    verify: bool,
+    debug: Sequence[str],
+    trace: Callable[[str], None],
+) -> Optimised:
+    """Runs the named passes on the module in `file` (its large data in a .npz of the same name) and prints the result.
+
+    With `output` the text is written there, and its large data beside it.
+
+    Raises:
+        TinycError: an unreadable file, text that is not a module, an unknown pass or one for the other level.
+        PassVerificationError: a pass changed the meaning.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TinycError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None
+    beside = file.with_suffix(".npz")
+    module = parse_module(text, read_npz(beside) if beside.exists() else {}, str(file))
+    instruments: list[Instrument] = [VerifyTypes()]
+    if verify:
+        instruments.append(CompareMeaning(lambda ir, inputs: run(ir, list(inputs)), sample_inputs(module)))
+    steps = [find_pass(name) for name in names]
+    result, records = PassManager(steps, instruments, debug=debug, trace=trace).run(module)
+    printed = format_module(result) if isinstance(result, Module) else Text(format_program(result), {})
+    if output is not None:
+        try:
+            output.write_text(printed.text, encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"cannot write {output}: {error.strerror}") from None
+        if printed.data:
+            write_npz(output.with_suffix(".npz"), printed.data)
+    return Optimised(printed.text, tuple(records))
+
+
+def find_pass(name: str) -> AnyPass:
+    """A registered pass by name, or a custom one as `--pass` takes it."""
+    if name in registered():
+        return registered()[name]()
+    if ":" in name:
+        return load_pass(name)
+    raise TinycError(f"there is no pass {name!r}; `tinyc passes` lists them")

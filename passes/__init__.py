@@ -1,0 +1,23 @@
+"""Passes: the base classes, the manager, and one module a pass. Importing this package registers our passes."""
+
+from tinyc.passes.base import AnyPass, Lowering, Pass, PassError, RowPass, Slack, registered
+from tinyc.passes.manager import PassManager, PassVerificationError
+from tinyc.passes.rewrite import Replaced, Rewriter, Skip, remove_dead, rewrite, tracing
+
+__all__ = [
+    "AnyPass",
+    "Lowering",
+    "Pass",
+    "PassError",
+    "PassManager",
+    "PassVerificationError",
+    "Replaced",
+    "Rewriter",
+    "RowPass",
+    "Skip",
+    "Slack",
+    "registered",
+    "remove_dead",
+    "rewrite",
+    "tracing",
+]

@@ -1,0 +1,41 @@
+"""The default pipeline."""
+
+from __future__ import annotations
+
+from tinyc.passes.base import AnyPass
+from tinyc.passes.channels_last import ChannelsLast
+from tinyc.passes.eliminate_common import EliminateCommon
+from tinyc.passes.eliminate_dead import EliminateDead
+from tinyc.passes.fold_batch_norm import FoldBatchNorm
+from tinyc.passes.fold_constants import FoldConstants
+from tinyc.passes.fuse_activation import FuseActivation
+from tinyc.passes.fuse_pad import FusePad
+from tinyc.passes.simplify import Simplify
+from tinyc.passes.specialise import Specialise
+
+
+def tensor_passes() -> list[AnyPass]:
+    """The passes over the tensor level, in order."""
+    return [
+        EliminateDead(),  # what no output needs
+        FoldConstants(),  # what no input reaches: shapes, masks, weights an exporter computed
+        Simplify(),  # operators that do nothing, pairs that one operator does
+        Specialise(),  # matrix products with constants become dense layers, which the layout pass sees through
+        ChannelsLast(),  # few or no transposes are left, and operators that fuse are neighbours
+        Simplify(),  # what stood between transposes meets
+        FusePad(),  # convolutions and poolings pad by themselves, before batch norms look at their padding
+        FoldBatchNorm(),  # scales and shifts of channels go into weights
+        FuseActivation(),  # limits go into the operator before them
+        FusePad(),  # pads that a batch norm or an activation stood behind
+        Simplify(),  # what folding and fusing left over
+        FoldConstants(),  # permuted and folded constants
+        EliminateCommon(),  # equal operators once, equal constants once
+    ]
+
+
+def default_pipeline() -> list[AnyPass]:
+    """Everything between the frontend and the code generator."""
+    return [
+        *tensor_passes(),
+        # Lowering to rows, sharing of buffers and the plan of the arena follow here.
+    ]

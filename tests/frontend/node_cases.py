@@ -1,0 +1,72 @@
+"""ONNX's own node tests, as they ship with the onnx package, run through the frontend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from onnx.backend.test.loader import load_node_model_tests
+
+from tests.frontend.support import run_imported, save
+from tinyc.compiler.frontend import FrontendError, load_onnx
+from tinyc.ir.tensor import Array
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, inputs, and the outputs that ONNX's authors wrote down. `tolerances` are ONNX's own for the case."""
+
+    name: str
+    model: onnx.ModelProto
+    feeds: Mapping[str, Array]
+    expected: tuple[Array, ...]
+    tolerances: tuple[float, float]
+
+    def with_constants(self) -> Case:
+        """The same case with every input but the first a constant, as shapes and weights are in real models."""
+        model = onnx.ModelProto()
+        model.CopyFrom(self.model)
+        for name, array in list(self.feeds.items())[1:]:
+            model.graph.initializer.append(numpy_helper.from_array(array, name))
+        return Case(self.name, model, self.feeds, self.expected, self.tolerances)
+
+
+@cache
+def cases() -> dict[str, Case]:
+    """All node tests whose inputs and outputs are tensors."""
+    return {case.name: case for case in _cases()}
+
+
+def _cases() -> Iterator[Case]:
+    for test in load_node_model_tests():
+        inputs, outputs = test.data_sets[0]
+        names = [i.name for i in test.model.graph.input]
+        if not all(isinstance(a, np.ndarray | np.generic) for a in (*inputs, *outputs)) or len(names) != len(inputs):
+            continue
+        feeds = {name: np.asarray(a) for name, a in zip(names, inputs, strict=True)}
+        expected = tuple(np.asarray(a) for a in outputs)
+        yield Case(test.name, test.model, feeds, expected, (test.rtol, test.atol))
+
+
+def attempt(case: Case, folder: Path) -> str:
+    """Imports and runs a case: "" when it passes, else why the frontend refuses it. A wrong result fails."""
+    path = save(case.model, folder)
+    constants = {t.name for t in case.model.graph.initializer}
+    inputs = [i for i in case.model.graph.input if i.name not in constants]
+    open_dims = [i.name for i in inputs if not all(d.dim_value for d in i.type.tensor_type.shape.dim)]
+    try:
+        imported = load_onnx(path, input_shapes={name: case.feeds[name].shape for name in open_dims})
+    except FrontendError as error:
+        return str(error)
+    results = run_imported(imported, case.feeds)
+    relative, absolute = case.tolerances
+    for ours, theirs in zip(results, case.expected, strict=True):
+        assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+        # A float32 sum that cancels keeps an absolute error of some roundings of its terms, which are of size 1 here.
+        np.testing.assert_allclose(ours, theirs, rtol=relative, atol=max(absolute, 1e-6))
+    return ""

@@ -1,0 +1,60 @@
+"""What several tests share: running modules, comparing what they compute, finding the test data."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyc.backends.interpreter.tensor import run_module
+from tinyc.ir import Module
+from tinyc.ir.tensor import Array
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("TINYC_TEST_DATA") or ROOT.parent / "shared")
+"""Models and reference data, which are not part of the repository."""
+
+
+def model(name: str) -> Path:
+    """The path of a test model; skips the test where it is missing."""
+    path = DATA / "models" / name
+    if not path.exists():
+        pytest.skip(f"{path} is missing (TINYC_TEST_DATA names the folder that has models/)")
+    return path
+
+
+def run(module: Module, inputs: Sequence[Array]) -> list[Array]:
+    """The outputs of a module."""
+    with np.errstate(all="ignore"):
+        return run_module(module, inputs)
+
+
+def count(module: Module) -> Counter[str]:
+    """How many of each operator a module has, constants left out."""
+    return Counter(n.op.mnemonic for n in module.nodes if n.op.mnemonic != "constant")
+
+
+def assert_same(before: Sequence[Array], after: Sequence[Array]) -> None:
+    """Equal types and numbers; NaN equals NaN, and a zero the zero of the other sign."""
+    assert len(before) == len(after)
+    for a, b in zip(before, after, strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+
+
+def assert_close(before: Sequence[Array], after: Sequence[Array], relative: float, scale: float = 0.0) -> None:
+    """Within `relative` times the largest number of each output, or times `scale` if that is larger."""
+    assert len(before) == len(after)
+    for a, b in zip(before, after, strict=True):
+        assert a.dtype == b.dtype
+        assert a.shape == b.shape
+        if a.dtype != np.float32:
+            np.testing.assert_array_equal(a, b)
+            continue
+        finite = np.isfinite(a)
+        largest = max(scale, float(np.abs(a[finite]).max(initial=0.0)))
+        np.testing.assert_allclose(a, b, rtol=0, atol=relative * largest, equal_nan=True)

@@ -1,0 +1,21 @@
+"""The reference page is made from the operators and is up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinyc.ir import registry
+from tinyc.ir.document import operator_page
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_page_is_current() -> None:
+    assert (ROOT / "docs" / "operators.md").read_text(encoding="utf-8") == operator_page(), (
+        "run: python -m tinyc.ir.document > docs/operators.md"
+    )
+
+
+def test_every_operator_is_documented() -> None:
+    for name, operator in registry().items():
+        assert operator.__doc__ and not operator.__doc__.startswith(f"{operator.__name__}("), name
