@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyc.backends.interpreter import run
+from tinyc.backends.interpreter import observe
 from tinyc.compiler.arrays import read_npz, write_npz
 from tinyc.compiler.custom import load_pass
 from tinyc.compiler.output import OutputError
@@ -51,7 +51,7 @@ def optimise_text(
     module = parse_module(text, read_npz(beside) if beside.exists() else {}, str(file))
     instruments: list[Instrument] = [VerifyTypes()]
     if verify:
-        instruments.append(CompareMeaning(lambda ir, inputs: run(ir, list(inputs)), sample_inputs(module)))
+        instruments.append(CompareMeaning(observe, sample_inputs(module)))
     steps = [find_pass(name) for name in names]
     result, records = PassManager(steps, instruments, debug=debug, trace=trace).run(module)
     printed = format_module(result) if isinstance(result, Module) else Text(format_program(result), {})

@@ -101,8 +101,20 @@ def _divide(a: Array, b: Array) -> Array:
     if np.issubdtype(a.dtype, np.floating):
         return np.asarray(a / b)
     safe = np.where(b == 0, np.ones_like(b), b)
-    quotient = np.abs(a) // np.abs(safe) * np.sign(a) * np.sign(safe)
-    return np.where(b == 0, np.zeros_like(quotient), quotient).astype(a.dtype)
+    floor = a // safe
+    quotient = floor + ((floor * safe != a) & ((a < 0) != (safe < 0)))
+    return np.asarray(np.where(b == 0, np.zeros_like(quotient), quotient).astype(a.dtype))
+
+
+def _cast(a: Array, dtype: np.dtype[Any]) -> Array:
+    """Floats become the integer they truncate to, limited to the type's range; NaN becomes 0. Integers wrap around."""
+    if not (np.issubdtype(a.dtype, np.floating) and np.issubdtype(dtype, np.integer)):
+        return a.astype(dtype, copy=False)
+    limits = np.iinfo(dtype)
+    # float(limits.max) may round up to 2^n: what is not below it is out of range.
+    inside = (a > float(limits.min)) & (a < float(limits.max))
+    outside = np.where(np.isnan(a), 0, np.where(a < 0, limits.min, limits.max)).astype(dtype)
+    return np.where(inside, np.where(inside, a, 0).astype(dtype), outside)
 
 
 def _erf(x: Array) -> Array:
@@ -179,4 +191,6 @@ def _evaluate(expr: Expr, args: Sequence[Array]) -> Array:
         return np.asarray(expr.value, dtype=expr.dtype.numpy)
     assert isinstance(expr, Call)
     values = [_evaluate(a, args) for a in expr.args]
+    if expr.fn == "cast":
+        return _cast(values[0], expr.dtype.numpy)
     return np.asarray(FUNCTIONS[expr.fn].numpy(*values)).astype(expr.dtype.numpy, copy=False)

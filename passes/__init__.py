@@ -1,5 +1,6 @@
 """Passes: the base classes, the manager, and one module a pass. Importing this package registers our passes."""
 
+from tinyc.passes import pipeline  # importing it registers the passes
 from tinyc.passes.base import AnyPass, Lowering, Pass, PassError, RowPass, Slack, registered
 from tinyc.passes.manager import PassManager, PassVerificationError
 from tinyc.passes.rewrite import Replaced, Rewriter, Skip, remove_dead, rewrite, tracing
@@ -16,6 +17,7 @@ __all__ = [
     "RowPass",
     "Skip",
     "Slack",
+    "pipeline",
     "registered",
     "remove_dead",
     "rewrite",

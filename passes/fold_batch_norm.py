@@ -30,8 +30,9 @@ class FoldBatchNorm(Pass, name="fold-batch-norm"):
     slack = Slack(1e-4, "weights times scales are rounded anew, and sums of products are split differently")
 
     def run(self, module: Module) -> Module:
-        folded = rewrite(module, [affine_into_producer, affine_before_pad, affine_into_next_convolution])
-        return rewrite(folded, [expand_batch_norm])
+        folds = [affine_into_producer, affine_before_pad, affine_into_next_convolution]
+        # A batch norm is taken apart only if it does not fold as a whole; its parts may fold then.
+        return rewrite(rewrite(module, folds), [*folds, expand_batch_norm])
 
 
 @dataclass(frozen=True)

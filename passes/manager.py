@@ -7,7 +7,7 @@ interpreter, which it is given: the passes themselves do not depend on a backend
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from tinyc.passes.base import AnyPass, apply
 from tinyc.passes.rewrite import tracing
 
 IR = Module | RowProgram
-Execute = Callable[[IR, Sequence[Array]], list[Array]]
+Observe = Callable[[IR, Sequence[Array]], Mapping[str, Array]]
 
 
 class PassVerificationError(TinycError):
@@ -63,18 +63,19 @@ class VerifyTypes:
 
 
 class CompareMeaning:
-    """Runs the IR before and after each pass on the same inputs and compares all outputs.
+    """Runs the IR before and after each pass on the same inputs and compares what is observed.
 
     Integers agree bit for bit. Floats agree bit for bit, or within the slack that the pass declares.
 
     Args:
-        execute: the interpreter.
+        observe: runs the interpreter and gives arrays by what they are; those seen both before and after a pass are
+            compared.
         samples: input sets; each has one array an input.
     """
 
-    def __init__(self, execute: Execute, samples: Sequence[Sequence[Array]]) -> None:
-        self._execute, self._samples = execute, samples
-        self._known: tuple[IR, list[list[Array]]] | None = None
+    def __init__(self, observe: Observe, samples: Sequence[Sequence[Array]]) -> None:
+        self._observe, self._samples = observe, samples
+        self._known: tuple[IR, list[Mapping[str, Array]]] | None = None
 
     def after(self, step: AnyPass, before: IR, result: IR) -> float | None:
         old = self._outputs(before)
@@ -82,16 +83,15 @@ class CompareMeaning:
             new = self._outputs(result)
         except (IRError, ValueError, IndexError, KeyError) as error:
             raise PassVerificationError(step.name, f"left an IR that cannot be run: {error}") from error
-        names = [v.name for v in before.outputs]
         worst = 0.0
-        for reference, outputs in zip(old, new, strict=True):
-            for name, a, b in zip(names, reference, outputs, strict=True):
-                worst = max(worst, _difference(step, name, a, b))
+        for reference, arrays in zip(old, new, strict=True):
+            for name in sorted(reference.keys() & arrays.keys()):
+                worst = max(worst, _difference(step, name, reference[name], arrays[name]))
         return worst
 
-    def _outputs(self, ir: IR) -> list[list[Array]]:
+    def _outputs(self, ir: IR) -> list[Mapping[str, Array]]:
         if self._known is None or self._known[0] is not ir:
-            self._known = (ir, [self._execute(ir, sample) for sample in self._samples])
+            self._known = (ir, [self._observe(ir, sample) for sample in self._samples])
         return self._known[1]
 
 
@@ -100,7 +100,7 @@ def _difference(step: AnyPass, name: str, before: Array, after: Array) -> float:
     if before.shape != after.shape or before.dtype != after.dtype:
         raise PassVerificationError(
             step.name,
-            f"output {name} was {before.dtype}{list(before.shape)}, is {after.dtype}{list(after.shape)}",
+            f"{name} was {before.dtype}{list(before.shape)}, is {after.dtype}{list(after.shape)}",
         )
     if np.array_equal(before, after, equal_nan=before.dtype.kind == "f") or not before.size:
         return 0.0
@@ -115,7 +115,7 @@ def _difference(step: AnyPass, name: str, before: Array, after: Array) -> float:
         where = [int(i) for i in np.unravel_index(worst, a.shape)]
         raise PassVerificationError(
             step.name,
-            f"changed the meaning: output {name}{where} was {before.flat[worst]}, is {after.flat[worst]}"
+            f"changed the meaning: {name}{where} was {before.flat[worst]}, is {after.flat[worst]}"
             f" (difference {gap.flat[worst]:.3g}, allowed {allowed:.3g})",
         )
     return float(gap.flat[worst])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tinyc.passes.base import AnyPass
 from tinyc.passes.channels_last import ChannelsLast
 from tinyc.passes.eliminate_common import EliminateCommon
@@ -10,6 +12,9 @@ from tinyc.passes.fold_batch_norm import FoldBatchNorm
 from tinyc.passes.fold_constants import FoldConstants
 from tinyc.passes.fuse_activation import FuseActivation
 from tinyc.passes.fuse_pad import FusePad
+from tinyc.passes.lower import Lower
+from tinyc.passes.plan import PlanArena
+from tinyc.passes.share import ShareBuffers
 from tinyc.passes.simplify import Simplify
 from tinyc.passes.specialise import Specialise
 
@@ -33,9 +38,12 @@ def tensor_passes() -> list[AnyPass]:
     ]
 
 
-def default_pipeline() -> list[AnyPass]:
-    """Everything between the frontend and the code generator."""
+def default_pipeline(extra: Sequence[AnyPass] = ()) -> list[AnyPass]:
+    """Everything between the frontend and the code generator; `extra` passes run before the lowering."""
     return [
         *tensor_passes(),
-        # Lowering to rows, sharing of buffers and the plan of the arena follow here.
+        *extra,
+        Lower(),  # from tensors to rows: buffers, and stages that fill them
+        ShareBuffers(),  # results over operands that die, parts into their whole
+        PlanArena(),  # an offset for every buffer
     ]

@@ -137,11 +137,12 @@ def rewrite(module: Module, rules: Sequence[Rule]) -> Module:
     Raises:
         IRError: a rule replaced a node by something of another type, or the rules do not come to an end.
     """
-    for _ in range(1000):
-        after = _sweep(module, rules)
-        if after is module:
-            return module
-        module = remove_dead(after)
+    live = remove_dead(module)  # what nobody needs is no use of anything
+    for sweep in range(1000):
+        after = _sweep(live, rules)
+        if after is live:
+            return live if sweep else module
+        live = remove_dead(after)
     raise IRError("rewriting does not come to an end", module.name)
 
 

@@ -31,19 +31,27 @@ def _overwrite(program: RowProgram) -> RowProgram:
 
     The operand's bytes must belong to the arena, and no other operand of the stage may share them.
     """
+    alive = program.lifetimes()
+    views: dict[str, View] = {}
+
+    def root(name: str) -> Buffer:
+        found, _ = program.root(name)
+        return root(views[found.name].base) if found.name in views else found
+
     for number, stage in enumerate(program.stages):
         target = program.buffer[stage.result.name]
         if target.space is not Space.ARENA or target.view is not None:
             continue
-        last = program.lifetimes()
-        roots = [program.root(v.name)[0] for v in stage.op.operands]
-        for position, (operand, root) in enumerate(zip(stage.op.operands, roots, strict=True)):
-            free = root.space is Space.ARENA and last[root.name][1] == number
-            alone = all(r.name != root.name or v == operand for v, r in zip(stage.op.operands, roots, strict=True))
-            if free and alone and stage.op.may_overwrite(position) and root.name != target.name:
-                program = _with_view(program, target, View(operand.name))
+        roots = [root(v.name) for v in stage.op.operands]
+        for position, (operand, owner) in enumerate(zip(stage.op.operands, roots, strict=True)):
+            free = owner.space is Space.ARENA and alive[owner.name][1] == number
+            alone = all(r.name != owner.name or v == operand for v, r in zip(stage.op.operands, roots, strict=True))
+            if free and alone and stage.op.may_overwrite(position):
+                views[target.name] = View(operand.name)
+                alive[owner.name] = (alive[owner.name][0], alive[target.name][1])
                 break
-    return program
+    buffers = tuple(dataclasses.replace(b, view=views[b.name]) if b.name in views else b for b in program.buffers)
+    return dataclasses.replace(program, buffers=buffers) if views else program
 
 
 def _join_parts(program: RowProgram) -> RowProgram:
@@ -93,8 +101,3 @@ def _inherit_spaces(buffers: tuple[Buffer, ...]) -> tuple[Buffer, ...]:
         return space(by_name[buffer.view.base]) if buffer.view is not None else buffer.space
 
     return tuple(dataclasses.replace(b, space=space(b)) for b in buffers)
-
-
-def _with_view(program: RowProgram, target: Buffer, view: View) -> RowProgram:
-    buffers = tuple(dataclasses.replace(b, view=view) if b is target else b for b in program.buffers)
-    return dataclasses.replace(program, buffers=buffers)

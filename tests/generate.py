@@ -141,9 +141,9 @@ class _Grower:
             shape = tuple(1 if self.chance(0.5) else d for d in shape[self.random.randint(0, len(shape)) :])
         return self.constant(shape, dtype) if self.chance(0.7) else self.fresh(shape, dtype)
 
-    def limits(self, integer: bool = False) -> dict[str, float]:
-        low = self.random.choice([-math.inf, 0.0, -1.0])
-        high = self.random.choice([math.inf, 6.0, 1.0 if integer else 0.5, 0.0])
+    def limits(self, dtype: DType = F32) -> dict[str, float]:
+        low = self.random.choice([-math.inf, 0.0, 0.0 if dtype is DType.U8 else -1.0])
+        high = self.random.choice([math.inf, 6.0, 0.5 if dtype is F32 else 1.0, 0.0])
         return {"min": low, "max": high}
 
     def pair(self, low: int, high: int) -> tuple[int, int]:
@@ -189,7 +189,7 @@ def _binary(kind: type[o.Elementwise], pick: Callable[[_Grower], Value]) -> Call
 
 def _clamp(g: _Grower) -> Value:
     x = g.numeric()
-    return g.add(o.Clamp(x, **g.limits(x.dtype.is_integer)))
+    return g.add(o.Clamp(x, **g.limits(x.dtype)))
 
 
 def _cast(g: _Grower) -> Value:

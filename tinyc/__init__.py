@@ -1,1 +1,16 @@
-"""tinyc: a compiler from ONNX models to C for ESP32-class microcontrollers."""
+"""tinyc: a compiler from ONNX models to C for ESP32-class microcontrollers.
+
+    import tinyc
+
+    result = tinyc.compile("model.onnx", target="esp32", output="model_esp32")
+    print(result.report["ram"]["arena_bytes"])
+
+`tinyc.load` imports a model without compiling it, `tinyc.passes.Pass` is the base of custom passes, `tinyc.ir` has
+the intermediate representation. Every error that bad input can cause is a `tinyc.TinycError`.
+"""
+
+from tinyc import ir, passes
+from tinyc.compiler.driver import Compilation, Options, compile, execute, load, verify
+from tinyc.ir.errors import TinycError
+
+__all__ = ["Compilation", "Options", "TinycError", "compile", "execute", "ir", "load", "passes", "verify"]

@@ -25,7 +25,7 @@ class Kernels:
         self.headers: set[str] = {"stdint.h"}
 
     def use(self, kernel: str, dtype: DType | None = None) -> str:
-        """Makes a kernel available and returns its function's name. `dtype` is None where the name is the whole name."""
+        """Makes a kernel available and returns its function's name. `dtype` is None for a kernel of no element type."""
         name = f"{kernel}_{dtype.value}" if dtype else kernel
         if name not in self._texts:
             self._add(name, _text(kernel, dtype))

@@ -56,7 +56,8 @@ def merged(nest: Loops) -> Loops:
         columns.append(column)
         reduced += inner
     inputs = tuple(
-        dataclasses.replace(index, strides=tuple(column[k] for column in columns)) for k, index in enumerate(nest.inputs)
+        dataclasses.replace(index, strides=tuple(column[k] for column in columns))
+        for k, index in enumerate(nest.inputs)
     )
     kept = len(space) - reduced
     output = Index(nest.output.offset, tuple(column[-1] for column in columns[:kept]))

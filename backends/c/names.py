@@ -8,16 +8,15 @@ from __future__ import annotations
 import re
 
 # Words a C or C++ compiler, its headers or the Arduino core would take for something else.
-_RESERVED = frozenset(
-    """
-    asm auto bool break case catch char class complex const continue default delete do double else enum errno exp extern
-    export false float for friend goto if imaginary inline int int8_t int16_t int32_t int64_t log long main namespace
-    new nullptr operator pow private protected public register restrict return short signed sizeof sqrt static struct
-    switch template this throw true try typedef typename uint8_t uint16_t uint32_t uint64_t union unsigned using virtual
-    void volatile wchar_t while INFINITY NAN NULL INPUT OUTPUT HIGH LOW linux unix and or not xor constexpr concept
-    final override mutable explicit export module import abs floor ceil round tanh erf
-    """.split()
-)
+_WORDS = """
+    asm auto bool break case catch char class complex const constexpr continue default delete do double else enum errno
+    explicit export extern false final float for friend goto if import inline int int8_t int16_t int32_t int64_t long
+    main module mutable namespace new nullptr operator override private protected public register restrict return short
+    signed sizeof static struct switch template this throw true try typedef typename uint8_t uint16_t uint32_t uint64_t
+    union unsigned using virtual void volatile wchar_t while and or not xor linux unix concept
+    abs ceil erf exp floor log pow round sqrt tanh INFINITY NAN NULL INPUT OUTPUT HIGH LOW
+"""
+_RESERVED = frozenset(_WORDS.split())
 
 _LONGEST = 40
 

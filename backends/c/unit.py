@@ -84,4 +84,3 @@ class Unit:
         return "\n".join(
             f"static void {name}({parameters})\n{{\n{body}}}\n" for (parameters, body), name in self._functions.items()
         )
-

@@ -72,7 +72,8 @@ class Constants:
     def declarations(self) -> str:
         """`extern` declarations of all arrays."""
         return "".join(
-            f"extern const {literals.C_TYPES[type.dtype]} {symbol}[{type.size}];\n" for symbol, type, _, _ in self._all()
+            f"extern const {literals.C_TYPES[type.dtype]} {symbol}[{type.size}];\n"
+            for symbol, type, _, _ in self._all()
         )
 
     def definitions(self, align: str) -> str:

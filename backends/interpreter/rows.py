@@ -89,7 +89,8 @@ def run_program(program: RowProgram, inputs: Sequence[Array], watch: WatchStage 
         if step.stage != running:
             running = step.stage
             memory.spoil(running, born=True)
-        _apply(stage, step, memory, kernel)
+        with np.errstate(all="ignore"):
+            _apply(stage, step, memory, kernel)
         if step.row + step.rows == stage.rows:
             if watch is not None:
                 watch(step.stage, memory.array(stage.result.name).copy())
@@ -112,7 +113,8 @@ def _apply(stage: Stage, step: Step, memory: Memory, kernel: Callable[[Stage, in
             operands[number] = operands[number][:, step.row : step.row + step.rows]
             continue
         rows = stage.input_rows(number, step.row)
-        assert rows is not None and step.rows == 1
+        assert rows is not None
+        assert step.rows == 1
         valid = len(rows)
         operands[number] = _window(operands[number], rows, stage.op.row_fill(), window.mode)
     op = kernel(stage, step.rows, valid)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from tinyc.ir.errors import IRError
 from tinyc.ir.module import Module
 from tinyc.ir.op import Value
@@ -37,7 +39,8 @@ def run_module(module: Module, inputs: Sequence[Array], watch: Watch | None = No
     left = {value: len(users) for value, users in module.users.items()}
     keep = set(module.outputs)
     for node in module.nodes:
-        result = node.op.run([known[v] for v in node.op.operands])
+        with np.errstate(all="ignore"):
+            result = node.op.run([known[v] for v in node.op.operands])
         known[node.result] = result
         if watch is not None:
             watch(node.result, result)

@@ -121,7 +121,7 @@ def _origin(axis: Axis, coordinates: str) -> Array:
 
 
 def _round(axis: Axis, origin: Array, rounding: str) -> Array:
-    """The entry nearest to each origin. `simple` is the rule before opset 11: down when enlarging, up when shrinking."""
+    """The entry nearest to each origin. Before opset 11 (`simple`): down when enlarging, up when shrinking."""
     half = np.float32(0.5)
     up = np.ceil(origin)
     down = np.floor(origin)

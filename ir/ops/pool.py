@@ -34,9 +34,9 @@ class Pool(Spatial):
             raise IRError("kernel is (height, width)")
         height, width = self.output_size()
         for axis in (0, 1):
-            last = (height, width)[axis] * self.strides[axis] - self.strides[axis] - self.pads[axis]
-            reach = (self.kernel[axis] - 1) * self.dilations[axis]
-            if self.pads[axis] > reach or last > self.x.shape[1 + axis] - 1:
+            windows = Window(self.kernel[axis], self.strides[axis], self.dilations[axis], self.pads[axis])
+            inside = range(self.x.shape[1 + axis])
+            if any(not any(at in inside for at in windows.rows(out)) for out in range((height, width)[axis])):
                 raise IRError(f"pads {list(self.pads)} leave a window wholly outside {self.x.type}")
         return TensorType((self.x.shape[0], height, width, self.x.shape[3]), self.x.dtype)
 

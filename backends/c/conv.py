@@ -1,0 +1,134 @@
+"""C for convolutions and dense layers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyc.backends.c.calls import Literal, leaves_columns, limits, pointer, require_float, specialise
+from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, Unit
+from tinyc.ir.op import Value
+from tinyc.ir.ops.conv import Conv2d, Convolution, DepthwiseConv2d
+from tinyc.ir.ops.linear import Dense
+from tinyc.ir.rows import Stage
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
+
+_LANES = 4
+
+
+def pack(weights: Array, groups: int) -> Array:
+    """Weights [outputs, ...] for the register tiles: within each group, blocks of four outputs and a last one of the
+    rest, with the outputs of a block interleaved."""
+    parts: list[Array] = []
+    for group in np.split(weights.reshape(weights.shape[0], -1), groups):
+        whole = group.shape[0] // _LANES * _LANES
+        parts += [block.T.reshape(-1) for block in group[:whole].reshape(-1, _LANES, group.shape[1])]
+        parts.append(group[whole:].T.reshape(-1))
+    return np.concatenate(parts)
+
+
+def emit_conv2d(unit: Unit, stage: Stage) -> RowCall:
+    """A convolution of any kind, or of one pixel."""
+    op = stage.op
+    assert isinstance(op, Conv2d)
+    require_float(stage)
+    weights, packed = _weights(unit, op.w, op.groups, f"{op.w.name}_packed")
+    inputs, outputs = op.x.shape[3], op.type.shape[3]
+    if op.window() == (1, 1) and op.groups == 1 and op.strides == (1, 1) and not any(op.pads):
+        pixels = stage.band * op.type.shape[2]
+        return _pointwise(unit, "pointwise", op, weights, [pixels, inputs, outputs, packed])
+    kh, kw = op.window()
+    geometry = {
+        "width": op.x.shape[2],
+        "channels": inputs,
+        "out_width": op.type.shape[2],
+        "outputs": outputs,
+        "kh": kh,
+        "kw": kw,
+        "stride": op.strides[1],
+        "dilation": op.dilations[1],
+        "left": op.pads[1],
+        "groups": op.groups,
+        "packed": packed,
+    }
+    return _rows_call(unit, f"conv{kh}x{kw}", "conv2d", op, weights, geometry)
+
+
+def emit_depthwise(unit: Unit, stage: Stage) -> RowCall:
+    """A depthwise convolution; 3x3 has kernels of its own."""
+    op = stage.op
+    assert isinstance(op, DepthwiseConv2d)
+    require_float(stage)
+    kh, kw = op.window()
+    stride, left = op.strides[1], op.pads[1]
+    geometry = {"width": op.x.shape[2], "channels": op.x.shape[3]}
+    plain = (kh, kw) == (3, 3) and op.multiplier() == 1 and op.dilations[1] == 1
+    if plain and stride in (1, 2) and left <= 3 - stride:
+        kernel = "depthwise3x3" if stride == 1 else "depthwise3x3s2"
+        geometry |= {"out_width": op.type.shape[2], "left": left}
+        return _rows_call(unit, kernel, kernel, op, Pointer(1), geometry)
+    geometry |= {
+        "multiplier": op.multiplier(),
+        "out_width": op.type.shape[2],
+        "kh": kh,
+        "kw": kw,
+        "stride": stride,
+        "dilation": op.dilations[1],
+        "left": left,
+    }
+    return _rows_call(unit, f"depthwise{kh}x{kw}", "depthwise", op, Pointer(1), geometry)
+
+
+def emit_dense(unit: Unit, stage: Stage) -> RowCall:
+    """A dense layer: every row of x is what a pixel is to a pointwise convolution."""
+    op = stage.op
+    assert isinstance(op, Dense)
+    require_float(stage)
+    weights, packed = _weights(unit, op.w, 1, f"{op.w.name}_packed")
+    outputs, inputs = op.w.shape
+    count = op.type.size // outputs // (stage.rows // stage.band if stage.windows else 1)
+    return _pointwise(unit, "dense", op, weights, [count, inputs, outputs, packed])
+
+
+def _weights(unit: Unit, w: Value, groups: int, hint: str) -> tuple[Argument, int]:
+    """The weights argument, and whether they are packed: those that are computed are not."""
+    array = unit.constant(w)
+    if array is None:
+        return Pointer(1), 0
+    return unit.constants.symbol(pack(array, groups), hint, "weights, four outputs interleaved"), 1
+
+
+def _pointwise(unit: Unit, hint: str, op: Conv2d | Dense, weights: Argument, sizes: list[int]) -> RowCall:
+    float_pointer = pointer(DType.F32)
+    bias = (float_pointer, "b") if op.b is not None else ("", "NULL")
+    names = ("pixels", "inputs", "outputs", "packed")
+    literals: list[Literal] = [(n, str(v)) for n, v in zip(names, sizes, strict=True)]
+    literals += [("has_bias", str(int(op.b is not None))), *limits(op.min, op.max, DType.F32)]
+    parameters = [(float_pointer, "x"), (float_pointer, "w"), bias, ("float *", "out")]
+    function = specialise(unit, hint, "pointwise", DType.F32, parameters, literals)
+    arguments: tuple[Argument, ...] = (Pointer(0), weights)
+    return RowCall(function, (*arguments, Pointer(2)) if op.b is not None else arguments, long_rows=True)
+
+
+def _rows_call(
+    unit: Unit, hint: str, kernel: str, op: Convolution, weights: Argument, geometry: dict[str, int]
+) -> RowCall:
+    float_pointer = pointer(DType.F32)
+    parameters = [("const float **", "rows")]
+    arguments: list[Argument] = [Rows(0)]
+    if leaves_columns(op):
+        parameters.append((float_pointer, "pad"))
+        arguments.append(unit.constants.pad_row(DType.F32, op.pad_value, op.x.shape[3]))
+    else:
+        parameters.append(("", "NULL"))
+    parameters.append((float_pointer, "w"))
+    arguments.append(weights)
+    if op.b is not None:
+        parameters.append((float_pointer, "b"))
+        arguments.append(Pointer(2))
+    else:
+        parameters.append(("", "NULL"))
+    parameters.append(("float *", "out"))
+    literals: list[Literal] = [(name, str(value)) for name, value in geometry.items()]
+    literals += [("has_bias", str(int(op.b is not None))), *limits(op.min, op.max, DType.F32)]
+    return RowCall(specialise(unit, hint, kernel, DType.F32, parameters, literals), tuple(arguments))

@@ -1,0 +1,154 @@
+"""From a planned row program to C files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from tinyc.backends.c.describe import label
+from tinyc.backends.c.header import header_text, prototype
+from tinyc.backends.c.literals import C_TYPES
+from tinyc.backends.c.memory import Memory
+from tinyc.backends.c.names import comment, identifier
+from tinyc.backends.c.schedule import run_lines
+from tinyc.backends.c.source import CodegenError, CPort, CSource, CStage, Interface, PortInfo
+from tinyc.backends.c.unit import Unit
+from tinyc.ir.op import Value
+from tinyc.ir.rows import RowProgram, Space
+
+_TRACE = """/* Called after every layer with its number, its result and the number of elements. A build that wants to
+ * look into the network defines it, for example in a header given with -include.
+ */
+#ifndef TINYC_TRACE
+#define TINYC_TRACE(stage, data, count) ((void)0)
+#endif
+"""
+
+_ALIGN = """#if defined(__GNUC__)
+#define {macro} __attribute__((aligned(16)))
+#else
+#define {macro}
+#endif
+"""
+
+
+def generate(program: RowProgram, *, name: str, interface: Interface | None = None, version: str = "0") -> CSource:
+    """The C of a planned program.
+
+    Args:
+        program: what to print; its arena is planned unless it needs none.
+        name: what the files, functions and macros begin with; made an identifier if it is none.
+        interface: names and layouts of inputs and outputs, for the header; the program's own names without it.
+        version: the version of the compiler, for the header.
+
+    Raises:
+        CodegenError: an operator has no C, or memory cannot be addressed as planned. The message names the stage.
+    """
+    name = _prefix(name)
+    unit = Unit(name, program)
+    inputs, outputs = _ports(unit, name, program, interface)
+    ports = {v.name: p.name for v, p in zip((*program.inputs, *program.outputs), (*inputs, *outputs), strict=True)}
+    memory = Memory(unit, program.plan, _with_roots(program, ports))
+    run = _run_function(unit, memory, prototype(name, inputs, outputs), [p.name for p in (*inputs, *outputs)])
+    arena = (program.plan.bytes if program.plan else 0, _alignment(program))
+    constants = unit.constants
+    weights_h = f"{name}_weights.h" if constants.bytes else ""
+    files = {
+        f"{name}.h": header_text(name, inputs, outputs, arena, constants.bytes, version),
+        f"{name}.c": _source_text(unit, run, weights_h),
+    }
+    if weights_h:
+        files |= _weights_files(unit, name)
+    return CSource(
+        name=name,
+        files=files,
+        arena_bytes=arena[0],
+        arena_align=arena[1],
+        weights_bytes=constants.bytes,
+        inputs=inputs,
+        outputs=outputs,
+        stages=tuple(
+            CStage(number, label(stage), stage.result.type)
+            for number, stage in enumerate(program.stages)
+            if stage.result.type.size
+        ),
+    )
+
+
+def _prefix(name: str) -> str:
+    """The name as the beginning of identifiers; one that is an identifier stays as it is."""
+    return name if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) and identifier(name) == name else identifier(name)
+
+
+def _alignment(program: RowProgram) -> int:
+    """What the arena's address must be a multiple of."""
+    sizes = [b.value.dtype.bytes for b in program.buffers if b.space is Space.ARENA]
+    return max([program.plan.alignment if program.plan else 1, *sizes])
+
+
+def _ports(
+    unit: Unit, name: str, program: RowProgram, interface: Interface | None
+) -> tuple[tuple[CPort, ...], tuple[CPort, ...]]:
+    for taken in ("arena", "mem", "rows", "count", "y"):
+        unit.names.fresh(taken)
+
+    def side(kind: str, values: Sequence[Value], infos: Sequence[PortInfo]) -> tuple[CPort, ...]:
+        if len(values) != len(infos):
+            raise CodegenError(f"program {program.name} has {len(values)} {kind}(s), the interface names {len(infos)}")
+        ports = []
+        for value, info in zip(values, infos, strict=True):
+            word = kind if len(values) == 1 else f"{kind}_{identifier(info.name)}"
+            port = unit.names.fresh(word)
+            ports.append(
+                CPort(port, f"{name}_{port}".upper(), info.name, value.type, info.layout, C_TYPES[value.dtype])
+            )
+        return tuple(ports)
+
+    own = Interface(tuple(PortInfo(v.name) for v in program.inputs), tuple(PortInfo(v.name) for v in program.outputs))
+    given = interface or own
+    return side("input", program.inputs, given.inputs), side("output", program.outputs, given.outputs)
+
+
+def _with_roots(program: RowProgram, ports: dict[str, str]) -> dict[str, str]:
+    """The parameters by the buffers that own the bytes: an output that is a view names its base too."""
+    return {program.root(name)[0].name: port for name, port in ports.items()}
+
+
+def _run_function(unit: Unit, memory: Memory, head: str, ports: Sequence[str]) -> str:
+    lines = run_lines(unit, memory)
+    declarations: list[str] = []
+    if memory.locals():
+        declarations.append("unsigned char *const mem = (unsigned char *)arena;")
+        declarations += [local.declaration for local in memory.locals()]
+    else:
+        declarations.append("(void)arena;")
+    declarations += [f"(void){port};" for port in ports if port not in memory.used_ports]
+    return f"{head}\n{{\n" + "".join(f"    {line}\n" if line else "\n" for line in (*declarations, *lines)) + "}\n"
+
+
+def _source_text(unit: Unit, run: str, weights_h: str) -> str:
+    includes = [f'#include "{unit.prefix}.h"', "", *(f"#include <{h}>" for h in sorted(unit.kernels.headers))]
+    if weights_h:
+        includes += ["", f'#include "{weights_h}"']
+    parts = [
+        f"/* {unit.prefix}: layers and kernels. Made by tinyc; do not edit. */",
+        "\n".join(includes),
+        _TRACE.rstrip(),
+        unit.kernels.text().rstrip(),
+        unit.functions().rstrip(),
+        run.rstrip(),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _weights_files(unit: Unit, name: str) -> dict[str, str]:
+    constants, macro = unit.constants, name.upper()
+    align = f"{macro}_ALIGNED"
+    math = "#include <math.h>\n\n" if constants.need_math() else ""
+    guard = f"{macro}_WEIGHTS_H"
+    notice = f"/* {name}: constants. Made by tinyc from the program {comment(unit.program.name)}; do not edit. */\n"
+    header = f"{notice}#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n\n{constants.declarations()}\n#endif\n"
+    source = (
+        f'{notice}#include "{name}_weights.h"\n\n{math}{_ALIGN.format(macro=align)}\n{constants.definitions(align)}'
+    )
+    return {f"{name}_weights.h": header, f"{name}_weights.c": source}

@@ -1,0 +1,117 @@
+"""What the tests of the C backend share: many small cases compiled as one program, and how results are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tinyc.backends.c import CSource, generate
+from tinyc.backends.interpreter import run_program
+from tinyc.backends.runners import HostRunner
+from tinyc.ir.module import Builder, Module
+from tinyc.ir.op import Op, Value
+from tinyc.ir.rows import RowProgram
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType, TensorType
+from tinyc.passes.lower import Lower
+from tinyc.passes.plan import PlanArena
+from tinyc.passes.share import ShareBuffers
+
+STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wdouble-promotion", "-pedantic", "-Werror")
+SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1")
+BUILDS = {
+    "gcc": ("gcc", STRICT),
+    "clang": ("clang", STRICT),
+    "gcc-Os": ("gcc", (*STRICT, "-Os")),
+    "gcc-sanitize": ("gcc", (*STRICT, *SANITIZE)),
+    "clang-sanitize": ("clang", (*STRICT, *SANITIZE)),
+}
+
+# What a float32 result may differ from the interpreter's, relative to the largest element of the result.
+EXACT = 0.0
+# The C library's functions and numpy's are each within about 2 ulp of the truth, and an expression has several.
+FUNCTIONS = 2e-6
+# The C sums in float32, the interpreter in float64. A sum of n terms is off by up to n/2 ulp (6e-8) of its largest
+# partial sum; the cases here have up to some hundred terms, of mixed signs.
+SUMS = 1e-5
+
+
+def lowered(module: Module) -> RowProgram:
+    """The planned row program."""
+    program = PlanArena().run(ShareBuffers().run(Lower().run(module)))
+    assert isinstance(program, RowProgram)
+    return program
+
+
+@dataclass
+class Case:
+    """An operator on values of its own: built by `make` from operands of these types, fed with these arrays.
+
+    Operands whose number is in `constants` are constants of the program instead of inputs.
+    """
+
+    name: str
+    make: Callable[..., Op]
+    arrays: Sequence[Array]
+    tolerance: float = SUMS
+    constants: frozenset[int] = field(default_factory=frozenset)
+
+
+def random(rng: np.random.Generator, shape: Sequence[int], dtype: DType = DType.F32) -> Array:
+    """Random elements: of order one for floats, of the whole range for integers."""
+    if dtype is DType.F32:
+        return rng.normal(size=tuple(shape)).astype(np.float32)
+    if dtype is DType.BOOL:
+        return rng.integers(0, 2, tuple(shape)).astype(np.bool_)
+    limits = np.iinfo(dtype.numpy)
+    return rng.integers(limits.min, limits.max, tuple(shape), dtype=dtype.numpy, endpoint=True)
+
+
+def program_of(cases: Sequence[Case]) -> tuple[RowProgram, list[Array]]:
+    """One program in which every case is a stage from its own inputs to its own output, and its inputs."""
+    builder = Builder("cases")
+    outputs: list[Value] = []
+    inputs: list[Array] = []
+    for case in cases:
+        operands = []
+        for k, array in enumerate(case.arrays):
+            if k in case.constants:
+                operands.append(builder.constant(array, f"{case.name}_c{k}"))
+            else:
+                kind = TensorType(tuple(array.shape), DType.of(array.dtype))
+                operands.append(builder.input(f"{case.name}_x{k}", kind))
+                inputs.append(array)
+        outputs.append(builder.add(case.make(*operands), case.name, loc=case.name))
+    return lowered(builder.build(outputs)), inputs
+
+
+def check(cases: Sequence[Case], build: str) -> CSource:
+    """Compiles all cases as one program and compares every result with the interpreter's."""
+    program, inputs = program_of(cases)
+    source = generate(program, name="cases")
+    compiler, flags = BUILDS[build]
+    got = HostRunner(source, cc=compiler, flags=flags).run([inputs])[0]
+    want = run_program(program, inputs)
+    verdicts = [difference(g, w, case.tolerance) for case, g, w in zip(cases, got, want, strict=True)]
+    wrong = [f"{case.name}: {verdict}" for case, verdict in zip(cases, verdicts, strict=True) if verdict]
+    assert not wrong, "\n".join(wrong)
+    return source
+
+
+def difference(got: Array, want: Array, tolerance: float) -> str:
+    """What is wrong with a result, or nothing. Integers are equal; so are NaN and infinities, and floats of tolerance 0."""
+    assert got.shape == want.shape
+    assert got.dtype == want.dtype
+    if got.dtype != np.float32 or tolerance == EXACT:
+        same = (got == want) | ((got != got) & (want != want))
+        return "" if same.all() else f"{int((~same).sum())} of {same.size} differ: {got[~same][:4]}, not {want[~same][:4]}"
+    finite = np.isfinite(want)
+    if not np.array_equal(np.isnan(got), np.isnan(want)) or not np.array_equal(got[np.isinf(want)], want[np.isinf(want)]):
+        return f"not finite in other places: {got.reshape(-1)[:8]}, not {want.reshape(-1)[:8]}"
+    if not finite.any():
+        return ""
+    error = np.abs(got[finite].astype(np.float64) - want[finite])
+    limit = tolerance * np.abs(want[finite].astype(np.float64)).max()
+    return "" if error.max() <= limit else f"off by {error.max():g}, more than {limit:g}"
