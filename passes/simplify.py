@@ -231,9 +231,13 @@ def merge_casts(node: Node, rewriter: Rewriter) -> Replaced | None:
     before = rewriter.producer(node.op.x) if isinstance(node.op, Cast) else None
     if before is None or not isinstance(node.op, Cast) or not isinstance(before.op, Cast):
         return None
-    if not np.can_cast(before.op.x.dtype.numpy, before.op.to.numpy, "safe"):
+    source, middle, to = before.op.x.dtype, before.op.to, node.op.to
+    if not np.can_cast(source.numpy, middle.numpy, "safe"):
         return None
-    return Replaced(Cast(before.op.x, node.op.to), (before,))
+    # To an integer type that is too narrow, integers wrap around and floats are limited.
+    if middle.is_float and to.is_integer and not np.can_cast(source.numpy, to.numpy, "safe"):
+        return None
+    return Replaced(Cast(before.op.x, to), (before,))
 
 
 def divide_by_power_of_two(node: Node, rewriter: Rewriter) -> Replaced | None:

@@ -194,10 +194,6 @@ def _clamp(g: _Grower) -> Value:
 
 def _cast(g: _Grower) -> Value:
     x, to = g.anything(), g.dtype()
-    if x.dtype is F32 and to.is_integer:
-        # What does not fit the integer type, NaN included, has no defined conversion. A constant first wins over NaN.
-        x = g.add(o.Maximum(g.builder.constant(np.float32(0)), x))
-        x = g.add(o.Minimum(g.builder.constant(np.float32(100)), x))
     if g.smooth and x.dtype is F32 and to is not F32:
         raise _GiveUp
     return g.add(o.Cast(x, to))

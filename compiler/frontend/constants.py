@@ -11,8 +11,9 @@ from onnx.reference import ReferenceEvaluator
 
 from tinyc.compiler.frontend.context import LARGEST, Context
 from tinyc.compiler.frontend.errors import FrontendError
+from tinyc.compiler.frontend.functions import schema_of
 from tinyc.compiler.frontend.model import tensor_array
-from tinyc.compiler.frontend.node import OnnxNode
+from tinyc.compiler.frontend.node import OnnxNode, normal_domain
 from tinyc.compiler.frontend.registry import onnx_op
 from tinyc.ir import Value
 from tinyc.ir.tensor import Array
@@ -20,10 +21,12 @@ from tinyc.ir.tensor import Array
 _RANDOM = ("Random", "Bernoulli", "Multinomial")
 
 
-def is_deterministic(node: onnx.NodeProto) -> bool:
-    """Whether the result is a function of the inputs alone: no random numbers, no branch that reads other tensors."""
+def is_function(node: onnx.NodeProto, opset: int) -> bool:
+    """Whether an operator that ONNX defines gives a function of its inputs: no random numbers, no branches, which
+    read other tensors as well."""
     branches = any(a.HasField("g") or a.graphs for a in node.attribute)
-    return not (node.op_type.startswith(_RANDOM) or branches)
+    known = normal_domain(node.domain) == "" and schema_of(node.op_type, opset) is not None
+    return known and not (node.op_type.startswith(_RANDOM) or branches)
 
 
 def evaluate_by_reference(node: OnnxNode, arrays: Sequence[Array | None]) -> list[Array]:

@@ -6,4 +6,10 @@ from tinyc.ir import TinycError
 
 
 class FrontendError(TinycError):
-    """A model tinyc cannot take: one message that says what is wrong, where, and what to do."""
+    """A model tinyc cannot take: one message that says what is wrong, where, and what to do.
+
+    A message is one line and prints safely, whatever the names in the model are made of.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message))

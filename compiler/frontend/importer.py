@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import onnx
 
-from tinyc.compiler.frontend.constants import evaluate_by_reference, is_deterministic
+from tinyc.compiler.frontend.constants import evaluate_by_reference, is_function
 from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.errors import FrontendError
 from tinyc.compiler.frontend.functions import function_body, resolve_references
@@ -117,11 +117,8 @@ class Importer:
             result = handler(self.ctx, node)
             return (result,) if isinstance(result, Value) else tuple(result)
         arrays = [self.ctx.data(v) for v in node.operands]
-        if (
-            own_domain
-            and is_deterministic(node.proto)
-            and all(a is not None or v is None for a, v in zip(arrays, node.operands, strict=True))
-        ):
+        known = all(a is not None or v is None for a, v in zip(arrays, node.operands, strict=True))
+        if known and is_function(node.proto, node.opset):
             return [self.ctx.constant(a) for a in evaluate_by_reference(node, arrays)]
         function = function_body(node.proto, node.opset, node.operands) if own_domain else None
         if function is None:

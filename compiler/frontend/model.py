@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 from onnx import TensorProto, defs, external_data_helper, inliner, numpy_helper
 
 from tinyc.compiler.frontend.errors import FrontendError
@@ -52,6 +52,8 @@ def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
         model.ParseFromString(data)
     except DecodeError:
         raise FrontendError(f"{file} is not an ONNX file, or is truncated") from None
+    if not _is_text(model):
+        raise FrontendError(f"{file} is not an ONNX file, or is damaged: it has a name that is not UTF-8")
     if not model.HasField("graph") or not model.opset_import:
         lacks = "opset" if model.HasField("graph") else "graph"
         raise FrontendError(f"{file} is not an ONNX file, or is truncated: it has no {lacks}")
@@ -209,6 +211,17 @@ def _ask_for(info: onnx.ValueInfoProto, shape: Dims) -> str:
 
 def _spell(shape: Sequence[int | str]) -> str:
     return "[" + ", ".join(map(str, shape)) + "]"
+
+
+def _is_text(message: Message) -> bool:
+    """Whether every string is one: protobuf gives damaged ones as bytes."""
+    for field, value in message.ListFields():
+        if field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
+            continue
+        for item in (value,) if isinstance(value, str | bytes | Message) else value:
+            if isinstance(item, bytes) or (isinstance(item, Message) and not _is_text(item)):
+                return False
+    return True
 
 
 def _one_line(error: Exception) -> str:

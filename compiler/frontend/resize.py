@@ -45,6 +45,7 @@ def resize(ctx: Context, node: OnnxNode) -> Value:
         found = _scaled(node, x, range(x.type.rank), ctx.known(node, node.operand(1), "scales"))
         return _resize(ctx, node, x, found, "asymmetric", "simple")
     node.refuse("antialias")
+    coordinates = node.choice("coordinate_transformation_mode", _COORDINATES, "half_pixel")
     axes = node.integers("axes", range(x.type.rank))
     numbers = [node.axis(a, x.type.rank) for a in axes]
     scales, sizes = node.optional(2), ctx.integers(node, node.optional(3), "sizes")
@@ -54,7 +55,6 @@ def resize(ctx: Context, node: OnnxNode) -> Value:
         found = _scaled(node, x, numbers, ctx.known(node, scales, "scales"))
     else:
         raise node.error("has neither scales nor sizes")
-    coordinates = node.choice("coordinate_transformation_mode", _COORDINATES, "half_pixel")
     return _resize(ctx, node, x, found, coordinates, node.choice("nearest_mode", _ROUNDINGS, "round_prefer_floor"))
 
 

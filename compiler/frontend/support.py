@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from tinyc.compiler.frontend.constants import is_deterministic
+from tinyc.compiler.frontend.constants import is_function
 from tinyc.compiler.frontend.functions import CONTEXT_DEPENDENT, function_body, schema_of
 from tinyc.compiler.frontend.node import normal_domain, operator_name
 from tinyc.compiler.frontend.registry import HANDLERS
@@ -64,9 +64,8 @@ def unsupported_nodes(graph: onnx.GraphProto, opset: int) -> list[Unsupported]:
     constant = {t.name for t in graph.initializer} | {""}
     found: list[Unsupported] = []
     for index, node in live_nodes(graph):
-        own = normal_domain(node.domain) == ""
-        fixed = own and is_deterministic(node) and all(name in constant for name in node.input)
-        if fixed or (own and node.op_type in _FIXED):
+        fixed = is_function(node, opset) and all(name in constant for name in node.input)
+        if fixed or (node.op_type in _FIXED and not normal_domain(node.domain)):
             constant.update(node.output)
         if not (fixed or is_supported(node, opset)):
             found.append(Unsupported(operator_name(node), node_loc(node, index)))

@@ -54,7 +54,7 @@ def test_weights_are_transposed_at_import(tmp_path: Path) -> None:
     constants = {"w": example((4, 3, 2, 5), 1), "b": example((4,), 2), "d": example((8, 1, 3, 3), 3)}
     imported = check(tmp_path, nodes, {"x": example((1, 3, 9, 8))}, constants)
     mnemonics = [n.op.mnemonic for n in imported.module.nodes if n.op.mnemonic != "constant"]
-    assert mnemonics == ["transpose", "conv2d", "transpose"] + ["transpose", "depthwise_conv2d", "transpose"]
+    assert mnemonics == ["transpose", "conv2d", "transpose", "transpose", "depthwise_conv2d", "transpose"]
     shapes = {type(n.op): n.op.w.shape for n in imported.module.nodes if isinstance(n.op, Conv2d | DepthwiseConv2d)}
     assert shapes == {Conv2d: (4, 2, 5, 3), DepthwiseConv2d: (3, 3, 8)}
 

@@ -209,7 +209,7 @@ NODES: list[tuple[str, list[str], dict[str, Any], tuple[str, ...]]] = [
     ("Softmax", ["x"], {"axis": 7}, ("axis 7",)),
     ("Transpose", ["x"], {"perm": [0, 1]}, ("permutation",)),
     ("Add", ["x", "v3"], {}, ("broadcast",)),
-    ("Add", ["x", "computed"], {}, ("different element types",)),
+    ("Add", ["x", "integer"], {}, ("different element types",)),
     ("Concat", ["x", "batch"], {"axis": 1}, ("does not join",)),
     ("Relu", ["missing"], {}, ('"missing" is produced by no input',)),
     ("DepthToSpace", ["x"], {"blocksize": 2}, ("blocks",)),
@@ -220,7 +220,7 @@ NODES: list[tuple[str, list[str], dict[str, Any], tuple[str, ...]]] = [
 @pytest.mark.parametrize(("op", "names", "attributes", "parts"), NODES)
 def test_nodes(tmp_path: Path, op: str, names: list[str], attributes: dict[str, Any], parts: tuple[str, ...]) -> None:
     inputs = X | {"batch": example((2, 3, 8, 8)), "volume": example((1, 3, 4, 4, 4)), "computed": np.zeros(4, np.int64)}
-    constants = {"w": example((4, 3, 3, 3)), "v": example((3,)), "v3": example((5,))}
+    constants = {"w": example((4, 3, 3, 3)), "v": example((3,)), "v3": example((5,)), "integer": np.array(1)}
     node = helper.make_node(op, names, ["y"], name="it", **attributes)
     refuse_model(tmp_path, build([node], inputs, constants), "it", *parts)
 
@@ -239,17 +239,34 @@ def corrupt_name(model: onnx.ModelProto) -> None:
     model.graph.output[0].name = "elsewhere"
 
 
+def corrupt_text(model: onnx.ModelProto) -> None:
+    model.graph.node[0].name = "\x1b[31m red\n"
+    corrupt_order(model)
+
+
 def corrupt_order(model: onnx.ModelProto) -> None:
     model.graph.node[0].output[0] = "x"
 
 
 @pytest.mark.parametrize(
-    ("corrupt", "part"), [(corrupt_dims, '"w" is malformed'), (corrupt_name, "elsewhere"), (corrupt_order, "produced")]
+    ("corrupt", "part"), [(corrupt_dims, '"w" is malformed'), (corrupt_name, "elsewhere"), (corrupt_order, "another tensor")]
+    + [(corrupt_text, "x1b[31m red")]
 )
 def test_malformed(tmp_path: Path, corrupt: Callable[[onnx.ModelProto], None], part: str) -> None:
     model = build([helper.make_node("Add", ["x", "w"], ["y"])], X, {"w": example((8,))})
     corrupt(model)
     refuse_model(tmp_path, model, part)
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(build([RELU], X).SerializeToString().replace(b"Relu", b"Re\xffu"))
+    refuse(path, "not UTF-8")
+
+
+def test_unknown_operator_on_constants(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Widget", ["w"], ["v"]), helper.make_node("Add", ["x", "v"], ["y"])]
+    refuse_model(tmp_path, build(nodes, X, {"w": example((8,))}), "Widget (node Widget_0)")
 
 
 def test_huge_constants_are_refused(tmp_path: Path) -> None:

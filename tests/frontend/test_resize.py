@@ -61,7 +61,12 @@ def test_exclude_outside(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["nearest", "linear"])
 @pytest.mark.parametrize("factors", [(1, 1, 2, 3), (1, 1, 1.5, 2)])
 def test_upsample(tmp_path: Path, factors: tuple[float, ...], mode: str) -> None:
-    check(tmp_path, [helper.make_node("Upsample", ["x"], ["y"], mode=mode, scales=factors)], X, opset=7)
+    check(
+        tmp_path,
+        [helper.make_node("Upsample", ["x"], ["y"], mode=mode, scales=[float(f) for f in factors])],
+        X,
+        opset=7,
+    )
     check(tmp_path, [helper.make_node("Upsample", ["x", "s"], ["y"], mode=mode)], X, {"s": scales(*factors)}, opset=9)
 
 
