@@ -244,11 +244,11 @@ def check(
 ) -> Verdict:
     """Compares one executor with the reference's outputs, and C, on the first sample, with the interpreter layer by
     layer. A difference in the outputs is traced to the first layer that has it."""
-    verdict = compare(executor, imported, _execute(executor, program, source, samples), expected)
     if executor != "host":
-        return verdict
-    suspects = samples[:1] if verdict.passed else samples
+        return compare(executor, imported, _execute(executor, program, source, samples), expected)
     runner = HostRunner(source)
+    verdict = compare(executor, imported, runner.run(samples), expected)
+    suspects = samples[:1] if verdict.passed else samples
     layer = next(filter(None, (first_difference_in_c(program, runner, s) for s in suspects)), "")
     first = "; ".join(filter(None, (layer, verdict.first_difference)))
     return dataclasses.replace(verdict, first_difference=first)

@@ -10,7 +10,7 @@ import numpy as np
 from tinyc.ir.errors import IRError
 from tinyc.ir.module import Module, Node
 from tinyc.ir.op import Op
-from tinyc.ir.ops import AvgPool2d, MaxPool2d, Pad
+from tinyc.ir.ops import AvgPool2d, MaxPool2d, Pad, Reshape
 from tinyc.ir.ops.conv import Convolution, Spatial
 from tinyc.passes.base import Pass
 from tinyc.passes.facts import lower_bound, stored
@@ -26,7 +26,31 @@ class FusePad(Pass, name="fuse-pad"):
     """
 
     def run(self, module: Module) -> Module:
-        return rewrite(module, [pad_into_window])
+        return rewrite(module, [pad_behind_reshape, pad_into_window])
+
+
+def pad_behind_reshape(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+    """Move a pad from before a reshape that adds or drops dimensions of size 1 to behind it."""
+    pad = rewriter.absorbable(node.op.x, Pad) if isinstance(node.op, Reshape) else None
+    if pad is None:
+        return None
+    have, want, op = pad[1].type.shape, node.result.shape, pad[1]
+    kept = [d for d, size in enumerate(have) if size != 1]
+    places = [d for d, size in enumerate(want) if size != 1]
+    if [have[d] for d in kept] != [want[d] for d in places]:
+        return Skip("the reshape changes dimensions other than those of size 1")
+    if any(op.x.shape[d] != 1 for d in range(len(have)) if d not in kept):
+        return Skip("it pads from nothing to size 1")
+
+    def moved(numbers: tuple[int, ...], neutral: int) -> tuple[int, ...]:
+        out = [neutral] * len(want)
+        for source, place in zip(kept, places, strict=True):
+            out[place] = numbers[source]
+        return tuple(out)
+
+    x = rewriter.add(Reshape(op.x, moved(op.x.shape, 1)))
+    between = moved(op.between, 0) if op.between else ()
+    return Replaced(Pad(x, moved(op.before, 0), moved(op.after, 0), between, op.value), (pad[0],))
 
 
 def pad_into_window(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
@@ -73,7 +97,7 @@ def absorb(op: Spatial, pad: Pad, rewriter: Rewriter) -> Op | Skip:
         if isinstance(op, MaxPool2d):
             # Left out of a window that holds at least one element (the type checks that), a pad is never missed
             # if no element is below it.
-            lowest = -np.inf if pad.x.dtype.is_float else float(np.iinfo(pad.x.dtype.numpy).min)
+            lowest = -np.inf if pad.x.dtype.is_float else float(np.iinfo(pad.x.dtype.numpy.name).min)
             if value != lowest and lower_bound(pad.x, rewriter) < value:
                 return Skip(f"elements below the pad's {value} are possible")
             return dataclasses.replace(op, x=pad.x, pads=pads)

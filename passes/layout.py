@@ -43,17 +43,22 @@ class Layout:
         """The layout with its factors lined up with the dimensions of a shape; None if they do not line up.
 
         Factors and dimensions are matched from the left: of a factor that reaches into the next dimension, the part
-        that fills this dimension is split off.
+        that fills this dimension is split off. In the end a dimension of size 1 has one factor, and others have none
+        of size 1: an operator runs with no more dimensions than it needs.
         """
         if 0 in shape or math.prod(shape) != math.prod(self.factors):
             return None
         flat = [(f, (i, 0)) for i, f in enumerate(self.factors)]
         groups: list[list[tuple[int, tuple[int, int]]]] = []
-        for d, size in enumerate(shape):
+        for size in shape:
             group: list[tuple[int, tuple[int, int]]] = []
             need = size
-            while need > 1 or (not group and flat and flat[0][0] == 1):
+            if need == 1 and flat and flat[0][0] == 1:
+                group.append(flat.pop(0))
+            while need > 1:
                 factor, (i, k) = flat.pop(0)
+                if factor == 1:
+                    continue
                 if need % factor == 0:
                     group.append((factor, (i, k)))
                     need //= factor
@@ -63,8 +68,6 @@ class Layout:
                     need = 1
                 else:
                     return None
-            if d == len(shape) - 1:
-                group.extend(flat)  # what is left are ones
             groups.append(group)
         # A dimension of size one that met no factor gets one of its own, stored before the next one there is.
         place = {i: k for k, i in enumerate(self.order)}

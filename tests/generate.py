@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 
 import numpy as np
@@ -67,10 +68,8 @@ class _Grower:
 
     def attempt(self, maker: Callable[[_Grower], object]) -> None:
         """Runs a maker; what it chose may not fit together, and then nothing comes of it."""
-        try:
+        with suppress(IRError, _GiveUp):
             maker(self)
-        except (IRError, _GiveUp):
-            pass
 
     def add(self, op: Op) -> Value:
         if op.type.size > LARGEST or op.type.rank > 5:
@@ -233,8 +232,9 @@ def _matmul(g: _Grower) -> Value:
     x = g.pick(lambda v: v.dtype is not BOOL and v.type.rank >= 2, g.shape(2, 4), F32)
     lead = tuple(1 if g.chance(0.3) else d for d in x.shape[g.random.randint(0, x.type.rank - 2) : -2])
     shape = (*lead, x.shape[-1], g.random.randint(1, 5))
-    y = g.constant(shape, x.dtype) if g.chance(0.5) else g.pick(lambda v: v.type == TensorType(shape, x.dtype), shape, x.dtype)
-    return g.add(o.MatMul(x, y))
+    if g.chance(0.5):
+        return g.add(o.MatMul(x, g.constant(shape, x.dtype)))
+    return g.add(o.MatMul(x, g.pick(lambda v: v.type == TensorType(shape, x.dtype), shape, x.dtype)))
 
 
 def _reshape(g: _Grower) -> Value:

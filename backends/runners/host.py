@@ -83,13 +83,23 @@ class HostRunner:
         return harness.unpack_trace(self._source, self._execute(program, [inputs], harness.TRACE))
 
     def _build(self, name: str, options: Sequence[str]) -> Path:
-        """Compiles all sources into the program `name`."""
+        """Compiles all sources into the program `name`. Weights may be large: they are compiled once for all programs."""
         sources = [*sorted(n for n in self._source.files if n.endswith(".c")), "harness.c"]
-        command = [self._cc, *self._flags, *options, "-o", name, *sources, "-lm"]
+        objects = []
+        for source in sources:
+            shared = source == f"{self._source.name}_weights.c"
+            objects.append(f"{source}.o" if shared else f"{source}.{name}.o")
+            if not (shared and (self._folder / objects[-1]).exists()):
+                self._compile(("-c", *(() if shared else options), "-o", objects[-1], source))
+        self._compile(("-o", name, *objects, "-lm"))
+        return self._folder / name
+
+    def _compile(self, arguments: Sequence[str]) -> None:
+        """Calls the compiler in the folder."""
+        command = [self._cc, *self._flags, *arguments]
         result = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, check=False)
         if result.returncode:
             raise RunnerError(f"{self._source.name} does not compile: {' '.join(command)}\n{_tail(result.stderr)}")
-        return self._folder / name
 
     def _execute(self, program: Path, inputs: Sequence[Sequence[Array]], wanted: str) -> bytes:
         """Runs a program on the inputs and gives the contents of the file it wrote."""

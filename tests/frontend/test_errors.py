@@ -241,16 +241,21 @@ def corrupt_name(model: onnx.ModelProto) -> None:
 
 def corrupt_text(model: onnx.ModelProto) -> None:
     model.graph.node[0].name = "\x1b[31m red\n"
-    corrupt_order(model)
+    corrupt_output(model)
 
 
-def corrupt_order(model: onnx.ModelProto) -> None:
-    model.graph.node[0].output[0] = "x"
+def corrupt_output(model: onnx.ModelProto) -> None:
+    model.graph.node.append(model.graph.node[0])
 
 
 @pytest.mark.parametrize(
-    ("corrupt", "part"), [(corrupt_dims, '"w" is malformed'), (corrupt_name, "elsewhere"), (corrupt_order, "another tensor")]
-    + [(corrupt_text, "x1b[31m red")]
+    ("corrupt", "part"),
+    [
+        (corrupt_dims, '"w" is malformed'),
+        (corrupt_name, "elsewhere"),
+        (corrupt_output, "another tensor"),
+        (corrupt_text, "x1b[31m red"),
+    ],
 )
 def test_malformed(tmp_path: Path, corrupt: Callable[[onnx.ModelProto], None], part: str) -> None:
     model = build([helper.make_node("Add", ["x", "w"], ["y"])], X, {"w": example((8,))})

@@ -92,8 +92,16 @@ def test_identity_and_dropout(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("indices", "op"),
-    [(2, Slice), (-1, Slice), ([1, 2], Slice), ([2, 0], Slice), ([3, 2, 1], Slice), ([0, 3, 1], Gather)]
-    + [([[0, 3], [1, -2]], Gather), ([1, 1], Gather)],
+    [
+        (2, Slice),
+        (-1, Slice),
+        ([1, 2], Slice),
+        ([2, 0], Slice),
+        ([3, 2, 1], Slice),
+        ([0, 3, 1], Gather),
+        ([[0, 3], [1, -2]], Gather),
+        ([1, 1], Gather),
+    ],
 )
 def test_gather(tmp_path: Path, indices: Any, op: type) -> None:
     node = helper.make_node("Gather", ["x", "i"], ["y"], axis=2)

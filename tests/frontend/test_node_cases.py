@@ -20,6 +20,7 @@ PASSING = 950
 """How many node tests pass, at least, with the onnx release of this writing (1.23: 963)."""
 
 
+@pytest.mark.slow
 def test_onnx_node_tests(tmp_path: Path) -> None:
     passed, wrong = 0, []
     for name, case in cases().items():

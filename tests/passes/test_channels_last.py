@@ -171,7 +171,7 @@ def test_the_smaller_operand_moves() -> None:
     x = b.add(Transpose(b.add(Clamp(input_(b, 4, 6, 5), min=0.0)), (2, 1, 0)))
     y = b.add(Add(x, input_(b, 5, 6, 1)))
     module = b.build([b.add(Transpose(y, (2, 1, 0)))])
-    assert transposed(check(ChannelsLast(), module))[0] == 0
+    assert transposed(check(ChannelsLast(), module))[0] == 120
 
 
 def test_integers_and_pools() -> None:

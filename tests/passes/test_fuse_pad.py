@@ -7,7 +7,7 @@ import pytest
 from tests.helpers import count
 from tests.passes.checks import check, input_, numbers, unchanged
 from tinyc.ir import Builder, DType, Module, Op, Value
-from tinyc.ir.ops import AvgPool2d, Clamp, Conv2d, DepthwiseConv2d, MaxPool2d, Neg, Pad
+from tinyc.ir.ops import AvgPool2d, Clamp, Conv2d, DepthwiseConv2d, MaxPool2d, Neg, Pad, Reshape
 from tinyc.passes.fuse_pad import FusePad
 
 ROWS_AND_COLUMNS = ((0, 1, 2, 0), (0, 1, 0, 0))
@@ -114,3 +114,17 @@ def test_maximum_of_padding_alone_stays() -> None:
     x = b.add(Clamp(input_(b, 1, 4, 4, 3), min=0.0))
     module = b.build([b.add(MaxPool2d(b.add(Pad(x, (0, 2, 0, 0), (0, 0, 0, 0))), (2, 2)))])
     assert "wholly outside" in unchanged(FusePad(), module)[0]
+
+
+def test_pad_before_a_reshape_of_ones() -> None:
+    """A channel-first image of one channel, padded before it is taken for a channel-last one."""
+    b = Builder("m")
+    pad = b.add(Pad(input_(b, 1, 1, 4, 5), (0, 0, 2, 1), (0, 0, 0, 1), value=0.5))
+    y = b.add(Conv2d(b.add(Reshape(pad, (1, 6, 7, 1))), b.constant(numbers(2, 3, 3, 1))))
+    assert count(check(FusePad(), b.build([y]))) == {"reshape": 1, "conv2d": 1}
+
+
+def test_pad_before_another_reshape_stays() -> None:
+    b = Builder("m")
+    pad = b.add(Pad(input_(b, 4, 5), (2, 1), (0, 1)))
+    assert "other than" in unchanged(FusePad(), b.build([b.add(Reshape(pad, (1, 7, 6, 1)))]))[0]

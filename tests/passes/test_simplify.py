@@ -135,9 +135,7 @@ def test_different_pads_do_not_merge(value: float, between_: tuple[int, ...]) ->
     unchanged(Simplify(), b.build([b.add(Pad(x, (0, 1), (0, 0), between_, 1.0 if value == 1.0 else value + 2.0))]))
 
 
-@pytest.mark.parametrize(
-    "make", [lambda b, x: Transpose(x, (0, 3, 1, 2)), lambda b, x: Broadcast(x, (1, 1, 1, 1, 6))]
-)
+@pytest.mark.parametrize("make", [lambda b, x: Transpose(x, (0, 3, 1, 2)), lambda b, x: Broadcast(x, (1, 1, 1, 1, 6))])
 def test_views_become_reshapes(make: Make) -> None:
     assert count(check(Simplify(), between(make, 1, 1, 1, 6))) == {"neg": 2, "reshape": 1}
 
@@ -233,5 +231,3 @@ def test_outputs_keep_names_and_values() -> None:
     after = check(Simplify(), only)
     assert after.outputs[1].name == "outer"
     assert len(after.nodes) == 2
-
-

@@ -88,9 +88,10 @@ def test_matmul_with_a_constant_becomes_dense(lead: tuple[int, ...], rows: tuple
 @pytest.mark.parametrize(("left", "right"), [((2, 4), (1, 4, 5)), ((1, 2, 4), (1, 1, 4, 5)), ((1, 2, 4), (3, 4, 5))])
 def test_matmul_with_other_constants_stays(left: tuple[int, ...], right: tuple[int, ...]) -> None:
     b = Builder("m")
-    assert "not one matrix" in unchanged(
-        Specialise(), b.build([b.add(MatMul(input_(b, *left), b.constant(numbers(*right))))])
-    )[0]
+    assert (
+        "not one matrix"
+        in unchanged(Specialise(), b.build([b.add(MatMul(input_(b, *left), b.constant(numbers(*right))))]))[0]
+    )
 
 
 def test_integer_matmul_stays() -> None:
