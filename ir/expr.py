@@ -112,7 +112,7 @@ def _cast(a: Array, dtype: np.dtype[Any]) -> Array:
         return a.astype(dtype, copy=False)
     limits = np.iinfo(dtype)
     # float(limits.max) may round up to 2^n: what is not below it is out of range.
-    inside = (a > float(limits.min)) & (a < float(limits.max))
+    inside = (a >= float(limits.min)) & (a < float(limits.max))
     outside = np.where(np.isnan(a), 0, np.where(a < 0, limits.min, limits.max)).astype(dtype)
     return np.where(inside, np.where(inside, a, 0).astype(dtype), outside)
 

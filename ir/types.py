@@ -83,7 +83,7 @@ class TensorType:
     dtype: DType
 
     def __post_init__(self) -> None:
-        if any(not isinstance(d, int) or d < 0 for d in self.shape):
+        if any(type(d) is not int or d < 0 for d in self.shape):
             raise IRError(f"a shape has non-negative integers, not {self.shape}")
 
     @property

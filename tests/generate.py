@@ -397,8 +397,8 @@ def _channelwise(g: _Grower, x: Value) -> Value:
         return g.add(o.Clamp(x, **g.limits()))
     if kind == 2:
         variance = np.abs(random_array(g.random, TensorType((channels,), F32), calm=True)) + np.float32(0.25)
-        others = (g.constant((channels,)) for _ in range(3))
-        return g.add(o.BatchNorm(x, *others, g.builder.constant(variance)))
+        scale, bias, mean = (g.constant((channels,)) for _ in range(3))
+        return g.add(o.BatchNorm(x, scale, bias, mean, g.builder.constant(variance)))
     value = g.random.choice([0.0, 0.0, 1.0])
     (top, left), (bottom, right) = g.pair(0, 1), g.pair(0, 1)
     return g.add(o.Pad(x, (0, top, left, 0), (0, bottom, right, 0), (), value))

@@ -48,7 +48,8 @@ def test_layers(folder: str) -> None:
 
 def test_every_package_is_packaged() -> None:
     table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
-    present = {".".join(("tinyc", *p.parent.relative_to(ROOT).parts)) for f in FOLDERS for p in (ROOT / f).rglob("__init__.py")}
+    folders = [p.parent.relative_to(ROOT) for f in FOLDERS for p in (ROOT / f).rglob("__init__.py")]
+    present = {".".join(("tinyc", *folder.parts)) for folder in folders}
     assert set(table["packages"]) == present | {"tinyc"}
 
 

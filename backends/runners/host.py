@@ -83,7 +83,7 @@ class HostRunner:
         return harness.unpack_trace(self._source, self._execute(program, [inputs], harness.TRACE))
 
     def _build(self, name: str, options: Sequence[str]) -> Path:
-        """Compiles all sources into the program `name`. Weights may be large: they are compiled once for all programs."""
+        """Compiles all sources into the program `name`. Weights may be large: they are compiled once and shared."""
         sources = [*sorted(n for n in self._source.files if n.endswith(".c")), "harness.c"]
         objects = []
         for source in sources:

@@ -23,21 +23,19 @@ OUTPUT = HERE / "build" / "mobile_lenet_esp32"
 
 
 def picture(image: NDArray[np.uint8]) -> Text:
-    """A grey image as text, two pixels a character."""
-    text = Text()
-    for upper, lower in zip(image[0::2], image[1::2], strict=True):
-        for a, b in zip(upper, lower, strict=True):
-            text.append("▀", style=f"rgb({a},{a},{a}) on rgb({b},{b},{b})")
-        text.append("\n")
-    return text
+    """A grey image as text, two pixels a character, visible on any terminal."""
+    blocks = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}
+    ink = image[4:24, 3:25] > 96
+    rows = zip(ink[0::2], ink[1::2], strict=True)
+    return Text("\n".join("".join(blocks[bool(a), bool(b)] for a, b in zip(*row, strict=True)) for row in rows))
 
 
 def panel(image: NDArray[np.uint8], label: int, probabilities: NDArray[np.float32]) -> Panel:
     """A digit with its prediction under it."""
     predicted = int(probabilities.argmax())
-    colour = "green" if predicted == label else "red"
-    caption = f"[{colour}]predicted {predicted}[/] ({probabilities[predicted]:.1%}), is {label}"
-    return Panel.fit(picture(image), title=None, subtitle=caption, border_style=colour)
+    right = predicted == label
+    caption = f"{predicted} ({probabilities[predicted]:.0%})" + ("" if right else f", is {label}")
+    return Panel.fit(picture(image), title=caption, border_style="green" if right else "red")
 
 
 def main() -> None:
@@ -56,7 +54,7 @@ def main() -> None:
     outputs = [out[0][0] for out in tinyc.execute(result, "host", inputs)]
     console.print(Columns([panel(i, int(n), p) for i, n, p in zip(images, labels, outputs, strict=True)]))
     right = sum(int(p.argmax()) == int(n) for p, n in zip(outputs, labels, strict=True))
-    console.print(f"{right} of {len(labels)} digits recognised by the generated C.")
+    console.print(f"{right} of {len(labels)} digits recognised by the generated C (above each: what it predicted).")
 
 
 if __name__ == "__main__":

@@ -101,7 +101,8 @@ class Clamp(Unary, mnemonic="clamp"):
 def _literal(value: float, dtype: DType) -> float | int:
     if dtype.is_float:
         return value
-    if value != int(value):
+    low, high = dtype.limits if dtype.is_integer else (0, 1)
+    if value != int(value) or not low <= value <= high:
         raise IRError(f"a limit of {value} does not fit the element type {dtype.value}")
     return int(value)
 

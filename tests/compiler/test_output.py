@@ -43,7 +43,7 @@ def test_a_file_added_to_our_folder_is_safe(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     write_folder(folder, {"a.c": "1"})
     (folder / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="notes.txt"):
+    with pytest.raises(OutputError, match=r"notes\.txt"):
         write_folder(folder, {"a.c": "2"})
     assert (folder / "a.c").read_text() == "1"
 

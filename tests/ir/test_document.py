@@ -18,4 +18,5 @@ def test_the_page_is_current() -> None:
 
 def test_every_operator_is_documented() -> None:
     for name, operator in registry().items():
-        assert operator.__doc__ and not operator.__doc__.startswith(f"{operator.__name__}("), name
+        assert operator.__doc__, name
+        assert not operator.__doc__.startswith(f"{operator.__name__}("), name

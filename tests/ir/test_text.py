@@ -89,7 +89,8 @@ def test_integer_constants_at_their_limits(dtype: DType) -> None:
 
 def test_large_data_is_kept_beside_the_text() -> None:
     printed = format_module(small())
-    assert "@w" in printed.text and list(printed.data) == ["w"]
+    assert "@w" in printed.text
+    assert list(printed.data) == ["w"]
     with pytest.raises(ParseError, match="no data named @w"):
         parse_module(printed.text)
 
