@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tinyc.ir.errors import IRError
 from tinyc.ir.module import Module, Node
-from tinyc.ir.op import Op, Value, Window
+from tinyc.ir.op import Op, Value
 from tinyc.ir.ops.constant import Constant
 from tinyc.ir.ops.movement import Broadcast, Slice
 from tinyc.ir.rows import Buffer, RowProgram, Space, Stage, View, row_count, verify_program
@@ -82,8 +82,13 @@ def _stage(node: Node) -> Stage:
         if node.op.loops() is None and not node.op.runs_whole():
             raise IRError("works on batches of 1 only", node.where)
         return Stage(node.result, node.op, loc=node.loc)
-    pointwise = all(w is None or w == Window() for w in form.windows)
-    return Stage(node.result, node.op, form.windows, row_count(node.result) if pointwise else 1, node.loc)
+    # A window of one row may still reach below the operand: then the padded rows are none of a band.
+    rows = row_count(node.result)
+    pointwise = all(
+        w is None or (w.is_pointwise and row_count(v) == rows)
+        for v, w in zip(node.op.operands, form.windows, strict=True)
+    )
+    return Stage(node.result, node.op, form.windows, rows if pointwise else 1, node.loc)
 
 
 def _fresh(hint: str, names: set[str]) -> str:

@@ -109,12 +109,11 @@ def _apply(stage: Stage, step: Step, memory: Memory, kernel: Callable[[Stage, in
     for number, window in enumerate(stage.windows):
         if window is None:
             continue
-        if window.is_pointwise:
+        if stage.band > 1:
             operands[number] = operands[number][:, step.row : step.row + step.rows]
             continue
         rows = stage.input_rows(number, step.row)
         assert rows is not None
-        assert step.rows == 1
         valid = len(rows)
         operands[number] = _window(operands[number], rows, stage.op.row_fill(), window.mode)
     op = kernel(stage, step.rows, valid)

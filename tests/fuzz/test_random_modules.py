@@ -1,0 +1,77 @@
+"""Random typed modules through everything: the text form, both interpreters, and the C."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+import numpy as np
+import pytest
+
+from tests.generate import random_inputs, random_module
+from tests.helpers import assert_close
+from tinyc.backends.c import generate
+from tinyc.backends.interpreter import run_module, run_program
+from tinyc.backends.runners import HostRunner
+from tinyc.ir import Module, Op
+from tinyc.ir.ops import Constant
+from tinyc.ir.parser import parse_module
+from tinyc.ir.rows import RowProgram
+from tinyc.ir.text import format_module
+from tinyc.passes.fold_batch_norm import FoldBatchNorm
+from tinyc.passes.lower import Lower
+from tinyc.passes.manager import PassManager
+from tinyc.passes.pipeline import default_pipeline
+from tinyc.passes.plan import PlanArena
+from tinyc.passes.share import ShareBuffers
+
+
+def with_kernels(seeds: range) -> Iterator[tuple[int, Module]]:
+    """Random modules whose operators all have kernels: batch norms are folded or decomposed by a pass, and modules with
+    a convolution or pooling of a batch above 1, which the lowering refuses, are passed over."""
+    used = 0
+    for seed in seeds:
+        module = FoldBatchNorm().run(random_module(Random(seed), size=10, smooth=True))
+        if all(has_kernel(n.op) for n in module.nodes):
+            used += 1
+            yield seed, module
+    assert used
+
+
+def has_kernel(op: Op) -> bool:
+    return bool(op.row_form() or op.loops() or op.runs_whole() or isinstance(op, Constant))
+
+
+def lowered(module: Module) -> RowProgram:
+    return PlanArena().run(ShareBuffers().run(Lower().run(module)))
+
+
+@pytest.mark.parametrize("block", range(8))
+def test_the_text_form_keeps_everything(block: int) -> None:
+    for seed in range(block * 50, block * 50 + 50):
+        module = random_module(Random(seed), size=12)
+        printed = format_module(module)
+        assert parse_module(printed.text, printed.data) == module, seed
+
+
+@pytest.mark.parametrize("block", range(8))
+def test_rows_on_the_planned_arena_agree_with_tensors(block: int) -> None:
+    for seed, module in with_kernels(range(block * 25, block * 25 + 25)):
+        inputs = random_inputs(Random(seed), module, calm=True)
+        # The slack of the lowering: a float64 sum rounded once may be rounded otherwise.
+        assert_close(run_module(module, inputs), run_program(lowered(module), inputs), 1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(8))
+def test_the_c_agrees_with_the_interpreter(block: int) -> None:
+    for seed, module in with_kernels(range(block * 6, block * 6 + 6)):
+        inputs = random_inputs(Random(seed), module, calm=True)
+        for program in (lowered(module), PassManager(default_pipeline()).run(module)[0]):
+            assert isinstance(program, RowProgram)
+            expected = run_program(program, inputs)
+            (own,) = HostRunner(generate(program, name=f"net{seed}")).run([inputs])
+            # float32 sums in place of float64 ones, through up to ten layers, relative to the largest element.
+            assert_close(expected, own, 1e-4, scale=1e-3)
+            for a, b in zip(expected, own, strict=True):
+                assert np.array_equal(np.isnan(a), np.isnan(b)) if a.dtype.kind == "f" else True, seed
