@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from enum import Enum
@@ -250,8 +251,17 @@ def parse_shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
 
 
 def main(run: Callable[[], None] = app) -> None:
-    """The entry point of the `tinyc` command."""
-    run()
+    """The entry point of the `tinyc` command. What is no user's error is a bug: it says so, and gives status 3."""
+    try:
+        run()
+    except Exception as error:
+        if os.environ.get("TINYC_TRACEBACK"):
+            raise
+        console.error(
+            f"internal error: {type(error).__name__}: {error}\nThis is a bug in tinyc; please report it with the model. "
+            "TINYC_TRACEBACK=1 shows where it happened."
+        )
+        sys.exit(3)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner, Result
 
 from tests.helpers import ROOT
-from tinyc.compiler.cli import app
+from tinyc.compiler.cli import app, main
 
 MODEL = ROOT / "examples" / "mobile_lenet" / "mobile_lenet.onnx"
 RUNNER = CliRunner()
@@ -198,6 +198,16 @@ def test_lists() -> None:
     assert [t["name"] for t in targets] == ["esp32", "host"]
     assert all(t["purpose"] for t in targets)
     assert tinyc("--version").stdout.startswith("tinyc ")
+
+
+def test_a_bug_is_called_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    def buggy() -> None:
+        raise KeyError("lost")
+
+    with pytest.raises(SystemExit) as caught:
+        main(buggy)
+    assert caught.value.code == 3
+    assert "bug in tinyc" in capsys.readouterr().err
 
 
 class TestBadInput:
