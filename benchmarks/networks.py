@@ -6,7 +6,7 @@ the compiler has the same work as with a trained model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -91,28 +91,50 @@ class Graph:
 
 
 def mobilenet_v1(
-    width: float, resolution: int, channels: int = 3, classes: int = 1000, seed: int = 0
+    width: float,
+    resolution: int,
+    channels: int = 3,
+    classes: int = 1000,
+    seed: int = 0,
+    weights: Mapping[str, Floats] | None = None,
 ) -> onnx.ModelProto:
-    """MobileNetV1 as Keras has it: BN and ReLU6 after every convolution, padding (0, 1) before those of stride 2."""
+    """MobileNetV1 as Keras has it: BN and ReLU6 after every convolution, padding (0, 1) before those of stride 2.
+
+    Args:
+        width: multiplier of all channel counts.
+        resolution: of the square input, in pixels.
+        channels: of the input.
+        classes: of the output.
+        seed: of the weights, where none are given.
+        weights: by Keras layer (conv1, conv_dw_1, conv_pw_1, ..., conv_preds): kernels OIHW, and for each batch norm
+            (conv1_bn, ...) its scale, bias, mean and variance as four rows; conv_preds_bias is the bias of the head.
+    """
     g = Graph(f"mobilenet_v1_{width}_{resolution}", (1, channels, resolution, resolution), seed)
 
-    def convolution(name: str, weights: Floats, stride: int, groups: int = 1) -> None:
+    def convolution(name: str, shape: tuple[int, ...], stride: int, groups: int = 1) -> None:
         if stride == 2:
             g.pad(f"{name}_pad", 0, 1)
-        same = 1 if stride == 1 and weights.shape[2] == 3 else 0
-        g.conv(name, weights, strides=[stride] * 2, pads=[same] * 4, group=groups)
-        g.random_batch_norm(f"{name}_bn", weights.shape[0])
+        same = 1 if stride == 1 and shape[2] == 3 else 0
+        kernel = g.random(*shape) if weights is None else weights[name]
+        g.conv(name, kernel, strides=[stride] * 2, pads=[same] * 4, group=groups)
+        if weights is None:
+            g.random_batch_norm(f"{name}_bn", shape[0])
+        else:
+            g.batch_norm(f"{name}_bn", list(weights[f"{name}_bn"]))
         g.relu6(f"{name}_relu")
 
     inputs = int(32 * width)
-    convolution("conv1", g.random(inputs, channels, 3, 3), 2)
+    convolution("conv1", (inputs, channels, 3, 3), 2)
     for number, (base, stride) in enumerate(MOBILENET_V1, 1):
         outputs = int(base * width)
-        convolution(f"conv_dw_{number}", g.random(inputs, 1, 3, 3), stride, inputs)
-        convolution(f"conv_pw_{number}", g.random(outputs, inputs, 1, 1), 1)
+        convolution(f"conv_dw_{number}", (inputs, 1, 3, 3), stride, inputs)
+        convolution(f"conv_pw_{number}", (outputs, inputs, 1, 1), 1)
         inputs = outputs
     g.add("GlobalAveragePool", "pool")
-    g.conv("conv_preds", g.random(classes, inputs, 1, 1), np.zeros(classes, np.float32))
+    if weights is None:
+        g.conv("conv_preds", g.random(classes, inputs, 1, 1), np.zeros(classes, np.float32))
+    else:
+        g.conv("conv_preds", weights["conv_preds"], weights["conv_preds_bias"])
     g.reshape("reshape", 1, classes)
     g.add("Softmax", "probabilities", axis=-1)
     return g.model((1, classes))

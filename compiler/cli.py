@@ -13,20 +13,23 @@ import sys
 from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
 from tinyc.backends.targets import builtin
 from tinyc.compiler import console, driver
 from tinyc.compiler.arrays import outputs_by_name, read_npz, samples_from, write_npz
+from tinyc.compiler.calibration import Normalise
 from tinyc.compiler.custom import load_pass
 from tinyc.compiler.frontend import inspect_onnx
 from tinyc.compiler.opt import optimise_text
+from tinyc.compiler.quantised import QuantiseOptions
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.version import VERSION
 from tinyc.ir.errors import TinycError
 from tinyc.passes import PassVerificationError, registered
+from tinyc.passes.quantise import DEFAULT_OBSERVER, OBSERVERS
 
 app = typer.Typer(
     name="tinyc",
@@ -58,6 +61,36 @@ class Layout(str, Enum):
     nhwc = "nhwc"
 
 
+class Integers(str, Enum):
+    """What to quantise to."""
+
+    int8 = "int8"
+
+
+class InputType(str, Enum):
+    """Element type of the input."""
+
+    float32 = "float32"
+    int8 = "int8"
+    uint8 = "uint8"
+
+
+class OutputType(str, Enum):
+    """Element type of the output."""
+
+    float32 = "float32"
+    int8 = "int8"
+
+
+Calibration = Annotated[
+    Path | None, typer.Option("--calibration", metavar="FILE.npz|DIR", help="Real inputs, or a folder of images.")
+]
+Labels = Annotated[Path | None, typer.Option("--labels", metavar="FILE", help="Classes of the calibration inputs.")]
+Normalise_ = Annotated[
+    str, typer.Option("--normalize", metavar="MEAN,STD", help="The model takes (pixel - MEAN) / STD. [default: 0,255]")
+]
+KeepFloat = Annotated[str, typer.Option("--keep-float", metavar="NODE,...", help="ONNX nodes that stay float.")]
+Observer_ = Annotated[str, typer.Option("--observer", metavar="|".join(OBSERVERS), help="How ranges are chosen.")]
 InputLayout = Annotated[Layout, typer.Option("--input-layout", help="Layout of 4-dimensional inputs.")]
 
 
@@ -106,6 +139,14 @@ def compile_command(
         Path | None, typer.Option("--dump-ir", metavar="DIR", help="Write the IR after each pass.")
     ] = None,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Skip all comparisons.")] = False,
+    quantize: Annotated[Integers | None, typer.Option("--quantize", help="Quantise a float model.")] = None,
+    calibration: Calibration = None,
+    labels: Labels = None,
+    input_type: Annotated[InputType, typer.Option("--input-type", help="What the input is as C.")] = InputType.float32,
+    output_type: Annotated[OutputType, typer.Option("--output-type", help="What the output is.")] = OutputType.float32,
+    normalize: Normalise_ = "",
+    keep_float: KeepFloat = "",
+    observer: Observer_ = DEFAULT_OBSERVER,
     extra_pass: Annotated[
         list[str] | None,
         typer.Option("--pass", metavar="MODULE:NAME", help="A pass of your own; may be repeated."),
@@ -120,6 +161,9 @@ def compile_command(
     with reporting(as_json):
         custom = [load_pass(p) for p in extra_pass or []]
         chosen = driver.identifier(name or model.stem, strict=bool(name))
+        quantise = quantise_options(
+            quantize, calibration, labels, normalize, keep_float, observer, input_type.value, output_type.value
+        )
         folder = output or Path(f"{chosen}_{Path(target).stem}")
         with console.progress(quiet=as_json) as say:
             result = driver.compile(
@@ -131,6 +175,7 @@ def compile_command(
                 input_shapes=parse_shapes(input_shape),
                 input_layout=input_layout.value,
                 verify=not no_verify,
+                quantise=quantise,
                 extra_passes=custom,
                 dump_ir=dump_ir,
                 debug_passes=debug_pass or [],
@@ -202,6 +247,28 @@ def verify_command(
             raise typer.Exit(1)
 
 
+@app.command("quantize")
+def quantize_command(
+    model: Model,
+    calibration: Calibration,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.onnx", help="Where to write the QDQ model.")],
+    labels: Labels = None,
+    normalize: Normalise_ = "",
+    keep_float: KeepFloat = "",
+    observer: Observer_ = DEFAULT_OBSERVER,
+    input_shape: Shapes = None,
+    as_json: Json = False,
+) -> None:
+    """Quantise a float model to int8 and write it as a QDQ model that onnxruntime runs."""
+    with reporting(as_json):
+        options = quantise_options(Integers.int8, calibration, labels, normalize, keep_float, observer)
+        assert options is not None
+        with console.progress(quiet=as_json) as say:
+            layers = driver.quantize(model, output, options, input_shapes=parse_shapes(input_shape), progress=say)
+        document = {"model": str(model), "written": str(output), "layers": layers}
+        _print_json(document) if as_json else console.quantised_layers(document)
+
+
 @app.command("opt")
 def opt_command(
     file: Annotated[Path, typer.Argument(metavar="FILE.tc", help="Text IR; its large data lies in FILE.npz.")],
@@ -250,6 +317,57 @@ def parse_shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def quantise_options(
+    quantize: Integers | None,
+    calibration: Path | None,
+    labels: Path | None,
+    normalize: str,
+    keep_float: str,
+    observer: str,
+    input_type: str = "float32",
+    output_type: str = "float32",
+) -> QuantiseOptions | None:
+    """The quantisation that the options ask for; None for none. Raises `TinycError` for options that need others."""
+    if quantize is None:
+        needless = {
+            "--calibration": calibration,
+            "--labels": labels,
+            "--normalize": normalize,
+            "--keep-float": keep_float,
+        }
+        given = [name for name, value in needless.items() if value]
+        given += ["--input-type"] * (input_type != "float32") + ["--output-type"] * (output_type != "float32")
+        if given:
+            raise TinycError(f"{', '.join(given)} goes with --quantize int8")
+        return None
+    if calibration is None:
+        raise TinycError("--quantize needs --calibration: an .npz file of real inputs, or a folder of images")
+    if observer not in OBSERVERS:
+        raise TinycError(f"--observer is one of {', '.join(OBSERVERS)}, not {observer!r}")
+    return QuantiseOptions(
+        calibration=calibration,
+        labels=labels,
+        observer=observer,
+        keep_float=tuple(part.strip() for part in keep_float.split(",") if part.strip()),
+        input_type=cast("Any", input_type),
+        output_type=cast("Any", output_type),
+        normalise=parse_normalise(normalize),
+    )
+
+
+def parse_normalise(given: str) -> Normalise:
+    """`MEAN,STD`. Raises `TinycError` for anything else."""
+    if not given:
+        return Normalise()
+    try:
+        mean, std = (float(part) for part in given.split(","))
+    except ValueError:
+        mean, std = 0.0, 0.0
+    if not std > 0.0:
+        raise TinycError(f"--normalize takes MEAN,STD (numbers, STD above 0), as in 127.5,127.5; not {given!r}")
+    return Normalise(mean, std)
+
+
 def main(run: Callable[[], None] = app) -> None:
     """The entry point of the `tinyc` command. What is no user's error is a bug: it says so, and gives status 3."""
     try:
@@ -258,7 +376,7 @@ def main(run: Callable[[], None] = app) -> None:
         if os.environ.get("TINYC_TRACEBACK"):
             raise
         console.error(
-            f"internal error: {type(error).__name__}: {error}\nThis is a bug in tinyc; please report it with the model. "
+            f"internal error: {type(error).__name__}: {error}\nThis is a bug in tinyc; please report it. "
             "TINYC_TRACEBACK=1 shows where it happened."
         )
         sys.exit(3)

@@ -16,6 +16,7 @@ from tinyc.compiler.frontend import Inspection
 from tinyc.compiler.verify import Verdict
 from tinyc.ir.tensor import Array
 
+WORST_LAYERS = 5
 _out = Console()
 _err = Console(stderr=True)
 
@@ -60,11 +61,53 @@ def compilation(result: Compilation, folder: Path) -> None:
     table.add_row("verified", verification(result))
     table.add_row("written to", str(folder))
     _out.print(table)
+    if "quantisation" in report:
+        quantisation(report["quantisation"])
+
+
+def quantisation(found: Mapping[str, Any]) -> None:
+    """What quantisation cost: accuracy, the worst layers, what stayed float, and what other choices would save."""
+    table = _grid()
+    accuracy = found.get("accuracy")
+    if accuracy is not None:
+        change = 100 * (accuracy["int8"] - accuracy["float"])
+        table.add_row("accuracy", f"{accuracy['float']:.2%} float, {accuracy['int8']:.2%} int8 ({change:+.2f} points)")
+    if "inferences" in found:
+        ratio = "equal" if found["output_sqnr_db"] is None else f"{found['output_sqnr_db']:.1f} dB over noise"
+        same = f"same top class on {found['top1_agreement']:.1%} of {found['inferences']} inputs"
+        table.add_row("outputs", f"{ratio}; {same}")
+    for port in (*found["inputs"], *found["outputs"]):
+        note = f" ({port['note']})" if port["note"] else ""
+        text = f"{port['type']}, real = {port['scale']:.6g} * (integer - {port['zero_point']:g}){note}"
+        table.add_row(escape(port["name"]), escape(text))
+    for left in found["float_operators"]:
+        table.add_row("stays float", escape(f"{left['name']}: {left['reason']}"))
+    _out.print(table)
+    layer_table(found["layers"][:WORST_LAYERS], f"worst {min(WORST_LAYERS, len(found['layers']))} layers")
+    if not found["inputs"] or not found["outputs"]:
+        _out.print("--input-type int8 and --output-type int8 save the conversions and three quarters of those buffers.")
+
+
+def layer_table(layers: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Layers with what quantisation cost them."""
+    table = Table("layer", "operator", "SQNR dB", "range seen", "clipped", title=title, title_justify="left")
+    for layer in layers:
+        ratio = "equal" if layer["sqnr_db"] is None else f"{layer['sqnr_db']:.1f}"
+        low, high = layer["seen"]
+        row = (layer["name"], layer["op"], ratio, f"{low:.4g} to {high:.4g}", f"{layer['clipped']:.2%}")
+        table.add_row(*(escape(text) for text in row))
+    _out.print(table)
+
+
+def quantised_layers(document: Mapping[str, Any]) -> None:
+    """What `tinyc quantize` tells."""
+    _out.print(f"written to {escape(document['written'])}", highlight=False)
+    layer_table(document["layers"][:WORST_LAYERS], "worst layers first")
 
 
 def verification(result: Compilation) -> str:
     """What was verified and how closely, in one or two lines."""
-    compared = sum(p.max_abs_error is not None for p in result.passes)
+    compared = sum(p.max_abs_error is not None for p in result.lowered.records)
     lines = []
     if compared:
         lines.append(f"all {compared} passes before against after, and against onnxruntime:")

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from tinyc.backends.c import CSource, Interface, PortInfo, generate
 from tinyc.backends.esp32 import idf_component
-from tinyc.backends.interpreter import observe, run_module, run_program
+from tinyc.backends.interpreter import run_module, run_program
 from tinyc.backends.runners import HostRunner, MissingTool
 from tinyc.backends.targets import Target, find
 from tinyc.compiler.arrays import samples_from
+from tinyc.compiler.export import to_onnx_qdq, write_onnx
 from tinyc.compiler.frontend import FrontendError, Imported, Port, load_onnx
+from tinyc.compiler.lowering import Lowered, given, lower, quantised_module
+from tinyc.compiler.options import Options, Samples
 from tinyc.compiler.output import check_folder, write_folder
+from tinyc.compiler.quality import Quality, measure
+from tinyc.compiler.quantised import QuantiseOptions, data, with_data
 from tinyc.compiler.reference import Reference
 from tinyc.compiler.report import make_report, to_json
 from tinyc.compiler.samples import sample_inputs
@@ -30,47 +35,14 @@ from tinyc.compiler.verify import (
 )
 from tinyc.compiler.version import VERSION
 from tinyc.ir.errors import TinycError
-from tinyc.ir.module import Module
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
-from tinyc.passes.base import AnyPass
-from tinyc.passes.manager import CompareMeaning, Dump, Instrument, PassManager, PassRecord, VerifyTypes
-from tinyc.passes.pipeline import default_pipeline
+from tinyc.passes.integerise import Port as ScaledPort
+from tinyc.passes.quantise import to_dicts
 
-Layout = Literal["onnx", "nhwc"]
-Samples = Sequence[Sequence[Array]]
 EXECUTORS = ("interpreter", "host")
 PASS_SAMPLES = 8
 """Of many inferences to verify, as many are used to compare the IR before and after each pass."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to compile; the command line has the same options by the same names.
-
-    Attributes:
-        target: a built-in target's name, or a TOML file.
-        name: what the generated functions, macros and files are called; from the file's name by default.
-        input_shapes: shapes for inputs whose dimensions are symbolic, by input name.
-        input_layout: "onnx" keeps the model's own layout; "nhwc" takes 4-dimensional inputs channels last.
-        verify: compare every pass before and after, and the result with onnxruntime.
-        extra_passes: custom passes over the tensor level, run before the lowering.
-        dump_ir: a folder for the IR after each pass.
-        debug_passes: names of passes whose rewriting is traced.
-        trace: told what those passes rewrote, and what they did not and why, one line at a time.
-        samples: input sets to verify with, in the module's order and layout; seeded ones by default.
-    """
-
-    target: str = "host"
-    name: str = ""
-    input_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    input_layout: Layout = "onnx"
-    verify: bool = True
-    extra_passes: Sequence[AnyPass] = ()
-    dump_ir: Path | None = None
-    debug_passes: Collection[str] = ()
-    trace: Callable[[str], None] = print
-    samples: Samples | None = None
 
 
 @dataclass(frozen=True)
@@ -78,17 +50,22 @@ class Compilation:
     """A compiled model: the import, the lowered program, the C, and what is known about them."""
 
     imported: Imported
-    program: RowProgram
+    lowered: Lowered
     source: CSource
     target: Target
-    passes: tuple[PassRecord, ...]
     verdicts: tuple[Verdict, ...]
     notes: tuple[str, ...]
+    quality: Quality | None = None
+
+    @property
+    def program(self) -> RowProgram:
+        """The row program."""
+        return self.lowered.program
 
     @cached_property
     def report(self) -> dict[str, Any]:
         """The report, as in report.json."""
-        return make_report(self.imported, self.program, self.source, self.target.name, self.passes, self.verdicts)
+        return make_report(self.imported, self.lowered, self.source, self.target.name, self.verdicts, self.quality)
 
     @cached_property
     def files(self) -> Mapping[str, str]:
@@ -142,27 +119,41 @@ def compile(
         check_folder(Path(output))
     say("import")
     imported = load_onnx(Path(model), input_shapes=chosen.input_shapes, input_layout=chosen.input_layout, name=name)
-    samples = list(chosen.samples) if chosen.samples is not None else sample_inputs(imported.module)
+    if chosen.quantise is not None:
+        chosen = dataclasses.replace(chosen, quantise=with_data(chosen.quantise, imported))
+    samples = _samples(chosen, imported)
     expected = _check_import(imported, samples, say) if chosen.verify else []
-    program, records = _run_passes(imported.module, chosen, samples, say)
+    lowered = lower(imported.module, chosen, samples, say)
     say("generate C")
-    source = _generate(program, imported, name)
+    source = _generate(lowered, imported, name)
     verdicts: list[Verdict] = []
     notes: list[str] = []
     if chosen.verify:
         for executor in EXECUTORS:
             say(f"verify on {executor}")
             try:
-                verdicts.append(check(executor, imported, program, source, samples, expected))
+                verdicts.append(check(executor, imported, lowered, source, expected))
             except MissingTool as error:
                 notes.append(f"not verified on {executor}: {error}")
-    result = Compilation(imported, program, source, target, tuple(records), tuple(verdicts), tuple(notes))
     for verdict in verdicts:
         if not verdict.passed:
             raise VerificationError(f"on {verdict.executor}: {verdict.first_difference}")
+    quality = None
+    if chosen.quantise is not None:
+        quality = measure(imported, lowered, source, data(chosen.quantise), say)
+    result = Compilation(imported, lowered, source, target, tuple(verdicts), tuple(notes), quality)
     if output is not None:
         result.write(output)
     return result
+
+
+def _samples(options: Options, imported: Imported) -> Samples:
+    """What to verify with: given, or some of the calibration data, or seeded."""
+    if options.samples is not None:
+        return options.samples
+    if options.quantise is not None:
+        return data(options.quantise).samples[:PASS_SAMPLES]
+    return sample_inputs(imported.module)
 
 
 def _check_import(imported: Imported, samples: Samples, say: Callable[[str], None]) -> list[list[Array]]:
@@ -179,32 +170,20 @@ def _check_import(imported: Imported, samples: Samples, say: Callable[[str], Non
     return expected
 
 
-def _run_passes(
-    module: Module, options: Options, samples: Samples, say: Callable[[str], None]
-) -> tuple[RowProgram, list[PassRecord]]:
-    instruments: list[Instrument] = [VerifyTypes()]
-    if options.dump_ir is not None:
-        instruments.append(Dump(options.dump_ir))
-    if options.verify:
-        instruments.append(CompareMeaning(observe, samples))
-    pipeline = default_pipeline(options.extra_passes)
-    if unknown := sorted(set(options.debug_passes) - {p.name for p in pipeline}):
-        raise TinycError(
-            f"there is no pass {', '.join(unknown)} to trace; the pipeline has {', '.join(p.name for p in pipeline)}"
-        )
-    manager = PassManager(pipeline, instruments, lambda n: say(f"pass {n}"), options.debug_passes, options.trace)
-    program, records = manager.run(module)
-    assert isinstance(program, RowProgram)
-    return program, records
+def _generate(lowered: Lowered, imported: Imported, name: str) -> CSource:
+    scales = {p.name: p for p in (*lowered.inputs, *lowered.outputs)}
 
-
-def _generate(program: RowProgram, imported: Imported, name: str) -> CSource:
     def described(ports: Sequence[Port]) -> tuple[PortInfo, ...]:
-        own = "as in the ONNX model"
-        return tuple(PortInfo(p.name, "NHWC: rows, columns, channels" if p.perm else own) for p in ports)
+        return tuple(_described(p, scales.get(p.value.name)) for p in ports)
 
     interface = Interface(described(imported.inputs), described(imported.outputs))
-    return generate(program, name=name, interface=interface, version=VERSION)
+    return generate(lowered.program, name=name, interface=interface, version=VERSION)
+
+
+def _described(port: Port, scale: ScaledPort | None) -> PortInfo:
+    """What the header says of an input or output."""
+    layout = "NHWC: rows, columns, channels" if port.perm else "as in the ONNX model"
+    return PortInfo(port.name, layout, (scale.scale, scale.zero) if scale else None)
 
 
 def execute(compilation: Compilation, executor: str, samples: Samples) -> list[list[Array]]:
@@ -235,17 +214,20 @@ def _execute(executor: str, program: RowProgram, source: CSource, samples: Sampl
 
 
 def check(
-    executor: str,
-    imported: Imported,
-    program: RowProgram,
-    source: CSource,
-    samples: Samples,
-    expected: Sequence[Sequence[Array]],
+    executor: str, imported: Imported, lowered: Lowered, source: CSource, expected: Sequence[Sequence[Array]]
 ) -> Verdict:
     """Compares one executor with the reference's outputs, and C, on the first sample, with the interpreter layer by
-    layer. A difference in the outputs is traced to the first layer that has it."""
+    layer. A difference in the outputs is traced to the first layer that has it.
+
+    What was quantised here differs from the reference by design, and how much is measured elsewhere: its C is compared
+    with the interpreter instead, and the interpreter with nothing.
+    """
+    program, samples = lowered.program, lowered.samples
     if executor != "host":
-        return compare(executor, imported, _execute(executor, program, source, samples), expected)
+        outputs = _execute(executor, program, source, samples)
+        return compare(executor, imported, outputs, outputs if lowered.quantised else expected)
+    if lowered.quantised:
+        expected = _execute("interpreter", program, source, samples)
     runner = HostRunner(source)
     verdict = compare(executor, imported, runner.run(samples), expected)
     suspects = samples[:1] if verdict.passed else samples
@@ -285,13 +267,46 @@ def verify(
     imported = load_onnx(Path(model), input_shapes=chosen.input_shapes, input_layout=chosen.input_layout, name=name)
     samples = samples_from(imported, arrays, source) if arrays is not None else sample_inputs(imported.module)
     expected = _check_import(imported, samples, say)
-    program, _ = _run_passes(imported.module, chosen, samples[:PASS_SAMPLES], say)
-    generated = _generate(program, imported, name)
+    lowered = lower(imported.module, chosen, samples[:PASS_SAMPLES], say)
+    lowered = dataclasses.replace(lowered, samples=given(lowered.program, samples, lowered.inputs))
+    generated = _generate(lowered, imported, name)
     verdicts = []
     for executor in on:
         say(f"verify on {executor}")
-        verdicts.append(check(executor, imported, program, generated, samples, expected))
+        verdicts.append(check(executor, imported, lowered, generated, expected))
     return verdicts
+
+
+def quantize(
+    model: str | Path,
+    output: str | Path,
+    options: QuantiseOptions,
+    *,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Quantises a float model and writes it as a QDQ model that onnxruntime runs.
+
+    Args:
+        model: the float ONNX file.
+        output: the file to write.
+        options: how to quantise; its input and output types do not matter here.
+        input_shapes: as for `compile`.
+        progress: told what is being done.
+
+    Returns:
+        What quantisation cost, layer by layer, worst first.
+
+    Raises:
+        TinycError: bad input or usage; nothing has been written.
+    """
+    say = progress or (lambda _: None)
+    say("import")
+    imported = load_onnx(Path(model), input_shapes=input_shapes or {})
+    options = with_data(options, imported)
+    quantised = quantised_module(imported.module, options, say)
+    write_onnx(to_onnx_qdq(quantised.module, imported.inputs, imported.outputs), Path(output))
+    return to_dicts(quantised.layers)
 
 
 def count_macs(model: str | Path, input_shapes: Mapping[str, Sequence[int]]) -> tuple[int | None, str]:

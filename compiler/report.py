@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinyc.backends.c import CSource
 from tinyc.compiler.frontend import Imported
+from tinyc.compiler.lowering import Lowered
+from tinyc.compiler.quality import Quality
 from tinyc.compiler.verify import Verdict
 from tinyc.ir.op import Op, Value
 from tinyc.ir.rows import RowProgram, Space
-from tinyc.passes.manager import PassRecord
+from tinyc.passes.integerise import Port
+from tinyc.passes.quantise import to_dicts
 
 
 def make_report(
     imported: Imported,
-    program: RowProgram,
+    lowered: Lowered,
     source: CSource,
     target: str,
-    records: Sequence[PassRecord],
     verdicts: Sequence[Verdict],
+    quality: Quality | None = None,
 ) -> dict[str, Any]:
     """The report: sizes in bytes, MACs of one inference, parameters as counted in the ONNX file.
 
     `layers` has one entry a stage, in the order of execution; `verification` one an executor that was compared with
-    onnxruntime (empty when verification was off).
+    onnxruntime (empty when verification was off). `quantisation` is there for a model that was quantised here.
     """
-    plan = program.plan
-    return {
+    program, plan = lowered.program, lowered.program.plan
+    report = {
         "model": source.name,
         "target": target,
         "parameters": imported.parameters,
@@ -41,7 +45,8 @@ def make_report(
         },
         "flash": {"weights_bytes": source.weights_bytes},
         "passes": [
-            {"name": r.name, "seconds": round(r.seconds, 6), "max_abs_error": _finite(r.max_abs_error)} for r in records
+            {"name": r.name, "seconds": round(r.seconds, 6), "max_abs_error": _finite(r.max_abs_error)}
+            for r in lowered.records
         ],
         "layers": [
             {
@@ -68,6 +73,31 @@ def make_report(
             for v in verdicts
         ],
     }
+    if lowered.quantised is not None:
+        report["quantisation"] = _quantisation(lowered, quality)
+    return report
+
+
+def _quantisation(lowered: Lowered, quality: Quality | None) -> dict[str, Any]:
+    """What quantisation cost, worst layer first, and what integers at the inputs and outputs mean."""
+    assert lowered.quantised is not None
+
+    def port(p: Port) -> dict[str, Any]:
+        return {"name": p.name, "type": p.dtype.value, "scale": p.scale, "zero_point": p.zero, "note": p.note}
+
+    found: dict[str, Any] = {
+        "layers": to_dicts(lowered.quantised.layers),
+        "float_operators": [{"name": e.node.where, "reason": e.reason} for e in lowered.leftovers],
+        "inputs": [port(p) for p in lowered.inputs],
+        "outputs": [port(p) for p in lowered.outputs],
+    }
+    if quality is not None:
+        found["inferences"] = quality.inferences
+        found["output_sqnr_db"] = round(quality.sqnr, 2) if math.isfinite(quality.sqnr) else None
+        found["top1_agreement"] = quality.agreement
+        if quality.accuracy is not None:
+            found["accuracy"] = {"float": quality.accuracy[0], "int8": quality.accuracy[1]}
+    return found
 
 
 def to_json(report: Mapping[str, Any]) -> str:

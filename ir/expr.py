@@ -96,6 +96,13 @@ def cast(x: Expr, dtype: DType) -> Expr:
     return x if x.dtype is dtype else Call(dtype, "cast", (x,))
 
 
+def arguments(expr: Expr) -> frozenset[int]:
+    """The numbers of the operands that an expression reads."""
+    if isinstance(expr, Arg):
+        return frozenset({expr.index})
+    return frozenset().union(*(arguments(a) for a in expr.args)) if isinstance(expr, Call) else frozenset()
+
+
 def _divide(a: Array, b: Array) -> Array:
     """Floats divide; integers divide truncating toward zero, as C and ONNX do. x / 0 is 0 for integers."""
     if np.issubdtype(a.dtype, np.floating):

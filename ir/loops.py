@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinyc.ir.errors import IRError
-from tinyc.ir.expr import Arg, Call, Expr, evaluate
+from tinyc.ir.expr import Arg, Call, Expr, arguments, evaluate
 from tinyc.ir.tensor import Array
 
 
@@ -83,7 +83,8 @@ def run(nest: Loops, operands: Sequence[Array], out: Array) -> None:
     """Executes a nest on flat arrays, writing into the flat array `out`. Raises `IRError` on an index out of range."""
     if 0 in nest.space:
         return
-    views = [_view(nest, k, operands) for k in range(len(nest.inputs))]
+    read = arguments(nest.body)
+    views = [_view(nest, k, operands) if k in read else np.empty(0) for k in range(len(nest.inputs))]
     parallel = nest.space[: len(nest.space) - nest.reduced]
     axes = tuple(range(len(parallel), len(nest.space)))
     body = nest.body

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import networkx as nx
 
@@ -27,7 +28,7 @@ from tinyc.ir.ops import Constant, Dense, Transpose
 from tinyc.ir.ops.conv import Spatial
 from tinyc.passes.base import Pass, Slack
 from tinyc.passes.layout import Layout, normal, transposes
-from tinyc.passes.layout_build import rebuild
+from tinyc.passes.layout_build import is_fixed, rebuild
 from tinyc.passes.relayout import RESULT, Form, form_at, is_free, plain_form
 from tinyc.passes.rewrite import tell
 
@@ -114,6 +115,7 @@ class _Search:
 
     def __init__(self, module: Module) -> None:
         self._module = module
+        self._is_fixed = partial(is_fixed, module)
         self._forms: dict[Value, Form] = {
             n.result: plain_form(n.op) for n in module.nodes if not isinstance(n.op, Constant)
         }
@@ -179,7 +181,7 @@ class _Search:
             if at is None or at.result in family:
                 continue
             now = self._forms[at.result]
-            form = form_at(at.op, place, layout, now, self._module.constant)
+            form = form_at(at.op, place, layout, now, self._is_fixed)
             if form is None or form.same_bytes(now):
                 continue
             family[at.result] = form

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tinyc.ir.module import Module, Node
 from tinyc.ir.ops.constant import Constant
+from tinyc.ir.ops.quantise import Dequantize
 from tinyc.ir.tensor import Tensor
 from tinyc.passes.base import Pass
 from tinyc.passes.rewrite import Replaced, Rewriter, Skip, rewrite
@@ -21,6 +22,9 @@ class FoldConstants(Pass, name="fold-constants"):
 
     max_growth: int = 1024
     """Bytes by which a result may exceed its operands together."""
+    scales: bool = False
+    """Whether to evaluate the dequantize of a constant too, of any size. Before `integerise` has run, that would lose
+    the integers that it computes with; what it leaves in float computes with floats."""
 
     def run(self, module: Module) -> Module:
         def fold(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
@@ -29,8 +33,10 @@ class FoldConstants(Pass, name="fold-constants"):
             arrays = [rewriter.constant(v) for v in op.operands]
             if isinstance(op, Constant) or any(a is None for a in arrays):
                 return None
+            if isinstance(op, Dequantize) and not self.scales:
+                return Skip("its integers may be needed")
             growth = op.type.bytes - sum(v.type.bytes for v in op.operands)
-            if growth > self.max_growth:
+            if growth > self.max_growth and not isinstance(op, Dequantize):
                 return Skip(f"the constant would be {growth} bytes larger than its operands")
             return Replaced(Constant(Tensor(op.run([a for a in arrays if a is not None]))))
 

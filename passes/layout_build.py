@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
 from tinyc.ir.module import Module, Node
 from tinyc.ir.op import Op, Value
-from tinyc.ir.ops import Constant, Reshape, Transpose
+from tinyc.ir.ops import Constant, Dequantize, Reshape, Transpose
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.layout import Layout, normal, transposes
 from tinyc.passes.relayout import Form, Maker, build, is_free, plain_form
@@ -18,6 +20,13 @@ from tinyc.passes.rewrite import remove_dead, rename
 def rebuild(module: Module, forms: Mapping[Value, Form]) -> Module:
     """The module with every operator in its form, and transposes where layouts differ. Outputs keep their names."""
     return _Builder(module, forms).run()
+
+
+def is_fixed(module: Module, value: Value | None) -> bool:
+    """Whether a value is a constant, or the dequantize of one."""
+    node = module.producer.get(value) if value is not None else None
+    op = node.op if node is not None else None
+    return isinstance(op, Constant) or (isinstance(op, Dequantize) and module.constant(op.x) is not None)
 
 
 class _Builder:
@@ -30,9 +39,9 @@ class _Builder:
         self._converted: dict[tuple[Value, Layout, bool], Value] = {}
         self._loc = ""
         self._maker = Maker(
-            constant=module.constant,
             add=self._add,
-            add_constant=lambda array, like: self._add(Constant(Tensor(array)), like.name),
+            permuted=self._permuted,
+            is_fixed=partial(is_fixed, module),
         )
 
     def run(self) -> Module:
@@ -100,6 +109,20 @@ class _Builder:
             stored = np.ascontiguousarray(array.reshape(want.factors).transpose(want.order))
             self._converted[key] = self._add(Constant(Tensor(stored)), value.name)
         return self._converted[key]
+
+    def _permuted(self, value: Value, orders: Sequence[Array]) -> Value:
+        """A constant, or the dequantize of one, with the entries of each dimension in another order."""
+        array = self._module.constant(value)
+        if array is not None:
+            return self._add(Constant(Tensor(array[np.ix_(*orders)])), value.name)
+        op = self._module.producer[value].op
+        assert isinstance(op, Dequantize)
+        integers = self._permuted(op.x, orders)
+        if op.whole():
+            return self._add(dataclasses.replace(op, x=integers), value.name)
+        order = orders[op.axis]
+        scale, zero = (tuple(n[k] for k in order) for n in (op.scale, op.zero))
+        return self._add(Dequantize(integers, scale, zero, op.axis), value.name)
 
     def _reshaped(self, value: Value, shape: tuple[int, ...]) -> Value:
         key = value, Layout.plain(shape), False

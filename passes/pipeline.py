@@ -12,6 +12,7 @@ from tinyc.passes.fold_batch_norm import FoldBatchNorm
 from tinyc.passes.fold_constants import FoldConstants
 from tinyc.passes.fuse_activation import FuseActivation
 from tinyc.passes.fuse_pad import FusePad
+from tinyc.passes.integerise import Integerise
 from tinyc.passes.lower import Lower
 from tinyc.passes.plan import PlanArena
 from tinyc.passes.share import ShareBuffers
@@ -38,12 +39,25 @@ def tensor_passes() -> list[AnyPass]:
     ]
 
 
-def default_pipeline(extra: Sequence[AnyPass] = ()) -> list[AnyPass]:
-    """Everything between the frontend and the code generator; `extra` passes run before the lowering."""
+def integer_passes() -> list[AnyPass]:
+    """The passes from a module with dequantize and quantize to integer operators; a float module they leave alone."""
     return [
-        *tensor_passes(),
-        *extra,
+        Integerise(),  # dequantize, float operator, quantize become one integer operator
+        Simplify(),  # what stood between conversions meets
+        FoldConstants(scales=True),  # weights of what stays in float
+        EliminateCommon(),  # equal multipliers and tables once
+    ]
+
+
+def row_passes() -> list[AnyPass]:
+    """From tensors to the row level, and the passes over it."""
+    return [
         Lower(),  # from tensors to rows: buffers, and stages that fill them
         ShareBuffers(),  # results over operands that die, parts into their whole
         PlanArena(),  # an offset for every buffer
     ]
+
+
+def default_pipeline(extra: Sequence[AnyPass] = ()) -> list[AnyPass]:
+    """Everything between the frontend and the code generator; `extra` passes run before the lowering."""
+    return [*tensor_passes(), *integer_passes(), *extra, *row_passes()]

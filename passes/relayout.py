@@ -20,6 +20,7 @@ from tinyc.ir.ops import (
     Broadcast,
     Concat,
     Dense,
+    Dequantize,
     Elementwise,
     Gather,
     Pad,
@@ -53,19 +54,19 @@ class Form:
 class Maker:
     """What `build` needs from the module that is being made."""
 
-    constant: Callable[[Value | None], Array | None]
-    """The array of a constant of the module as it was."""
     add: Callable[[Op], Value]
     """Adds a node."""
-    add_constant: Callable[[Array, Value], Value]
-    """Adds a constant that replaces a value."""
+    permuted: Callable[[Value, Sequence[Array]], Value]
+    """A fixed value (see `is_fixed`) with the entries of each dimension in another order."""
+    is_fixed: Callable[[Value | None], bool]
+    """Whether a value is a constant, or the dequantize of one."""
 
 
 def plain_form(op: Op) -> Form:
     """The operator as it is. A transpose or reshape takes its operand as it is and moves nothing: its result is then
     the operand's bytes, which is a layout of the result."""
     if is_free(op):
-        found = form_at(op, 0, Layout.plain(op.operands[0].shape), None, lambda _: None)
+        found = form_at(op, 0, Layout.plain(op.operands[0].shape), None, lambda _: False)
         assert found is not None
         return found
     return Form(tuple(Layout.plain(v.shape) for v in op.operands), Layout.plain(op.type.shape))
@@ -78,11 +79,11 @@ def is_free(op: Op) -> bool:
 
 @singledispatch
 def form_at(
-    op: Op, place: int, layout: Layout, now: Form | None, constant: Callable[[Value | None], Array | None]
+    op: Op, place: int, layout: Layout, now: Form | None, is_fixed: Callable[[Value | None], bool]
 ) -> Form | None:
     """The form in which the value at `place` has a layout, None if there is none.
 
-    `now` is the form the operator has so far, for what `layout` leaves open; `constant` knows the constants.
+    `now` is the form the operator has so far, for what `layout` leaves open; `is_fixed` as in `Maker`.
     """
     return None
 
@@ -112,6 +113,8 @@ def _(op: Transpose, place: int, layout: Layout, *_: object) -> Form | None:
 @form_at.register(Broadcast)
 def _(op: Elementwise | Broadcast, place: int, layout: Layout, *_: object) -> Form | None:
     """Operands broadcast: along a dimension of size 1 they have a factor 1 where the result has a larger one."""
+    if isinstance(op, Dequantize) and not op.whole():
+        return None
     shape = op.type.shape
     if place == RESULT:
         dims = layout.split(shape)
@@ -323,9 +326,7 @@ def _(op: Softmax | BatchNorm, form: Form, operands: Sequence[Value], make: Make
 
 
 @form_at.register
-def _(
-    op: Dense, place: int, layout: Layout, now: Form | None, constant: Callable[[Value | None], Array | None]
-) -> Form | None:
+def _(op: Dense, place: int, layout: Layout, now: Form | None, is_fixed: Callable[[Value | None], bool]) -> Form | None:
     """The leading dimensions may be stored in any order. So may inputs and outputs among themselves, if the weights
     are constant: these are then stored in the same order."""
     shapes = {0: op.x.shape, RESULT: op.type.shape}
@@ -333,7 +334,7 @@ def _(
     if found is None or now is None:
         return None
     tails = {0: Layout.plain(op.x.shape[-1:]), RESULT: Layout.plain(op.type.shape[-1:])}
-    if constant(op.w) is not None and (op.b is None or constant(op.b) is not None):
+    if is_fixed(op.w) and (op.b is None or is_fixed(op.b)):
         before, after = _Last.of(now.operands[0], op.x.shape), _Last.of(now.result, op.type.shape)
         tails = {0: before.tail if before else tails[0], RESULT: after.tail if after else tails[RESULT]}
         tails[place] = found.tail
@@ -352,10 +353,9 @@ def _(op: Dense, form: Form, operands: Sequence[Value], make: Maker) -> Op:
     joined = (*before.lead.shape, op.x.shape[-1])
     if x.shape != joined:
         x = make.add(Reshape(x, joined))
-    w, b = make.constant(op.w), make.constant(op.b)
     new = dataclasses.replace(op, x=x)
-    if w is not None:
-        new = dataclasses.replace(new, w=make.add_constant(w[after.numbers()][:, before.numbers()], op.w))
-    if b is not None and op.b is not None:
-        new = dataclasses.replace(new, b=make.add_constant(b[after.numbers()], op.b))
+    if make.is_fixed(op.w):
+        new = dataclasses.replace(new, w=make.permuted(op.w, (after.numbers(), before.numbers())))
+    if op.b is not None and make.is_fixed(op.b):
+        new = dataclasses.replace(new, b=make.permuted(op.b, (after.numbers(),)))
     return new if new.type.shape == form.result.shape else Reshape(make.add(new), form.result.shape)

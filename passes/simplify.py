@@ -18,6 +18,7 @@ from tinyc.ir.ops import (
     Cast,
     Clamp,
     Concat,
+    Dequantize,
     Div,
     Elementwise,
     Gather,
@@ -130,7 +131,7 @@ def broadcast_to_reshape(node: Node, rewriter: Rewriter) -> Replaced | None:
 
 def sink_reshape(node: Node, rewriter: Rewriter) -> Replaced | None:
     """Move a reshape behind an operator of one operand, to let that meet the operator before."""
-    if not isinstance(node.op, Unary):
+    if not isinstance(node.op, Unary) or isinstance(node.op, Dequantize):  # a reshape of the smaller int8 stays
         return None
     reshape = rewriter.absorbable(node.op.x, Reshape)
     if reshape is None:

@@ -15,6 +15,7 @@ from random import Random
 
 import numpy as np
 
+from tests import generate_int8
 from tinyc.ir import Builder, DType, IRError, Module, Op, TensorType, Value
 from tinyc.ir import ops as o
 from tinyc.ir.tensor import Array
@@ -26,10 +27,12 @@ LARGEST = 600
 
 
 def random_array(random: Random, type: TensorType, calm: bool = False) -> Array:
-    """An array with corners: zeros of both signs, small and, unless calm, large numbers."""
+    """An array with corners: zeros of both signs, small and, unless calm, large numbers; int8 is all there is."""
     rng = np.random.default_rng(random.getrandbits(32))
     if type.dtype is BOOL:
         return rng.random(type.shape) < 0.5
+    if type.dtype is DType.I8:
+        return rng.integers(-128, 128, type.shape).astype(np.int8)
     if type.dtype.is_integer:
         low = 0 if type.dtype is DType.U8 else -9
         return rng.integers(low, 10, type.shape).astype(type.dtype.numpy)
@@ -46,10 +49,12 @@ def random_inputs(random: Random, module: Module, calm: bool = False) -> list[Ar
 
 def random_module(random: Random, size: int = 10, smooth: bool = False) -> Module:
     """A module of about `size` operators with one to three outputs."""
-    return _Grower(random, smooth).grow(size)
+    return Grower(random, smooth).grow(size)
 
 
-class _Grower:
+class Grower:
+    """A module under way, and the choices that makers share."""
+
     def __init__(self, random: Random, smooth: bool) -> None:
         self.random = random
         self.smooth = smooth
@@ -66,14 +71,14 @@ class _Grower:
         picked = [self.values[-1], *self.random.sample(self.values, min(len(self.values), self.random.randrange(3)))]
         return self.builder.build(list(dict.fromkeys(picked)))
 
-    def attempt(self, maker: Callable[[_Grower], object]) -> None:
+    def attempt(self, maker: Callable[[Grower], object]) -> None:
         """Runs a maker; what it chose may not fit together, and then nothing comes of it."""
-        with suppress(IRError, _GiveUp):
+        with suppress(IRError, GiveUp):
             maker(self)
 
     def add(self, op: Op) -> Value:
         if op.type.size > LARGEST or op.type.rank > 5:
-            raise _GiveUp
+            raise GiveUp
         value = self.builder.add(op, loc=f"node{self.random.randrange(30)}")
         self.values.append(value)
         return value
@@ -160,8 +165,8 @@ class _Grower:
         return self.weights(channels) if self.chance(0.5) else None
 
 
-class _GiveUp(Exception):
-    pass
+class GiveUp(Exception):
+    """What a maker chose makes too large a value, or one that a smooth module must not have."""
 
 
 def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
@@ -171,12 +176,12 @@ def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
         return False
 
 
-def _unary(kind: type[o.Elementwise], pick: Callable[[_Grower], Value]) -> Callable[[_Grower], Value]:
+def _unary(kind: type[o.Elementwise], pick: Callable[[Grower], Value]) -> Callable[[Grower], Value]:
     return lambda g: g.add(kind(pick(g)))  # type: ignore[call-arg]
 
 
-def _binary(kind: type[o.Elementwise], pick: Callable[[_Grower], Value]) -> Callable[[_Grower], Value]:
-    def make(g: _Grower) -> Value:
+def _binary(kind: type[o.Elementwise], pick: Callable[[Grower], Value]) -> Callable[[Grower], Value]:
+    def make(g: Grower) -> Value:
         x = pick(g)
         operands = [x, g.partner(x)]
         if g.chance(0.3):
@@ -186,24 +191,24 @@ def _binary(kind: type[o.Elementwise], pick: Callable[[_Grower], Value]) -> Call
     return make
 
 
-def _clamp(g: _Grower) -> Value:
+def _clamp(g: Grower) -> Value:
     x = g.numeric()
     return g.add(o.Clamp(x, **g.limits(x.dtype)))
 
 
-def _cast(g: _Grower) -> Value:
+def _cast(g: Grower) -> Value:
     x, to = g.anything(), g.dtype()
     if g.smooth and x.dtype is F32 and to is not F32:
-        raise _GiveUp
+        raise GiveUp
     return g.add(o.Cast(x, to))
 
 
-def _where(g: _Grower) -> Value:
+def _where(g: Grower) -> Value:
     x = g.anything()
     return g.add(o.Where(g.partner(x, BOOL), x, g.partner(x)))
 
 
-def _conv(g: _Grower) -> Value:
+def _conv(g: Grower) -> Value:
     x = g.image()
     groups = g.random.choice([n for n in (1, 1, 2, 4) if x.shape[3] % n == 0])
     outputs = groups * g.random.randint(1, 3)
@@ -213,7 +218,7 @@ def _conv(g: _Grower) -> Value:
     return g.add(o.Conv2d(x, w, g.bias(outputs), **g.geometry(), **limits, pad_value=value, groups=groups))  # type: ignore[arg-type]
 
 
-def _depthwise(g: _Grower) -> Value:
+def _depthwise(g: Grower) -> Value:
     x = g.image()
     outputs = x.shape[3] * g.random.choice([1, 1, 2])
     w = g.weights(g.random.randint(1, 3), g.random.randint(1, 3), outputs)
@@ -221,14 +226,14 @@ def _depthwise(g: _Grower) -> Value:
     return g.add(o.DepthwiseConv2d(x, w, g.bias(outputs), **g.geometry(), **limits))  # type: ignore[arg-type]
 
 
-def _dense(g: _Grower) -> Value:
+def _dense(g: Grower) -> Value:
     x = g.floating(1)
     outputs = g.random.randint(1, 6)
     limits = g.limits() if g.chance(0.2) else {}
     return g.add(o.Dense(x, g.weights(outputs, x.shape[-1]), g.bias(outputs), **limits))
 
 
-def _matmul(g: _Grower) -> Value:
+def _matmul(g: Grower) -> Value:
     x = g.pick(lambda v: v.dtype is not BOOL and v.type.rank >= 2, g.shape(2, 4), F32)
     lead = tuple(1 if g.chance(0.3) else d for d in x.shape[g.random.randint(0, x.type.rank - 2) : -2])
     shape = (*lead, x.shape[-1], g.random.randint(1, 5))
@@ -237,7 +242,7 @@ def _matmul(g: _Grower) -> Value:
     return g.add(o.MatMul(x, g.pick(lambda v: v.type == TensorType(shape, x.dtype), shape, x.dtype)))
 
 
-def _reshape(g: _Grower) -> Value:
+def _reshape(g: Grower) -> Value:
     x = g.anything()
     shape = list(x.shape)
     for _ in range(g.random.randint(1, 3)):
@@ -256,7 +261,7 @@ def _reshape(g: _Grower) -> Value:
     return g.add(o.Reshape(x, tuple(shape)))
 
 
-def _transpose(g: _Grower) -> Value:
+def _transpose(g: Grower) -> Value:
     x = g.anything(2)
     perm = list(range(x.type.rank))
     g.random.shuffle(perm)
@@ -265,13 +270,13 @@ def _transpose(g: _Grower) -> Value:
     return g.add(o.Transpose(x, tuple(perm)))
 
 
-def _broadcast_op(g: _Grower) -> Value:
+def _broadcast_op(g: Grower) -> Value:
     x = g.anything()
     lead = tuple(g.random.randint(1, 3) for _ in range(g.random.randint(0, 2)))
     return g.add(o.Broadcast(x, lead + tuple(g.random.randint(1, 4) if d == 1 else d for d in x.shape)))
 
 
-def _slice(g: _Grower) -> Value:
+def _slice(g: Grower) -> Value:
     x = g.anything()
     start, size, step = [], [], []
     for d in x.shape:
@@ -287,7 +292,7 @@ def _slice(g: _Grower) -> Value:
     return g.add(o.Slice(x, tuple(start), tuple(size), tuple(step)))
 
 
-def _concat(g: _Grower) -> Value:
+def _concat(g: Grower) -> Value:
     x = g.anything(1)
     axis = g.random.randrange(x.type.rank)
     xs = [x]
@@ -302,7 +307,7 @@ def _concat(g: _Grower) -> Value:
     return g.add(o.Concat(tuple(xs), axis))
 
 
-def _pad(g: _Grower) -> Value:
+def _pad(g: Grower) -> Value:
     x = g.pick(lambda v: v.dtype is not BOOL, g.shape(), g.random.choice([F32, DType.I8]))
     before, after = (tuple(g.random.choice([0, 0, 1, 2]) for _ in x.shape) for _ in range(2))
     between = tuple(g.random.choice([0, 1]) for _ in x.shape) if g.chance(0.2) else ()
@@ -310,7 +315,7 @@ def _pad(g: _Grower) -> Value:
     return g.add(o.Pad(x, before, after, between, value))
 
 
-def _gather(g: _Grower) -> Value:
+def _gather(g: Grower) -> Value:
     x = g.anything(1)
     if g.chance(0.5):
         first, step = g.random.randint(-1, 3), g.random.choice([0, 1, 2, -1])
@@ -320,7 +325,7 @@ def _gather(g: _Grower) -> Value:
     return g.add(o.Gather(x, indices, g.random.randrange(x.type.rank)))
 
 
-def _batch_norm(g: _Grower) -> Value:
+def _batch_norm(g: Grower) -> Value:
     x = g.floating(1)
     channels = x.shape[-1]
     scale, bias, mean = (g.weights(channels) for _ in range(3))
@@ -328,16 +333,16 @@ def _batch_norm(g: _Grower) -> Value:
     return g.add(o.BatchNorm(x, scale, bias, mean, g.builder.constant(variance)))
 
 
-def _pool(kind: type[o.MaxPool2d] | type[o.AvgPool2d]) -> Callable[[_Grower], Value]:
-    def make(g: _Grower) -> Value:
+def _pool(kind: type[o.MaxPool2d] | type[o.AvgPool2d]) -> Callable[[Grower], Value]:
+    def make(g: Grower) -> Value:
         extra = {"count_pads": g.chance(0.5)} if kind is o.AvgPool2d else {}
         return g.add(kind(g.image(), g.pair(1, 3), **g.geometry(), **extra))  # type: ignore[arg-type]
 
     return make
 
 
-def _reduce(kind: type[o.Reduce]) -> Callable[[_Grower], Value]:
-    def make(g: _Grower) -> Value:
+def _reduce(kind: type[o.Reduce]) -> Callable[[Grower], Value]:
+    def make(g: Grower) -> Value:
         x = g.floating() if kind is o.ReduceMean else g.numeric()
         axes = tuple(d for d in range(x.type.rank) if g.chance(0.5))
         return g.add(kind(x, axes))
@@ -347,7 +352,7 @@ def _reduce(kind: type[o.Reduce]) -> Callable[[_Grower], Value]:
 
 TO_NHWC, TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
 
-MAKERS: dict[type[Op], Callable[[_Grower], object]] = {
+MAKERS: dict[type[Op], Callable[[Grower], object]] = {
     o.Constant: lambda g: g.values.append(g.constant(g.shape(), g.dtype())),
     o.Clamp: _clamp,
     o.Cast: _cast,
@@ -368,16 +373,17 @@ MAKERS: dict[type[Op], Callable[[_Grower], object]] = {
     o.LeakyRelu: lambda g: g.add(o.LeakyRelu(g.floating(), alpha=g.random.choice([0.1, 0.25, 0.0]))),
     **{k: _pool(k) for k in (o.MaxPool2d, o.AvgPool2d)},
     **{k: _reduce(k) for k in (o.ReduceSum, o.ReduceMean, o.ReduceMax, o.ReduceMin, o.ReduceProd)},
-    **{k: _unary(k, _Grower.numeric) for k in (o.Neg, o.Abs)},
+    **{k: _unary(k, Grower.numeric) for k in (o.Neg, o.Abs)},
     **{
-        k: _unary(k, _Grower.floating)
+        k: _unary(k, Grower.floating)
         for k in (o.Exp, o.Log, o.Sqrt, o.Tanh, o.Sigmoid, o.Erf, o.Floor, o.Ceil, o.Round)
     },
-    o.Not: _unary(o.Not, _Grower.boolean),
-    **{k: _binary(k, _Grower.numeric) for k in (o.Add, o.Sub, o.Mul, o.Div, o.Maximum, o.Minimum, o.Less)},
-    o.Pow: _binary(o.Pow, _Grower.floating),
-    o.Equal: _binary(o.Equal, _Grower.anything),
-    **{k: _binary(k, _Grower.boolean) for k in (o.And, o.Or)},
+    o.Not: _unary(o.Not, Grower.boolean),
+    **{k: _binary(k, Grower.numeric) for k in (o.Add, o.Sub, o.Mul, o.Div, o.Maximum, o.Minimum, o.Less)},
+    o.Pow: _binary(o.Pow, Grower.floating),
+    o.Equal: _binary(o.Equal, Grower.anything),
+    **{k: _binary(k, Grower.boolean) for k in (o.And, o.Or)},
+    **generate_int8.MAKERS,
 }
 
 ROUGH = frozenset(
@@ -386,7 +392,7 @@ ROUGH = frozenset(
 """Steps and poles, and what grows quickly."""
 
 
-def _channelwise(g: _Grower, x: Value) -> Value:
+def _channelwise(g: Grower, x: Value) -> Value:
     """Batch norm as one operator or as two, or an activation."""
     channels = x.shape[-1]
     kind = g.random.randrange(4)
@@ -404,7 +410,7 @@ def _channelwise(g: _Grower, x: Value) -> Value:
     return g.add(o.Pad(x, (0, top, left, 0), (0, bottom, right, 0), (), value))
 
 
-def _chain(g: _Grower) -> None:
+def _chain(g: Grower) -> None:
     """conv -> batch norm, activation, pad, ... -> conv or pool."""
     x = _conv(g) if g.chance(0.7) else _depthwise(g)
     for _ in range(g.random.randint(1, 4)):
@@ -412,7 +418,7 @@ def _chain(g: _Grower) -> None:
     g.random.choice([_conv, _depthwise, MAKERS[o.MaxPool2d], MAKERS[o.AvgPool2d]])(g)
 
 
-def _nchw(g: _Grower) -> None:
+def _nchw(g: Grower) -> None:
     """A channel-first convolution and what follows it, as the frontend writes them."""
     x = g.pick(lambda v: v.dtype is F32 and v.type.rank == 4, (1, g.random.randint(1, 4), *g.pair(1, 5)), F32)
     nhwc = g.add(o.Transpose(x, TO_NHWC))
@@ -430,10 +436,10 @@ def _nchw(g: _Grower) -> None:
         y = g.add(o.Concat((y, g.add(o.Tanh(y))), 1))
 
 
-def _repeat(g: _Grower) -> None:
+def _repeat(g: Grower) -> None:
     """A copy of an operator there is, and a value that two operators read."""
     x = g.floating()
     g.add(o.Add(g.add(o.Tanh(x)), g.add(o.Tanh(x))))
 
 
-MOTIFS: list[Callable[[_Grower], object]] = [_chain, _nchw, _repeat]
+MOTIFS: list[Callable[[Grower], object]] = [_chain, _nchw, _repeat, generate_int8.chain]

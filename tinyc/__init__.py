@@ -10,7 +10,20 @@ the intermediate representation. Every error that bad input can cause is a `tiny
 """
 
 from tinyc import ir, passes
-from tinyc.compiler.driver import Compilation, Options, compile, execute, load, verify
+from tinyc.compiler.driver import Compilation, compile, execute, load, verify
+from tinyc.compiler.options import Options
+from tinyc.compiler.quantised import QuantiseOptions
 from tinyc.ir.errors import TinycError
 
-__all__ = ["Compilation", "Options", "TinycError", "compile", "execute", "ir", "load", "passes", "verify"]
+__all__ = [
+    "Compilation",
+    "Options",
+    "QuantiseOptions",
+    "TinycError",
+    "compile",
+    "execute",
+    "ir",
+    "load",
+    "passes",
+    "verify",
+]

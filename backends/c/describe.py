@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tinyc.backends.c.names import comment
-from tinyc.ir.op import Value
+from tinyc.ir.op import Op, Value
 from tinyc.ir.ops.conv import Spatial
 from tinyc.ir.rows import Stage
 
@@ -27,7 +27,7 @@ def sentence(number: int, stage: Stage) -> str:
     parts = [f'{number} {op.mnemonic} "{comment(stage.loc or stage.result.name)}": {_operands(stage)}']
     if isinstance(op, Spatial):
         parts.append(_window(op))
-    activation = _activation(getattr(op, "min", -math.inf), getattr(op, "max", math.inf))
+    activation = _activation(*_limits(op))
     if activation:
         parts.append(activation)
     if op.macs():
@@ -54,6 +54,17 @@ def _window(op: Spatial) -> str:
 
 def _pair(values: tuple[int, ...]) -> str:
     return str(values[0]) if len(set(values)) == 1 else ",".join(map(str, values))
+
+
+def _limits(op: Op) -> tuple[float, float]:
+    """The limits of a fused activation. Those of an integer operator are int8 values: its ends limit nothing, and where
+    the lower limit is the zero point it is a relu."""
+    low, high = getattr(op, "min", -math.inf), getattr(op, "max", math.inf)
+    if not op.type.dtype.is_integer:
+        return low, high
+    if (low, high) == (getattr(op, "out_zero", None), 127):
+        return 0.0, math.inf
+    return -math.inf if low == -128 else low, math.inf if high == 127 else high
 
 
 def _activation(low: float, high: float) -> str:

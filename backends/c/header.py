@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from tinyc.backends.c.literals import literal
 from tinyc.backends.c.names import comment
 from tinyc.backends.c.source import CPort
 from tinyc.ir.types import DType
@@ -40,6 +41,7 @@ def header_text(
             f"/* {_port(port)} */",
             f"#define {port.macro}_SIZE {port.type.size}",
             f"#define {port.macro}_BYTES {port.type.bytes}",
+            *_scale_macros(port),
             "",
         ]
     lines += [
@@ -95,3 +97,12 @@ def _port(port: CPort) -> str:
     if port.layout:
         text += f" ({comment(port.layout)})"
     return text + (", each 0 or 1" if port.type.dtype is DType.BOOL else "")
+
+
+def _scale_macros(port: CPort) -> Iterator[str]:
+    """What the integers of a port stand for."""
+    if port.scale is not None:
+        scale, zero = port.scale
+        yield f"/* real value = {port.macro}_SCALE * (integer - {port.macro}_ZERO_POINT) */"
+        yield f"#define {port.macro}_SCALE {literal(DType.F32, scale)}"
+        yield f"#define {port.macro}_ZERO_POINT {int(zero) if zero == int(zero) else literal(DType.F32, zero)}"

@@ -35,9 +35,6 @@ class Kernels:
         headers, kernels, body = _split(text)
         self.headers |= set(headers)
         for needed in kernels:
-            if needed == "common":
-                self._texts.setdefault("common", _split(_text("common", None))[2])
-                continue
             stem, _, suffix = needed.rpartition("_")
             self.use(stem, DType(suffix)) if stem else self.use(needed)
         self._texts[name] = body

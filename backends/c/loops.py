@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from tinyc.backends.c.expressions import Level, Printer, Text
 from tinyc.backends.c.literals import C_TYPES, literal
-from tinyc.ir.expr import Arg, Call, Expr
+from tinyc.ir.expr import Arg, Call, arguments
 from tinyc.ir.loops import Index, Loops
 from tinyc.ir.types import DType
 
@@ -22,18 +22,12 @@ def used_operands(nests: Sequence[Loops]) -> tuple[int, ...]:
     for nest in nests:
         if 0 in nest.space:
             continue
-        for number in _arguments(nest.body):
+        for number in arguments(nest.body):
             found.add(number)
             via = nest.inputs[number].via
             if via is not None:
                 found.add(via.operand)
     return tuple(sorted(found))
-
-
-def _arguments(expr: Expr) -> set[int]:
-    if isinstance(expr, Arg):
-        return {expr.index}
-    return set().union(*(_arguments(a) for a in expr.args)) if isinstance(expr, Call) else set()
 
 
 def merged(nest: Loops) -> Loops:

@@ -99,9 +99,8 @@ def _ports(
         for value, info in zip(values, infos, strict=True):
             word = kind if len(values) == 1 else f"{kind}_{identifier(info.name)}"
             port = unit.names.fresh(word)
-            ports.append(
-                CPort(port, f"{name}_{port}".upper(), info.name, value.type, info.layout, C_TYPES[value.dtype])
-            )
+            macro, c_type = f"{name}_{port}".upper(), C_TYPES[value.dtype]
+            ports.append(CPort(port, macro, info.name, value.type, info.layout, c_type, info.scale))
         return tuple(ports)
 
     own = Interface(tuple(PortInfo(v.name) for v in program.inputs), tuple(PortInfo(v.name) for v in program.outputs))

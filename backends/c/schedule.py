@@ -11,8 +11,28 @@ from tinyc.backends.c.generic import emit_loops, emit_softmax
 from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.memory import Memory
 from tinyc.backends.c.pool import emit_pool
+from tinyc.backends.c.quantised import emit_qconv2d, emit_qdense, emit_qdepthwise
+from tinyc.backends.c.quantised_values import (
+    emit_lookup,
+    emit_qadd,
+    emit_qavg_pool,
+    emit_qmean,
+    emit_qmul,
+    emit_qsoftmax,
+)
 from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, Unit
 from tinyc.ir.op import Op, RowMode, Window
+from tinyc.ir.ops import (
+    Lookup,
+    QAdd,
+    QAvgPool2d,
+    QConv2d,
+    QDense,
+    QDepthwiseConv2d,
+    QMean,
+    QMul,
+    QSoftmax,
+)
 from tinyc.ir.ops.conv import Conv2d, DepthwiseConv2d
 from tinyc.ir.ops.linear import Dense
 from tinyc.ir.ops.normalise import Softmax
@@ -28,6 +48,15 @@ EMITTERS: Mapping[type[Op], Emitter] = {
     MaxPool2d: emit_pool,
     AvgPool2d: emit_pool,
     Softmax: emit_softmax,
+    QConv2d: emit_qconv2d,
+    QDepthwiseConv2d: emit_qdepthwise,
+    QDense: emit_qdense,
+    QAvgPool2d: emit_qavg_pool,
+    QMean: emit_qmean,
+    QAdd: emit_qadd,
+    QMul: emit_qmul,
+    Lookup: emit_lookup,
+    QSoftmax: emit_qsoftmax,
 }
 """The operators with kernels of their own; all others are printed from their loops."""
 

@@ -15,10 +15,12 @@ class CodegenError(TinycError):
 
 @dataclass(frozen=True)
 class PortInfo:
-    """What a program does not know of an input or output: its name in the ONNX model and the layout of its elements."""
+    """What a program does not know of an input or output: its name in the ONNX model, the layout of its elements, and,
+    where these are integers that stand for real values, their scale and zero point: real = scale * (integer - zero)."""
 
     name: str
     layout: str = ""
+    scale: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class CPort:
     type: TensorType
     layout: str
     c_type: str
+    scale: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

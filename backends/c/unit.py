@@ -60,6 +60,7 @@ class Unit:
         self.program = program
         self.names = Names(f"{prefix}_run")
         self.kernels = Kernels()
+        self.kernels.use("common")
         self.printer = Printer(self.kernels)
         self.constants = Constants(prefix, self.names)
         self._functions: dict[tuple[str, str], str] = {}
@@ -82,5 +83,6 @@ class Unit:
     def functions(self) -> str:
         """Definitions of all functions."""
         return "\n".join(
-            f"static void {name}({parameters})\n{{\n{body}}}\n" for (parameters, body), name in self._functions.items()
+            f"TINYC_NOINLINE void {name}({parameters})\n{{\n{body}}}\n"
+            for (parameters, body), name in self._functions.items()
         )

@@ -1,6 +1,7 @@
 """What a handler works with: it adds tinyc operators to the module and asks for constants.
 
 Operators on constants are evaluated at once, so that the shape arithmetic of ONNX exports never reaches the module.
+Quantised weights are the exception: they stay integers below a dequantize (see `weights`).
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from numpy.typing import DTypeLike
 
 from tinyc.compiler.frontend.errors import FrontendError
 from tinyc.compiler.frontend.node import OnnxNode, Scope
+from tinyc.compiler.frontend.weights import MOVES, moved
 from tinyc.ir import Builder, DType, Op, Tensor, Value
 from tinyc.ir.ops import Broadcast, Cast, Constant, Reshape, Slice, Transpose
+from tinyc.ir.ops.quantise import Dequantize
 from tinyc.ir.tensor import Array
 
 SMALL = 4096
@@ -37,10 +40,17 @@ class Context:
 
     def emit(self, op: Op, hint: str = "") -> Value:
         """Adds an operator and returns its result: a constant when all operands are constants and the result is of
-        integers or booleans, small, or no larger than the operands."""
+        integers or booleans, small, or no larger than the operands. A dequantize of a constant stays."""
+        if isinstance(op, MOVES):
+            below = self._dequantized(op.operands[0])
+            if below is not None:
+                x = self.emit(op.with_operands([below.x]), hint)
+                above = moved(op, below, x)
+                if above is not None:
+                    return self.emit(above, hint)
         arrays = [self.data(v) for v in op.operands]
         known = [a for a in arrays if a is not None]
-        if len(known) == len(arrays) and not isinstance(op, Constant):
+        if len(known) == len(arrays) and not isinstance(op, Constant | Dequantize):
             size = op.type.size
             if size > LARGEST:
                 raise FrontendError(f"{self.loc}: a constant of {size} elements is too large")
@@ -52,6 +62,17 @@ class Context:
         """The array of a constant, else None."""
         node = self.builder.node(value) if value is not None else None
         return node.op.data.array if node is not None and isinstance(node.op, Constant) else None
+
+    def is_constant(self, value: Value | None) -> bool:
+        """Whether a value is a constant, or quantised weights: the dequantize of one."""
+        return self.data(value) is not None or self._dequantized(value) is not None
+
+    def _dequantized(self, value: Value | None) -> Dequantize | None:
+        """The operator of a value that is the dequantize of a constant, else None."""
+        node = self.builder.node(value) if value is not None else None
+        if node is None or not isinstance(node.op, Dequantize) or self.data(node.op.x) is None:
+            return None
+        return node.op
 
     def constant(self, array: Array, hint: str = "constant", dtype: DTypeLike | None = None) -> Value:
         """A constant; equal constants are one value."""
@@ -78,7 +99,8 @@ class Context:
 
     def known(self, node: OnnxNode, value: Value, what: str) -> Array:
         """The array of an operand that has to be a constant. Raises `FrontendError` when it is computed."""
-        array = self.data(value)
+        below = self._dequantized(value)
+        array = self.data(value) if below is None else below.run([self.known(node, below.x, what)])
         if array is None:
             raise node.error(f"{what} is computed from the model's inputs; tinyc needs a constant there")
         return array

@@ -112,7 +112,7 @@ class Importer:
 
     def _import(self, node: OnnxNode) -> Sequence[Value | None]:
         own_domain = normal_domain(node.proto.domain) == ""
-        handler = HANDLERS.get(node.proto.op_type) if own_domain else None
+        handler = HANDLERS.get(operator_name(node.proto))
         if handler is not None:
             result = handler(self.ctx, node)
             return (result,) if isinstance(result, Value) else tuple(result)

@@ -20,16 +20,20 @@ def gemm(ctx: Context, node: OnnxNode) -> Value:
     alpha, beta = node.number("alpha", 1.0), node.number("beta", 1.0)
     if node.integer("transA", 0):
         a = ctx.transpose(a, (1, 0))
-    constant = ctx.data(b)
-    if constant is None or not a.dtype.is_float:
+    if not ctx.is_constant(b) or not a.dtype.is_float:
         right = ctx.transpose(b, (1, 0)) if node.integer("transB", 0) else b
         return _plus(ctx, node, _times(ctx, ctx.emit(MatMul(a, right)), alpha), c, beta)
-    weights = constant if node.integer("transB", 0) else constant.T
-    w = ctx.constant(weights * np.float64(alpha), "weights", np.float32)
-    bias = ctx.data(c)
+    w = b if node.integer("transB", 0) else ctx.transpose(b, (1, 0))
+    weights, bias = ctx.data(w), ctx.data(c)
+    if weights is not None:
+        w = ctx.constant(weights * np.float64(alpha), "weights", np.float32)
+    elif alpha != 1.0:  # quantised weights keep their integers
+        return _plus(ctx, node, _times(ctx, ctx.emit(Dense(a, w)), alpha), c, beta)
     if bias is not None and (bias.size == 1 or bias.shape[-1] == bias.size == w.shape[0]):
         vector = np.broadcast_to(bias.reshape(-1) * np.float64(beta), (w.shape[0],))
         return ctx.emit(Dense(a, w, ctx.constant(vector, "bias", np.float32)))
+    if c is not None and ctx.is_constant(c) and beta == 1.0 and c.shape[-1:] == w.shape[:1] == (c.type.size,):
+        return ctx.emit(Dense(a, w, ctx.reshape(c, w.shape[:1])))
     return _plus(ctx, node, ctx.emit(Dense(a, w)), c, beta)
 
 
@@ -41,7 +45,7 @@ def matmul(ctx: Context, node: OnnxNode) -> Value:
         raise node.error(f"takes matrices, not {x.type} and {y.type}")
     column = y.type.rank == 1
     right = ctx.reshape(y, (*y.shape, 1)) if column else y
-    if ctx.data(right) is not None and right.type.rank == 2 and x.dtype.is_float:
+    if ctx.is_constant(right) and right.type.rank == 2 and x.dtype.is_float:
         result = ctx.emit(Dense(x, ctx.transpose(right, (1, 0))))
     else:
         row = x.type.rank == 1

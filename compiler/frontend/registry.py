@@ -12,14 +12,17 @@ Handler = Callable[[Context, OnnxNode], "Value | Sequence[Value]"]
 """Imports one node: emits what computes it and returns its outputs, in order. Outputs it leaves out cannot be used."""
 
 HANDLERS: dict[str, Handler] = {}
-"""Handlers by operator of ONNX's own domain."""
+"""Handlers by operator, as `operator_name` spells it: ONNX's own plainly, others after their domain."""
+
+MICROSOFT = "com.microsoft"
+"""The domain of onnxruntime's own operators."""
 
 
-def onnx_op(*names: str) -> Callable[[Handler], Handler]:
+def onnx_op(*names: str, domain: str = "") -> Callable[[Handler], Handler]:
     """Registers the decorated function as the handler of ONNX operators."""
 
     def register(handler: Handler) -> Handler:
-        for name in names:
+        for name in (f"{domain}:{n}" if domain else n for n in names):
             if name in HANDLERS:
                 raise TypeError(f"two handlers for {name}")
             HANDLERS[name] = handler

@@ -77,10 +77,10 @@ def is_supported(node: onnx.NodeProto, opset: int) -> bool:
 
     A definition that depends on the operands' types is taken to be supported here and looked into by the import.
     """
+    if operator_name(node) in HANDLERS:
+        return True
     if normal_domain(node.domain):
         return False
-    if node.op_type in HANDLERS:
-        return True
     schema = schema_of(node.op_type, opset)
     if schema is None:
         return False

@@ -36,6 +36,10 @@ from tinyc.ir.ops.linear import Dense, MatMul
 from tinyc.ir.ops.movement import Broadcast, Concat, Gather, Pad, Reshape, Slice, Transpose
 from tinyc.ir.ops.normalise import BatchNorm, Softmax
 from tinyc.ir.ops.pool import AvgPool2d, MaxPool2d
+from tinyc.ir.ops.qconv import QConv2d, QConvolution, QDense, QDepthwiseConv2d
+from tinyc.ir.ops.qelementwise import Lookup, QAdd, QMul, QSoftmax
+from tinyc.ir.ops.qpool import QAvgPool2d, QMean
+from tinyc.ir.ops.quantise import Dequantize, Quantize
 from tinyc.ir.ops.reduce import Reduce, ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum
 
 __all__ = [
@@ -53,6 +57,7 @@ __all__ = [
     "Conv2d",
     "Dense",
     "DepthwiseConv2d",
+    "Dequantize",
     "Div",
     "Elementwise",
     "Equal",
@@ -63,6 +68,7 @@ __all__ = [
     "LeakyRelu",
     "Less",
     "Log",
+    "Lookup",
     "MatMul",
     "MaxPool2d",
     "Maximum",
@@ -73,6 +79,16 @@ __all__ = [
     "Or",
     "Pad",
     "Pow",
+    "QAdd",
+    "QAvgPool2d",
+    "QConv2d",
+    "QConvolution",
+    "QDense",
+    "QDepthwiseConv2d",
+    "QMean",
+    "QMul",
+    "QSoftmax",
+    "Quantize",
     "Reduce",
     "ReduceMax",
     "ReduceMean",

@@ -205,6 +205,11 @@ class LeakyRelu(Unary, mnemonic="leaky_relu"):
         (x,) = args
         return select(call("lt", x, 0.0), x * self.alpha, x)
 
+    def infer(self) -> TensorType:
+        if not self.x.dtype.is_float:
+            raise IRError(f"takes floating point, not {self.x.type}")
+        return super().infer()
+
 
 @dataclass(frozen=True)
 class Not(Unary, mnemonic="not"):

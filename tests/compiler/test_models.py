@@ -22,11 +22,14 @@ COMPILE = [
     "lenet5_relu_maxpool",
     "lenet5_tanh_avgpool",
     "micro_kws_m_fp32",
+    "micro_kws_m_qoperator_std",
     "mlperf_vww96_mbv1_025_tflite2onnx",
+    "mnist5x5_mlp_factorio_dynq",
     "mnist_cnn_keras2onnx_a",
     "mnist_cnn_pytorch11_ort",
     "mnist_cntk_op8",
     "mnist_cntk_opt_gemm",
+    "mnist_convinteger_dynq",
     "mnist_dynamo_rten",
     "mnist_mlp_bn_onnx2c",
     "mnist_sigmoid_keras2onnx",
@@ -48,10 +51,7 @@ LARGE = {"basic_pitch_nmp", "dnsmos_p808_keras2onnx", "fastestdet", "gap_mnist_g
          "ultraface_slim320_simplified", "yunet_n_320", "st_mbv2_128_05"}  # fmt: skip
 SHAPES = {"vespa_tiny_transformer": {"input": (1, 8)}}
 REFUSED = {
-    "micro_kws_m_qdq": "does not support: QuantizeLinear",
-    "micro_kws_m_qoperator_std": "does not support: QuantizeLinear",
-    "mnist5x5_mlp_factorio_dynq": "does not support: DynamicQuantizeLinear",
-    "mnist_convinteger_dynq": "does not support: QuantizeLinear",
+    "micro_kws_m_qdq": "the import differs from onnxruntime",
 }
 MOST_ERROR = {"mlperf_vww96_mbv1_025_tflite2onnx": 1e-5}
 

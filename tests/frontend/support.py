@@ -31,13 +31,19 @@ def run_imported(imported: Imported, feeds: Mapping[str, Array]) -> list[Array]:
     return [values[p.value] for p in imported.outputs]
 
 
-def run_onnxruntime(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> list[Array]:
+def run_onnxruntime(model: onnx.ModelProto, feeds: Mapping[str, Array], optimise: bool = True) -> list[Array]:
     """The outputs onnxruntime computes."""
+    return [np.asarray(a) for a in open_onnxruntime(model, optimise).run(None, dict(feeds))]
+
+
+def open_onnxruntime(model: onnx.ModelProto, optimise: bool = True) -> Any:
+    """A session on one thread; without `optimise`, it runs operator by operator as the model says."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return [np.asarray(a) for a in session.run(None, dict(feeds))]
+    if not optimise:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def build(
@@ -87,6 +93,7 @@ def check(
     outputs: Sequence[str] = ("y",),
     opset: int = 17,
     tolerance: float = 2e-6,
+    optimise: bool = True,
 ) -> Imported:
     """Imports, runs and compares with onnxruntime.
 
@@ -95,7 +102,7 @@ def check(
     """
     model = build(nodes, inputs, constants, outputs, opset)
     imported = load_onnx(save(model, tmp_path))
-    assert_close(run_imported(imported, inputs), run_onnxruntime(model, inputs), tolerance)
+    assert_close(run_imported(imported, inputs), run_onnxruntime(model, inputs, optimise), tolerance)
     return imported
 
 

@@ -15,7 +15,7 @@ from tinyc.ir.tensor import Array
 
 DATA = Path(os.environ.get("TINYC_TEST_DATA", Path(__file__).parents[3] / "shared")) / "models"
 
-# Quantised operators come in a later step; the others are no neural networks, or are broken or in half precision.
+# No neural networks, broken, or in half precision.
 REFUSED = {
     "classical_ml/iris_randomforest_skl": "ai.onnx.ml:TreeEnsembleClassifier",
     "classical_ml/treeensemble_onnx2c": "ai.onnx.ml:TreeEnsembleClassifier",
@@ -23,14 +23,12 @@ REFUSED = {
     "fp16/mlperf_kws_dscnn_tf2onnx": "float16",
     "fp16/mlperf_resnet8_tf2onnx": "float16",
     "fp16/squeezenet_fp16w": "float16",
-    "micro_kws_m_qdq": "QuantizeLinear",
-    "micro_kws_m_qoperator_std": "QLinearConv",
-    "mnist5x5_mlp_factorio_dynq": "DynamicQuantizeLinear",
-    "mnist_convinteger_dynq": "ConvInteger",
     "nonstandard/deeploy_mlperf_kws_requantshift": "RequantShift",
     "nonstandard/match_kws_uint8_typeclash": "takes floating point",
     "nonstandard/tflite2onnx_toycar_int8_broken": "different element types",
 }
+# Compared tensor by tensor in test_quantised.py: roundings at the border between two steps add up to its output.
+STEPPED = {"micro_kws_m_qdq"}
 SHAPES: dict[str, dict[str, Sequence[int]]] = {"vespa_tiny_transformer": {"input": (1, 8)}}
 
 
@@ -57,6 +55,8 @@ def test_model(name: str) -> None:
             load_onnx(path)
         return
     imported = load_onnx(path, input_shapes=SHAPES.get(name, {}))
+    if name in STEPPED:
+        return
     rng = np.random.default_rng(0)
     feeds = {p.name: random_input(rng, p.onnx_shape, p.value.dtype.numpy) for p in imported.inputs}
     # Deep networks round float32 often. onnxruntime's sigmoid has an absolute error of some 1e-7, which is all there

@@ -4,8 +4,8 @@
 #include "common.h"
 
 /* Points rows[0..] to those of the rows first, first + dilation, ... that x has, and returns how many there are. */
-TINYC_INLINE int tinyc_clip_rows_f32(const float **rows, const float *x, int first, int size, int dilation, int height,
-                                     int row)
+TINYC_NOINLINE int tinyc_clip_rows_f32(const float **rows, const float *x, int first, int size, int dilation,
+                                       int height, int row)
 {
     int count = 0;
     for (int k = 0; k < size; ++k) {

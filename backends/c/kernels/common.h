@@ -4,12 +4,22 @@
 
 #include <stdint.h>
 
-/* Kernels are always inlined into functions that pass their geometry as literals: that is how they are specialised. */
+/* Kernels are always inlined into functions that pass their geometry as literals: that is how they are specialised.
+ * Those functions, and what prepares rows, are not inlined in turn: compilers take minutes over a whole network that
+ * has become one function.
+ */
 #ifndef TINYC_INLINE
 #if defined(__GNUC__)
 #define TINYC_INLINE static inline __attribute__((always_inline))
 #else
 #define TINYC_INLINE static inline
+#endif
+#endif
+#ifndef TINYC_NOINLINE
+#if defined(__GNUC__)
+#define TINYC_NOINLINE static __attribute__((noinline))
+#else
+#define TINYC_NOINLINE static
 #endif
 #endif
 

@@ -38,7 +38,8 @@ TINYC_INLINE void tinyc_conv2d_lanes_f32(const float **rows, const float *pad, c
 /* One output row of a convolution from kh input rows; `left` columns of the value in `pad` lie before each.
  *
  * Weights come, for each group, in blocks of four output channels and a last one of the one to three left over.
- * Packed, the lanes of a block are interleaved: [kh][kw][inputs][lanes]; otherwise weights are [outputs][kh][kw][inputs].
+ * Packed, the lanes of a block are interleaved: [kh][kw][inputs][lanes]. Otherwise weights are
+ * [outputs][kh][kw][inputs].
  * Output channels are the outer loop, so that a row needs each weight once.
  */
 TINYC_INLINE void tinyc_conv2d_f32(const float **rows, const float *pad, const float *w, const float *bias,

@@ -4,7 +4,7 @@
 #include "clamp_f32.h"
 #include "common.h"
 
-/* One pixel of a depthwise row: see tinyc_depthwise_f32. With `border`, columns outside 0..width-1 are read from pad. */
+/* One pixel of a depthwise row: see tinyc_depthwise_f32. With `border`, columns outside the row are read from pad. */
 TINYC_INLINE void tinyc_depthwise_pixel_f32(const float **rows, const float *pad, const float *w, const float *bias,
                                             float *restrict out, int border, int first, int width, int channels,
                                             int multiplier, int kh, int kw, int dilation, int has_bias, float low,

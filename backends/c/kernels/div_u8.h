@@ -6,7 +6,10 @@
 /* Quotient truncated toward zero; x / 0 is 0. */
 TINYC_INLINE uint8_t tinyc_div_u8(uint8_t a, uint8_t b)
 {
-    return b == 0 ? (uint8_t)0 : (uint8_t)(a / b);
+    if (b == 0) {
+        return 0;
+    }
+    return (uint8_t)(a / b);
 }
 
 #endif

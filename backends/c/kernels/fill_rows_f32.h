@@ -4,8 +4,8 @@
 #include "common.h"
 
 /* Points rows[0..size-1] to rows first, first + dilation, ... of x, and to the row `pad` where x has no such row. */
-TINYC_INLINE void tinyc_fill_rows_f32(const float **rows, const float *x, const float *pad, int first, int size,
-                                      int dilation, int height, int row)
+TINYC_NOINLINE void tinyc_fill_rows_f32(const float **rows, const float *x, const float *pad, int first, int size,
+                                        int dilation, int height, int row)
 {
     for (int k = 0; k < size; ++k) {
         const int y = first + k * dilation;

@@ -4,7 +4,7 @@
 #include "common.h"
 
 /* Points rows[0..size-1] to rows first, first + dilation, ... of x, all of which exist. A row has `row` elements. */
-TINYC_INLINE void tinyc_rows_f32(const float **rows, const float *x, int first, int size, int dilation, int row)
+TINYC_NOINLINE void tinyc_rows_f32(const float **rows, const float *x, int first, int size, int dilation, int row)
 {
     for (int k = 0; k < size; ++k) {
         rows[k] = x + (first + k * dilation) * row;

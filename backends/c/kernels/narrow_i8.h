@@ -1,0 +1,28 @@
+#ifndef TINYC_NARROW_I8_H
+#define TINYC_NARROW_I8_H
+
+#include "common.h"
+#include "limit_i32.h"
+#include "requantise_i32.h"
+
+/* The int8 result of a sum: requantised, moved by `zero`, limited to low..high.
+ *
+ * `small` promises that the sum lies within -2^29..2^29 (both excluded) and the shift within -21..-1. Then one 32-bit
+ * high multiply has all that is needed of the product, and one addition and one shift do both roundings and the zero
+ * point. For with m = sum * multiplier / 2^30 rounded down, r = -shift and all divisions rounding down: the double high
+ * multiply's result is (m + 1) / 2; less 1 if negative, plus 2^(r-1), it is divided by 2^r. So it is (m - 2 if negative
+ * + 1 + 2^r) / 2^(r+1). Where results below zero are limited anyway, it does not matter how they are rounded.
+ */
+TINYC_INLINE int8_t tinyc_narrow_i8(int32_t sum, int32_t multiplier, int shift, int32_t zero, int32_t low,
+                                    int32_t high, int small)
+{
+    if (small) {
+        const int32_t m = (int32_t)(((int64_t)(sum * 4) * multiplier) >> 32);
+        const int32_t sign = low < zero ? (m >> 31) * 2 : 0;
+        const int32_t moved = (2 * (zero - low) + 1) * (1 << -shift) + 1;
+        return (int8_t)(tinyc_limit_i32((m + sign + moved) >> (1 - shift), 0, high - low) + low);
+    }
+    return (int8_t)tinyc_limit_i32(tinyc_requantise_i32(sum, multiplier, shift) + zero, low, high);
+}
+
+#endif

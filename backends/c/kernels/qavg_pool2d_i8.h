@@ -1,0 +1,47 @@
+#ifndef TINYC_QAVG_POOL2D_I8_H
+#define TINYC_QAVG_POOL2D_I8_H
+
+#include "common.h"
+#include "limit_i32.h"
+
+/* The mean over `count` rows and the columns from, from + dilation, ..., before `to`, for each channel, rounded half
+ * away from zero and limited.
+ */
+TINYC_INLINE void tinyc_qavg_pixel_i8(const int8_t **rows, int8_t *restrict out, int count, int from, int to,
+                                      int dilation, int channels, int low, int high)
+{
+    const int there = count * ((to - from + dilation - 1) / dilation);
+    for (int c = 0; c < channels; ++c) {
+        int32_t sum = 0;
+        for (int k = 0; k < count; ++k) {
+            for (int x = from; x < to; x += dilation) {
+                sum += rows[k][x * channels + c];
+            }
+        }
+        out[c] = (int8_t)tinyc_limit_i32((sum + (sum < 0 ? -(there / 2) : there / 2)) / there, low, high);
+    }
+}
+
+/* One output row of an average pooling from the `count` input rows that exist. Columns outside 0..width-1 take no part,
+ * nor are they counted.
+ */
+TINYC_INLINE void tinyc_qavg_pool2d_i8(const int8_t **rows, int count, int8_t *restrict out, int width, int channels,
+                                       int out_width, int kw, int stride, int dilation, int left, int low, int high)
+{
+    const int extent = (kw - 1) * dilation + 1;
+    const int border = left > 0 || (out_width - 1) * stride - left + extent > width;
+    for (int x = 0; x < out_width; ++x) {
+        const int first = x * stride - left;
+        int8_t *const to = out + x * channels;
+        if (!border || (first >= 0 && first + extent <= width)) {
+            tinyc_qavg_pixel_i8(rows, to, count, first, first + extent, dilation, channels, low, high);
+        } else {
+            /* Columns before the row are skipped in steps of the dilation. */
+            const int from = first < 0 ? first + (dilation - 1 - first) / dilation * dilation : first;
+            const int end = first + extent < width ? first + extent : width;
+            tinyc_qavg_pixel_i8(rows, to, count, from, end, dilation, channels, low, high);
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,26 @@
+#ifndef TINYC_QMEAN_I8_H
+#define TINYC_QMEAN_I8_H
+
+#include "common.h"
+#include "narrow_i8.h"
+
+/* For each of `count` images the sums over all pixels of each channel, less the zero point as often as there are
+ * pixels, requantised. `small` as in tinyc_narrow_i8.
+ */
+TINYC_INLINE void tinyc_qmean_i8(const int8_t *x, int8_t *restrict out, int count, int pixels, int channels,
+                                 int x_zero, int32_t multiplier, int shift, int zero, int low, int high, int small)
+{
+    for (int k = 0; k < count; ++k) {
+        for (int c = 0; c < channels; ++c) {
+            int32_t sum = -pixels * x_zero;
+            for (int p = 0; p < pixels; ++p) {
+                sum += x[p * channels + c];
+            }
+            out[c] = tinyc_narrow_i8(sum, multiplier, shift, zero, low, high, small);
+        }
+        x += pixels * channels;
+        out += channels;
+    }
+}
+
+#endif

@@ -1,0 +1,130 @@
+"""C for integer operators without weights: sums and products of two values, averages, tables, softmax."""
+
+from __future__ import annotations
+
+from tinyc.backends.c.calls import Literal, leaves_rows, limits, pointer, specialise
+from tinyc.backends.c.quantised import elements, small
+from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, Unit
+from tinyc.ir.op import Op
+from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QMean, QMul, QSoftmax
+from tinyc.ir.rows import Stage
+from tinyc.ir.types import DType
+
+_X, _OUT = (pointer(DType.I8), "x"), ("int8_t *", "out")
+
+
+def emit_qadd(unit: Unit, stage: Stage) -> RowCall:
+    """The sum of two values of different scales."""
+    op = stage.op
+    assert isinstance(op, QAdd)
+    literals = _literals(
+        n=elements(stage),
+        unit=1 << op.left,
+        x_zero=op.x_zero,
+        x_multiplier=op.x_multiplier,
+        x_shift=op.x_shift,
+        y_zero=op.y_zero,
+        y_multiplier=op.y_multiplier,
+        y_shift=op.y_shift,
+        multiplier=op.out_multiplier,
+        shift=op.out_shift,
+        zero=op.out_zero,
+    )
+    literals += limits(op.min, op.max, DType.I8)
+    return _elementwise(unit, op, "y", literals)
+
+
+def emit_qmul(unit: Unit, stage: Stage) -> RowCall:
+    """The product of two values, or of one and a factor for each of its channels."""
+    op = stage.op
+    assert isinstance(op, QMul)
+    repeat = op.x.type != op.y.type
+    n = op.y.type.size if repeat else elements(stage)
+    literals = _literals(
+        count=elements(stage) // n,
+        n=n,
+        repeat=int(repeat),
+        x_zero=op.x_zero,
+        y_zero=op.y_zero,
+        multiplier=op.multiplier,
+        shift=op.shift,
+        zero=op.out_zero,
+    )
+    literals += [*limits(op.min, op.max, DType.I8), ("small", str(small(255 * 255, op.shift)))]
+    return _elementwise(unit, op, "y", literals)
+
+
+def emit_lookup(unit: Unit, stage: Stage) -> RowCall:
+    """A function of one value, by table."""
+    op = stage.op
+    assert isinstance(op, Lookup)
+    return _elementwise(unit, op, "table", _literals(n=elements(stage)))
+
+
+def emit_qmean(unit: Unit, stage: Stage) -> RowCall:
+    """The mean of each channel."""
+    op = stage.op
+    assert isinstance(op, QMean)
+    count, height, width, channels = op.x.shape
+    literals = _literals(
+        count=count,
+        pixels=height * width,
+        channels=channels,
+        x_zero=op.zero,
+        multiplier=op.multiplier,
+        shift=op.shift,
+        zero=op.out_zero,
+    )
+    literals += [*limits(op.min, op.max, DType.I8), ("small", str(small(255 * height * width, op.shift)))]
+    return RowCall(specialise(unit, "qmean", "qmean", DType.I8, [_X, _OUT], literals), (Pointer(0),))
+
+
+def emit_qavg_pool(unit: Unit, stage: Stage) -> RowCall:
+    """The average of each window."""
+    op = stage.op
+    assert isinstance(op, QAvgPool2d)
+    window = stage.windows[0]
+    assert window is not None
+    clips = leaves_rows(stage, window, op.x.shape[1])
+    literals = _literals(
+        width=op.x.shape[2],
+        channels=op.x.shape[3],
+        out_width=op.type.shape[2],
+        kw=op.kernel[1],
+        stride=op.strides[1],
+        dilation=op.dilations[1],
+        left=op.pads[1],
+    )
+    count = ("int", "count") if clips else ("", f"/*count=*/{op.kernel[0]}")
+    function = specialise(
+        unit,
+        f"qavgpool{op.kernel[0]}x{op.kernel[1]}",
+        "qavg_pool2d",
+        DType.I8,
+        [("const int8_t **", "rows"), count, _OUT],
+        [*literals, *limits(op.min, op.max, DType.I8)],
+    )
+    arguments: tuple[Argument, ...] = (Rows(0), Count(0)) if clips else (Rows(0),)
+    return RowCall(function, arguments)
+
+
+def emit_qsoftmax(unit: Unit, stage: Stage) -> RowCall:
+    """Softmax over the last dimension."""
+    op = stage.op
+    assert isinstance(op, QSoftmax)
+    n = op.type.shape[-1]
+    literals = _literals(
+        count=op.type.size // n, n=n, multiplier=op.multiplier, left=op.left, diff_min=max(op.diff_min, -256)
+    )
+    return RowCall(specialise(unit, "qsoftmax", "qsoftmax", DType.I8, [_X, _OUT], literals), (Pointer(0),))
+
+
+def _literals(**values: int) -> list[Literal]:
+    return [(name, str(value)) for name, value in values.items()]
+
+
+def _elementwise(unit: Unit, op: Op, second: str, literals: list[Literal]) -> RowCall:
+    """A call of the kernel named after the operator, whose second operand is called so."""
+    parameters = [_X, (pointer(DType.I8), second), _OUT]
+    function = specialise(unit, op.mnemonic, op.mnemonic, DType.I8, parameters, literals)
+    return RowCall(function, (Pointer(0), Pointer(1)), long_rows=True)

@@ -1,0 +1,132 @@
+"""From an imported module to a row program: the passes, and quantisation where it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tinyc.backends.interpreter import observe
+from tinyc.compiler.options import Options, Samples
+from tinyc.compiler.quantised import QuantiseOptions, as_given, data, quantise
+from tinyc.ir.errors import TinycError
+from tinyc.ir.module import Module
+from tinyc.ir.rows import RowProgram
+from tinyc.passes.base import AnyPass
+from tinyc.passes.integerise import Leftover, Port, int8_inputs, int8_outputs, leftovers, pixel_input
+from tinyc.passes.manager import IR, CompareMeaning, Dump, Instrument, PassManager, PassRecord, VerifyTypes
+from tinyc.passes.pipeline import integer_passes, row_passes, tensor_passes
+from tinyc.passes.quantise import QuantisedModule
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A row program and how it came about.
+
+    Attributes:
+        program: planned.
+        records: one a pass.
+        samples: the input sets as the program takes them.
+        inputs: of inputs that are integers now, by name, what they mean.
+        outputs: the same for outputs.
+        quantised: the quantised module and its measurements; None when nothing was quantised here.
+        leftovers: operators of a quantised module that compute in float, with the reasons.
+    """
+
+    program: RowProgram
+    records: tuple[PassRecord, ...]
+    samples: Samples
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
+    quantised: QuantisedModule | None = None
+    leftovers: tuple[Leftover, ...] = ()
+
+
+def lower(module: Module, options: Options, samples: Samples, say: Say) -> Lowered:
+    """Runs the pipeline, quantising in its midst where the options say so.
+
+    Raises:
+        TinycError: bad options, or a model that cannot be compiled or quantised as asked.
+        PassVerificationError: a pass changed what the module computes.
+    """
+    run = _Runner(options, say)
+    everything = [*tensor_passes(), *integer_passes(), *options.extra_passes, *row_passes()]
+    if unknown := sorted(set(options.debug_passes) - {p.name for p in everything}):
+        known = ", ".join(dict.fromkeys(p.name for p in everything))
+        raise TinycError(f"there is no pass {', '.join(unknown)} to trace; the pipeline has {known}")
+    module = run.tensor(tensor_passes(), module, samples)
+    quantised: QuantisedModule | None = None
+    if options.quantise is not None:
+        quantised = quantise(module, options.quantise, say)
+        module = quantised.module
+    module = run.tensor(integer_passes(), module, samples)
+    left = tuple(leftovers(module))
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
+    if options.quantise is not None:
+        module, inputs, outputs = _boundary(module, options.quantise)
+        samples = given(module, samples, inputs)
+    module = run.tensor(options.extra_passes, module, samples)
+    program = run(row_passes(), module, samples)
+    assert isinstance(program, RowProgram)
+    return Lowered(program, tuple(run.records), samples, inputs, outputs, quantised, left if quantised else ())
+
+
+def quantised_module(module: Module, options: QuantiseOptions, say: Say) -> QuantisedModule:
+    """The tensor passes, verified, and quantisation, without lowering: for export."""
+    run = _Runner(Options(quantise=options), say)
+    return quantise(run.tensor(tensor_passes(), module, data(options).samples[:2]), options, say)
+
+
+def given(module: Module | RowProgram, samples: Samples, ports: Sequence[Port]) -> Samples:
+    """Float input sets as a quantised network takes them."""
+    by_name = {p.name: p for p in ports}
+    return [
+        [as_given(by_name.get(v.name), array) for v, array in zip(module.inputs, sample, strict=True)]
+        for sample in samples
+    ]
+
+
+def _boundary(module: Module, options: QuantiseOptions) -> tuple[Module, tuple[Port, ...], tuple[Port, ...]]:
+    """The module with the inputs and outputs that were asked for."""
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
+    if options.input_type == "int8":
+        module, inputs = int8_inputs(module)
+    elif options.input_type == "uint8":
+        module, port = pixel_input(module, options.normalise.mean, options.normalise.std)
+        inputs = (port,)
+    if options.output_type == "int8":
+        module, outputs = int8_outputs(module)
+    return module, inputs, outputs
+
+
+class _Runner:
+    """Runs passes with the instruments that the options ask for, and keeps the records."""
+
+    def __init__(self, options: Options, say: Say) -> None:
+        self._options, self._say = options, say
+        self._dump = Dump(options.dump_ir) if options.dump_ir is not None else None
+        self.records: list[PassRecord] = []
+
+    def __call__(self, passes: Sequence[AnyPass], ir: IR, samples: Samples) -> IR:
+        instruments: list[Instrument] = [VerifyTypes()]
+        if self._dump is not None:
+            instruments.append(self._dump)
+        if self._options.verify:
+            instruments.append(CompareMeaning(observe, samples))
+        options = self._options
+        manager = PassManager(
+            passes, instruments, lambda name: self._say(f"pass {name}"), options.debug_passes, options.trace
+        )
+        result, records = manager.run(ir)
+        self.records += records
+        return result
+
+    def tensor(self, passes: Sequence[AnyPass], module: Module, samples: Samples) -> Module:
+        """Runs passes that stay on the tensor level."""
+        result = self(passes, module, samples)
+        if not isinstance(result, Module):
+            raise TinycError("a custom pass left the tensor level; custom passes are subclasses of tinyc.passes.Pass")
+        return result

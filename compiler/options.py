@@ -1,0 +1,47 @@
+"""How to compile: the options that the library and the command line share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.ir.tensor import Array
+from tinyc.passes.base import AnyPass
+
+Layout = Literal["onnx", "nhwc"]
+Samples = Sequence[Sequence[Array]]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to compile; the command line has the same options by the same names.
+
+    Attributes:
+        target: a built-in target's name, or a TOML file.
+        name: what the generated functions, macros and files are called; from the file's name by default.
+        input_shapes: shapes for inputs whose dimensions are symbolic, by input name.
+        input_layout: "onnx" keeps the model's own layout; "nhwc" takes 4-dimensional inputs channels last.
+        verify: compare every pass before and after, and the result with onnxruntime.
+        quantise: quantise the float model to int8; None leaves it as it is.
+        extra_passes: custom passes over the tensor level, run before the lowering.
+        dump_ir: a folder for the IR after each pass.
+        debug_passes: names of passes whose rewriting is traced.
+        trace: told what those passes rewrote, and what they did not and why, one line at a time.
+        samples: input sets to verify with, in the module's order and layout; calibration data, or seeded ones, by
+            default.
+    """
+
+    target: str = "host"
+    name: str = ""
+    input_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    input_layout: Layout = "onnx"
+    verify: bool = True
+    quantise: QuantiseOptions | None = None
+    extra_passes: Sequence[AnyPass] = ()
+    dump_ir: Path | None = None
+    debug_passes: Collection[str] = ()
+    trace: Callable[[str], None] = print
+    samples: Samples | None = None

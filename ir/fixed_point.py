@@ -1,0 +1,171 @@
+"""Fixed-point arithmetic of integer inference, bit for bit as TFLite Micro and ESP-NN do it.
+
+A real factor is a 32-bit multiplier in [2^30, 2^31) and a power of two: factor = multiplier * 2^(shift - 31). Applying
+it rounds twice: a doubling high multiply, whose ties go up, then a right shift, whose ties go away from zero (Jacob et
+al. 2018, "Quantization and training of neural networks for efficient integer-arithmetic-only inference", section 2.2;
+the exact form is gemmlowp's).
+
+"Qm.n" is a 32-bit integer that stands for itself / 2^n, of m integer bits.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc.ir.errors import IRError
+from tinyc.ir.tensor import Array
+
+Int64s = NDArray[np.int64]
+INT32 = (-(2**31), 2**31 - 1)
+
+
+def to_multiplier(factor: float) -> tuple[int, int]:
+    """The multiplier and shift (-31 to 30) nearest to a factor >= 0. A factor below 2^-32 becomes zero.
+
+    Raises:
+        IRError: the factor is negative, not finite, or too large (2^30 and above).
+    """
+    if not 0.0 <= factor < 2.0**30:
+        raise IRError(f"a scale factor of {factor} is out of range (0 to 2^30)")
+    fraction, shift = math.frexp(factor)
+    multiplier = math.floor(fraction * 2**31 + 0.5)
+    if multiplier == 2**31:
+        multiplier, shift = 2**30, shift + 1
+    if shift > 30:
+        return INT32[1], 30
+    return (0, 0) if shift < -31 else (multiplier, shift)
+
+
+def high_multiply(x: Array, multiplier: Array | int) -> Int64s:
+    """x * multiplier / 2^31, rounded to the nearest, ties up, saturated to int32."""
+    product = x.astype(np.int64) * np.asarray(multiplier, np.int64)
+    return np.asarray(np.minimum((product + (1 << 30)) >> 31, INT32[1]))
+
+
+def rounding_shift(x: Array, right: Array | int) -> Int64s:
+    """x / 2^right, rounded to the nearest, ties away from zero."""
+    wide = x.astype(np.int64)
+    places = np.asarray(right, np.int64)
+    mask = (np.int64(1) << places) - 1
+    threshold = (mask >> 1) + (wide < 0)
+    return (wide >> places) + ((wide & mask) > threshold)
+
+
+def requantise(x: Array, multiplier: Array | int, shift: Array | int) -> Int64s:
+    """x * multiplier * 2^(shift - 31) with both roundings. x shifted left by a positive shift must fit int32."""
+    places = np.asarray(shift, np.int64)
+    shifted = x.astype(np.int64) << np.maximum(places, 0)
+    return rounding_shift(high_multiply(shifted, multiplier), np.maximum(-places, 0))
+
+
+def accumulator_bound(weights: Array, bias: Array, axis: int = 0) -> Int64s:
+    """The largest possible size of any partial sum of x * weight and bias, over all int8 x and every order of adding.
+
+    One bound an entry of dimension `axis` of the weights (the output channels).
+    """
+    wide = np.moveaxis(weights.astype(np.int64), axis, 0).reshape(weights.shape[axis], -1)
+    above = np.where(wide > 0, 127 * wide, -128 * wide).sum(axis=1)
+    below = np.where(wide > 0, 128 * wide, -127 * wide).sum(axis=1)
+    offset = bias.astype(np.int64)
+    return np.asarray(np.maximum(np.maximum(above, below), np.maximum(above + offset, below - offset)))
+
+
+def fits(bound: Array | int, shift: Array | int) -> bool:
+    """Whether sums of at most `bound` can be requantised with `shift` in int32: shifted left, and moved by an int8 zero
+    point afterwards, they never overflow."""
+    places = np.maximum(np.asarray(shift, np.int64), 0)
+    return bool(np.all(np.asarray(bound, np.int64) <= (INT32[1] - 128) >> places))
+
+
+SOFTMAX_LARGEST = 4095
+"""Entries that the int32 sum of exponentials (Q12.19) of a softmax can hold."""
+
+
+def softmax_scaling(scale: float) -> tuple[int, int, int]:
+    """(multiplier, left, diff_min) of a softmax over int8 values of this scale, as TFLite prepares them (beta 1).
+
+    difference * 2^left * multiplier / 2^31 is difference * scale in Q5.26; from diff_min on that stays above -32.
+
+    Raises:
+        IRError: the scale is not positive and finite.
+    """
+    if not 0.0 < scale < math.inf:
+        raise IRError(f"a scale is positive and finite, not {scale}")
+    factor = min(scale * 2.0**26, 2.0**31 - 1.0)
+    fraction, left = math.frexp(factor)
+    multiplier = math.floor(fraction * 2**31 + 0.5)
+    if multiplier == 2**31:
+        multiplier, left = 2**30, left + 1
+    if left < 0:
+        multiplier, left = multiplier >> -left, 0
+    return multiplier, left, -math.floor(31 * 2.0 ** (26 - left))
+
+
+def softmax(x: Array, multiplier: int, left: int, diff_min: int) -> Array:
+    """int8 softmax along the last dimension; results have scale 1/256 and zero point -128.
+
+    Differences to the maximum become Q5.26 by (multiplier, left), those below diff_min count for nothing. Exponentials
+    are Q0.31, their sum Q12.19.
+    """
+    difference = x.astype(np.int64) - x.max(axis=-1, keepdims=True)
+    counts = difference >= diff_min
+    scaled = high_multiply(np.where(counts, difference, 0) << left, multiplier)
+    raised = np.where(counts, exp_of_negative(scaled), 0)
+    total = rounding_shift(raised, 12).sum(axis=-1, keepdims=True)
+    # frexp's exponent is the number of bits of a positive integer.
+    headroom = 32 - np.frexp(total.astype(np.float64))[1].astype(np.int64)
+    scale = one_over_one_plus((total << headroom) - 2**31)
+    shifted = rounding_shift(high_multiply(raised, scale), 35 - headroom)
+    return np.where(counts, np.minimum(shifted - 128, 127), -128).astype(np.int8)
+
+
+def exp_of_negative(x: Array) -> Int64s:
+    """exp(x) in Q0.31 of x <= 0 in Q5.26.
+
+    x is a multiple of -1/4 and a rest in [-1/4, 0). The rest's exponential is a Taylor polynomial of degree 4 around
+    -1/8; each bit of the multiple then multiplies by exp(-2^k), k = -2 .. 4.
+    """
+    x = x.astype(np.int64)
+    quarter = 1 << 24
+    rest = (x & (quarter - 1)) - quarter
+    # Q0.31, from the middle of the interval.
+    t = (rest << 5) + (1 << 28)
+    t2 = high_multiply(t, t)
+    t3, t4 = high_multiply(t2, t), high_multiply(t2, t2)
+    cubic = high_multiply(rounding_shift(t4, 2) + t3, _q31(1 / 3))
+    polynomial = t + rounding_shift(cubic + t2, 1)
+    middle = _q31(math.exp(-1 / 8))
+    result = middle + high_multiply(polynomial, middle)
+    multiple = rest - x
+    for k in range(-2, 5):
+        factor = _q31(math.exp(-(2.0**k)))
+        result = np.where(multiple & (1 << (26 + k)), high_multiply(result, factor), result)
+    return np.where(x == 0, INT32[1], result)
+
+
+def one_over_one_plus(x: Array) -> Int64s:
+    """1 / (1 + x) in Q0.31 of x in [0, 1) in Q0.31.
+
+    Newton-Raphson division: three steps on d = (1 + x) / 2 from the best linear guess 48/17 - 32/17 * d, in Q2.29.
+    """
+    total = x.astype(np.int64) + INT32[1]
+    half = (total + 1) >> 1
+    guess = round(48 / 17 * 2**29) + high_multiply(half, round(-32 / 17 * 2**29))
+    for _ in range(3):
+        error = (1 << 29) - high_multiply(half, guess)
+        guess = guess + _shift_left(high_multiply(guess, error), 2)
+    # The inverse of d is twice what is wanted: Q2.29 read as Q1.30.
+    return _shift_left(guess, 1)
+
+
+def _q31(real: float) -> int:
+    """A real number below 1 in Q0.31."""
+    return round(real * 2**31)
+
+
+def _shift_left(x: Int64s, places: int) -> Int64s:
+    """x * 2^places, saturated to int32."""
+    return np.asarray(np.clip(x << places, *INT32))

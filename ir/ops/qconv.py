@@ -1,0 +1,198 @@
+"""Integer convolutions and dense layers: sums of int8 products, requantised.
+
+The input's zero point is folded into the bias (b - zero * sum of w) and padding holds the zero point, so the sums are
+over plain products. Each output channel has its own multiplier and shift. Sums, with the bias and shifted left, must
+fit int32: `fixed_point.accumulator_bound` and `fixed_point.fits` tell.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyc.ir.errors import IRError
+from tinyc.ir.op import Op, RowForm, Value, Window
+from tinyc.ir.ops.conv import Spatial, patches
+from tinyc.ir.ops.int8 import check_channels, check_int8, check_limits, narrow
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType, TensorType
+
+
+@dataclass(frozen=True)
+class QConvolution(Spatial):
+    """Base of both integer convolutions. `zero` is the input's zero point: what padding holds."""
+
+    w: Value
+    b: Value
+    multiplier: Value
+    shift: Value
+    strides: tuple[int, ...] = (1, 1)
+    pads: tuple[int, ...] = (0, 0, 0, 0)
+    dilations: tuple[int, ...] = (1, 1)
+    zero: int = 0
+    out_zero: int = 0
+    min: int = -128
+    max: int = 127
+
+    def geometry(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        return self.strides, self.dilations, self.pads
+
+    def out_channels(self) -> int:
+        """Channels of the result."""
+        raise NotImplementedError
+
+    def check_weights(self) -> None:
+        """Raises `IRError` when the weights do not fit the operand."""
+        raise NotImplementedError
+
+    def infer(self) -> TensorType:
+        check_int8(self.x, self.w)
+        check_limits(self.min, self.max, self.zero, self.out_zero)
+        height, width = self.output_size()
+        self.check_weights()
+        check_channels(self.out_channels(), bias=self.b, multiplier=self.multiplier, shift=self.shift)
+        return TensorType((self.x.shape[0], height, width, self.out_channels()), DType.I8)
+
+    def row_form(self) -> RowForm | None:
+        if self.x.shape[0] != 1:
+            return None
+        window = Window(self.window()[0], self.strides[0], self.dilations[0], self.pads[0])
+        return RowForm((window,) + (None,) * (len(self.operands) - 1))
+
+    def row_fill(self) -> float:
+        return float(self.zero)
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        taken = rows if self.window()[0] == 1 else self.window()[0]
+        return dataclasses.replace(
+            self,
+            x=self.x.with_rows(taken),
+            strides=(1, self.strides[1]),
+            pads=(0, self.pads[1], 0, self.pads[3]),
+            dilations=(1, self.dilations[1]),
+        )
+
+
+@dataclass(frozen=True)
+class QConv2d(QConvolution, mnemonic="qconv2d"):
+    """int8 convolution. Weights are [out_channels, kernel_height, kernel_width, in_channels / groups] (OHWI).
+
+    y = clamp(requantise(sum of x * w + b, multiplier, shift) + out_zero, min, max); outside the operand x is `zero`.
+    """
+
+    groups: int = 1
+
+    def window(self) -> tuple[int, int]:
+        return self.w.shape[1], self.w.shape[2]
+
+    def out_channels(self) -> int:
+        return self.w.shape[0]
+
+    def output_size(self) -> tuple[int, int]:
+        if self.w.type.rank != 4:
+            raise IRError(f"weights have 4 dimensions (OHWI), not {self.w.type}")
+        return super().output_size()
+
+    def check_weights(self) -> None:
+        channels = self.x.shape[3]
+        if self.groups < 1 or channels != self.w.shape[3] * self.groups or self.w.shape[0] % self.groups:
+            raise IRError(f"weights {self.w.type} do not fit {self.x.type} in {self.groups} group(s)")
+
+    def evaluate(self, *operands: Array) -> Array:
+        x, w, b, multiplier, shift = operands
+        inputs, outputs = self.w.shape[3], self.w.shape[0] // self.groups
+        # Products of int8 summed in float64 are exact below 2^53.
+        total = np.zeros(self.type.shape, np.float64)
+        weights = w.astype(np.float64)
+        for ky, kx, patch in patches(self, x.astype(np.float64), self.zero):
+            for g in range(self.groups):
+                out = slice(g * outputs, (g + 1) * outputs)
+                total[..., out] += patch[..., g * inputs : (g + 1) * inputs] @ weights[out, ky, kx].T
+        return narrow(total.astype(np.int64) + b, multiplier, shift, self.out_zero, self.min, self.max)
+
+    def macs(self) -> int:
+        return self.type.size * self.w.shape[1] * self.w.shape[2] * self.w.shape[3]
+
+
+@dataclass(frozen=True)
+class QDepthwiseConv2d(QConvolution, mnemonic="qdepthwise_conv2d"):
+    """int8 depthwise convolution. Weights are [kernel_height, kernel_width, in_channels * multiplier].
+
+    Output channel c * multiplier + m sees input channel c alone; the rest is as in `qconv2d`.
+    """
+
+    def window(self) -> tuple[int, int]:
+        return self.w.shape[0], self.w.shape[1]
+
+    def out_channels(self) -> int:
+        return self.w.shape[2]
+
+    def channel_multiplier(self) -> int:
+        """Output channels for each input channel."""
+        return self.w.shape[2] // self.x.shape[3]
+
+    def output_size(self) -> tuple[int, int]:
+        if self.w.type.rank != 3:
+            raise IRError(f"weights have 3 dimensions (HWC), not {self.w.type}")
+        return super().output_size()
+
+    def check_weights(self) -> None:
+        if self.x.shape[3] < 1 or self.w.shape[2] < 1 or self.w.shape[2] % self.x.shape[3]:
+            raise IRError(f"weights {self.w.type} have not a multiple of the {self.x.shape[3]} input channels")
+
+    def evaluate(self, *operands: Array) -> Array:
+        x, w, b, multiplier, shift = operands
+        wide = np.repeat(x.astype(np.int64), self.channel_multiplier(), axis=3)
+        total = np.zeros(self.type.shape, np.int64)
+        for ky, kx, patch in patches(self, wide, self.zero):
+            total += patch * w[ky, kx].astype(np.int64)
+        return narrow(total + b, multiplier, shift, self.out_zero, self.min, self.max)
+
+    def macs(self) -> int:
+        return self.type.size * self.w.shape[0] * self.w.shape[1]
+
+
+@dataclass(frozen=True)
+class QDense(Op, mnemonic="qdense"):
+    """int8 dense layer over the last dimension. Weights are [outputs, inputs].
+
+    y = clamp(requantise(x @ w.T + b, multiplier, shift) + out_zero, min, max).
+    """
+
+    x: Value
+    w: Value
+    b: Value
+    multiplier: Value
+    shift: Value
+    out_zero: int = 0
+    min: int = -128
+    max: int = 127
+
+    def infer(self) -> TensorType:
+        check_int8(self.x, self.w)
+        check_limits(self.min, self.max, self.out_zero)
+        if self.x.type.rank < 1 or self.w.type.rank != 2 or self.x.shape[-1] != self.w.shape[1] or 0 in self.w.shape:
+            raise IRError(f"weights {self.w.type} ([outputs, inputs]) do not fit {self.x.type}")
+        check_channels(self.w.shape[0], bias=self.b, multiplier=self.multiplier, shift=self.shift)
+        return TensorType((*self.x.shape[:-1], self.w.shape[0]), DType.I8)
+
+    def evaluate(self, *operands: Array) -> Array:
+        x, w, b, multiplier, shift = operands
+        total = (x.astype(np.float64) @ w.astype(np.float64).T).astype(np.int64) + b
+        return narrow(total, multiplier, shift, self.out_zero, self.min, self.max)
+
+    def macs(self) -> int:
+        return self.type.size * self.w.shape[1]
+
+    def runs_whole(self) -> bool:
+        return True
+
+    def row_form(self) -> RowForm | None:
+        if self.x.type.rank != 4 or self.x.shape[0] != 1:
+            return None
+        return RowForm((Window(),) + (None,) * (len(self.operands) - 1))
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        return dataclasses.replace(self, x=self.x.with_rows(rows))

@@ -1,0 +1,184 @@
+"""Integer operators that look at one element, or at one row of a softmax, at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyc.ir import fixed_point
+from tinyc.ir.errors import IRError
+from tinyc.ir.op import Op, RowForm, Value, Window
+from tinyc.ir.ops.int8 import check_factor, check_int8, check_limits, narrow
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import TensorType
+
+
+@dataclass(frozen=True)
+class QAdd(Op, mnemonic="qadd"):
+    """int8 sum of two values of one shape with different scales, as TFLite and ESP-NN compute it.
+
+    Each operand, less its zero point, is shifted left by `left` and requantised by its own (multiplier, shift); the sum
+    is requantised by (out_multiplier, out_shift), moved by out_zero and limited. All shifts are at most 0.
+    """
+
+    x: Value
+    y: Value
+    x_zero: int
+    y_zero: int
+    x_multiplier: int
+    y_multiplier: int
+    x_shift: int
+    y_shift: int
+    out_multiplier: int
+    out_shift: int
+    left: int = 20
+    out_zero: int = 0
+    min: int = -128
+    max: int = 127
+
+    def infer(self) -> TensorType:
+        check_int8(self.x, self.y)
+        check_limits(self.min, self.max, self.x_zero, self.y_zero, self.out_zero)
+        if self.x.type != self.y.type:
+            raise IRError(f"{self.x.type} and {self.y.type} differ in shape")
+        if not 0 <= self.left <= 22:
+            raise IRError(f"left is 0 to 22 (what int32 holds of a sum of two values), not {self.left}")
+        check_factor(self.x_multiplier, self.x_shift, 0, 255 << self.left)
+        check_factor(self.y_multiplier, self.y_shift, 0, 255 << self.left)
+        check_factor(self.out_multiplier, self.out_shift, 0, 510 << self.left)
+        return self.x.type
+
+    def evaluate(self, *operands: Array) -> Array:
+        x = (operands[0].astype(np.int64) - self.x_zero) << self.left
+        y = (operands[1].astype(np.int64) - self.y_zero) << self.left
+        total = fixed_point.requantise(x, self.x_multiplier, self.x_shift)
+        total = total + fixed_point.requantise(y, self.y_multiplier, self.y_shift)
+        return narrow(total, self.out_multiplier, self.out_shift, self.out_zero, self.min, self.max)
+
+    def may_overwrite(self, operand: int) -> bool:
+        return True
+
+    def runs_whole(self) -> bool:
+        return True
+
+    def row_form(self) -> RowForm | None:
+        return RowForm((Window(), Window())) if self.x.type.rank == 4 and self.x.shape[0] == 1 else None
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        return dataclasses.replace(self, x=self.x.with_rows(rows), y=self.y.with_rows(rows))
+
+
+@dataclass(frozen=True)
+class QMul(Op, mnemonic="qmul"):
+    """int8 product: requantise((x - x_zero) * (y - y_zero), multiplier, shift) + out_zero, limited.
+
+    y has the shape of x, or one entry for each entry of the last dimension of x ([1, ..., 1, C]).
+    """
+
+    x: Value
+    y: Value
+    x_zero: int
+    y_zero: int
+    multiplier: int
+    shift: int
+    out_zero: int = 0
+    min: int = -128
+    max: int = 127
+
+    def infer(self) -> TensorType:
+        check_int8(self.x, self.y)
+        check_limits(self.min, self.max, self.x_zero, self.y_zero, self.out_zero)
+        if self.x.type != self.y.type and not self.per_channel():
+            raise IRError(f"{self.y.type} is neither {self.x.type} nor one entry for each of its channels")
+        check_factor(self.multiplier, self.shift, 30, 255 * 255)
+        return self.x.type
+
+    def per_channel(self) -> bool:
+        """Whether y has one entry a channel."""
+        channels = self.x.shape[-1:]
+        return bool(channels) and self.y.type.size == channels[0] and self.y.shape[-1:] == channels
+
+    def evaluate(self, *operands: Array) -> Array:
+        x, y = (o.astype(np.int64) for o in operands)
+        if self.x.type != self.y.type:
+            y = y.reshape(-1)
+        product = (x - self.x_zero) * (y - self.y_zero)
+        return narrow(product, self.multiplier, self.shift, self.out_zero, self.min, self.max)
+
+    def may_overwrite(self, operand: int) -> bool:
+        return self.operands[operand].type == self.type
+
+    def runs_whole(self) -> bool:
+        return True
+
+    def row_form(self) -> RowForm | None:
+        if self.x.type.rank != 4 or self.x.shape[0] != 1:
+            return None
+        return RowForm((Window(), Window() if self.x.type == self.y.type else None))
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        y = self.y.with_rows(rows) if self.x.type == self.y.type else self.y
+        return dataclasses.replace(self, x=self.x.with_rows(rows), y=y)
+
+
+@dataclass(frozen=True)
+class Lookup(Op, mnemonic="lookup"):
+    """An elementwise function of an int8 value by table: y = table[x + 128]. The table has 256 int8 entries."""
+
+    x: Value
+    table: Value
+
+    def infer(self) -> TensorType:
+        check_int8(self.x, self.table)
+        if self.table.shape != (256,):
+            raise IRError(f"a table has 256 entries, not {self.table.type}")
+        return self.x.type
+
+    def evaluate(self, *operands: Array) -> Array:
+        return operands[1][operands[0].astype(np.int64) + 128]
+
+    def may_overwrite(self, operand: int) -> bool:
+        return operand == 0
+
+    def runs_whole(self) -> bool:
+        return True
+
+    def row_form(self) -> RowForm | None:
+        return RowForm((Window(), None)) if self.x.type.rank == 4 and self.x.shape[0] == 1 else None
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        return dataclasses.replace(self, x=self.x.with_rows(rows))
+
+
+@dataclass(frozen=True)
+class QSoftmax(Op, mnemonic="qsoftmax"):
+    """int8 softmax along the last dimension, as TFLite and ESP-NN compute it. The result has scale 1/256 and zero -128.
+
+    (multiplier, left) scale the difference to the maximum to Q5.26; differences below diff_min count as zero.
+    """
+
+    x: Value
+    multiplier: int
+    left: int
+    diff_min: int
+
+    def infer(self) -> TensorType:
+        check_int8(self.x)
+        if self.x.type.rank < 1 or not 1 <= self.x.shape[-1] <= fixed_point.SOFTMAX_LARGEST:
+            raise IRError(f"takes a last dimension of 1 to {fixed_point.SOFTMAX_LARGEST}, not {self.x.type}")
+        if not 0 <= self.multiplier <= fixed_point.INT32[1] or not 0 <= self.left <= 31 or self.diff_min > 0:
+            raise IRError("takes a multiplier of 0 to 2^31 - 1, a left shift of 0 to 31, and a diff_min of at most 0")
+        if min(255, -self.diff_min) << self.left > 2**31:
+            raise IRError(f"a difference of {self.diff_min} shifted left by {self.left} does not fit int32")
+        return self.x.type
+
+    def evaluate(self, *operands: Array) -> Array:
+        return fixed_point.softmax(operands[0], self.multiplier, self.left, self.diff_min)
+
+    def may_overwrite(self, operand: int) -> bool:
+        return True
+
+    def runs_whole(self) -> bool:
+        return True

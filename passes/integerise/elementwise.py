@@ -1,0 +1,173 @@
+"""Sums, differences and products of two values, and scales and shifts of channels."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinyc.ir.module import Node
+from tinyc.ir.op import Op, Value
+from tinyc.ir.ops import Add, Broadcast, Div, Lookup, Mul, QAdd, QDepthwiseConv2d, QMul, Reshape, Sub
+from tinyc.ir.ops.elementwise import Binary
+from tinyc.ir.tensor import Array
+from tinyc.passes.integerise.layers import Weights, numbers_of
+from tinyc.passes.integerise.patterns import (
+    Activation,
+    Match,
+    activation,
+    before_quantize,
+    float_operand,
+    real_constant,
+)
+from tinyc.passes.integerise.scales import INT8, multiplier
+from tinyc.passes.rewrite import Replaced, Rewriter, Skip
+
+LEFT = 20
+"""Bits that the operands of a sum are shifted left by before they are scaled, as in TFLite."""
+WIDEST = 255
+"""The largest distance of an int8 value from its zero point."""
+
+
+def _operands(op: Binary, rewriter: Rewriter) -> tuple[Activation, Activation] | Skip:
+    found = [activation(v, rewriter) for v in (op.x, op.y)]
+    x, y = found
+    if x is None or y is None:
+        return float_operand(op.x if x is None else op.y)
+    return x, y
+
+
+def _spread(value: Value, shape: tuple[int, ...], rewriter: Rewriter) -> Value:
+    """A value broadcast to a shape."""
+    return value if value.shape == shape else rewriter.add(Broadcast(value, shape))
+
+
+def add(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+    """Compute a sum or difference on integers."""
+    match = before_quantize(node, rewriter, Binary)
+    if not isinstance(match, Match):
+        return match
+    op = match.op
+    if not isinstance(op, (Add, Sub)):
+        return None
+    operands = _operands(op, rewriter)
+    if isinstance(operands, Skip):
+        return operands
+    x, y = operands
+    # TFLite's parameters (reference_ops::Add): both operands in units of twice the coarser scale.
+    unit = 2 * max(x.scale.scale, y.scale.scale)
+    factors = (x.scale.scale / unit, y.scale.scale / unit, unit / (2**LEFT * match.out.scale))
+    pairs = [multiplier(factor, 1) for factor in factors]  # without a left shift, all integers fit
+    for pair in pairs:
+        if isinstance(pair, Skip):
+            return pair
+        if pair[1] > 0:
+            return Skip(f"the scale of the result, {match.out.scale:.4g}, is too fine for the operands'")
+    (xm, xs), (ym, ys), (om, os) = (p for p in pairs if not isinstance(p, Skip))
+    shape = op.type.shape
+    y_value, y_zero = y.value, y.scale.zero
+    if isinstance(op, Sub):
+        # -1 - q is a permutation of int8, and stands for the negated value with the zero point -1 - zero.
+        y_value = rewriter.add(Lookup(y_value, rewriter.constant_value(INT8[::-1].copy(), "complement")))
+        y_zero = -1 - y_zero
+    made = QAdd(
+        _spread(x.value, shape, rewriter),
+        _spread(y_value, shape, rewriter),
+        x_zero=x.scale.zero,
+        y_zero=y_zero,
+        x_multiplier=xm,
+        y_multiplier=ym,
+        x_shift=xs,
+        y_shift=ys,
+        out_multiplier=om,
+        out_shift=os,
+        left=LEFT,
+        out_zero=match.out.zero,
+        min=match.low,
+        max=match.high,
+    )
+    return Replaced(made, match.absorbed)
+
+
+def multiply(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+    """Compute a product on integers."""
+    match = before_quantize(node, rewriter, Mul)
+    if not isinstance(match, Match):
+        return match
+    operands = _operands(match.op, rewriter)
+    if isinstance(operands, Skip):
+        return operands
+    x, y = operands
+    pair = multiplier(x.scale.scale * y.scale.scale / match.out.scale, WIDEST * WIDEST)
+    if isinstance(pair, Skip):
+        return pair
+    shape = match.op.type.shape
+
+    def per_channel(operand: Activation) -> bool:
+        own = operand.value.type
+        return bool(shape) and own.size == shape[-1] and own.shape[-1:] == shape[-1:]
+
+    if x.value.shape != shape and (y.value.shape == shape or per_channel(x)):
+        x, y = y, x
+    made = QMul(
+        _spread(x.value, shape, rewriter),
+        y.value if per_channel(y) else _spread(y.value, shape, rewriter),
+        x_zero=x.scale.zero,
+        y_zero=y.scale.zero,
+        multiplier=pair[0],
+        shift=pair[1],
+        out_zero=match.out.zero,
+        min=match.low,
+        max=match.high,
+    )
+    return Replaced(made, match.absorbed)
+
+
+def scale_channels(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+    """Compute a scale or shift of channels by constants as a depthwise convolution of one element."""
+    match = before_quantize(node, rewriter, Binary)
+    if not isinstance(match, Match):
+        return match
+    for value, other, swapped in ((match.op.x, match.op.y, False), (match.op.y, match.op.x, True)):
+        numbers, x = real_constant(other, rewriter), activation(value, rewriter)
+        if numbers is None or x is None or value.shape != match.op.type.shape or not value.shape:
+            continue
+        channels = value.shape[-1]
+        if numbers.size != channels or numbers.shape[-1:] != (channels,):
+            return Skip(f"{other} {other.type} is neither one number nor one for each channel")
+        affine = _affine(match.op, numbers.reshape(-1), swapped)
+        if affine is None:
+            return None
+        return _depthwise(match, x, *affine, rewriter)
+    return None
+
+
+def _affine(op: Op, numbers: Array, swapped: bool) -> tuple[Array, Array] | None:
+    """a and b of a * x + b, one of each a channel."""
+    ones, zeros = np.ones_like(numbers), np.zeros_like(numbers)
+    if isinstance(op, Add):
+        return ones, numbers
+    if isinstance(op, Sub):
+        return (-ones, numbers) if swapped else (ones, -numbers)
+    if isinstance(op, Mul):
+        return numbers, zeros
+    if isinstance(op, Div) and not swapped and numbers.all():
+        return 1.0 / numbers, zeros
+    return None
+
+
+def _depthwise(match: Match[Binary], x: Activation, a: Array, b: Array, rewriter: Rewriter) -> Replaced | Skip:
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return Skip("a number of its channels is not finite")
+    # The largest weights leave the finest unit for the shift.
+    integers = (127 * np.sign(a)).astype(np.int8).reshape(1, 1, -1)
+    weights = Weights(integers, np.where(a == 0, 1.0, np.abs(a) / 127), axis=2)
+    numbers = numbers_of(x.scale, weights, b, match.out, rewriter)
+    if isinstance(numbers, Skip):
+        return numbers
+    shape = x.value.shape
+    image = shape if len(shape) == 4 else (1, 1, math.prod(shape[:-1]), shape[-1])
+    value = x.value if image == shape else rewriter.add(Reshape(x.value, image))
+    operands = (value, weights.add(rewriter), *numbers.add(rewriter))
+    made: Op = QDepthwiseConv2d(*operands, zero=x.scale.zero, out_zero=match.out.zero, min=match.low, max=match.high)
+    return Replaced(made if image == shape else Reshape(rewriter.add(made), shape), match.absorbed)

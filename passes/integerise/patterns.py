@@ -1,0 +1,114 @@
+"""What the rules look for: float operators between dequantize and quantize."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Generic
+
+import numpy as np
+
+from tinyc.ir.module import Node
+from tinyc.ir.op import Op, OpT, Value
+from tinyc.ir.ops import Clamp, Dequantize, Quantize
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
+from tinyc.passes.facts import intersect
+from tinyc.passes.integerise.scales import Scale
+from tinyc.passes.rewrite import Rewriter, Skip
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A float value that is the dequantize of an int8 value with one scale."""
+
+    value: Value
+    scale: Scale
+    node: Node
+
+
+def activation(value: Value, rewriter: Rewriter) -> Activation | None:
+    """The int8 value behind a float value, if that is what it comes from."""
+    node = rewriter.producer(value)
+    if node is None or not isinstance(node.op, Dequantize) or not node.op.whole() or node.op.x.dtype is not DType.I8:
+        return None
+    return Activation(node.op.x, Scale.of(node.op), node)
+
+
+def real_constant(value: Value | None, rewriter: Rewriter) -> Array | None:
+    """The numbers, in float64, of a constant or of the dequantize of one; else None."""
+    node = rewriter.producer(value)
+    op = node.op if node is not None else None
+    if isinstance(op, Dequantize) and (integers := rewriter.constant(op.x)) is not None:
+        scale, zero = along(op, op.scale), along(op, op.zero)
+        return np.asarray((integers.astype(np.float64) - zero) * scale.astype(np.float32).astype(np.float64))
+    array = rewriter.constant(value)
+    return array.astype(np.float64) if array is not None and array.dtype == np.float32 else None
+
+
+def along(op: Dequantize, numbers: tuple[float, ...] | tuple[int, ...]) -> Array:
+    """Scales or zero points of a dequantize, in float64, shaped to broadcast with its operand."""
+    shape = [1] * op.x.type.rank
+    if not op.whole():
+        shape[op.axis] = len(numbers)
+    return np.array(numbers, np.float64).reshape(shape)
+
+
+@dataclass(frozen=True)
+class Match(Generic[OpT]):
+    """A float operator whose result is quantized and not needed otherwise, perhaps through clamps."""
+
+    op: OpT
+    out: Scale
+    low: int
+    """The clamps' limits, as int8."""
+    high: int
+    absorbed: tuple[Node, ...]
+    """The operator's node, then the clamps'."""
+
+    def limits(self, low: float, high: float) -> tuple[int, int]:
+        """The int8 limits of the operator's own limits and then the clamps'."""
+        own = self.out.limits(low, high)
+        least, most = intersect(*own, self.low, self.high)
+        return int(least), int(most)
+
+
+def before_quantize(node: Node, rewriter: Rewriter, kind: type[OpT]) -> Match[OpT] | Skip | None:
+    """The operator of a kind whose result `node` quantizes. A Skip if something else needs its result too."""
+    if not isinstance(node.op, Quantize) or node.op.to is not DType.I8:
+        return None
+    low, high = -math.inf, math.inf
+    clamps: tuple[Node, ...] = ()
+    shared = ""
+    value = node.op.x
+    while (found := rewriter.producer(value)) is not None:
+        shared = shared or ("" if only_quantized(value, rewriter) else str(value))
+        if isinstance(found.op, kind):
+            break
+        if not isinstance(found.op, Clamp):
+            return None
+        low, high = intersect(found.op.min, found.op.max, low, high)
+        clamps = (found, *clamps)
+        value = found.op.x
+    if found is None or not isinstance(found.op, kind):
+        return None
+    if shared:
+        return Skip(f"{shared} is needed in float as well")
+    out = Scale.of(node.op)
+    return Match(found.op, out, *out.limits(low, high), (found, *clamps))
+
+
+def only_quantized(value: Value, rewriter: Rewriter) -> bool:
+    """Whether nothing needs a value in float. With several scales, an integer operator computes it for each."""
+    users = rewriter.users(value)
+    quantized = all(isinstance(u.op, Quantize) for u in users) and rewriter.uses(value) <= len(users)
+    return quantized or rewriter.uses(value) == 1
+
+
+def float_operand(value: Value) -> Skip:
+    """The reason to leave an operator alone whose operand is not an int8 value."""
+    return Skip(f"its operand {value} is not a dequantized int8 value")
+
+
+Made = Op | Skip
+"""What a rule makes of a match."""

@@ -1,0 +1,116 @@
+"""Averages, means and softmax."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinyc.ir import fixed_point
+from tinyc.ir.errors import IRError
+from tinyc.ir.module import Node
+from tinyc.ir.op import Value
+from tinyc.ir.ops import AvgPool2d, Pad, QAvgPool2d, QDepthwiseConv2d, QMean, QSoftmax, ReduceMean, Reshape, Softmax
+from tinyc.passes.integerise.elementwise import WIDEST
+from tinyc.passes.integerise.layers import Weights, numbers_of
+from tinyc.passes.integerise.patterns import Activation, Match, activation, before_quantize, float_operand
+from tinyc.passes.integerise.scales import Scale, multiplier
+from tinyc.passes.integerise.tables import rescaled
+from tinyc.passes.rewrite import Replaced, Rewriter, Skip
+
+PROBABILITY = Scale(1 / 256, -128)
+"""The scale of an integer softmax."""
+
+
+def average_pool(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+    """Compute an average pooling on integers."""
+    match = before_quantize(node, rewriter, AvgPool2d)
+    if not isinstance(match, Match):
+        return match
+    op = match.op
+    x = activation(op.x, rewriter)
+    if x is None:
+        return float_operand(op.x)
+    top, left, bottom, right = op.pads
+    clips = any(op.pads) and not op.count_pads
+    if x.scale != match.out and not clips:
+        return _equal_weights(match, x, rewriter)
+    if x.scale.scale > match.out.scale:
+        return Skip("averages rounded at the operand's scale would be coarser than the result's")
+    value, pads = x.value, op.pads
+    if any(pads) and op.count_pads:
+        value = rewriter.add(Pad(value, (0, top, left, 0), (0, bottom, right, 0), (), float(x.scale.zero)))
+        pads = (0, 0, 0, 0)
+    if x.scale == match.out:
+        made = QAvgPool2d(value, op.kernel, op.strides, pads, op.dilations, match.low, match.high)
+        return Replaced(made, match.absorbed)
+    pooled = rewriter.add(QAvgPool2d(value, op.kernel, op.strides, pads, op.dilations))
+    return Replaced(rescaled(pooled, x.scale, match.out, rewriter, match.low, match.high), match.absorbed)
+
+
+def _equal_weights(match: Match[AvgPool2d], x: Activation, rewriter: Rewriter) -> Replaced | Skip:
+    """The average to another scale: the mean of all rows and columns, or a depthwise convolution of equal weights."""
+    op = match.op
+    if op.kernel == x.value.shape[1:3] and not any(op.pads):
+        return _mean(match, x, x.value, op.type.shape, rewriter)
+    # Large weights make large sums, which the first of the two roundings hardly touches.
+    integers = np.full((*op.kernel, x.value.shape[3]), 127, np.int8)
+    weights = Weights(integers, np.full(x.value.shape[3], 1 / (127 * math.prod(op.kernel))), axis=2)
+    numbers = numbers_of(x.scale, weights, None, match.out, rewriter)
+    if isinstance(numbers, Skip):
+        return numbers
+    operands = (x.value, weights.add(rewriter), *numbers.add(rewriter))
+    made = QDepthwiseConv2d(
+        *operands, op.strides, op.pads, op.dilations, x.scale.zero, match.out.zero, match.low, match.high
+    )
+    return Replaced(made, match.absorbed)
+
+
+def mean(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+    """Compute a mean over rows and columns on integers."""
+    match = before_quantize(node, rewriter, ReduceMean)
+    if not isinstance(match, Match):
+        return match
+    op = match.op
+    x = activation(op.x, rewriter)
+    if x is None:
+        return float_operand(op.x)
+    if not op.axes:
+        return Skip("it is a mean over no dimension")
+    shape, first, last = x.value.shape, op.axes[0], op.axes[-1]
+    if math.prod(shape[:first]) != 1 or last - first + 1 != len(op.axes):
+        return Skip(f"a mean over dimensions {list(op.axes)} of {x.value.type} is not one over rows and columns")
+    inner = shape[first : last + 1]
+    height, width = inner if len(inner) == 2 else (1, math.prod(inner))
+    image = (1, height, width, math.prod(shape[last + 1 :]))
+    value = x.value if image == shape else rewriter.add(Reshape(x.value, image))
+    return _mean(match, x, value, op.type.shape, rewriter)
+
+
+def _mean(
+    match: Match[AvgPool2d] | Match[ReduceMean], x: Activation, image: Value, shape: tuple[int, ...], rewriter: Rewriter
+) -> Replaced | Skip:
+    count = image.shape[1] * image.shape[2]
+    pair = multiplier(x.scale.scale / (count * match.out.scale), WIDEST * count)
+    if isinstance(pair, Skip):
+        return pair
+    made = QMean(image, x.scale.zero, *pair, match.out.zero, match.low, match.high)
+    return Replaced(made if made.type.shape == shape else Reshape(rewriter.add(made), shape), match.absorbed)
+
+
+def softmax(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+    """Compute a softmax on integers."""
+    match = before_quantize(node, rewriter, Softmax)
+    if not isinstance(match, Match):
+        return match
+    x = activation(match.op.x, rewriter)
+    if x is None:
+        return float_operand(match.op.x)
+    try:
+        made = QSoftmax(x.value, *fixed_point.softmax_scaling(x.scale.scale))
+    except IRError as error:
+        return Skip(error.message)
+    if match.out == PROBABILITY and (match.low, match.high) == (-128, 127):
+        return Replaced(made, match.absorbed)
+    value = rewriter.add(made)
+    return Replaced(rescaled(value, PROBABILITY, match.out, rewriter, match.low, match.high), match.absorbed)

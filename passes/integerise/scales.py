@@ -1,0 +1,89 @@
+"""Scales: what an integer stands for, and the numbers that integer operators make of it.
+
+What decides a number here (multipliers, biases) is computed in float64. What `quantize` and `dequantize` compute in
+float32 is computed by their own meaning, so a table or a limit is bit for bit what they give.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyc.ir import expr, fixed_point
+from tinyc.ir.errors import IRError
+from tinyc.ir.op import Value
+from tinyc.ir.ops import Clamp, Dequantize, Quantize
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType, TensorType
+from tinyc.passes.rewrite import Skip
+
+INT8 = np.arange(-128, 128).astype(np.int8)
+"""All int8 values, in order: what a table is made from."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A real value is scale * (integer - zero)."""
+
+    scale: float
+    zero: int
+
+    @staticmethod
+    def of(op: Quantize | Dequantize) -> Scale:
+        """The parameters of a conversion; the scale is the float32 that the conversion uses."""
+        scale, zero = (op.scale, op.zero) if isinstance(op, Quantize) else (op.scale[0], op.zero[0])
+        return Scale(float(np.float32(scale)), zero)
+
+    def quantize(self, x: Value) -> Quantize:
+        """The conversion of a float to int8."""
+        return Quantize(x, self.scale, self.zero)
+
+    def dequantize(self, x: Value) -> Dequantize:
+        """The conversion of an integer to float."""
+        return Dequantize(x, (self.scale,), (self.zero,))
+
+    def quantized(self, real: Array) -> Array:
+        """int8 values of float32 numbers, as `quantize` gives them."""
+        op = self.quantize(Value("x", TensorType((), DType.F32)))
+        return expr.evaluate(op.expression(), [real.astype(np.float32)])
+
+    def dequantized(self, integers: Array) -> Array:
+        """float32 numbers of int8 values, as `dequantize` gives them."""
+        op = self.dequantize(Value("x", TensorType((), DType.I8)))
+        return expr.evaluate(op.expression(), [integers])
+
+    def integer(self, real: float) -> int:
+        """The int8 value of a number, infinite ones too."""
+        return int(self.quantized(np.asarray(real))[()])
+
+    def exactly(self, real: float) -> int | None:
+        """The int8 value that stands for exactly this number, None if there is none."""
+        near = self.integer(real)
+        return near if self.dequantized(np.asarray(near, np.int8))[()] == np.float32(real) else None
+
+    def limits(self, low: float, high: float) -> tuple[int, int]:
+        """The int8 limits that do what limiting to low..high before quantizing does: quantizing is monotone."""
+        return self.integer(low), self.integer(high)
+
+
+def multiplier(factor: float, bound: int) -> tuple[int, int] | Skip:
+    """Multiplier and shift of a scale factor, for integers of at most `bound`."""
+    try:
+        found = fixed_point.to_multiplier(factor)
+    except IRError as error:
+        return Skip(error.message)
+    if not fixed_point.fits(bound, found[1]):
+        return Skip(f"integers up to {bound} times {factor:.4g} do not fit int32")
+    return found
+
+
+def clip_of(x: Value, table: Array) -> Clamp | Value | None:
+    """The clamp that a table over all int8 values amounts to, or `x` where it changes nothing; else None."""
+    low, high = int(table[0]), int(table[-1])
+    if low > high or not np.array_equal(table, np.clip(INT8, low, high)):
+        return None
+    if (low, high) == (-128, 127):
+        return x
+    return Clamp(x, -math.inf if low == -128 else float(low), math.inf if high == 127 else float(high))

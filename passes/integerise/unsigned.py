@@ -1,0 +1,79 @@
+"""uint8 becomes int8: q - 128 with the zero point zero - 128 stands for the same real value.
+
+The two conversions wrap around, which makes them exact in both directions: 128 added to the byte, read as the other
+type. They stay where a uint8 value is the module's own, and cancel everywhere else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from tinyc.ir.module import Node
+from tinyc.ir.op import Value
+from tinyc.ir.ops import Add, Cast, Dequantize, Pad, Quantize
+from tinyc.ir.types import DType
+from tinyc.passes.facts import uniform
+from tinyc.passes.integerise.movement import taken
+from tinyc.passes.rewrite import Replaced, Rewriter, Skip
+
+
+def to_unsigned(value: Value, rewriter: Rewriter) -> Add:
+    """The uint8 value of an int8 value, 128 larger."""
+    return Add(rewriter.add(Cast(value, DType.U8)), rewriter.constant_value(np.asarray(128, np.uint8), "offset"))
+
+
+def to_signed(value: Value, rewriter: Rewriter) -> Add:
+    """The int8 value of a uint8 value, 128 smaller."""
+    return Add(rewriter.add(Cast(value, DType.I8)), rewriter.constant_value(np.asarray(-128, np.int8), "offset"))
+
+
+def signed(value: Value, rewriter: Rewriter) -> Value | None:
+    """The int8 value that a uint8 value has been made of, or a constant of the same meaning; else None."""
+    constant = rewriter.constant(value)
+    if constant is not None:
+        return rewriter.constant_value((constant.astype(np.int16) - 128).astype(np.int8), value.name)
+    node = rewriter.producer(value)
+    if value.dtype is not DType.U8 or node is None or not isinstance(node.op, Add):
+        return None
+    cast = rewriter.producer(node.op.x)
+    if cast is None or not isinstance(cast.op, Cast) or cast.op.x.dtype is not DType.I8:
+        return None
+    return cast.op.x if uniform(rewriter.constant(node.op.y)) == 128.0 else None
+
+
+def quantize_to_int8(node: Node, rewriter: Rewriter) -> Replaced | None:
+    """Quantize to int8 instead of uint8."""
+    op = node.op
+    if not isinstance(op, Quantize) or op.to is not DType.U8:
+        return None
+    value = rewriter.add(dataclasses.replace(op, zero=op.zero - 128, to=DType.I8))
+    return Replaced(to_unsigned(value, rewriter))
+
+
+def dequantize_from_int8(node: Node, rewriter: Rewriter) -> Replaced | None:
+    """Dequantize from int8 instead of uint8."""
+    op = node.op
+    if not isinstance(op, Dequantize) or op.x.dtype is not DType.U8 or not op.whole():
+        return None
+    value = signed(op.x, rewriter) or rewriter.add(to_signed(op.x, rewriter))
+    return Replaced(dataclasses.replace(op, x=value, zero=(op.zero[0] - 128,)))
+
+
+def move_as_int8(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+    """Move int8 values instead of uint8 values."""
+    op = node.op
+    values = taken(op)
+    if not values or any(v.dtype is not DType.U8 for v in values):
+        return None
+    if all(rewriter.constant(v) is not None for v in values):
+        return None
+    found = {v: signed(v, rewriter) for v in values}
+    known = {v: s for v, s in found.items() if s is not None}
+    if len(known) < len(found):
+        return None
+    new = op.replace_operands(known)
+    if isinstance(new, Pad):
+        new = dataclasses.replace(new, value=new.value - 128)
+    return Replaced(to_unsigned(rewriter.add(new), rewriter))

@@ -1,0 +1,186 @@
+"""Bias correction: the mean error that quantisation causes at a layer's result is taken out of the layer's bias.
+
+Nagel et al., "Data-free quantization through weight equalization and bias correction" (ICCV 2019), section 4.2, in the
+empirical form of their appendix D: layer by layer, with the layers before corrected already, the mean over calibration
+data of (float - quantised) of each channel, before the activation, is added to the bias.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyc.ir.module import Module, Node
+from tinyc.ir.op import Value
+from tinyc.ir.ops import Clamp, Constant, Dense
+from tinyc.ir.ops.conv import Convolution
+from tinyc.ir.ops.quantise import Dequantize
+from tinyc.ir.tensor import Array, Tensor
+from tinyc.passes.base import Pass
+from tinyc.passes.quantise.calibrate import Progress, Run, Samples
+from tinyc.passes.quantise.ranges import quantise_bias
+from tinyc.passes.quantise.report import quantised_results
+from tinyc.passes.rewrite import remove_dead
+
+BEFORE = "_unlimited"
+"""What a layer's result without its limits is called while it is measured."""
+
+
+@dataclass(frozen=True)
+class CorrectBias(Pass, name="correct-bias"):
+    """Takes the mean error of every quantised layer out of its bias.
+
+    Fields:
+        float_module: the module before `quantise`.
+        samples: calibration inputs. One tensor of each is kept at a time, while layer after layer is computed for all.
+        run: the interpreter.
+    """
+
+    float_module: Module
+    samples: Samples
+    run_module: Run
+    progress: Progress | None = None
+
+    def run(self, module: Module) -> Module:
+        layers = {
+            node.result: name
+            for name, (node, _) in quantised_results(self.float_module, module).items()
+            if isinstance(node.op, (Convolution, Dense)) and _scales(module, node) is not None
+        }
+        if not layers:
+            return module
+        means = self._float_means(set(layers.values()))
+        biases = _Lockstep(_unlimited(module, {v.name for v in layers}), self.samples, self.run_module)
+        new: dict[Value, Array] = {}
+        for number, (value, name) in enumerate(layers.items()):
+            node = module.producer[value]
+            scales = _scales(module, node)
+            assert scales is not None
+            old = _bias(module, node)
+            quantised = biases.advance(value.name + BEFORE)
+            new[value] = quantise_bias(old + (means[name] - quantised), scales)
+            biases.shift(new[value] * scales - old)
+            if self.progress is not None:
+                self.progress("correct biases", number + 1, len(layers))
+        return _with_biases(module, new)
+
+    def _float_means(self, names: set[str]) -> Mapping[str, Array]:
+        module = _unlimited(self.float_module, names)
+        totals: dict[str, Array] = {}
+        sizes: dict[str, int] = {}
+
+        def watch(value: Value, array: Array) -> None:
+            name = value.name.removesuffix(BEFORE)
+            if value.name.endswith(BEFORE) and name in names:
+                flat = array.reshape(-1, array.shape[-1]).astype(np.float64)
+                totals[name] = totals.get(name, 0.0) + flat.sum(axis=0)
+                sizes[name] = sizes.get(name, 0) + len(flat)
+
+        for inputs in self.samples:
+            self.run_module(module, inputs, watch)
+        return {name: total / sizes[name] for name, total in totals.items()}
+
+
+class _Lockstep:
+    """Runs a module for all samples at once, up to one value after another."""
+
+    def __init__(self, module: Module, samples: Samples, run: Run) -> None:
+        self._module, self._run = module, run
+        self._known: list[dict[Value, Array]] = [dict(zip(module.inputs, s, strict=True)) for s in samples]
+        self._done = 0
+        self._at = module.nodes[0].result
+
+    def advance(self, name: str) -> Array:
+        """Computes up to the value of this name; its mean over samples, for each channel."""
+        nodes = self._module.nodes
+        end = next(k for k in range(self._done, len(nodes)) if nodes[k].result.name == name) + 1
+        part = nodes[self._done : end]
+        self._at = part[-1].result
+        later = {v for n in nodes[end:] for v in n.op.operands} | {self._at}
+        made = {n.result for n in part}
+        taken = dict.fromkeys(v for n in part for v in n.op.operands if v not in made)
+        outputs = tuple(v for v in made if v in later)
+        segment = Module(self._module.name, tuple(taken), part, outputs)
+        total: Array = np.zeros(self._at.shape[-1])
+        for known in self._known:
+            results = self._run(segment, [known[v] for v in taken])
+            known.update(zip(outputs, results, strict=True))
+            for value in [v for v in known if v not in later]:
+                del known[value]
+            total = total + known[self._at].reshape(-1, self._at.shape[-1]).mean(axis=0, dtype=np.float64)
+        self._done = end
+        return total / len(self._known)
+
+    def shift(self, change: Array) -> None:
+        """Adds to each channel of the value last computed."""
+        for known in self._known:
+            known[self._at] = (known[self._at] + change).astype(np.float32)
+
+
+def _unlimited(module: Module, names: set[str]) -> Module:
+    """The module with the limits of these layers as operators of their own."""
+    nodes: list[Node] = []
+    for node in module.nodes:
+        op = node.op
+        if node.result.name in names and isinstance(op, (Convolution, Dense)):
+            free = Value(node.result.name + BEFORE, node.result.type)
+            nodes.append(Node(free, dataclasses.replace(op, min=-math.inf, max=math.inf), node.loc))
+            op = Clamp(free, op.min, op.max)
+        nodes.append(Node(node.result, op, node.loc))
+    return Module(module.name, module.inputs, tuple(nodes), module.outputs)
+
+
+def _scales(module: Module, node: Node) -> Array | None:
+    """The scales of a layer's int32 sums; None where operand or weights are not dequantised, or weights asymmetric."""
+    found = [module.producer.get(v) for v in node.op.operands[:2]]
+    ops = [n.op for n in found if n is not None and isinstance(n.op, Dequantize)]
+    if len(ops) != 2 or not ops[0].whole() or any(ops[1].zero):
+        return None
+    channels = node.result.shape[-1]
+    return np.broadcast_to(np.float64(ops[0].scale[0]) * np.array(ops[1].scale, np.float64), (channels,))
+
+
+def _bias(module: Module, node: Node) -> Array:
+    """The bias as the quantised layer has it, in real numbers."""
+    if len(node.op.operands) < 3:
+        return np.zeros(node.result.shape[-1])
+    made = module.producer[node.op.operands[2]]
+    if not isinstance(made.op, Dequantize):
+        array = module.constant(made.result)
+        assert array is not None
+        return array.astype(np.float64)
+    q = module.constant(made.op.x)
+    assert q is not None
+    return np.asarray(q.astype(np.float64) * np.array(made.op.scale, np.float64))
+
+
+def _with_biases(module: Module, biases: Mapping[Value, Array]) -> Module:
+    """The module with these int32 biases."""
+    nodes: list[Node] = []
+    taken = {n.result.name for n in module.nodes} | {v.name for v in module.inputs}
+    for node in module.nodes:
+        op = node.op
+        if node.result in biases:
+            scales = _scales(module, node)
+            assert scales is not None
+            assert isinstance(op, (Convolution, Dense))
+            q = _constant(nodes, taken, f"{node.result.name}_bias_q", Constant(Tensor(biases[node.result])), node.loc)
+            scaled = Dequantize(q, tuple(float(s) for s in scales), (0,) * len(scales), 0)
+            op = dataclasses.replace(op, b=_constant(nodes, taken, f"{node.result.name}_bias", scaled, node.loc))
+        nodes.append(Node(node.result, op, node.loc))
+    return remove_dead(Module(module.name, module.inputs, tuple(nodes), module.outputs))
+
+
+def _constant(nodes: list[Node], taken: set[str], hint: str, op: Constant | Dequantize, loc: str) -> Value:
+    name, number = hint, 0
+    while name in taken:
+        number += 1
+        name = f"{hint}_{number}"
+    taken.add(name)
+    value = Value(name, op.type)
+    nodes.append(Node(value, op, loc))
+    return value

@@ -1,0 +1,125 @@
+"""Calibration: the ranges of a float module's activations on sample inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from tinyc.ir.module import Module
+from tinyc.ir.op import Value
+from tinyc.ir.ops import Constant
+from tinyc.ir.tensor import Array
+from tinyc.passes.base import PassError
+from tinyc.passes.quantise.observers import OBSERVERS, Observer
+
+Samples = Sequence[Sequence[Array]]
+Watch = Callable[[Value, Array], None]
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how many samples are done, and of how many."""
+
+
+class Run(Protocol):
+    """The interpreter: outputs of a module for inputs; `watch` is called with every value as it is computed."""
+
+    def __call__(self, module: Module, inputs: Sequence[Array], watch: Watch | None = None, /) -> list[Array]:
+        """Runs a module."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a tensor's int8 shall represent, and the numbers that were seen."""
+
+    low: float
+    high: float
+    seen_low: float
+    seen_high: float
+
+
+Ranges = Mapping[Value, Range]
+
+
+def make_observer(observer: str | Callable[[], Observer]) -> Callable[[], Observer]:
+    """What makes an observer for one tensor. Raises `PassError` for an unknown name."""
+    if not isinstance(observer, str):
+        return observer
+    if observer not in OBSERVERS:
+        raise PassError(f"there is no observer {observer!r}; the observers are {', '.join(OBSERVERS)}")
+    return OBSERVERS[observer]
+
+
+def calibrate(
+    module: Module,
+    samples: Samples,
+    run: Run,
+    observer: str | Callable[[], Observer],
+    progress: Progress | None = None,
+    values: Collection[Value] | None = None,
+) -> Ranges:
+    """The ranges of float activations, module inputs included.
+
+    Args:
+        module: a float module.
+        samples: input sets; each has one array an input.
+        run: the interpreter.
+        observer: a name in `OBSERVERS`, or what makes an observer for one tensor.
+        progress: told after each sample.
+        values: observe these only; all float activations by default.
+
+    Raises:
+        PassError: there are no samples, or a tensor has NaN or infinite values.
+    """
+    if not samples:
+        raise PassError("calibration needs at least one sample: give inputs like those the model will meet")
+    make = make_observer(observer)
+    wanted = activations(module) if values is None else values
+    observers = {v: (make(), _Extremes()) for v in dict.fromkeys((*module.inputs, *wanted)) if v.dtype.is_float}
+    for number, inputs in enumerate(samples):
+
+        def watch(value: Value, array: Array, number: int = number) -> None:
+            found = observers.get(value)
+            if found is not None:
+                _check_finite(module, value, array, number)
+                for each in found:
+                    each.see(array)
+
+        for value, array in zip(module.inputs, inputs, strict=True):
+            watch(value, array)
+        run(module, inputs, watch)
+        if progress is not None:
+            progress("calibrate", number + 1, len(samples))
+    return {v: Range(*chosen.range(), seen.low, seen.high) for v, (chosen, seen) in observers.items()}
+
+
+def activations(module: Module) -> list[Value]:
+    """The float values that depend on the inputs, inputs included."""
+    found = dict.fromkeys(module.inputs)
+    for node in module.nodes:
+        if not isinstance(node.op, Constant):
+            found[node.result] = None
+    return [v for v in found if v.dtype.is_float]
+
+
+class _Extremes:
+    """The smallest and the largest number seen, 0 not included unless seen."""
+
+    def __init__(self) -> None:
+        self.low, self.high = np.inf, -np.inf
+
+    def see(self, array: Array) -> None:
+        if array.size:
+            self.low, self.high = min(self.low, float(array.min())), max(self.high, float(array.max()))
+
+
+def _check_finite(module: Module, value: Value, array: Array, sample: int) -> None:
+    if np.isfinite(array).all():
+        return
+    what = "NaN" if np.isnan(array).any() else "an infinite value"
+    node = module.producer.get(value)
+    where = f"{node.where}" if node is not None else f"input {value}"
+    raise PassError(
+        f"{where} has {what} on calibration sample {sample}: int8 has neither. Check the calibration data"
+        + (", or keep this operator float" if node is not None else "")
+    )

@@ -1,0 +1,71 @@
+"""The whole of post-training quantisation as one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tinyc.ir.module import Module
+from tinyc.passes.quantise.bias import CorrectBias
+from tinyc.passes.quantise.calibrate import Progress, Ranges, Run, Samples, calibrate
+from tinyc.passes.quantise.equalise import EqualiseRanges, channel_maxima
+from tinyc.passes.quantise.insert import Quantise
+from tinyc.passes.quantise.observers import Observer
+from tinyc.passes.quantise.report import Layer, measure
+from tinyc.passes.quantise.units import find_units
+
+DEFAULT_OBSERVER = "mse"
+
+
+@dataclass(frozen=True)
+class QuantisedModule:
+    """A quantised module and where it came from.
+
+    Attributes:
+        module: computes in int8 between quantize and dequantize; same inputs and outputs as the float module.
+        float_module: what was quantised: the given module, equalised.
+        ranges: the calibrated ranges of its activations.
+        layers: what quantisation cost, worst layer first.
+    """
+
+    module: Module
+    float_module: Module
+    ranges: Ranges
+    layers: tuple[Layer, ...]
+
+
+def quantise_module(
+    module: Module,
+    samples: Samples,
+    run: Run,
+    *,
+    observer: str | Callable[[], Observer] = DEFAULT_OBSERVER,
+    equalise: bool = True,
+    correct_bias: bool = True,
+    keep_float: tuple[str, ...] = (),
+    progress: Progress | None = None,
+) -> QuantisedModule:
+    """Quantises a float module by calibration.
+
+    Args:
+        module: a float module, after the float tensor passes.
+        samples: calibration inputs; each has one array an input, as the module takes them.
+        run: the interpreter, `run(module, inputs, watch)`.
+        observer: how ranges are chosen: a name in `OBSERVERS`, or what makes an observer for one tensor.
+        equalise: scale channels of neighbouring layers to like ranges first.
+        correct_bias: take the mean error of every layer out of its bias.
+        keep_float: names of ONNX nodes whose operators stay float.
+        progress: told what is being done, how many samples are done, and of how many.
+
+    Raises:
+        PassError: there are no samples, they have NaN or infinite values, or a name or an option is unknown.
+    """
+    if equalise:
+        module = EqualiseRanges(channel_maxima(module, samples, run)).run(module)
+    units = find_units(module, keep_float)
+    values = dict.fromkeys(v for u in units for v in (*u.operands, u.result))
+    ranges = calibrate(module, samples, run, observer, progress, [v for v in values if module.constant(v) is None])
+    quantised = Quantise(ranges, keep_float).run(module)
+    if correct_bias:
+        quantised = CorrectBias(module, samples, run, progress).run(quantised)
+    return QuantisedModule(quantised, module, ranges, tuple(measure(module, quantised, samples, run, progress)))

@@ -1,0 +1,146 @@
+"""The `quantise` pass: float operators between dequantize and quantize."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyc.ir.module import Module, Node, merge_locs
+from tinyc.ir.op import Op, Value
+from tinyc.ir.ops import Clamp, Constant
+from tinyc.ir.ops.quantise import Dequantize, Quantize
+from tinyc.ir.tensor import Array, Tensor
+from tinyc.ir.types import DType
+from tinyc.passes.base import Pass, PassError
+from tinyc.passes.quantise.calibrate import Ranges
+from tinyc.passes.quantise.ranges import HIGH, LOW, Parameters, quantise_bias, quantise_weights
+from tinyc.passes.quantise.scales import Scales, absorbed_clamps, assign, layer_scales
+from tinyc.passes.quantise.units import Kind, Unit, find_units, layer_axis
+from tinyc.passes.rewrite import remove_dead, tell
+
+
+@dataclass(frozen=True)
+class Quantise(Pass, name="quantise"):
+    """Computes in int8 what can be: inserts quantize and dequantize around float operators, by calibrated ranges.
+
+    Weights are symmetric int8 with a scale for each output channel, biases int32, activations asymmetric int8.
+    """
+
+    ranges: Ranges
+    keep_float: tuple[str, ...] = ()
+
+    def run(self, module: Module) -> Module:
+        if any(isinstance(n.op, (Quantize, Dequantize)) for n in module.nodes):
+            raise PassError("the module is quantised already: calibration takes a float model")
+        units = find_units(module, self.keep_float)
+        if not units:
+            return module
+        return _Inserter(module, units, assign(module, units, self.ranges)).run()
+
+
+class _Inserter:
+    """Builds the quantised module. A value keeps its name for the float numbers that others see: as `x` is the name of
+    a float value, `x_float` is the unrounded result, `x_q` its integers, and `x` those dequantised."""
+
+    def __init__(self, module: Module, units: list[Unit], scales: Scales) -> None:
+        self._module, self._scales = module, scales
+        self._units = {u.result: u for u in units}
+        self._inside = {n.result for u in units for n in u.nodes}
+        self._names = {v.name for v in (*module.inputs, *(n.result for n in module.nodes))}
+        self._nodes: list[Node] = []
+        self._known: dict[tuple[Value, Parameters], Value] = {}
+        self._clamps = {
+            x: y for x, y in absorbed_clamps(module, units).items() if self._saturates(self._units[y].nodes[0].op, y)
+        }
+        self._dropped = set(self._clamps.values())
+
+    def run(self) -> Module:
+        """The quantised module."""
+        for node in self._module.nodes:
+            unit = self._units.get(node.result)
+            if node.result in self._dropped:
+                continue
+            if unit is not None:
+                self._unit(unit)
+            elif node.result not in self._inside:
+                self._nodes.append(node)
+        module = self._module
+        return remove_dead(Module(module.name, module.inputs, tuple(self._nodes), module.outputs))
+
+    def _saturates(self, op: Op, result: Value) -> bool:
+        """Whether quantising a clamp's operand with the clamp's parameters does what the clamp does."""
+        assert isinstance(op, Clamp)
+        p = self._scales.of[result]
+        low, high = (np.clip(limit / p.scale, -1e6, 1e6).round() + p.zero for limit in (op.min, op.max))
+        return bool(low <= LOW and high >= HIGH)
+
+    def _unit(self, unit: Unit) -> None:
+        mapping = {v: self._dequantised(v, self._scales.operand(unit, v)) for v in unit.operands}
+        if unit.kind is Kind.LAYER:
+            mapping |= self._weights(unit)
+        result = self._clamps.get(unit.result, unit.result)
+        loc = merge_locs(*(self._module.producer[v].loc for v in dict.fromkeys((unit.result, result))))
+        for node in unit.nodes[:-1]:
+            self._nodes.append(Node(node.result, node.op.replace_operands(mapping), node.loc))
+        last = unit.nodes[-1]
+        raw = self._add(last.op.replace_operands(mapping), f"{result.name}_float", loc)
+        p = self._scales.of[result]
+        q = self._add(Quantize(raw, p.scale, p.zero), f"{result.name}_q", loc)
+        self._nodes.append(Node(result, Dequantize(q, (p.scale,), (p.zero,)), loc))
+        self._known[result, p] = result
+        if result in self._dropped:
+            tell(f"{self._module.producer[result].where}: saturation does what it does")
+
+    def _add(self, op: Op, hint: str, loc: str) -> Value:
+        name, number = hint, 0
+        while name in self._names:
+            number += 1
+            name = f"{hint}_{number}"
+        self._names.add(name)
+        value = Value(name, op.type)
+        self._nodes.append(Node(value, op, loc))
+        return value
+
+    def _dequantised(self, value: Value, p: Parameters) -> Value:
+        """The value rounded to int8 with these parameters, as floats."""
+        key = (value, p)
+        if key not in self._known:
+            node = self._module.producer.get(value)
+            loc = node.loc if node is not None else ""
+            constant = self._module.constant(value)
+            if constant is not None:
+                q = self._add(Constant(Tensor(p.quantise(constant))), f"{value.name}_q", loc)
+            else:
+                q = self._add(Quantize(value, p.scale, p.zero), f"{value.name}_q", loc)
+            self._known[key] = self._add(Dequantize(q, (p.scale,), (p.zero,)), f"{value.name}_dq", loc)
+        return self._known[key]
+
+    def _weights(self, unit: Unit) -> Mapping[Value, Value]:
+        """Quantised weights and bias of a layer."""
+        op, loc = unit.nodes[0].op, unit.nodes[0].loc
+        w, *rest = op.operands[1:]
+        axis = layer_axis(op)
+        input_scale = self._scales.of[unit.operands[0]].scale
+        scales = layer_scales(self._module, unit, input_scale)
+        mapping = {w: self._constant(w, quantise_weights(self._array(w), axis, scales), scales, axis, loc)}
+        if rest:
+            wide = scales.astype(np.float64) * input_scale
+            mapping[rest[0]] = self._constant(rest[0], quantise_bias(self._array(rest[0]), wide), wide, 0, loc)
+        return mapping
+
+    def _array(self, value: Value) -> Array:
+        array = self._module.constant(value)
+        assert array is not None
+        return array
+
+    def _constant(self, value: Value, data: Array, scales: Array, axis: int, loc: str) -> Value:
+        q = self._add(Constant(Tensor(data)), f"{value.name}_q", loc)
+        op = Dequantize(q, tuple(float(s) for s in scales), (0,) * len(scales), axis)
+        return self._add(op, f"{value.name}_dq", loc)
+
+
+def is_quantised(module: Module) -> bool:
+    """Whether a module has quantised operators."""
+    return any(isinstance(n.op, Quantize) and n.op.to is DType.I8 for n in module.nodes)

@@ -1,0 +1,96 @@
+"""From a range of real numbers to the scale and zero point of int8, and quantised constants.
+
+A real value is scale * (q - zero). Scales are float32 numbers (held as Python floats), so that every stage and every
+exported file computes with the same ones; what is derived from them is computed in float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc.ir.tensor import Array
+
+LOW, HIGH = -128, 127
+STEPS = HIGH - LOW
+WEIGHT_LIMIT = 127
+"""Weights are symmetric, -127..127: ESP-NN and TFLite Micro leave -128 out."""
+BIAS_LIMIT = 2**30
+"""Half of int32, so that the sum of products has the other half."""
+_TINY = 1e-15
+"""Ranges below this are no signal; with them, products of two scales would leave float32's normal numbers."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The scale and zero point of an int8 tensor."""
+
+    scale: float
+    zero: int
+
+    @property
+    def low(self) -> float:
+        """The smallest number int8 represents."""
+        return self.scale * (LOW - self.zero)
+
+    @property
+    def high(self) -> float:
+        """The largest number int8 represents."""
+        return self.scale * (HIGH - self.zero)
+
+    def quantise(self, array: Array) -> NDArray[np.int8]:
+        """The int8 numbers nearest to real ones, ties to even as the `quantize` operator has it."""
+        q = np.round(array.astype(np.float32) / np.float32(self.scale)) + self.zero
+        return np.asarray(np.clip(q, LOW, HIGH)).astype(np.int8)
+
+    def wider(self, scale: float) -> Parameters:
+        """The same zero point with a scale of at least `scale`."""
+        return self if self.scale >= scale else Parameters(float(np.float32(scale)), self.zero)
+
+
+SOFTMAX = Parameters(1 / 256, -128)
+"""Demanded by the integer softmax of TFLite Micro and ESP-NN."""
+SIGMOID = Parameters(1 / 256, -128)
+TANH = Parameters(1 / 128, 0)
+
+
+def parameters(low: float, high: float) -> Parameters:
+    """The parameters that represent low..high, widened to contain 0, with 0 represented exactly.
+
+    A range without extent (a tensor that is always zero) gets scale 1 and zero point 0.
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    if high - low < _TINY:
+        return Parameters(1.0, 0)
+    scale = float(np.float32((high - low) / STEPS))
+    zero = round(LOW - low / scale)
+    return Parameters(scale, min(max(zero, LOW), HIGH))
+
+
+def weight_scales(weights: Array, axis: int, bias: Array | None, input_scale: float) -> NDArray[np.float32]:
+    """One scale for each output channel (dimension `axis`), for symmetric int8.
+
+    A channel whose weights are tiny against its bias gets the smallest scale with which the bias, in units of
+    input_scale * scale, stays within `BIAS_LIMIT`. A channel of zeros gets the largest scale of the others.
+    """
+    others = tuple(d for d in range(weights.ndim) if d != axis)
+    scales = np.abs(weights.astype(np.float64)).max(axis=others, initial=0.0) / WEIGHT_LIMIT
+    if bias is not None:
+        scales = np.maximum(scales, np.abs(bias.astype(np.float64)) / (input_scale * BIAS_LIMIT))
+    scales = np.where(scales < _TINY, scales.max() if scales.max() >= _TINY else 1.0, scales)
+    return np.asarray(scales.astype(np.float32))
+
+
+def quantise_weights(weights: Array, axis: int, scales: NDArray[np.float32]) -> NDArray[np.int8]:
+    """Symmetric int8 weights."""
+    shape = [1] * weights.ndim
+    shape[axis] = -1
+    q = np.round(weights.astype(np.float64) / scales.astype(np.float64).reshape(shape))
+    return np.asarray(np.clip(q, -WEIGHT_LIMIT, WEIGHT_LIMIT)).astype(np.int8)
+
+
+def quantise_bias(bias: Array, scales: NDArray[np.float64]) -> NDArray[np.int32]:
+    """int32 bias in units of `scales` (input scale times weight scale), limited to `BIAS_LIMIT`."""
+    return np.asarray(np.clip(np.round(bias.astype(np.float64) / scales), -BIAS_LIMIT, BIAS_LIMIT)).astype(np.int32)

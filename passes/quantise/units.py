@@ -1,0 +1,244 @@
+"""What of a float module is quantised, in units: operators that become one integer operator each.
+
+Convolutions and dense layers are always quantised. Operators that do little arithmetic follow their neighbours: between
+float operators they stay float, since rounding there would cost accuracy and save nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyc.ir.module import Module, Node
+from tinyc.ir.op import Op, Value
+from tinyc.ir.ops import (
+    Add,
+    AvgPool2d,
+    Broadcast,
+    Concat,
+    Dense,
+    DepthwiseConv2d,
+    Elementwise,
+    Gather,
+    MaxPool2d,
+    Mul,
+    Pad,
+    ReduceMax,
+    ReduceMean,
+    ReduceMin,
+    Reshape,
+    Slice,
+    Softmax,
+    Transpose,
+)
+from tinyc.ir.ops.conv import Convolution
+from tinyc.ir.types import DType
+from tinyc.passes.base import PassError
+from tinyc.passes.facts import uniform
+
+
+class Kind(enum.Enum):
+    """How a unit computes, and what that asks of scales."""
+
+    LAYER = "layer"
+    """A convolution or dense layer: int32 sums, any scale in and out."""
+    BINARY = "binary"
+    """A sum or product of two tensors: any scales."""
+    MEAN = "mean"
+    """A mean over rows and columns: any scales."""
+    SOFTMAX = "softmax"
+    """The result's scale is fixed."""
+    TABLE = "table"
+    """Elementwise operators of one tensor, together a table of 256 entries: any scales."""
+    SHARING = "sharing"
+    """Moves, selects or averages numbers: operands and result have one scale."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Operators that become one integer operator. `operands` enter quantised; the last node computes the result."""
+
+    kind: Kind
+    nodes: tuple[Node, ...]
+    operands: tuple[Value, ...]
+
+    @property
+    def result(self) -> Value:
+        """The value that leaves quantised."""
+        return self.nodes[-1].result
+
+
+def layer_axis(op: Op) -> int:
+    """Which dimension of the weights of a convolution or dense layer counts output channels."""
+    return 2 if isinstance(op, DepthwiseConv2d) else 0
+
+
+def find_units(module: Module, keep_float: Collection[str] = ()) -> list[Unit]:
+    """The units of a module, in the order of their results.
+
+    Args:
+        module: a float module.
+        keep_float: names of ONNX nodes whose operators stay float.
+
+    Raises:
+        PassError: there is no operator of such a name.
+    """
+    kept = _kept(module, keep_float)
+    chains = _chains(module, kept)
+    inside = {n.result for chain in chains.values() for n in chain.nodes}
+    units = []
+    for node in module.nodes:
+        unit = chains.get(node.result)
+        if unit is None and node.result not in inside and node.result not in kept:
+            unit = _single(module, node)
+        if unit is not None:
+            units.append(unit)
+    return _connected(module, units)
+
+
+def parts(loc: str) -> list[str]:
+    """The names of the ONNX nodes that a location is made of."""
+    return [part for part in loc.split("+") if part]
+
+
+def _kept(module: Module, names: Collection[str]) -> set[Value]:
+    known = dict.fromkeys(part for n in module.nodes for part in parts(n.loc) if n.op.operands)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], known, n=5, cutoff=0.4)
+        listed = ", ".join(near or list(known)[:20])
+        raise PassError(
+            f"no operator is called {unknown[0]!r}, so it cannot be kept float;"
+            f" {'names like it are' if near else 'the names are'}: {listed}"
+        )
+    return {n.result for n in module.nodes if set(parts(n.loc)) & set(names)}
+
+
+def _single(module: Module, node: Node) -> Unit | None:
+    """The unit of one operator; None where it has no integer form."""
+    op = node.op
+    if op.type.dtype is not DType.F32 or any(v.dtype is not DType.F32 for v in _taken(op)):
+        return None
+    kind = _kind(module, op)
+    if kind is None:
+        return None
+    operands = (op.operands[0],) if kind is Kind.LAYER else _taken(op)
+    if all(module.constant(v) is not None for v in operands):
+        return None
+    return Unit(kind, (node,), operands)
+
+
+def _taken(op: Op) -> tuple[Value, ...]:
+    """The operands that are numbers, not indices."""
+    return (op.x,) if isinstance(op, Gather) else op.operands
+
+
+def _kind(module: Module, op: Op) -> Kind | None:
+    if isinstance(op, (Convolution, Dense)):
+        constant = all(module.constant(v) is not None for v in op.operands[1:])
+        padded = isinstance(op, Convolution) and op.pad_value != 0 and any(op.pads)
+        return Kind.LAYER if constant and not padded else None
+    if isinstance(op, (Add, Mul)):
+        whole = op.type in (op.x.type, op.y.type)
+        return Kind.BINARY if whole else None
+    if isinstance(op, ReduceMean):
+        return Kind.MEAN if op.x.type.rank == 4 and op.axes == (1, 2) else None
+    if isinstance(op, Softmax):
+        return Kind.SOFTMAX
+    if isinstance(op, AvgPool2d):
+        # The integer average is over the elements inside, of neighbours.
+        inside = not (op.count_pads and any(op.pads)) and op.dilations == (1, 1)
+        return Kind.SHARING if inside else None
+    if isinstance(op, Pad):
+        return Kind.SHARING if np.isfinite(op.value) else None
+    moves = (MaxPool2d, ReduceMax, ReduceMin, Reshape, Transpose, Broadcast, Slice, Concat, Gather)
+    return Kind.SHARING if isinstance(op, moves) else None
+
+
+def _chains(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
+    """Units of elementwise operators that compute a function of one tensor, by their results.
+
+    Each is as long as it can be: what lies inside must be of no use outside.
+    """
+    origins: dict[Value, list[Value]] = {}
+    for node in module.nodes:
+        if node.result not in kept:
+            found = _origins(module, node, origins)
+            if found:
+                origins[node.result] = found
+    chains: dict[Value, Unit] = {}
+    claimed: set[Value] = set()
+    for node in reversed(module.nodes):
+        if node.result in claimed:
+            continue
+        for origin in reversed(origins.get(node.result, [])):
+            nodes = _between(module, origin, node)
+            if nodes is not None and not claimed.intersection(n.result for n in nodes):
+                chains[node.result] = Unit(Kind.TABLE, nodes, (origin,))
+                claimed.update(n.result for n in nodes)
+                break
+    return chains
+
+
+def _origins(module: Module, node: Node, known: dict[Value, list[Value]]) -> list[Value]:
+    """The values of which this elementwise operator's result is a function, nearest first; empty when there is none."""
+    op = node.op
+    if not isinstance(op, Elementwise) or any(v.dtype is not DType.F32 for v in (node.result, *op.operands)):
+        return []
+    varying = [v for v in op.operands if uniform(module.constant(v)) is None]
+    if not varying or any(v.type != node.result.type or module.constant(v) is not None for v in varying):
+        return []
+    reach = [[v, *known.get(v, [])] for v in varying]
+    return [v for v in reach[0] if all(v in others for others in reach[1:])]
+
+
+def _between(module: Module, origin: Value, last: Node) -> tuple[Node, ...] | None:
+    """The operators from a value to a node; None when one in between is needed elsewhere."""
+    found: dict[Value, Node] = {}
+    waiting = [last.result]
+    while waiting:
+        value = waiting.pop()
+        node = module.producer.get(value)
+        if value == origin or value in found or node is None or module.constant(value) is not None:
+            continue
+        found[value] = node
+        waiting.extend(node.op.operands)
+    for value, node in found.items():
+        if node is not last and (value in module.outputs or any(u.result not in found for u in module.users[value])):
+            return None
+    return tuple(n for n in module.nodes if n.result in found)
+
+
+def _connected(module: Module, units: Sequence[Unit]) -> list[Unit]:
+    """The units that are worth quantising: layers, and what hangs on them."""
+    producer = {u.result: u for u in units}
+    chosen = {u.result for u in units if u.kind is Kind.LAYER}
+    grown = True
+    while grown:
+        grown = False
+        for unit in units:
+            if unit.result not in chosen and (
+                any(v in chosen for v in unit.operands)
+                or (_feeds(module, unit, producer, chosen) and unit.kind in (Kind.SHARING, Kind.BINARY, Kind.TABLE))
+            ):
+                chosen.add(unit.result)
+                grown = True
+    return [u for u in units if u.result in chosen]
+
+
+def _feeds(module: Module, unit: Unit, producer: dict[Value, Unit], chosen: Collection[Value]) -> bool:
+    """Whether all that use a unit's result are quantised, and nothing float computes what it takes."""
+    users = list(_users(module, unit.result, producer))
+    fed = [v for v in unit.operands if v not in module.inputs and module.constant(v) is None and v not in producer]
+    return bool(users) and not fed and all(u is not None and u.result in chosen for u in users)
+
+
+def _users(module: Module, value: Value, producer: dict[Value, Unit]) -> Iterator[Unit | None]:
+    """The units that use a value; None for an operator outside of all units."""
+    owner = {n.result: u for u in producer.values() for n in u.nodes}
+    for node in module.users[value]:
+        yield owner.get(node.result)

@@ -1,0 +1,47 @@
+/* small: a neural network in C, made by tinyc golden. Do not edit.
+ *
+ *     static unsigned char arena[SMALL_ARENA_BYTES] __attribute__((aligned(SMALL_ARENA_ALIGN)));
+ *     static float input[SMALL_INPUT_SIZE];
+ *     static float output[SMALL_OUTPUT_SIZE];
+ *
+ *     small_run(arena, input, output);
+ *
+ * input: "image", float 1x6x6x1 (NHWC)
+ * output: "scores", float 1x3
+ *
+ * RAM: 1728 bytes of arena, beside inputs (144) and outputs (12), and a small stack.
+ * Flash: 524 bytes of constants, beside the code.
+ *
+ * The arena holds nothing between calls. Its address is a multiple of SMALL_ARENA_ALIGN.
+ * Arena, inputs and outputs must not overlap each other.
+ * The function keeps no state: it may run at the same time in several threads, each with its own arena.
+ */
+#ifndef SMALL_H
+#define SMALL_H
+
+#include <stdint.h>
+
+/* The arena: bytes, and what its address is a multiple of. */
+#define SMALL_ARENA_BYTES 1728
+#define SMALL_ARENA_ALIGN 16
+
+/* "image", float 1x6x6x1 (NHWC) */
+#define SMALL_INPUT_SIZE 36
+#define SMALL_INPUT_BYTES 144
+
+/* "scores", float 1x3 */
+#define SMALL_OUTPUT_SIZE 3
+#define SMALL_OUTPUT_BYTES 12
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One inference. */
+void small_run(void *arena, const float *input, float *output);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SMALL_H */

@@ -1,0 +1,185 @@
+"""Every operator of the registry, on every element type it takes, through generated C and through the interpreter."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+import numpy as np
+import pytest
+
+from tests.c.support import EXACT, FUNCTIONS, PARAMETERS, SUMS, Case, check, random
+from tinyc.ir import ops
+from tinyc.ir.errors import IRError
+from tinyc.ir.op import FieldKind, Op, Value, fields_of, registry
+from tinyc.ir.ops.elementwise import Elementwise
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType, TensorType
+
+# Operators whose float result comes from functions of the C library; all others round once, as numpy does.
+INEXACT = (ops.Exp, ops.Log, ops.Tanh, ops.Sigmoid, ops.Erf, ops.Pow)
+
+SPECIAL = np.array(
+    [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, 1e-40, 1e30, -1e30, math.inf, -math.inf, math.nan], np.float32
+)
+
+SHAPES: list[tuple[tuple[int, ...], ...]] = [
+    ((1, 4, 3, 5), (1, 4, 3, 5), (1, 4, 3, 5)),
+    ((1, 4, 3, 5), (5,), (4, 1, 5)),
+    ((1, 4, 1, 5), (1, 4, 3, 1), (1, 1, 1, 1)),
+    ((2, 1, 4), (3, 1), (1,)),
+    ((), (), ()),
+    ((7,), (1,), (7,)),
+    ((0, 3), (1, 3), (3,)),
+]
+
+ATTRIBUTES: dict[type[Op], list[dict[str, object]]] = {
+    ops.Clamp: [{}, {"min": 0.0}, {"min": -1.0, "max": 6.0}, {"max": 3.0}],
+    ops.LeakyRelu: [{}, {"alpha": -0.3}],
+    ops.Cast: [{"to": d} for d in DType],
+    ops.Quantize: [{"scale": 0.1, "zero": 3}, {"scale": 2.5, "zero": 128, "to": DType.U8}],
+    ops.Dequantize: [{"scale": (0.1,), "zero": (0,)}, {"scale": (0.5,), "zero": (7,)}],
+}
+
+
+def values(rng: np.random.Generator, shape: Sequence[int], dtype: DType) -> Array:
+    """Random elements, among them those that are easily got wrong."""
+    x = random(rng, shape, dtype)
+    flat = x.reshape(-1)
+    if dtype is DType.F32:
+        flat *= 4
+        flat[::3] = rng.choice(SPECIAL, flat[::3].size)
+    elif dtype is not DType.BOOL:
+        limits = np.iinfo(dtype.numpy)
+        minus = limits.max if limits.min == 0 else -1
+        flat[::3] = rng.choice(np.array([0, 1, minus, limits.min, limits.max], x.dtype), flat[::3].size)
+        flat[1::3] %= 11
+    return x
+
+
+def types_of(op: type[Op]) -> Iterator[tuple[DType, ...]]:
+    """Element types to try for the operands."""
+    count = sum(f.kind is FieldKind.OPERAND for f in fields_of(op))
+    for dtype in DType:
+        yield (DType.BOOL, *(dtype,) * (count - 1)) if op is ops.Where else (dtype,) * count
+
+
+@cache
+def elementwise_cases() -> list[Case]:
+    rng = np.random.default_rng(5)
+    cases: list[Case] = []
+    for name, op in registry().items():
+        if not issubclass(op, Elementwise):
+            continue
+        found = 0
+        for dtypes, attributes, turn in itertools.product(types_of(op), ATTRIBUTES.get(op, [{}]), range(2)):
+            # Two of the shapes in turn: all of them with every operator and type would take minutes to compile.
+            shapes = SHAPES[(2 * len(cases) + turn) % len(SHAPES)]
+            arrays = [values(rng, s, d) for s, d in zip(shapes, dtypes, strict=False)]
+
+            def make(*operands: Value, op: type[Op] = op, attributes: dict[str, object] = attributes) -> Op:
+                return op(*operands, **attributes)
+
+            try:
+                make(*(Value(str(k), TensorType(a.shape, DType.of(a.dtype))) for k, a in enumerate(arrays)))
+            except IRError:
+                continue
+            found += 1
+            tolerance = FUNCTIONS if op in INEXACT else EXACT
+            cases.append(Case(f"{name}_{dtypes[-1].value}_{len(cases)}", make, arrays, tolerance))
+        assert found, f"no element type fits {name}"
+    return cases
+
+
+@cache
+def movement_cases() -> list[Case]:
+    rng = np.random.default_rng(6)
+    cases: list[Case] = []
+
+    def add(name: str, make: object, *arrays: Array, tolerance: float = EXACT) -> None:
+        cases.append(Case(f"{name}_{len(cases)}", make, list(arrays), tolerance))  # type: ignore[arg-type]
+
+    for dtype in DType:
+        x = random(rng, (2, 3, 4, 5), dtype)
+        add("transpose", lambda v: ops.Transpose(v, (0, 3, 1, 2)), x)
+        add("transpose", lambda v: ops.Transpose(v, (3, 2, 1, 0)), x)
+        add("transpose", lambda v: ops.Transpose(v, (1, 0, 2, 3)), x)
+        add("broadcast", lambda v: ops.Broadcast(v, (4, 2, 3, 5)), random(rng, (2, 1, 5), dtype))
+        add("broadcast", lambda v: ops.Broadcast(v, (3, 2)), random(rng, (), dtype))
+        add("slice", lambda v: ops.Slice(v, (1, 2, 0, 4), (1, 3, 2, 3), (1, -1, 3, -2)), x)
+        add("slice", lambda v: ops.Slice(v, (0, 1, 0, 0), (2, 1, 4, 5), (1, 1, 1, 1)), x)
+        add("slice", lambda v: ops.Slice(v, (0, 0, 0, 0), (2, 0, 4, 5), (1, 1, 1, 1)), x)
+        add("concat", lambda *v: ops.Concat(v, 1), x, x[:, :1], x[:, :2])
+        add("concat", lambda *v: ops.Concat(v, 3), x, x[..., :1], x[..., :0])
+        value = 0.0 if dtype is DType.BOOL else 3.0
+        add("pad", lambda v, value=value: ops.Pad(v, (1, 0, 2, 0), (0, 2, 1, 0), value=value), x)
+        add("pad", lambda v, value=value: ops.Pad(v, (0, 1), (1, 0), (2, 1), value), random(rng, (3, 2), dtype))
+        add("pad", lambda v: ops.Pad(v, (0, 0), (0, 0)), random(rng, (3, 2), dtype))
+        for index in (DType.I8, DType.U8, DType.I16, DType.I32, DType.I64):
+            taken = np.where(rng.integers(0, 2, (2, 2)), rng.integers(0, 4, (2, 2)), random(rng, (2, 2), index))
+            for axis in range(4):
+                add("gather", lambda v, i, axis=axis: ops.Gather(v, i, axis), x, taken.astype(index.numpy))
+        add("gather", lambda v, i: ops.Gather(v, i, 0), x, np.asarray(-1))
+        add("reshape", lambda v: ops.Reshape(v, (6, 20)), x)
+    return cases
+
+
+@cache
+def sum_cases() -> list[Case]:
+    rng = np.random.default_rng(7)
+    cases: list[Case] = []
+
+    def add(name: str, make: object, *arrays: Array, tolerance: float = SUMS, constants: tuple[int, ...] = ()) -> None:
+        case = Case(f"{name}_{len(cases)}", make, list(arrays), tolerance, frozenset(constants))  # type: ignore[arg-type]
+        cases.append(case)
+
+    reductions = [op for op in registry().values() if issubclass(op, ops.Reduce)]
+    for op, dtype, axes in itertools.product(reductions, DType, [(0,), (3,), (1, 2), (0, 3), (0, 1, 2, 3), (1,), ()]):
+        x = random(rng, (3, 5, 2, 4), dtype)
+        if dtype is DType.BOOL or (op is ops.ReduceMean and dtype is not DType.F32):
+            continue
+        exact = op in (ops.ReduceMax, ops.ReduceMin)
+        if exact and dtype is DType.F32 and axes == (1,):
+            x[1, 2, 0, 3] = math.nan
+            x[2, :, :, 1] = -math.inf
+        make = lambda v, op=op, axes=axes: op(v, axes)  # noqa: E731
+        add(op.mnemonic, make, x, tolerance=EXACT if exact else SUMS)
+    for dtype in DType:
+        if dtype is DType.BOOL:
+            continue
+        add("matmul", ops.MatMul, random(rng, (3, 4), dtype), random(rng, (4, 5), dtype))
+        add("matmul", ops.MatMul, random(rng, (2, 1, 3, 4), dtype), random(rng, (3, 4, 1), dtype))
+    for count, inputs, outputs in [(1, 7, 5), (1, 64, 12), (3, 5, 8), (2, 1, 1), (5, 3, 2)]:
+        for constants in [(1, 2), (), (2,)]:
+            x, w, b = random(rng, (count, inputs)), random(rng, (outputs, inputs)), random(rng, (outputs,))
+            add("dense", lambda *v: ops.Dense(*v, min=0.0), x, w, b, constants=constants)
+            add("dense", lambda *v: ops.Dense(*v, max=0.5), x[0], w, constants=constants)
+            add("dense", ops.Dense, x.reshape(1, 1, count, inputs), w, b, constants=constants)
+            add("dense", ops.Dense, random(rng, (1, 3, count, inputs)), w, b, constants=constants)
+    for shape in [(1, 10), (10,), (3, 4, 5), (1, 2, 3, 7), (1, 1)]:
+        add("softmax", ops.Softmax, random(rng, shape) * 20, tolerance=FUNCTIONS * 4)
+    return cases
+
+
+GROUPS = {"elementwise": elementwise_cases, "movement": movement_cases, "sums": sum_cases}
+
+
+@pytest.mark.parametrize("build", PARAMETERS)
+@pytest.mark.parametrize("group", GROUPS)
+def test_operators(group: str, build: str) -> None:
+    check(GROUPS[group](), build)
+
+
+def test_every_operator_is_covered() -> None:
+    spatial = {"conv2d", "depthwise_conv2d", "max_pool2d", "avg_pool2d"}  # test_spatial.py
+    # A batch norm is folded or decomposed before the row level; constants are not computed.
+    integers = {name for name, op in registry().items() if op.__module__.rpartition(".")[2].startswith("q")}
+    elsewhere = spatial | {"batch_norm", "constant"} | (integers - {"quantize", "dequantize"})  # tests/quantised
+    tested = {case.make(*_operands(case)).mnemonic for group in GROUPS.values() for case in group()}
+    assert tested | elsewhere == set(registry())
+
+
+def _operands(case: Case) -> list[Value]:
+    return [Value(str(k), TensorType(a.shape, DType.of(a.dtype))) for k, a in enumerate(case.arrays)]

@@ -1,0 +1,385 @@
+"""Export to ONNX: onnxruntime computes from the file what the interpreter computes from the module."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from tests.frontend.support import run_onnxruntime
+from tests.helpers import assert_close, model, run
+from tests.mnist import published_mobile_lenet, test_images
+from tinyc.backends.interpreter import run_module
+from tinyc.compiler.export import ExportError, to_onnx_qdq, write_onnx
+from tinyc.compiler.export_operators import EMITTERS
+from tinyc.compiler.frontend import Imported, Port, load_onnx
+from tinyc.compiler.reference import to_onnx
+from tinyc.compiler.samples import sample_inputs
+from tinyc.ir import Builder, DType, Module, Op, TensorType, Value, ops
+from tinyc.ir.op import registry
+from tinyc.ir.tensor import Array
+from tinyc.passes.pipeline import tensor_passes
+from tinyc.passes.quantise import quantise_module
+
+SHAPE = (1, 6, 5, 4)
+F32 = DType.F32
+
+
+def ports(values: Sequence[Value], prefix: str, perm: tuple[int, ...] | None = None) -> list[Port]:
+    def shape(v: Value) -> tuple[int, ...]:
+        return v.shape if perm is None else tuple(v.shape[int(p)] for p in np.argsort(perm))
+
+    return [Port(f"{prefix}{k}", v, shape(v), perm) for k, v in enumerate(values)]
+
+
+def export(module: Module, perm: tuple[int, ...] | None = None) -> onnx.ModelProto:
+    """The module as a model with inputs x0, x1, ... and outputs y0, y1, ..., checked by onnx."""
+    exported = to_onnx_qdq(module, ports(module.inputs, "x", perm), ports(module.outputs, "y", perm))
+    onnx.checker.check_model(exported, full_check=True)
+    return exported
+
+
+def check(module: Module, arrays: Sequence[Array], tolerance: float = 2e-6) -> onnx.ModelProto:
+    """Exports a module and compares onnxruntime with the interpreter; the tolerance is 16 roundings of float32."""
+    exported = export(module)
+    feeds = {f"x{k}": a for k, a in enumerate(arrays)}
+    assert_close(run(module, arrays), run_onnxruntime(exported, feeds, optimise=False), tolerance)
+    return exported
+
+
+def numbers(value: Value, seed: int = 0) -> Array:
+    rng = np.random.default_rng(seed)
+    if value.dtype is DType.BOOL:
+        return rng.integers(0, 2, value.shape).astype(np.bool_)
+    if value.dtype.is_integer:
+        return rng.integers(0 if value.dtype is DType.U8 else -9, 10, value.shape).astype(value.dtype.numpy)
+    return rng.uniform(0.2, 2, value.shape).astype(np.float32)
+
+
+def operators(exported: onnx.ModelProto) -> Counter[str]:
+    return Counter(n.op_type for n in exported.graph.node)
+
+
+# Every operator, on a value that lies as in the module and on one that lies channels first
+
+Make = Callable[[Builder, Value], Op]
+
+
+def constant(b: Builder, *shape: int, dtype: Any = np.float32, seed: int = 1) -> Value:
+    array = np.random.default_rng(seed).uniform(0.2, 2, shape)
+    return b.constant((array * (1 if dtype is np.float32 else 50)).astype(dtype), "c")
+
+
+def integer(b: Builder, x: Value) -> Value:
+    return b.add(ops.Cast(b.add(ops.Mul(x, b.constant(np.float32(40)))), DType.I32))
+
+
+def truth(b: Builder, x: Value) -> Value:
+    return b.add(ops.Less(x, b.constant(np.float32(1))))
+
+
+CASES: dict[str, Make] = {
+    "abs": lambda b, x: ops.Abs(x),
+    "add": lambda b, x: ops.Add(x, constant(b, 4)),
+    "add_rank_3": lambda b, x: ops.Add(constant(b, 1, 5, 1), x),
+    "add_scalar": lambda b, x: ops.Add(x, constant(b)),
+    "add_computed": lambda b, x: ops.Add(x, b.add(ops.Reshape(b.add(ops.ReduceSum(x, (1, 2))), (4,)))),
+    "and": lambda b, x: ops.And(truth(b, x), b.add(ops.Less(b.constant(np.float32(0.5)), x))),
+    "avg_pool": lambda b, x: ops.AvgPool2d(x, (3, 2), (2, 1), (1, 0, 1, 1)),
+    "avg_pool_counting": lambda b, x: ops.AvgPool2d(x, (3, 2), (1, 2), (1, 1, 2, 0), count_pads=True),
+    "avg_pool_dilated": lambda b, x: ops.AvgPool2d(x, (2, 2), dilations=(2, 3)),
+    "batch_norm": lambda b, x: ops.BatchNorm(x, *(constant(b, 4, seed=k) for k in range(4)), epsilon=1e-3),
+    "batch_norm_rank_3": lambda b, x: ops.BatchNorm(
+        b.add(ops.Reshape(x, (1, 30, 4))), *(constant(b, 4, seed=k) for k in range(4))
+    ),
+    "broadcast": lambda b, x: ops.Broadcast(b.add(ops.ReduceMean(x, (1, 2))), (2, 6, 5, 4)),
+    "cast": lambda b, x: ops.Cast(integer(b, x), DType.I8),
+    "ceil": lambda b, x: ops.Ceil(x),
+    "clamp": lambda b, x: ops.Clamp(x, 0.5, 1.5),
+    "clamp_above": lambda b, x: ops.Clamp(x, max=1.5),
+    "clamp_integers": lambda b, x: ops.Clamp(integer(b, x), 0.0, 30.0),
+    "concat": lambda b, x: ops.Concat((x, constant(b, 1, 6, 5, 2), x), 3),
+    "concat_rows": lambda b, x: ops.Concat((constant(b, 1, 2, 5, 4), x), 1),
+    "conv": lambda b, x: ops.Conv2d(
+        x, constant(b, 6, 3, 2, 2), constant(b, 6), (2, 1), (1, 0, 0, 1), (1, 2), groups=2, min=0.0, max=9.0
+    ),
+    "conv_pad_value": lambda b, x: ops.Conv2d(x, constant(b, 6, 3, 2, 4), pads=(1, 2, 0, 1), pad_value=1.5, min=0.0),
+    "dense": lambda b, x: ops.Dense(x, constant(b, 7, 4), constant(b, 7), max=20.0),
+    "dense_matrix": lambda b, x: ops.Dense(b.add(ops.Reshape(x, (2, 60))), constant(b, 7, 60), constant(b, 7), min=0.0),
+    "depthwise": lambda b, x: ops.DepthwiseConv2d(x, constant(b, 3, 2, 8), constant(b, 8), (1, 2), (1, 1, 1, 0)),
+    "dequantize": lambda b, x: ops.Dequantize(b.add(ops.Quantize(x, 0.02, -50)), (0.03,), (-40,)),
+    "dequantize_channels": lambda b, x: ops.Dequantize(
+        b.add(ops.Quantize(x, 0.02, 50, DType.U8)), (0.03, 0.04, 0.05, 0.06), (1, 2, 3, 4), 3
+    ),
+    "div": lambda b, x: ops.Div(x, constant(b, 5, 4)),
+    "equal": lambda b, x: ops.Equal(integer(b, x), b.constant(np.int32(40))),
+    "erf": lambda b, x: ops.Erf(x),
+    "exp": lambda b, x: ops.Exp(x),
+    "floor": lambda b, x: ops.Floor(x),
+    "gather": lambda b, x: ops.Gather(x, b.constant(np.array([[0, 99], [-5, 2]], np.int32)), 2),
+    "gather_computed": lambda b, x: ops.Gather(constant(b, 30, 3), b.add(ops.Cast(integer(b, x), DType.I16)), 0),
+    "leaky_relu": lambda b, x: ops.LeakyRelu(b.add(ops.Log(x)), 0.3),
+    "less": lambda b, x: ops.Less(constant(b, 4), x),
+    "log": lambda b, x: ops.Log(x),
+    "matmul": lambda b, x: ops.MatMul(x, constant(b, 4, 3)),
+    "max_pool": lambda b, x: ops.MaxPool2d(x, (3, 2), (2, 1), (1, 0, 1, 1), (1, 2)),
+    "maximum": lambda b, x: ops.Maximum(x, constant(b, 1, 1, 1, 4)),
+    "minimum": lambda b, x: ops.Minimum(x, constant(b, 6, 1, 4)),
+    "mul": lambda b, x: ops.Mul(x, b.add(ops.ReduceMax(x, (1, 2)))),
+    "neg": lambda b, x: ops.Neg(x),
+    "not": lambda b, x: ops.Not(truth(b, x)),
+    "or": lambda b, x: ops.Or(truth(b, x), b.add(ops.Less(b.constant(np.float32(1.5)), x))),
+    "pad": lambda b, x: ops.Pad(x, (0, 1, 2, 3), (0, 0, 1, 1), value=-1.5),
+    "pad_between": lambda b, x: ops.Pad(x, (0, 1, 0, 0), (0, 0, 1, 0), (0, 2, 1, 0), 0.5),
+    "pow": lambda b, x: ops.Pow(x, b.constant(np.float32(1.7))),
+    "quantize": lambda b, x: ops.Quantize(x, 0.01, -100),
+    "quantize_unsigned": lambda b, x: ops.Quantize(x, 0.01, 3, DType.U8),
+    "reduce_max": lambda b, x: ops.ReduceMax(x, (3,)),
+    "reduce_mean": lambda b, x: ops.ReduceMean(x, (1, 2)),
+    "reduce_mean_columns": lambda b, x: ops.ReduceMean(x, (2, 3)),
+    "reduce_min": lambda b, x: ops.ReduceMin(x, (1,)),
+    "reduce_nothing": lambda b, x: ops.ReduceSum(x, ()),
+    "reduce_prod": lambda b, x: ops.ReduceProd(x, (3,)),
+    "reduce_sum": lambda b, x: ops.ReduceSum(x, (0, 3)),
+    "reshape": lambda b, x: ops.Reshape(x, (4, 30)),
+    "reshape_pixel": lambda b, x: ops.Reshape(b.add(ops.ReduceMean(x, (1, 2))), (1, 4)),
+    "round": lambda b, x: ops.Round(b.add(ops.Mul(x, b.constant(np.float32(3))))),
+    "sigmoid": lambda b, x: ops.Sigmoid(x),
+    "slice": lambda b, x: ops.Slice(x, (0, 1, 4, 0), (1, 2, 3, 4), (1, 3, -2, 1)),
+    "slice_backwards": lambda b, x: ops.Slice(x, (0, 5, 0, 3), (1, 6, 5, 2), (1, -1, 1, -3)),
+    "softmax": lambda b, x: ops.Softmax(x),
+    "sqrt": lambda b, x: ops.Sqrt(x),
+    "sub": lambda b, x: ops.Sub(constant(b, 1, 6, 1, 1), x),
+    "tanh": lambda b, x: ops.Tanh(x),
+    "transpose": lambda b, x: ops.Transpose(x, (0, 3, 1, 2)),
+    "transpose_last": lambda b, x: ops.Transpose(x, (0, 2, 3, 1)),
+    "transpose_other": lambda b, x: ops.Transpose(x, (3, 1, 0, 2)),
+    "where": lambda b, x: ops.Where(truth(b, x), x, constant(b, 4)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["as_it_is", "channels_first"])
+@pytest.mark.parametrize("name", CASES)
+def test_operator(name: str, first: bool) -> None:
+    b = Builder(name)
+    x = b.input("x", TensorType(SHAPE, F32))
+    lying = b.add(ops.MaxPool2d(x, (1, 1))) if first else x
+    y = b.add(CASES[name](b, lying))
+    module = b.build([y])
+    ours = run(module, [numbers(x)])[0]
+    assert len(np.unique(ours)) > 1, "the case tells nothing: all results are equal"
+    check(module, [numbers(x)])
+
+
+def test_every_operator_but_the_integer_ones_is_exported() -> None:
+    made: set[type[Op]] = set()
+    for make in CASES.values():
+        b = Builder("m")
+        x = b.input("x", TensorType(SHAPE, F32))
+        b.add(make(b, x))
+        made |= {type(n.op) for n in b.build([x]).nodes}
+    integer = {kind for kind in registry().values() if kind.__module__.rsplit(".", 1)[1].startswith("q")}
+    integer -= {ops.Quantize, ops.Dequantize}
+    assert made >= set(EMITTERS) == set(registry().values()) - integer - {ops.Constant}
+
+
+def test_integer_operator_is_refused_by_name() -> None:
+    b = Builder("m")
+    x = b.input("x", TensorType((1, 4), DType.I8))
+    y = b.add(ops.Lookup(x, b.constant(np.zeros(256, np.int8))), "looked_up", "layer7")
+    with pytest.raises(
+        ExportError, match=r"lookup %looked_up \(from layer7\) .* before it is made of integer operators"
+    ):
+        export(b.build([y]))
+
+
+def test_pads_as_wide_as_the_window_are_refused() -> None:
+    b = Builder("m")
+    x = b.input("x", TensorType(SHAPE, F32))
+    y = b.add(ops.AvgPool2d(x, (2, 2), pads=(0, 0, 0, 2), count_pads=True, dilations=(1, 2)))
+    with pytest.raises(ExportError, match="not below the kernel"):
+        export(b.build([y]))
+
+
+# Layouts and names
+
+
+def test_neighbouring_spatial_operators_need_no_transposes() -> None:
+    b = Builder("m")
+    x = b.input("x", TensorType((1, 4, 6, 5), F32))
+    y = b.add(ops.Conv2d(b.add(ops.Transpose(x, (0, 2, 3, 1))), constant(b, 4, 3, 3, 4), min=0.0))
+    y = b.add(ops.Add(y, b.add(ops.DepthwiseConv2d(y, constant(b, 3, 3, 4), pads=(1, 1, 1, 1)))))
+    y = b.add(ops.Transpose(b.add(ops.Mul(b.add(ops.Sigmoid(y)), constant(b, 4))), (0, 3, 1, 2)))
+    exported = check(b.build([y]), [numbers(x)])
+    assert operators(exported) == {"Conv": 2, "Relu": 1, "Add": 1, "Sigmoid": 1, "Mul": 1}
+
+
+def test_ports_channels_last_are_channels_first_in_the_file() -> None:
+    b = Builder("m")
+    x = b.input("x", TensorType(SHAPE, F32))
+    module = b.build([b.add(ops.MaxPool2d(x, (2, 2)))])
+    exported = export(module, (0, 2, 3, 1))
+    assert operators(exported) == {"MaxPool": 1}
+    shape = [d.dim_value for d in exported.graph.input[0].type.tensor_type.shape.dim]
+    assert shape == [1, 4, 6, 5]
+    array = numbers(x)
+    (theirs,) = run_onnxruntime(exported, {"x0": array.transpose(0, 3, 1, 2)})
+    assert_close(run(module, [array]), [theirs.transpose(0, 2, 3, 1)], 0)
+
+
+def test_outputs_that_are_inputs_constants_and_each_other() -> None:
+    b = Builder("m")
+    x = b.input("x", TensorType((3,), F32))
+    y = b.add(ops.Exp(x), "y0")
+    check(b.build([y, x, y, constant(b, 3), b.add(ops.Neg(y))]), [numbers(x)])
+
+
+def test_names_of_ports_are_nobody_elses() -> None:
+    b = Builder("m")
+    x = b.input("y0", TensorType((3,), F32))
+    y = b.add(ops.Neg(b.add(ops.Mul(b.add(ops.Exp(x), "x0"), constant(b, 3)), "y1")), "x1")
+    check(b.build([y]), [numbers(x)])
+
+
+# Quantised weights and biases
+
+
+def quantised_convolution(bias: Array, scale: float) -> Module:
+    b = Builder("m")
+    x = b.input("x", TensorType(SHAPE, F32))
+    d = b.add(ops.Dequantize(b.add(ops.Quantize(x, 0.02, 3)), (0.02,), (3,)))
+    w = b.constant(np.random.default_rng(3).integers(-127, 128, (2, 3, 3, 4)).astype(np.int8))
+    weights = b.add(ops.Dequantize(w, (scale, 2 * scale), (0, 0), 0))
+    y = b.add(ops.Conv2d(d, weights, b.constant(bias), min=0.0))
+    return b.build([b.add(ops.Dequantize(b.add(ops.Quantize(y, 0.1, -128)), (0.1,), (-128,)))])
+
+
+def test_weights_are_int8_and_a_float_bias_becomes_int32() -> None:
+    module = quantised_convolution(np.array([0.03, -0.2], np.float32), 0.01)
+    exported = check(module, [numbers(module.inputs[0])], 0)
+    assert operators(exported) == {"Transpose": 2, "QuantizeLinear": 2, "DequantizeLinear": 4, "Conv": 1, "Relu": 1}
+    arrays = {t.name: numpy_helper.to_array(t) for t in exported.graph.initializer}
+    (conv,) = (n for n in exported.graph.node if n.op_type == "Conv")
+    below = {n.output[0]: n for n in exported.graph.node}
+    weights, bias = (arrays[below[name].input[0]] for name in conv.input[1:])
+    assert (weights.dtype, weights.shape) == (np.int8, (2, 4, 3, 3))
+    assert bias.tolist() == [150, -500]  # 0.03 / (0.02 * 0.01), -0.2 / (0.02 * 0.02)
+    assert bias.dtype == np.int32
+
+
+def test_a_bias_that_int32_cannot_hold_stays_float() -> None:
+    module = quantised_convolution(np.array([3.0, -0.2], np.float32), 1e-9)
+    assert operators(check(module, [numbers(module.inputs[0])]))["DequantizeLinear"] == 3
+
+
+def test_mobile_lenet_quantised(tmp_path: Path) -> None:
+    images, _ = test_images()
+    imported = load_onnx(write_onnx(published_mobile_lenet(), tmp_path / "mobile_lenet.onnx"))
+    module = imported.module
+    for each in tensor_passes():
+        module = each.run(module)  # type: ignore[attr-defined]
+    samples = [[images[9000 + k : 9001 + k]] for k in range(20)]
+    quantised = quantise_module(module, samples, run_watched, equalise=False, correct_bias=False).module
+    exported = to_onnx_qdq(quantised, imported.inputs, imported.outputs)
+    onnx.checker.check_model(exported, full_check=True)
+    assert [i.name for i in exported.graph.input] == [i.name for i in imported.model.graph.input]
+    assert [o.name for o in exported.graph.output] == [o.name for o in imported.model.graph.output]
+    again = load_onnx(write_onnx(exported, tmp_path / "int8.onnx"))
+    top = []
+    for k in range(100):
+        feeds = {imported.inputs[0].name: images[k : k + 1]}
+        ours, back = run(quantised, [images[k : k + 1]])[0], run(again.module, [images[k : k + 1]])[0]
+        theirs, fused = (run_onnxruntime(exported, feeds, optimise)[0] for optimise in (False, True))
+        np.testing.assert_array_equal(back, ours)
+        # A sum at the border between two steps may fall to either side, in every layer; an output step is 1/256.
+        np.testing.assert_allclose(theirs, ours, rtol=0, atol=0.1)
+        top.append([a.argmax() for a in (ours, theirs, fused)])
+    agreed = np.array(top)
+    assert (agreed[:, 0] == agreed[:, 1]).mean() >= 0.99
+    assert (agreed[:, 0] == agreed[:, 2]).mean() >= 0.98
+
+
+def run_watched(module: Module, arrays: Sequence[Array], watch: Any = None) -> list[Array]:
+    return run_module(module, list(arrays), watch)
+
+
+# Real models
+
+REAL = [
+    "deeploy_tinyvit_demo",
+    "dtln1_lstm",
+    "espdl_streaming",
+    "lenet5_tanh_avgpool",
+    "micro_kws_m_fp32",
+    "micro_kws_m_qdq",
+    "micro_kws_m_qoperator_std",
+    "mlperf_vww96_mbv1_025_tflite2onnx",
+    "mnist5x5_mlp_factorio_dynq",
+    "mnist_cntk_op8",
+    "mnist_convinteger_dynq",
+    "mnist_dynamo_rten",
+    "mujoco_go1_policy",
+    "nemo_dscnn_int",
+    "st_yamnet256",
+    "tinytaxinet_tf2onnx15",
+    "traffic_sign_small_tf2onnx",
+]
+
+
+def feeds_of(imported: Imported, arrays: Sequence[Array]) -> Mapping[str, Array]:
+    return {p.name: to_onnx(p, a) for p, a in zip(imported.inputs, arrays, strict=True)}
+
+
+@pytest.mark.parametrize("optimised", [False, True], ids=["imported", "after_the_passes"])
+@pytest.mark.parametrize("name", REAL)
+def test_real_model_there_and_back(tmp_path: Path, name: str, optimised: bool) -> None:
+    imported = load_onnx(model(f"{name}.onnx"), input_layout="nhwc" if optimised else "onnx")
+    module = imported.module
+    for each in tensor_passes() if optimised else []:
+        module = each.run(module)  # type: ignore[attr-defined]
+    exported = to_onnx_qdq(module, imported.inputs, imported.outputs)
+    onnx.checker.check_model(exported, full_check=True)
+    arrays = sample_inputs(imported.module)[0]
+    expected, feeds = run(module, arrays), feeds_of(imported, arrays)
+    # Deep networks round float32 often, and onnxruntime adds in another order (see RELATIVE in compiler/verify.py).
+    assert_close(expected, run_onnxruntime(exported, feeds, optimise=False), 1e-4)
+    again = load_onnx(write_onnx(exported, tmp_path / "again.onnx"))
+    # The same operators on the same numbers, but where an operator was made of others (a bias added after a product).
+    assert_close(expected, run(again.module, [feeds[p.name] for p in again.inputs]), 1e-6)
+
+
+# Writing
+
+
+def test_write_replaces_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_text("before")
+    b = Builder("m")
+    exported = export(b.build([b.input("x", TensorType((3,), F32))]))
+    assert write_onnx(exported, path) == path
+    assert path.read_bytes() == exported.SerializeToString()
+    assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
+    assert path.stat().st_mode & 0o777 == 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def test_write_failures_are_clear_and_leave_nothing(tmp_path: Path) -> None:
+    b = Builder("m")
+    exported = export(b.build([b.input("x", TensorType((3,), F32))]))
+    with pytest.raises(ExportError, match=r"is a directory; give the name of a file"):
+        write_onnx(exported, tmp_path)
+    with pytest.raises(ExportError, match=r"cannot write .*none/m\.onnx: No such file"):
+        write_onnx(exported, tmp_path / "none" / "m.onnx")
+    assert not list(tmp_path.iterdir())

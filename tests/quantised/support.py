@@ -1,0 +1,35 @@
+"""Cases of single integer operators: the operator, its operands, and a module around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from random import Random
+
+import numpy as np
+
+from tests.generate import GiveUp, Grower, random_inputs
+from tinyc.ir import IRError, Module, Op
+from tinyc.ir.ops import Constant
+from tinyc.ir.tensor import Array
+
+Case = tuple[Op, list[Array]]
+
+
+def modules(maker: Callable[[Grower], object], seed: int = 0) -> Iterator[tuple[int, Module]]:
+    """What a maker of `tests.generate_int8` makes, for seed after seed, without end."""
+    while True:
+        grower = Grower(Random(seed), smooth=False)
+        with suppress(IRError, GiveUp):
+            maker(grower)
+            yield seed, grower.builder.build([grower.values[-1]])
+        seed += 1
+
+
+def cases(maker: Callable[[Grower], object], seed: int = 0) -> Iterator[Case]:
+    """The last operator of each of those modules with its operands."""
+    for number, module in modules(maker, seed):
+        op = module.nodes[-1].op
+        given = dict(zip(module.inputs, random_inputs(Random(number), module), strict=True))
+        given |= {n.result: n.op.data.array for n in module.nodes if isinstance(n.op, Constant)}
+        yield op, [np.asarray(given[v]) for v in op.operands]

@@ -1,0 +1,152 @@
+"""The integer operators against one integer at a time, and the conversions to and from float against onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+from random import Random
+
+import numpy as np
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from tests import generate_int8
+from tests.generate import Grower, random_inputs
+from tests.quantised import reference
+from tests.quantised.support import cases, modules
+from tinyc.backends.interpreter import run_module, run_program
+from tinyc.ir import Builder, DType, IRError, Op, TensorType, Value
+from tinyc.ir import ops as o
+from tinyc.ir.tensor import Array
+from tinyc.passes.lower import Lower
+from tinyc.passes.plan import PlanArena
+from tinyc.passes.share import ShareBuffers
+
+INTEGERS = {kind: maker for kind, maker in generate_int8.MAKERS.items() if kind in reference.ELEMENT}
+
+
+@pytest.mark.parametrize("kind", INTEGERS, ids=lambda kind: kind.mnemonic)
+def test_operators_against_one_integer_at_a_time(kind: type[Op]) -> None:
+    different = set()
+    for op, arrays in islice(cases(INTEGERS[kind]), 400):
+        got = op.run(arrays)
+        np.testing.assert_array_equal(got, reference.evaluate(op, arrays), err_msg=str(op))
+        different.update(got.reshape(-1).tolist())
+    assert len(different) > 200, "the cases saturate"
+
+
+@pytest.mark.parametrize("maker", [*generate_int8.MAKERS.values(), generate_int8.chain])
+def test_rows_compute_what_tensors_compute(maker: Callable[[Grower], object]) -> None:
+    used = 0
+    for seed, module in islice(modules(maker, 1000), 60):
+        spatial = [n for n in module.nodes if not (n.op.row_form() or n.op.loops() or n.op.runs_whole())]
+        if any(not isinstance(n.op, o.Constant) for n in spatial):
+            continue  # a batch above 1, which the lowering refuses
+        program = PlanArena().run(ShareBuffers().run(Lower().run(module)))
+        inputs = random_inputs(Random(seed), module)
+        for expected, got in zip(run_module(module, inputs), run_program(program, inputs), strict=True):
+            assert expected.dtype == got.dtype
+            np.testing.assert_array_equal(expected, got)
+        used += 1
+    assert used >= 25
+
+
+def onnxruntime_runs(operator: str, to: int, operands: Sequence[Array], axis: int) -> Array:
+    names = [f"operand{k}" for k in range(len(operands))]
+    node = helper.make_node(operator, names, ["y"], axis=axis)
+    graph = helper.make_graph(
+        [node],
+        "one",
+        [],
+        [helper.make_tensor_value_info("y", to, None)],
+        [numpy_helper.from_array(a, n) for a, n in zip(operands, names, strict=True)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {})[0])
+
+
+@pytest.mark.parametrize("to", [DType.I8, DType.U8])
+@pytest.mark.parametrize("seed", range(12))
+def test_quantize_is_onnxruntimes(to: DType, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    low, high = to.limits
+    zero = int(rng.choice([low, high, 0, int(rng.integers(low, high + 1))]))
+    scale = np.asarray(rng.choice(np.array([0.5, 1.0, 1 / 255, 0.037, 1e-20, 1e20], np.float32)))
+    steps = np.concatenate([np.arange(-300, 300), np.arange(-300, 300) + 0.5, rng.standard_normal(999) * 99])
+    steps = np.concatenate([steps, [0.0, -0.0, 1e9, -1e9, np.inf, -np.inf]])
+    x = (steps.astype(np.float32) * scale).astype(np.float32)
+    op = o.Quantize(Value("x", TensorType(x.shape, DType.F32)), float(scale), zero, to)
+    kind = TensorProto.INT8 if to is DType.I8 else TensorProto.UINT8
+    expected = onnxruntime_runs("QuantizeLinear", kind, [x, scale, np.asarray(zero, to.numpy)], 0)
+    np.testing.assert_array_equal(op.run([x]), expected)
+
+
+def test_quantize_of_nan_is_zero() -> None:
+    x = np.array([np.nan], np.float32)
+    assert o.Quantize(Value("x", TensorType((1,), DType.F32)), 0.5, 7).run([x])[0] == 0
+
+
+@pytest.mark.parametrize("dtype", [DType.I8, DType.U8, DType.I32])
+@pytest.mark.parametrize("axis", [None, 0, 1, 2])
+def test_dequantize_is_onnxruntimes(dtype: DType, axis: int | None) -> None:
+    rng = np.random.default_rng(axis)
+    low, high = dtype.limits
+    shape = (3, 4, 256)
+    x = rng.integers(low, high + 1, shape).astype(dtype.numpy)
+    count = 1 if axis is None else shape[axis]
+    scale = np.exp(rng.uniform(-9, 3, count)).astype(np.float32)
+    zero = rng.integers(low, high + 1, count) if dtype is not DType.I32 else np.zeros(count, np.int64)
+    one = axis is None
+    operands = [x, scale[0] if one else scale, (zero[0] if one else zero).astype(dtype.numpy)]
+    expected = onnxruntime_runs("DequantizeLinear", TensorProto.FLOAT, [np.asarray(a) for a in operands], axis or 0)
+    value = Value("x", TensorType(shape, dtype))
+    op = o.Dequantize(value, tuple(map(float, scale)), tuple(map(int, zero)), axis or 0)
+    np.testing.assert_array_equal(op.run([x]), expected)
+
+
+def int8(*shape: int, dtype: DType = DType.I8) -> Value:
+    return Builder("x").input("x", TensorType(shape, dtype))
+
+
+FACTOR = {"x_multiplier": 2**30, "y_multiplier": 2**30, "out_multiplier": 2**30}
+SHIFTS = {"x_shift": 0, "y_shift": 0, "out_shift": 0}
+I32 = DType.I32
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: o.QSoftmax(int8(2, 4096), 2**30, 3, -9), "last dimension of 1 to 4095"),
+        (lambda: o.QSoftmax(int8(2, 9), 2**30, 24, -255), "does not fit int32"),
+        (lambda: o.QSoftmax(int8(2, 9), 2**30, 3, 1), "diff_min of at most 0"),
+        (lambda: o.QAdd(int8(3), int8(3), 0, 0, **FACTOR, **SHIFTS, left=23), "left is 0 to 22"),
+        (lambda: o.QAdd(int8(3), int8(3), 0, 0, **FACTOR, **(SHIFTS | {"out_shift": 1})), "shift -31 to 0"),
+        (lambda: o.QAdd(int8(3), int8(4), 0, 0, **FACTOR, **SHIFTS), "differ in shape"),
+        (lambda: o.QMul(int8(3), int8(3), 0, 0, 2**30, 16), "do not fit int32"),
+        (lambda: o.QMul(int8(2, 3), int8(2, 1), 0, 0, 2**30, 0), "one entry for each of its channels"),
+        (lambda: o.QMean(int8(1, 50, 50, 2), 0, 2**31, 0), "2\\^31 - 1"),
+        (lambda: o.QMean(int8(1, 50, 50, 2), 0, 2**30, 12), "do not fit int32"),
+        (lambda: o.QMean(int8(1, 5, 5, 2), 200, 2**30, 0), "are int8 values"),
+        (lambda: o.QAvgPool2d(int8(1, 5, 5, 2), (2, 2), min=3, max=2), "limits in order"),
+        (lambda: o.QAvgPool2d(int8(1, 5, 5, 2), (2, 2), pads=(2, 0, 0, 0)), "wholly outside"),
+        (lambda: o.QAvgPool2d(int8(1, 5, 5, 2, dtype=DType.U8), (2, 2)), "not int8"),
+        (lambda: o.Lookup(int8(3), int8(255)), "256 entries"),
+        (
+            lambda: o.QDense(int8(2, 3), int8(4, 3), int8(4, dtype=I32), int8(4, dtype=I32), int8(3, dtype=I32)),
+            "one entry an output channel",
+        ),
+        (lambda: o.Quantize(int8(3, dtype=DType.F32), 0.0), "scale is positive"),
+        (lambda: o.Quantize(int8(3, dtype=DType.F32), 0.5, 128), "zero point 128"),
+        (lambda: o.Quantize(int8(3, dtype=DType.F32), 0.5, 0, DType.I16), "makes int8 or uint8"),
+        (lambda: o.Dequantize(int8(3, 4), (0.5, 0.5), (0, 0), 1), "do not fit dimension 1"),
+        (lambda: o.Dequantize(int8(3, 4), (0.5,) * 4, (0,) * 4, -1), "do not fit dimension -1"),
+        (lambda: o.Dequantize(int8(3, dtype=I32), (0.5,), (1,)), "has the zero point 0"),
+    ],
+)
+def test_fields_that_do_not_fit(make: Callable[[], Op], reason: str) -> None:
+    with pytest.raises(IRError, match=reason):
+        make()
