@@ -57,7 +57,8 @@ class EqualiseRanges(Pass, name="equalise-ranges"):
     """Scales channels between neighbouring layers to like ranges, which int8 needs in depthwise networks.
 
     Fields:
-        largest: the largest magnitude of each channel of layers' results (see `channel_maxima`), where known.
+        largest: of the module that is equalised, the largest magnitude of each channel of layers' results, where known
+            (see `channel_maxima`).
     """
 
     slack = Slack(1e-4, "weights times scales are rounded anew")

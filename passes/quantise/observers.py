@@ -98,7 +98,7 @@ class Histogram:
         self.counts += np.bincount(places, minlength=len(self.counts))
 
     def _fit(self) -> None:
-        """Merges bins to the least width with which low..high takes at most `BINS`, and makes those that are missing."""
+        """Merges bins to the least width with which low..high takes at most `BINS`, and adds those that are missing."""
         power = max(self._power, math.frexp((self.high - self.low) / BINS)[1] - 1)
         while math.floor(self.high * 2.0**-power) - math.floor(self.low * 2.0**-power) >= BINS:
             power += 1
@@ -196,16 +196,23 @@ class Entropy(Histogram):
     threshold t, the numbers beyond -t..t are added to the outermost bins (P); the bins are grouped into as many levels
     as int8 has, and each group's count is spread evenly over its bins that hold anything (Q). The range is -t..t for
     the t of least KL(P|Q), cut to the numbers seen; a tensor that has one sign uses all levels for it.
+
+    Unlike there, at most `CLIPPED` of the numbers may lie outside. The divergence blames coarse levels for any group
+    with uneven bins: where one number is frequent (what an even background gives), it prefers fine levels for a sliver.
     """
 
+    CLIPPED = 1e-3
+
     def range(self) -> tuple[float, float]:
+        total = int(self.counts.sum())
         extreme = max(-self.low, self.high)
         best, chosen = math.inf, (self.low, self.high)
         for part in range(CANDIDATES * 2, 0, -1):
             limit = extreme * part / (CANDIDATES * 2)
             low, high = max(self.low, -limit), min(self.high, limit)
             first, last = self.bin(low), self.bin(high)
-            if last - first + 1 < STEPS + 1:
+            inside = int(self.counts[first : last + 1].sum())
+            if last - first < STEPS or total - inside > self.CLIPPED * total:
                 break
             divergence = _divergence(self.counts, first, last)
             if divergence < best:

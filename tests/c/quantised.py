@@ -198,8 +198,8 @@ UNARY = ("conv", "pointwise", "depthwise", "depthwise3x3", "dense", "mean", "poo
 BINARY = ("sum", "product", "joined")
 
 
-def grow(maker: Maker, size: int) -> Value:
-    """A random graph of `size` operators from an input of its own; its output."""
+def grow(maker: Maker, size: int) -> list[Value]:
+    """A random graph of `size` operators, or a few more, from an input of its own; the input and their results."""
     rng = maker.rng
     shape = tuple(int(n) for n in (1, *rng.integers(1, 8, 3)))
     if rng.random() < 0.1:
@@ -218,7 +218,7 @@ def grow(maker: Maker, size: int) -> Value:
         except IRError:
             # What was chosen does not fit. Without an end there would be graphs that nothing fits.
             assert attempts < 1000
-    return values[-1]
+    return values
 
 
 def _partner(maker: Maker, values: list[Value], x: Value, kind: str) -> Value:

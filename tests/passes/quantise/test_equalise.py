@@ -29,14 +29,17 @@ def test_pairs_of_a_depthwise_network() -> None:
 
 @pytest.mark.parametrize("data", [False, True])
 def test_spoiled_channels_are_levelled(data: bool) -> None:
-    module = depthwise_net(decades=3.0)
+    module = depthwise_net(decades=4.0)
     before = spread(module)
     step = EqualiseRanges(channel_maxima(module, SAMPLES, run_module) if data else {})
-    after = spread(check(step, module))
-    # The spoiling spans three decades; what random weights leave of a spread is within one.
+    levelled = step.run(module) if data else check(step, module)
+    for sample in SAMPLES:
+        assert_close(run(module, sample), run(levelled, sample), EqualiseRanges.slack.relative)
+    after = spread(levelled)
+    # The factors span up to four decades; what random weights have of a spread by themselves is about one.
     for name in ("conv", "depthwise"):
         assert before[name] > 100
-        assert after[name] < 10
+        assert after[name] < 15
 
 
 def test_it_saves_a_spoiled_network() -> None:

@@ -131,7 +131,8 @@ def test_an_outlier_is_clipped(make: Callable[[], Observer]) -> None:
     samples = np.append(np.abs(RNG.standard_normal(200_000)), 40.0).reshape(1, -1)
     low, high = observed(make(), samples)
     assert low == 0.0
-    assert 3.0 < high < 30.0
+    # Squared error balances 200,000 numbers rounded in steps of high / 255 with one number off by 40 - high: at 32.
+    assert 3.0 < high < 33.0
 
 
 def test_an_even_spread_is_not_clipped() -> None:
