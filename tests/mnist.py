@@ -24,9 +24,15 @@ def folder(name: str) -> Path:
 
 def test_images() -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """The 10,000 test images, N x 1 x 28 x 28 in 0..1, and their labels."""
+    return _images("t10k")
+
+
+def _images(split: str) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     source = folder("mnist")
-    pixels = np.frombuffer(gzip.decompress((source / "t10k-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16)
-    labels = np.frombuffer(gzip.decompress((source / "t10k-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
+    pixels = np.frombuffer(
+        gzip.decompress((source / f"{split}-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16
+    )
+    labels = np.frombuffer(gzip.decompress((source / f"{split}-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
     return (pixels.reshape(-1, 1, 28, 28) / np.float32(255)).astype(np.float32), labels
 
 
@@ -48,3 +54,8 @@ def published_mobile_lenet() -> onnx.ModelProto:
     weights = [vector(f"w{k:02d}").reshape(s) for k, s in enumerate([*shapes, (10, 24)], 1)]
     norms = [np.split(vector(f"bn{k:02d}"), 4) for k in range(1, 14)]
     return mobile_lenet(weights, vector("b01"), vector("b02"), norms)
+
+
+def training_images() -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """The first 10,000 training images, as `test_images`."""
+    return _images("train-first10k")

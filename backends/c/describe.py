@@ -64,7 +64,7 @@ def _limits(op: Op) -> tuple[float, float]:
         return low, high
     if (low, high) == (getattr(op, "out_zero", None), 127):
         return 0.0, math.inf
-    return -math.inf if low == -128 else low, math.inf if high == 127 else high
+    return (-math.inf, math.inf) if (low, high) == (-128, 127) else (low, high)
 
 
 def _activation(low: float, high: float) -> str:

@@ -205,21 +205,26 @@ def _array(data: bytes, port: CPort) -> Array:
     return np.frombuffer(bytearray(data), port.type.dtype.numpy).reshape(port.type.shape)
 
 
-def unpack_trace(source: CSource, data: bytes) -> dict[int, Array]:
-    """The results in `trace.bin` by stage number.
+def unpack_traces(source: CSource, data: bytes, count: int) -> dict[int, Array]:
+    """The results in `trace.bin` by stage number, those of all inferences stacked along a new first dimension.
+
+    Every inference writes one record a stage, in the order of execution: number, size, and the bytes of the result.
 
     Raises:
         RunnerError: a record is not what its stage gives.
     """
-    types = {stage.number: stage.type for stage in source.stages}
+    length = sum(8 + stage.type.bytes for stage in source.stages)
+    if len(data) != count * length:
+        raise RunnerError(f"{TRACE} has {len(data)} bytes, not {length} for each of {count} inference(s)")
+    records = np.frombuffer(data, np.uint8).reshape(count, length)
     found: dict[int, Array] = {}
     at = 0
-    while at < len(data):
-        number, size = struct.unpack_from("<ii", data, at)
+    for stage in source.stages:
+        head = np.frombuffer(struct.pack("<ii", stage.number, stage.type.bytes), np.uint8)
+        if (records[:, at : at + 8] != head).any():
+            raise RunnerError(f"{TRACE} has no record of stage {stage.number} where it should be")
         at += 8
-        type = types.get(number)
-        if type is None or type.bytes != size:
-            raise RunnerError(f"{TRACE} has {size} bytes of stage {number}, which does not give them")
-        found[number] = np.frombuffer(bytearray(data[at : at + size]), type.dtype.numpy).reshape(type.shape)
-        at += size
+        raw = np.ascontiguousarray(records[:, at : at + stage.type.bytes])
+        found[stage.number] = raw.view(stage.type.dtype.numpy).reshape(count, *stage.type.shape)
+        at += stage.type.bytes
     return found

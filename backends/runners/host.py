@@ -63,6 +63,7 @@ class HostRunner:
         (self._folder / "harness.c").write_text(harness.harness_c(source), encoding="ascii")
         (self._folder / "harness_trace.h").write_text(harness.TRACE_HEADER, encoding="ascii")
         self._program = self._build("run", ())
+        self._tracer: Path | None = None
 
     def run(self, inputs: Sequence[Sequence[Array]]) -> list[list[Array]]:
         """The outputs of many inferences, one process for all.
@@ -79,8 +80,18 @@ class HostRunner:
         Raises:
             RunnerError: as for `run`.
         """
-        program = self._build("trace", ("-DHARNESS_TRACE", "-include", "harness_trace.h"))
-        return harness.unpack_trace(self._source, self._execute(program, [inputs], harness.TRACE))
+        return {stage: arrays[0] for stage, arrays in self.traces([inputs]).items()}
+
+    def traces(self, inputs: Sequence[Sequence[Array]]) -> dict[int, Array]:
+        """Every stage's results by stage number, those of all inferences stacked along a new first dimension.
+
+        Raises:
+            RunnerError: as for `run`.
+        """
+        if self._tracer is None:
+            self._tracer = self._build("trace", ("-DHARNESS_TRACE", "-include", "harness_trace.h"))
+        data = self._execute(self._tracer, inputs, harness.TRACE)
+        return harness.unpack_traces(self._source, data, len(inputs))
 
     def _build(self, name: str, options: Sequence[str]) -> Path:
         """Compiles all sources into the program `name`. Weights may be large: they are compiled once and shared."""

@@ -65,7 +65,7 @@ def sink_dequantize(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
     new = op.replace_operands({v: s.value for v, s in zip(values, found, strict=True)})
     arrays = [rewriter.constant(v) for v in new.operands]
     known = [a for a in arrays if a is not None]
-    if len(known) == len(arrays):
+    if len(known) == len(arrays) and new.type.size <= sum(a.size for a in known):
         new = Constant(Tensor(new.run(known)))
     return Replaced(scale.dequantize(rewriter.add(new)), tuple(s.node for s in found))
 

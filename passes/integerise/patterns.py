@@ -9,7 +9,7 @@ from typing import Generic
 import numpy as np
 
 from tinyc.ir.module import Node
-from tinyc.ir.op import Op, OpT, Value
+from tinyc.ir.op import OpT, Value
 from tinyc.ir.ops import Clamp, Dequantize, Quantize
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
@@ -108,7 +108,3 @@ def only_quantized(value: Value, rewriter: Rewriter) -> bool:
 def float_operand(value: Value) -> Skip:
     """The reason to leave an operator alone whose operand is not an int8 value."""
     return Skip(f"its operand {value} is not a dequantized int8 value")
-
-
-Made = Op | Skip
-"""What a rule makes of a match."""

@@ -59,13 +59,13 @@ def factors(rng: np.random.Generator, corner: str, bound: Array, terms: int) -> 
     room = (INT32_MAX - 128) - bound
     bias = np.minimum(rng.integers(-20000, 20000, count), room)
     if corner == "dead":
-        multiplier, shift = np.where(rng.random(count) < 0.5, 0, multiplier), np.where(rng.random(count) < 0.5, 0, shift)
+        multiplier, shift = (np.where(rng.random(count) < 0.5, 0, v) for v in (multiplier, shift))
     elif corner == "far right":
         shift = rng.integers(-31, -15, count)
         bias = rng.integers(-1, 2, count) * (2 ** rng.integers(16, 31, count) - bound)
         bias = np.clip(bias, -room, room)
     elif corner == "left":
-        most = np.array([min(30, (INT32_MAX - 128).bit_length() - int(b).bit_length() - 1) for b in np.maximum(bound, 1)])
+        most = np.array([min(30, 30 - int(b).bit_length()) for b in bound])
         shift = (rng.random(count) * (most + 1)).astype(np.int64)
         room = ((INT32_MAX - 128) >> shift) - bound
         bias = np.where(rng.random(count) < 0.5, room, -bound // 2)
@@ -80,7 +80,7 @@ def factors(rng: np.random.Generator, corner: str, bound: Array, terms: int) -> 
 
 @dataclass
 class Maker:
-    """Adds operators to a module; keeps its values and the arrays of its inputs. Raises `IRError` for what does not fit."""
+    """Adds operators to a module and keeps the arrays of its inputs. Raises `IRError` for what does not fit."""
 
     rng: np.random.Generator
     builder: Builder = field(default_factory=lambda: Builder("quantised"))
@@ -194,7 +194,8 @@ class Maker:
         return self.add(ops.Concat((x, y), x.type.rank - 1))
 
 
-UNARY = ("conv", "pointwise", "depthwise", "depthwise3x3", "dense", "mean", "pool", "lookup", "softmax", "largest", "flat")
+WHOLE = ("dense", "lookup", "softmax", "flat")
+UNARY = (*WHOLE, "conv", "pointwise", "depthwise", "depthwise3x3", "mean", "pool", "largest")
 BINARY = ("sum", "product", "joined")
 
 
@@ -213,7 +214,7 @@ def grow(maker: Maker, size: int) -> list[Value]:
         try:
             if kind in BINARY:
                 values.append(getattr(maker, kind)(x, _partner(maker, values, x, kind)))
-            elif x.type.rank == 4 or kind in ("dense", "lookup", "softmax", "flat"):
+            elif x.type.rank == 4 or kind in WHOLE:
                 values.append(getattr(maker, kind)(x))
         except IRError:
             # What was chosen does not fit. Without an end there would be graphs that nothing fits.

@@ -16,6 +16,7 @@ from tests.c.test_spatial import GEOMETRIES
 from tinyc.backends.c import generate
 from tinyc.backends.c.describe import sentence
 from tinyc.backends.c.library import FOLDER
+from tinyc.backends.c.schedule import EMITTERS
 from tinyc.backends.c.source import CodegenError
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import HostRunner
@@ -134,18 +135,19 @@ BATCH = 100
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_ten_thousand_random_graphs(seed: int) -> None:
-    """Graphs of up to five operators, half of them with every value an output and half with the last one alone, so that
-    values lie over one another in the arena."""
+    """Graphs of up to five operators, some with every value an output and most with the last one alone, so that values
+    lie over one another in the arena."""
     assert SEEDS * GRAPHS == 10_000
     # Unoptimised and without inlining, a function compiles in a millisecond; test_corners has the other builds.
     flags = ("-O0", "-DTINYC_INLINE=static inline", *STRICT, "-fsanitize=undefined", "-fno-sanitize-recover=all")
-    seen, varied, checked = Counter[str](), Counter[str](), 0
+    seen, varied = Counter[str](), Counter[str]()
+    checked = over = 0
     for batch in range(GRAPHS // BATCH):
         maker = Maker(np.random.default_rng([seed, batch]))
         outputs: list[Value] = []
         for _ in range(BATCH):
             values = grow(maker, int(maker.rng.integers(1, 6)))
-            outputs += values[1:] if maker.rng.random() < 0.5 else values[-1:]
+            outputs += values[1:] if maker.rng.random() < 0.3 else values[-1:]
             checked += 1
         program, want = compare(maker, outputs, "clang", flags)
         seen.update(stage.op.mnemonic for stage in program.stages)
@@ -153,10 +155,12 @@ def test_ten_thousand_random_graphs(seed: int) -> None:
             node = maker.builder.node(value)
             assert node is not None
             varied[node.op.mnemonic] += len(np.unique(array)) > 1
-        assert any(b.view is not None and not isinstance(b.value, ops.Reshape) for b in program.buffers)
+        over += sum(s.op.may_overwrite(0) and program.buffer[s.result.name].view is not None for s in program.stages)
     assert checked == GRAPHS
+    assert over > 50
     # Every operator is there often, and it is not all saturated.
-    for kind in ("qconv2d", "qdepthwise_conv2d", "qdense", "qadd", "qmul", "qavg_pool2d", "qmean", "lookup", "qsoftmax"):
+    for op in (o for o in EMITTERS if o.mnemonic.startswith("q") or o is ops.Lookup):
+        kind = op.mnemonic
         assert seen[kind] > 50, kind
         assert varied[kind] > 20, kind
 
@@ -164,11 +168,12 @@ def test_ten_thousand_random_graphs(seed: int) -> None:
 def test_results_lie_over_operands() -> None:
     maker = Maker(np.random.default_rng(3))
     x = maker.input((1, 6, 5, 8))
-    value = maker.conv(x, "ordinary", kernel=(1, 1), groups=1, outputs=8, out_zero=0, min=-128, max=127, pads=(0,) * 4)
+    plain = {"kernel": (1, 1), "strides": (1, 1), "pads": (0,) * 4, "dilations": (1, 1)}
+    value = maker.conv(x, "ordinary", groups=1, outputs=8, **plain)
     factor = maker.mean(value)
     chain = [maker.lookup(value)]
     chain.append(maker.product(chain[-1], factor))
-    chain.append(maker.sum(chain[-1], maker.pool(x, kernel=(1, 1), strides=(1, 1), pads=(0,) * 4, dilations=(1, 1))))
+    chain.append(maker.sum(chain[-1], maker.pool(x, **plain)))
     chain.append(maker.softmax(chain[-1]))
     last = maker.mean(chain[-1])
     program = lowered(maker.builder.build([last]))
@@ -228,7 +233,7 @@ def test_arithmetic(compiler: str, tmp_path: Path) -> None:
     )
     shift = rng.integers(-31, 31, n)
     shifted = corner_sums(rng, n, INT32_MAX - 128)
-    x = np.where(shift > 0, shifted >> np.maximum(shift, 0), shifted)
+    x = np.sign(shifted) * (np.abs(shifted) >> np.maximum(shift, 0))
     zero, high = (rng.integers(-128, 128, n) for _ in range(2))
     low = np.minimum(np.where(rng.random(n) < 0.5, zero, rng.integers(-128, 128, n)), high)
     small = corner_sums(rng, n, 2**29 - 1)
@@ -260,7 +265,8 @@ def test_arithmetic(compiler: str, tmp_path: Path) -> None:
     flags = ["-std=c99", "-O2", *STRICT, "-fsanitize=undefined", "-fno-sanitize-recover=all", f"-I{FOLDER}"]
     subprocess.run([compiler, *flags, "main.c", "-o", "main"], cwd=tmp_path, check=True)
     table = np.concatenate([np.stack([np.full(n, row[0]), *row[1:]], axis=1) for row in rows]).astype("<i4")
-    result = subprocess.run([str(tmp_path / "main")], input=table.tobytes(), capture_output=True, check=True)
+    result = subprocess.run([str(tmp_path / "main")], input=table.tobytes(), capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr.decode()
     got = np.frombuffer(result.stdout, "<i4").reshape(len(rows), n)
     for row, expected, found in zip(rows, want, got, strict=True):
         np.testing.assert_array_equal(found, expected, err_msg=f"function {row[0]}")
@@ -276,11 +282,11 @@ def dense(w: Array, b: Array, multiplier: list[int], shift: list[int], **attribu
 
 def test_sums_that_may_overflow_are_refused() -> None:
     w = np.full((2, 3), 100, np.int8)
-    b = np.array([0, INT32_MAX - 128 - 3 * 12800], np.int32)
+    b = np.array([0, INT32_MAX - 128 - 3 * 12700], np.int32)
     generate(dense(w, b, [2**30] * 2, [-31, -31]), name="fits")
     with pytest.raises(CodegenError, match=r"qdense %y \(from fc\): sums of output channel 1 .* may overflow int32"):
         generate(dense(w, b + 1, [2**30] * 2, [-31, -31]), name="over")
-    with pytest.raises(CodegenError, match="sums of output channel 0 .up to 38400, shifted left by 16. may overflow"):
+    with pytest.raises(CodegenError, match=r"sums of output channel 0 .up to 38400, shifted left by 16. may overflow"):
         generate(dense(w, b * 0, [2**30] * 2, [16, 15]), name="over")
     with pytest.raises(CodegenError, match="multipliers are not negative and shifts are -31 to 30"):
         generate(dense(w, b * 0, [2**30] * 2, [-31, -32]), name="far")
