@@ -22,13 +22,15 @@ from tinyc.ir.rows import RowProgram
 
 @dataclass(frozen=True)
 class Slack:
-    """How far a float pass may move a result, and why: |after - before| <= relative * max |before|.
+    """How far a pass may move a result, and why: |after - before| <= relative * max |before| for floats, and `steps`
+    for integers.
 
     A pass without slack must agree bit for bit.
     """
 
     relative: float
     reason: str
+    steps: int = 0
 
 
 class PassError(TinycError):

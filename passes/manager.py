@@ -65,7 +65,7 @@ class VerifyTypes:
 class CompareMeaning:
     """Runs the IR before and after each pass on the same inputs and compares what is observed.
 
-    Integers agree bit for bit. Floats agree bit for bit, or within the slack that the pass declares.
+    Both agree bit for bit, or within the slack that the pass declares.
 
     Args:
         observe: runs the interpreter and gives arrays by what they are; those seen both before and after a pass are
@@ -108,8 +108,10 @@ def _difference(step: AnyPass, name: str, before: Array, after: Array) -> float:
     with np.errstate(invalid="ignore"):
         gap = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
     gap = np.where(np.isnan(gap), np.inf, gap)
-    finite = np.abs(a[np.isfinite(a)])
-    allowed = step.slack.relative * float(finite.max(initial=0.0)) if step.slack and before.dtype.kind == "f" else 0.0
+    allowed = 0.0
+    if step.slack is not None:
+        largest = float(np.abs(a[np.isfinite(a)]).max(initial=0.0))
+        allowed = step.slack.relative * largest if before.dtype.kind == "f" else float(step.slack.steps)
     worst = int(np.argmax(gap))
     if gap.flat[worst] > allowed:
         where = [int(i) for i in np.unravel_index(worst, a.shape)]

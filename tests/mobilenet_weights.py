@@ -1,4 +1,4 @@
-"""MobileNetV1 0.25 224 with its ImageNet weights, from the Keras file of the test data."""
+"""The ImageNet weights of MobileNetV1 0.25 224, from the Keras file of the test data."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
-from benchmarks.networks import mobilenet_v1
 from tests.mnist import folder
 
 RESOLUTION = 224
@@ -34,7 +32,6 @@ def keras_weights(path: Path) -> dict[str, NDArray[np.float32]]:
     return found
 
 
-def pretrained_mobilenet() -> onnx.ModelProto:
-    """MobileNetV1 0.25 224 for ImageNet. Takes pixels / 127.5 - 1; gives the probabilities of 1000 classes."""
-    path = folder("stm32_modelzoo_apache") / "mobilenet_v1_0.25_224.h5"
-    return mobilenet_v1(0.25, RESOLUTION, weights=keras_weights(path))
+def imagenet_weights() -> dict[str, NDArray[np.float32]]:
+    """Trained on ImageNet: the network takes pixels / 127.5 - 1 and gives the probabilities of 1000 classes."""
+    return keras_weights(folder("stm32_modelzoo_apache") / "mobilenet_v1_0.25_224.h5")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
@@ -51,6 +52,25 @@ class Spatial(Op):
         return sizes[0], sizes[1]
 
 
+@dataclass(frozen=True)
+class RowWindows(Spatial):
+    """Base of spatial operators whose rows outside the operand are filled: one output row reads the window's rows of x,
+    and all other operands whole."""
+
+    def row_form(self) -> RowForm | None:
+        (stride, _), (dilation, _), pads = self.geometry()
+        if self.x.shape[0] != 1:
+            return None
+        window = Window(self.window()[0], stride, dilation, pads[0])
+        return RowForm((window,) + (None,) * (len(self.operands) - 1))
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        strides, dilations, pads = self.geometry()
+        taken = rows if self.window()[0] == 1 else self.window()[0]
+        flat = {"strides": (1, strides[1]), "dilations": (1, dilations[1]), "pads": (0, pads[1], 0, pads[3])}
+        return dataclasses.replace(self, x=self.x.with_rows(taken), **cast("Any", flat))
+
+
 def patches(op: Spatial, x: Array, pad_value: float) -> list[tuple[int, int, Array]]:
     """For each place (ky, kx) of the window, the operand's elements it meets, NHWC at the result's size."""
     (sy, sx), (dy, dx), (top, left, bottom, right) = op.geometry()
@@ -73,7 +93,7 @@ def patches(op: Spatial, x: Array, pad_value: float) -> list[tuple[int, int, Arr
 
 
 @dataclass(frozen=True)
-class Convolution(Spatial):
+class Convolution(RowWindows):
     """Base of both convolutions: weights, an optional bias, geometry, pad value and the fused activation's limits.
 
     Sums are accumulated in float64 and rounded once: the reference every float kernel is measured against.
@@ -114,24 +134,8 @@ class Convolution(Spatial):
             total = total + bias.astype(np.float64)
         return np.clip(total, self.min, self.max).astype(self.x.dtype.numpy)
 
-    def row_form(self) -> RowForm | None:
-        if self.x.shape[0] != 1:
-            return None
-        window = Window(self.window()[0], self.strides[0], self.dilations[0], self.pads[0])
-        return RowForm((window,) + (None,) * (len(self.operands) - 1))
-
     def row_fill(self) -> float:
         return self.pad_value
-
-    def row_op(self, rows: int, valid: int) -> Op:
-        taken = rows if self.window()[0] == 1 else self.window()[0]
-        return dataclasses.replace(
-            self,
-            x=self.x.with_rows(taken),
-            strides=(1, self.strides[1]),
-            pads=(0, self.pads[1], 0, self.pads[3]),
-            dilations=(1, self.dilations[1]),
-        )
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ import numpy as np
 
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Op, RowForm, Value, Window
-from tinyc.ir.ops.conv import Spatial, patches
+from tinyc.ir.ops.conv import RowWindows, patches
 from tinyc.ir.ops.int8 import check_channels, check_int8, check_limits, narrow
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
 
 @dataclass(frozen=True)
-class QConvolution(Spatial):
+class QConvolution(RowWindows):
     """Base of both integer convolutions. `zero` is the input's zero point: what padding holds."""
 
     w: Value
@@ -55,24 +55,8 @@ class QConvolution(Spatial):
         check_channels(self.out_channels(), bias=self.b, multiplier=self.multiplier, shift=self.shift)
         return TensorType((self.x.shape[0], height, width, self.out_channels()), DType.I8)
 
-    def row_form(self) -> RowForm | None:
-        if self.x.shape[0] != 1:
-            return None
-        window = Window(self.window()[0], self.strides[0], self.dilations[0], self.pads[0])
-        return RowForm((window,) + (None,) * (len(self.operands) - 1))
-
     def row_fill(self) -> float:
         return float(self.zero)
-
-    def row_op(self, rows: int, valid: int) -> Op:
-        taken = rows if self.window()[0] == 1 else self.window()[0]
-        return dataclasses.replace(
-            self,
-            x=self.x.with_rows(taken),
-            strides=(1, self.strides[1]),
-            pads=(0, self.pads[1], 0, self.pads[3]),
-            dilations=(1, self.dilations[1]),
-        )
 
 
 @dataclass(frozen=True)

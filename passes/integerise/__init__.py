@@ -50,6 +50,10 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+STEPS = 12
+"""Steps by which an integer output may move: one a layer, which layers of a deep network add up to."""
+
+
 @dataclass(frozen=True)
 class Integerise(Pass, name="integerise"):
     """Computes on integers what stands between dequantize and quantize.
@@ -61,6 +65,7 @@ class Integerise(Pass, name="integerise"):
         0.1,
         "float rounds a result once, integer arithmetic twice: every value may move by one quantisation step, and a "
         "deep network adds these up",
+        steps=STEPS,
     )
 
     def run(self, module: Module) -> Module:

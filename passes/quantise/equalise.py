@@ -5,6 +5,10 @@ positive s, relu(x / s) = relu(x) / s, so a channel's weights and bias may be di
 for that channel are multiplied by s. With s = sqrt(r1 / r2), where r1 and r2 are the largest weights of the channel in
 the first and in the second layer, both become sqrt(r1 * r2), and no channel wastes the tensor's range.
 
+The paper has one scale for all weights of a layer. Here each output channel has its own, so that levelling weights is
+worth less and may do harm. Where calibration data is given, each step goes only as far along the paper's direction (s
+to a power of 0 to 1) as the quantisation noise estimated at the second layer's result falls.
+
 An upper limit (ReLU6) is not scaled along: limits hold for all channels alike. Where the paper drops the limit, here it
 stays, and so does every channel that reaches it on calibration data. Any other channel grows at most until its numbers
 on calibration data are as large as those of the largest channel. So nothing changes on calibration data, and the
@@ -14,42 +18,39 @@ tensor's range does not grow, whatever the biases. Without calibration data, pai
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node
-from tinyc.ir.op import Op, Value
-from tinyc.ir.ops import (
-    AvgPool2d,
-    Constant,
-    Conv2d,
-    Dense,
-    DepthwiseConv2d,
-    LeakyRelu,
-    MaxPool2d,
-    ReduceMean,
-    Reshape,
-)
+from tinyc.ir.module import Module
+from tinyc.ir.op import Value
+from tinyc.ir.ops import Dense
 from tinyc.ir.ops.conv import Convolution
-from tinyc.ir.tensor import Array, Tensor
+from tinyc.ir.tensor import Array
 from tinyc.passes.base import Pass, Slack
 from tinyc.passes.quantise.calibrate import Run, Samples
-from tinyc.passes.rewrite import remove_dead, tell
+from tinyc.passes.quantise.pairs import Pair, PairWeights, find_pairs
+from tinyc.passes.quantise.ranges import STEPS, WEIGHT_LIMIT
+from tinyc.passes.rewrite import tell
 
 MOST_SWEEPS = 100
 CONVERGED = 1e-3
 """A sweep that scales no channel by more than this is the last one."""
+POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""How far along the paper's direction a step may go."""
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two layers and the values between them, the first layer's result first; each has one use."""
+class Channels:
+    """What was seen of each channel of a value: the largest magnitude, and the mean of squares."""
 
-    first: Node
-    second: Node
-    between: tuple[Value, ...]
+    largest: Array
+    square: Array
+
+    def divided(self, s: Array) -> Channels:
+        """The same of the value with its channels divided by s."""
+        return Channels(self.largest / s, self.square / s**2)
 
 
 @dataclass(frozen=True)
@@ -57,25 +58,27 @@ class EqualiseRanges(Pass, name="equalise-ranges"):
     """Scales channels between neighbouring layers to like ranges, which int8 needs in depthwise networks.
 
     Fields:
-        largest: of the module that is equalised, the largest magnitude of each channel of layers' results, where known
-            (see `channel_maxima`).
+        seen: what was seen on calibration data of the results of layers of the module that is equalised, where known
+            (see `see_channels`).
     """
 
     slack = Slack(1e-4, "weights times scales are rounded anew")
 
-    largest: Mapping[Value, Array] = field(default_factory=dict)
+    seen: Mapping[Value, Channels] = field(default_factory=dict)
 
     def run(self, module: Module) -> Module:
         pairs = [p for p in find_pairs(module) if self._may_scale(p)]
-        weights = _Weights(module, pairs)
-        seen = {v: a.astype(np.float64) for v, a in self.largest.items()}
+        weights = PairWeights(module, pairs)
+        seen = dict(self.seen)
         for sweep in range(MOST_SWEEPS):
             moved = 0.0
             for pair in pairs:
-                s = _factors(pair, weights, seen.get(pair.first.result))
+                channels = seen.get(pair.first.result)
+                s = _levelling(pair, weights)
+                if channels is not None:
+                    s = _helpful(pair, weights, channels, s)
+                    seen[pair.first.result] = channels.divided(s)
                 weights.scale(pair, s)
-                if pair.first.result in seen:
-                    seen[pair.first.result] /= s
                 moved = max(moved, float(np.abs(np.log(s)).max(initial=0.0)))
             if moved < CONVERGED:
                 return weights.module() if sweep else module
@@ -84,172 +87,70 @@ class EqualiseRanges(Pass, name="equalise-ranges"):
     def _may_scale(self, pair: Pair) -> bool:
         op = pair.first.op
         assert isinstance(op, (Convolution, Dense))
-        if op.max == math.inf or pair.first.result in self.largest:
+        if op.max == math.inf or pair.first.result in self.seen:
             return True
         tell(f"{pair.first.where}: not equalised: it has an upper limit, and no calibration data says who reaches it")
         return False
 
 
-def _factors(pair: Pair, weights: _Weights, seen: Array | None) -> Array:
-    """By what to divide each channel between two layers.
-
-    Only the factors' ratios matter to int8, so the channel with the largest number seen keeps its scale; none grows
-    beyond it, and none that reaches the first layer's upper limit is scaled.
-    """
+def _levelling(pair: Pair, weights: PairWeights) -> Array:
+    """By what to divide each channel between two layers so that both have like weights for it."""
     r1, r2 = weights.outgoing(pair.first), weights.incoming(pair.second)
     alive = (r1 > 0) & (r2 > 0)
     s: Array = np.ones(len(r1))
     s[alive] = np.sqrt(r1[alive] / r2[alive])
-    if seen is None:
-        return s
-    op = pair.first.op
-    assert isinstance(op, (Convolution, Dense))
-    top = int(np.argmax(seen))
-    if seen[top] == 0:
-        return np.ones(len(s))
-    s = np.maximum(s / s[top], seen / seen[top])
-    s[seen >= op.max] = 1.0
     return s
 
 
-def find_pairs(module: Module) -> list[Pair]:
-    """Layers that follow each other, with nothing between but what leaves channels apart and is homogeneous."""
-    found = []
-    for node in module.nodes:
-        if _scales_out(module, node):
-            between: list[Value] = []
-            value: Value | None = node.result
-            while value is not None and value not in module.outputs and len(module.users[value]) == 1:
-                between.append(value)
-                user = module.users[value][0]
-                if _scales_in(module, user, value):
-                    found.append(Pair(node, user, tuple(between)))
-                    break
-                value = user.result if _passes_channels(user.op) else None
-    return found
+def _helpful(pair: Pair, weights: PairWeights, seen: Channels, s: Array) -> Array:
+    """The factors raised to the power with which there is the least noise.
+
+    Only the factors' ratios matter to int8, so the channel with the largest number seen keeps its scale; none grows
+    beyond it, and none that reaches the first layer's upper limit is scaled.
+    """
+    op = pair.first.op
+    assert isinstance(op, (Convolution, Dense))
+    top = int(np.argmax(seen.largest))
+    if seen.largest[top] == 0:
+        return np.ones(len(s))
+    tried = []
+    for power in POWERS:
+        factors = np.maximum((s / s[top]) ** power, seen.largest / seen.largest[top])
+        factors[seen.largest >= op.max] = 1.0
+        tried.append(factors)
+    return min(tried, key=lambda factors: _noise(pair, weights, seen, factors))
 
 
-def _constant_weights(module: Module, node: Node) -> bool:
-    return all(module.constant(v) is not None for v in node.op.operands[1:])
+def _noise(pair: Pair, weights: PairWeights, seen: Channels, s: Array) -> float:
+    """The noise-to-signal ratio at the second layer's result, the logarithm's mean over its channels.
+
+    A rounding in steps of d adds d^2 / 12 to the mean of squares (Widrow and Kollar, Quantization Noise, 2008): weights
+    in steps of an output channel's largest one / 127, the tensor between in steps of its range / 255.
+    """
+    w, square = weights.taken(pair, seen.square)
+    _, factors = weights.taken(pair, s)
+    scaled = w * factors[:, np.newaxis]
+    signal = (w**2 * square[:, np.newaxis]).sum(axis=(1, 2))
+    weight_step = np.abs(scaled).max(axis=(1, 2)) / WEIGHT_LIMIT
+    step = float((seen.largest / s).max()) / STEPS
+    noise = weight_step**2 * w.shape[1] * (square / factors**2).sum(axis=1) + step**2 * (scaled**2).sum(axis=(1, 2))
+    there = signal > 0
+    return float(np.log(noise[there] / signal[there]).mean()) if there.any() else 0.0
 
 
-def _scales_out(module: Module, node: Node) -> bool:
-    """Whether a layer's result may be scaled channel by channel."""
-    op = node.op
-    return (
-        isinstance(op, (Convolution, Dense))
-        and _constant_weights(module, node)
-        and op.min in (0.0, -math.inf)
-        and (op.max == math.inf or op.min == 0.0)
-    )
-
-
-def _scales_in(module: Module, node: Node, value: Value) -> bool:
-    """Whether a layer can take an operand whose channels are scaled."""
-    op = node.op
-    if not isinstance(op, (Conv2d, DepthwiseConv2d, Dense)) or op.x != value or not _constant_weights(module, node):
-        return False
-    return isinstance(op, Dense) or op.pad_value == 0.0 or not any(op.pads)
-
-
-def _passes_channels(op: Op) -> bool:
-    """Whether an operator does the same to every channel (the last dimension), and scales with what it takes."""
-    if isinstance(op, Reshape):
-        return op.shape[-1:] == op.x.shape[-1:]
-    if isinstance(op, ReduceMean):
-        return op.x.type.rank - 1 not in op.axes
-    return isinstance(op, (MaxPool2d, AvgPool2d, LeakyRelu))
-
-
-class _Weights:
-    """The weights of a module while they are scaled, in float64. A constant that several operators use is copied."""
-
-    def __init__(self, module: Module, pairs: Collection[Pair]) -> None:
-        self._module = module
-        self._arrays: dict[tuple[Value, int], Array] = {}
-        for node in dict.fromkeys(n for p in pairs for n in (p.first, p.second)):
-            for place, value in enumerate(node.op.operands[1:], 1):
-                array = module.constant(value)
-                assert array is not None
-                self._arrays[node.result, place] = array.astype(np.float64)
-
-    def outgoing(self, node: Node) -> Array:
-        """The largest weight of each output channel."""
-        w = np.abs(self._arrays[node.result, 1])
-        axis = 2 if isinstance(node.op, DepthwiseConv2d) else 0
-        return np.asarray(w.max(axis=tuple(d for d in range(w.ndim) if d != axis)))
-
-    def incoming(self, node: Node) -> Array:
-        """The largest weight that meets each input channel."""
-        w = np.abs(self._arrays[node.result, 1])
-        return np.asarray(_by_input(node.op, w).max(axis=(0, 2)))
-
-    def scale(self, pair: Pair, s: Array) -> None:
-        """Divides the channels between two layers by s."""
-        for place, array in ((k[1], a) for k, a in list(self._arrays.items()) if k[0] == pair.first.result):
-            axis = 2 if isinstance(pair.first.op, DepthwiseConv2d) and place == 1 else 0
-            self._arrays[pair.first.result, place] = array / s.reshape(
-                [-1 if d == axis else 1 for d in range(array.ndim)]
-            )
-        key = (pair.second.result, 1)
-        view = _by_input(pair.second.op, self._arrays[key]) * s[None, :, None]
-        self._arrays[key] = _from_input(pair.second.op, view, self._arrays[key].shape)
-
-    def module(self) -> Module:
-        """The module with the scaled weights."""
-        nodes: list[Node] = []
-        names = {n.result.name for n in self._module.nodes} | {v.name for v in self._module.inputs}
-        for node in self._module.nodes:
-            operands = list(node.op.operands)
-            for place in range(1, len(operands)):
-                array = self._arrays.get((node.result, place))
-                if array is not None:
-                    value = Value(_fresh(f"{operands[place].name}_equal", names), operands[place].type)
-                    nodes.append(Node(value, Constant(Tensor(array.astype(np.float32))), node.loc))
-                    operands[place] = value
-            nodes.append(Node(node.result, node.op.with_operands(operands), node.loc))
-        return remove_dead(Module(self._module.name, self._module.inputs, tuple(nodes), self._module.outputs))
-
-
-def _fresh(hint: str, names: set[str]) -> str:
-    name, number = hint, 0
-    while name in names:
-        number += 1
-        name = f"{hint}_{number}"
-    names.add(name)
-    return name
-
-
-def _by_input(op: Op, w: Array) -> Array:
-    """Weights as [other, input channel, other]."""
-    if isinstance(op, DepthwiseConv2d):
-        return w.reshape(w.shape[0] * w.shape[1], op.x.shape[3], -1)
-    if isinstance(op, Conv2d):
-        # [group, output, height, width, input] to [output and window, group and input].
-        per = w.shape[0] // op.groups
-        split = w.reshape(op.groups, per, w.shape[1], w.shape[2], w.shape[3])
-        return np.moveaxis(split, 0, 3).reshape(per * w.shape[1] * w.shape[2], -1, 1)
-    return w[:, :, None]
-
-
-def _from_input(op: Op, view: Array, shape: tuple[int, ...]) -> Array:
-    """The inverse of `_by_input`."""
-    if isinstance(op, Conv2d):
-        per = shape[0] // op.groups
-        split = view.reshape(per, shape[1], shape[2], op.groups, shape[3])
-        return np.moveaxis(split, 3, 0).reshape(shape)
-    return view.reshape(shape)
-
-
-def channel_maxima(module: Module, samples: Samples, run: Run) -> dict[Value, Array]:
-    """The largest magnitude of each channel of the values that `EqualiseRanges` may scale."""
+def see_channels(module: Module, samples: Samples, run: Run) -> dict[Value, Channels]:
+    """What is seen of the channels that `EqualiseRanges` may scale."""
     values = {p.first.result for p in find_pairs(module)}
-    found: dict[Value, Array] = {}
+    found: dict[Value, Channels] = {}
 
     def watch(value: Value, array: Array) -> None:
         if value in values:
-            seen = np.abs(array).reshape(-1, array.shape[-1]).max(axis=0)
-            found[value] = np.maximum(found[value], seen) if value in found else seen
+            flat = array.reshape(-1, array.shape[-1]).astype(np.float64)
+            largest, square = np.abs(flat).max(axis=0), (flat**2).mean(axis=0) / len(samples)
+            known = found.get(value)
+            if known is not None:
+                largest, square = np.maximum(known.largest, largest), known.square + square
+            found[value] = Channels(largest, square)
 
     for inputs in samples:
         run(module, inputs, watch)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tinyc.ir.module import Module
 from tinyc.passes.quantise.bias import CorrectBias
 from tinyc.passes.quantise.calibrate import Progress, Ranges, Run, Samples, calibrate
-from tinyc.passes.quantise.equalise import EqualiseRanges, channel_maxima
+from tinyc.passes.quantise.equalise import EqualiseRanges, see_channels
 from tinyc.passes.quantise.insert import Quantise
 from tinyc.passes.quantise.observers import Observer
 from tinyc.passes.quantise.report import Layer, measure
@@ -61,7 +61,7 @@ def quantise_module(
         PassError: there are no samples, they have NaN or infinite values, or a name or an option is unknown.
     """
     if equalise:
-        module = EqualiseRanges(channel_maxima(module, samples, run)).run(module)
+        module = EqualiseRanges(see_channels(module, samples, run)).run(module)
     units = find_units(module, keep_float)
     values = dict.fromkeys(v for u in units for v in (*u.operands, u.result))
     ranges = calibrate(module, samples, run, observer, progress, [v for v in values if module.constant(v) is None])

@@ -12,14 +12,16 @@ from tinyc.backends.interpreter import run_module
 from tinyc.ir import Module
 from tinyc.ir.ops import Conv2d, MaxPool2d
 from tinyc.passes.quantise import quantise_module
-from tinyc.passes.quantise.equalise import EqualiseRanges, channel_maxima, find_pairs
+from tinyc.passes.quantise.equalise import EqualiseRanges, see_channels
+from tinyc.passes.quantise.pairs import find_pairs
 
 SAMPLES = images(8, 1, 12, 12, 3)
 
 
 def spread(module: Module) -> dict[str, float]:
     """For each equalised value, the largest channel's numbers over those of the smallest."""
-    return {v.name: float(a.max() / a.min()) for v, a in channel_maxima(module, SAMPLES, run_module).items()}
+    seen = see_channels(module, SAMPLES, run_module)
+    return {v.name: float(c.largest.max() / c.largest.min()) for v, c in seen.items()}
 
 
 def test_pairs_of_a_depthwise_network() -> None:
@@ -31,7 +33,7 @@ def test_pairs_of_a_depthwise_network() -> None:
 def test_spoiled_channels_are_levelled(data: bool) -> None:
     module = depthwise_net(decades=4.0)
     before = spread(module)
-    step = EqualiseRanges(channel_maxima(module, SAMPLES, run_module) if data else {})
+    step = EqualiseRanges(see_channels(module, SAMPLES, run_module) if data else {})
     levelled = step.run(module) if data else check(step, module)
     for sample in SAMPLES:
         assert_close(run(module, sample), run(levelled, sample), EqualiseRanges.slack.relative)
@@ -63,18 +65,18 @@ def test_good_channels_stay_good() -> None:
 def test_upper_limits_keep_their_meaning_on_calibration_data() -> None:
     limit = 0.8
     module = depthwise_net(high=limit)
-    largest = channel_maxima(module, SAMPLES, run_module)
-    reached = {v: a >= np.float32(limit) for v, a in largest.items()}
+    seen = see_channels(module, SAMPLES, run_module)
+    reached = {v: c.largest >= np.float32(limit) for v, c in seen.items()}
     assert any(r.any() and not r.all() for r in reached.values())
-    after = EqualiseRanges(largest).run(module)
+    after = EqualiseRanges(seen).run(module)
     assert after is not module
     for sample in SAMPLES:
         assert_close(run(module, sample), run(after, sample), EqualiseRanges.slack.relative)
     # Channels that reach the limit still reach it, and no other one passes it.
-    levelled = channel_maxima(after, SAMPLES, run_module)
+    levelled = see_channels(after, SAMPLES, run_module)
     for value, mask in reached.items():
-        np.testing.assert_allclose(levelled[value][mask], largest[value][mask], rtol=1e-4)
-        assert (levelled[value] <= np.float32(limit)).all()
+        np.testing.assert_allclose(levelled[value].largest[mask], seen[value].largest[mask], rtol=1e-4)
+        assert (levelled[value].largest <= np.float32(limit)).all()
 
 
 def test_upper_limits_without_data_are_left_alone() -> None:
@@ -107,10 +109,10 @@ def test_a_dead_channel_with_a_bias_does_not_widen_the_tensor() -> None:
     op = Conv2d(net.x, net.constant(w, "w"), net.constant(np.full(8, 0.5), "b"), min=0.0)
     y = net.depthwise(net.b.add(op, "conv", "conv"), "depthwise")
     module = net.b.build([net.head(y)])
-    largest = channel_maxima(module, SAMPLES, run_module)
-    after = channel_maxima(EqualiseRanges(largest).run(module), SAMPLES, run_module)
-    for value, seen in largest.items():
-        assert after[value].max() <= seen.max() * (1 + 1e-5)
+    before = see_channels(module, SAMPLES, run_module)
+    after = see_channels(EqualiseRanges(before).run(module), SAMPLES, run_module)
+    for value, seen in before.items():
+        assert after[value].largest.max() <= seen.largest.max() * (1 + 1e-5)
 
 
 def test_what_cannot_be_scaled() -> None:
