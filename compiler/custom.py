@@ -36,7 +36,10 @@ def load_pass(spec: str) -> Pass:
 
 def _instance(found: object, spec: str) -> Pass:
     if isinstance(found, type) and issubclass(found, Pass):
-        return found()
+        try:
+            return found()
+        except TypeError as error:
+            raise PassError(f"--pass {spec}: needs options that the command line cannot give ({error})") from None
     if isinstance(found, Pass):
         return found
     raise PassError(f"--pass {spec}: is not a subclass of tinyc.passes.Pass")

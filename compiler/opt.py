@@ -68,7 +68,10 @@ def optimise_text(
 def find_pass(name: str) -> AnyPass:
     """A registered pass by name, or a custom one as `--pass` takes it."""
     if name in registered():
-        return registered()[name]()
+        try:
+            return registered()[name]()
+        except TypeError as error:
+            raise TinycError(f"pass {name} needs options that the command line cannot give ({error})") from None
     if ":" in name:
         return load_pass(name)
     raise TinycError(f"there is no pass {name!r}; `tinyc passes` lists them")

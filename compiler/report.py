@@ -13,9 +13,13 @@ from tinyc.compiler.lowering import Lowered
 from tinyc.compiler.quality import Quality
 from tinyc.compiler.verify import Verdict
 from tinyc.ir.op import Op, Value
+from tinyc.ir.ops import Broadcast, Gather, Reshape, Slice, Transpose
 from tinyc.ir.rows import RowProgram, Space
 from tinyc.passes.integerise import Port
 from tinyc.passes.quantise import to_dicts
+
+MOVING = {op.mnemonic for op in (Reshape, Transpose, Slice, Broadcast, Gather)}
+"""Operators that give what they are given: quantisation costs nothing there."""
 
 
 def make_report(
@@ -86,7 +90,7 @@ def _quantisation(lowered: Lowered, quality: Quality | None) -> dict[str, Any]:
         return {"name": p.name, "type": p.dtype.value, "scale": p.scale, "zero_point": p.zero, "note": p.note}
 
     found: dict[str, Any] = {
-        "layers": to_dicts(lowered.quantised.layers),
+        "layers": [layer for layer in to_dicts(lowered.quantised.layers) if layer["op"] not in MOVING],
         "float_operators": [{"name": e.node.where, "reason": e.reason} for e in lowered.leftovers],
         "inputs": [port(p) for p in lowered.inputs],
         "outputs": [port(p) for p in lowered.outputs],

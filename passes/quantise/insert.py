@@ -12,7 +12,6 @@ from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import Clamp, Constant
 from tinyc.ir.ops.quantise import Dequantize, Quantize
 from tinyc.ir.tensor import Array, Tensor
-from tinyc.ir.types import DType
 from tinyc.passes.base import Pass, PassError
 from tinyc.passes.quantise.calibrate import Ranges
 from tinyc.passes.quantise.ranges import HIGH, LOW, Parameters, quantise_bias, quantise_weights
@@ -139,8 +138,3 @@ class _Inserter:
         q = self._add(Constant(Tensor(data)), f"{value.name}_q", loc)
         op = Dequantize(q, tuple(float(s) for s in scales), (0,) * len(scales), axis)
         return self._add(op, f"{value.name}_dq", loc)
-
-
-def is_quantised(module: Module) -> bool:
-    """Whether a module has quantised operators."""
-    return any(isinstance(n.op, Quantize) and n.op.to is DType.I8 for n in module.nodes)

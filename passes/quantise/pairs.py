@@ -28,11 +28,10 @@ from tinyc.passes.rewrite import remove_dead
 
 @dataclass(frozen=True)
 class Pair:
-    """Two layers and the values between them, the first layer's result first; each has one use."""
+    """Two layers; every value between them has one use."""
 
     first: Node
     second: Node
-    between: tuple[Value, ...]
 
 
 def find_pairs(module: Module) -> list[Pair]:
@@ -40,13 +39,11 @@ def find_pairs(module: Module) -> list[Pair]:
     found = []
     for node in module.nodes:
         if _scales_out(module, node):
-            between: list[Value] = []
             value: Value | None = node.result
             while value is not None and value not in module.outputs and len(module.users[value]) == 1:
-                between.append(value)
                 user = module.users[value][0]
                 if _scales_in(module, user, value):
-                    found.append(Pair(node, user, tuple(between)))
+                    found.append(Pair(node, user))
                     break
                 value = user.result if _passes_channels(user.op) else None
     return found

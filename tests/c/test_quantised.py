@@ -47,11 +47,13 @@ def geometries(maker: Maker, kernels: list[tuple[int, int]], depthwise: bool) ->
     for k, (kernel, (strides, pads, dilations)) in enumerate(itertools.product(kernels, GEOMETRIES)):
         inputs, outputs, groups = channels[k % len(channels)]
         attributes = {"kernel": kernel, "strides": strides, "pads": pads, "dilations": dilations}
-        x = maker.input((1, *sizes[k % len(sizes)], inputs))
+        # A geometry meets another size with each kernel.
+        turn = k + k // len(GEOMETRIES)
+        x = maker.input((1, *sizes[turn % len(sizes)], inputs))
         corner = CORNERS[k % len(CORNERS)]
         try:
             if depthwise:
-                each = 1 if kernel == (3, 3) and k % 5 else 1 + k % 3
+                each = 1 if kernel == (3, 3) and turn % 5 else 1 + k % 3
                 found.append(maker.depthwise(x, corner, each=each, **attributes))
             else:
                 found.append(maker.conv(x, corner, outputs=outputs, groups=groups, **attributes))
@@ -67,6 +69,17 @@ def conv_cases(maker: Maker) -> list[Value]:
 
 def depthwise_cases(maker: Maker) -> list[Value]:
     return geometries(maker, [(3, 3), (3, 3), (3, 3), (1, 1), (2, 3), (5, 5)], depthwise=True)
+
+
+def depthwise3x3_cases(maker: Maker) -> list[Value]:
+    """The 3x3 kernels unroll their rows and end them by hand: all columns of padding, even and odd widths."""
+    found = []
+    for stride, left, right, width in itertools.product([1, 2], [0, 1, 2], [0, 1, 2], [1, 2, 5, 6]):
+        if width + left + right >= 3 and left <= 3 - stride:
+            geometry = {"strides": (1, stride), "pads": (1, left, 1, right), "dilations": (1, 1)}
+            x = maker.input((1, 2, width, 2))
+            found.append(maker.depthwise(x, "ordinary", kernel=(3, 3), each=1, **geometry, min=-128, max=127))
+    return found
 
 
 def dense_cases(maker: Maker) -> list[Value]:
@@ -111,6 +124,7 @@ def pool_cases(maker: Maker) -> list[Value]:
 GROUPS = {
     "conv": conv_cases,
     "depthwise": depthwise_cases,
+    "depthwise3x3": depthwise3x3_cases,
     "dense": dense_cases,
     "values": value_cases,
     "pool": pool_cases,
