@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from tinyc.compiler.driver import Compilation
@@ -33,12 +35,23 @@ def trace(line: str) -> None:
 
 @contextlib.contextmanager
 def progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A spinner that shows what is being done; nothing when quiet or when stderr is no terminal."""
+    """What is being done, with a bar that fills where the text ends in "N of M"; nothing when quiet or when stderr is
+    no terminal."""
     if quiet or not _err.is_terminal:
         yield lambda _: None
         return
-    with _err.status("starting") as status:
-        yield lambda text: status.update(escape(text))
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20))
+    with Progress(*columns, console=_err, transient=True) as shown:
+        task = shown.add_task("starting", total=None)
+
+        def say(text: str) -> None:
+            counted = re.fullmatch(r"(.*): (\d+) of (\d+)", text)
+            if counted:
+                shown.update(task, description=escape(text), completed=int(counted[2]), total=int(counted[3]))
+            else:
+                shown.update(task, description=escape(text), completed=0, total=None)
+
+        yield say
 
 
 def compilation(result: Compilation, folder: Path) -> None:
