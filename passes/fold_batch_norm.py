@@ -164,7 +164,7 @@ def affine_into_next_convolution(node: Node, rewriter: Rewriter) -> Replaced | S
 def _input_channels(op: Conv2d | DepthwiseConv2d | Dense, vector: Array) -> Array:
     """One number an input channel, spread to the shape of the weights (up to broadcasting)."""
     if isinstance(op, DepthwiseConv2d):
-        return np.repeat(vector, op.multiplier())
+        return np.repeat(vector, op.channel_multiplier())
     if isinstance(op, Dense):
         return vector
     inputs, outputs = op.w.shape[3], op.w.shape[0]

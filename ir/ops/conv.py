@@ -71,6 +71,72 @@ class RowWindows(Spatial):
         return dataclasses.replace(self, x=self.x.with_rows(taken), **cast("Any", flat))
 
 
+@dataclass(frozen=True)
+class Weighted(RowWindows):
+    """Base of convolutions: a spatial operator with weights."""
+
+    w: Value
+
+    def out_channels(self) -> int:
+        """Channels of the result."""
+        raise NotImplementedError
+
+    def check_weights(self) -> None:
+        """Raises `IRError` when the weights do not fit the operand."""
+        raise NotImplementedError
+
+
+class OhwiWeights(Weighted):
+    """Weights [out_channels, kernel_height, kernel_width, in_channels / groups]."""
+
+    groups: int
+
+    def window(self) -> tuple[int, int]:
+        return self.w.shape[1], self.w.shape[2]
+
+    def out_channels(self) -> int:
+        return self.w.shape[0]
+
+    def output_size(self) -> tuple[int, int]:
+        if self.w.type.rank != 4:
+            raise IRError(f"weights have 4 dimensions (OHWI), not {self.w.type}")
+        return super().output_size()
+
+    def check_weights(self) -> None:
+        channels = self.x.shape[3]
+        if self.groups < 1 or channels != self.w.shape[3] * self.groups or self.w.shape[0] % self.groups:
+            raise IRError(f"weights {self.w.type} do not fit {self.x.type} in {self.groups} group(s)")
+
+    def macs(self) -> int:
+        return self.type.size * self.w.shape[1] * self.w.shape[2] * self.w.shape[3]
+
+
+class HwcWeights(Weighted):
+    """Depthwise weights [kernel_height, kernel_width, in_channels * channel_multiplier]."""
+
+    def window(self) -> tuple[int, int]:
+        return self.w.shape[0], self.w.shape[1]
+
+    def out_channels(self) -> int:
+        return self.w.shape[2]
+
+    def channel_multiplier(self) -> int:
+        """Output channels for each input channel."""
+        return self.w.shape[2] // self.x.shape[3]
+
+    def output_size(self) -> tuple[int, int]:
+        if self.w.type.rank != 3:
+            raise IRError(f"weights have 3 dimensions (HWC), not {self.w.type}")
+        return super().output_size()
+
+    def check_weights(self) -> None:
+        if self.x.shape[3] < 1 or self.w.shape[2] < 1 or self.w.shape[2] % self.x.shape[3]:
+            raise IRError(f"weights {self.w.type} have not a multiple of the {self.x.shape[3]} input channels")
+
+    def macs(self) -> int:
+        return self.type.size * self.w.shape[0] * self.w.shape[1]
+
+
 def patches(op: Spatial, x: Array, pad_value: float) -> list[tuple[int, int, Array]]:
     """For each place (ky, kx) of the window, the operand's elements it meets, NHWC at the result's size."""
     (sy, sx), (dy, dx), (top, left, bottom, right) = op.geometry()
@@ -93,13 +159,12 @@ def patches(op: Spatial, x: Array, pad_value: float) -> list[tuple[int, int, Arr
 
 
 @dataclass(frozen=True)
-class Convolution(RowWindows):
+class Convolution(Weighted):
     """Base of both convolutions: weights, an optional bias, geometry, pad value and the fused activation's limits.
 
     Sums are accumulated in float64 and rounded once: the reference every float kernel is measured against.
     """
 
-    w: Value
     b: Value | None = None
     strides: tuple[int, ...] = (1, 1)
     pads: tuple[int, ...] = (0, 0, 0, 0)
@@ -110,14 +175,6 @@ class Convolution(RowWindows):
 
     def geometry(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         return self.strides, self.dilations, self.pads
-
-    def out_channels(self) -> int:
-        """Channels of the result."""
-        raise NotImplementedError
-
-    def check_weights(self) -> None:
-        """Raises `IRError` when the weights do not fit the operand."""
-        raise NotImplementedError
 
     def infer(self) -> TensorType:
         height, width = self.output_size()
@@ -139,34 +196,13 @@ class Convolution(RowWindows):
 
 
 @dataclass(frozen=True)
-class Conv2d(Convolution, mnemonic="conv2d"):
+class Conv2d(OhwiWeights, Convolution, mnemonic="conv2d"):
     """2-D convolution. Weights are [out_channels, kernel_height, kernel_width, in_channels / groups] (OHWI).
 
     y = clamp(sum over window and input channels of x * w + b, min, max); outside the operand x is pad_value.
     """
 
     groups: int = 1
-
-    def window(self) -> tuple[int, int]:
-        return self.w.shape[1], self.w.shape[2]
-
-    def out_channels(self) -> int:
-        return self.w.shape[0]
-
-    def check_weights(self) -> None:
-        channels = self.x.shape[3]
-        if (
-            self.w.type.rank != 4
-            or self.groups < 1
-            or channels != self.w.shape[3] * self.groups
-            or self.w.shape[0] % self.groups
-        ):
-            raise IRError(f"weights {self.w.type} do not fit {self.x.type} in {self.groups} group(s)")
-
-    def output_size(self) -> tuple[int, int]:
-        if self.w.type.rank != 4:
-            raise IRError(f"weights have 4 dimensions (OHWI), not {self.w.type}")
-        return super().output_size()
 
     def evaluate(self, *operands: Array) -> Array:
         x, w, b = operands
@@ -179,44 +215,19 @@ class Conv2d(Convolution, mnemonic="conv2d"):
                 total[..., out] += patch[..., g * inputs : (g + 1) * inputs] @ weights[out, ky, kx].T
         return self.finish(total, b)
 
-    def macs(self) -> int:
-        return self.type.size * self.w.shape[1] * self.w.shape[2] * self.w.shape[3]
-
 
 @dataclass(frozen=True)
-class DepthwiseConv2d(Convolution, mnemonic="depthwise_conv2d"):
+class DepthwiseConv2d(HwcWeights, Convolution, mnemonic="depthwise_conv2d"):
     """Depthwise convolution. Weights are [kernel_height, kernel_width, in_channels * multiplier].
 
     Output channel c * multiplier + m sees input channel c alone; the rest is as in `conv2d`.
     """
 
-    def window(self) -> tuple[int, int]:
-        return self.w.shape[0], self.w.shape[1]
-
-    def out_channels(self) -> int:
-        return self.w.shape[2]
-
-    def multiplier(self) -> int:
-        """Output channels for each input channel."""
-        return self.w.shape[2] // self.x.shape[3]
-
-    def check_weights(self) -> None:
-        if self.x.shape[3] < 1 or self.w.shape[2] < 1 or self.w.shape[2] % self.x.shape[3]:
-            raise IRError(f"weights {self.w.type} have not a multiple of the {self.x.shape[3]} input channels")
-
-    def output_size(self) -> tuple[int, int]:
-        if self.w.type.rank != 3:
-            raise IRError(f"weights have 3 dimensions (HWC), not {self.w.type}")
-        return super().output_size()
-
     def evaluate(self, *operands: Array) -> Array:
         x, w, b = operands
-        wide = np.repeat(x.astype(np.float64), self.multiplier(), axis=3)
+        wide = np.repeat(x.astype(np.float64), self.channel_multiplier(), axis=3)
         total = np.zeros(self.type.shape, np.float64)
         weights = w.astype(np.float64)
         for ky, kx, patch in patches(self, wide, self.pad_value):
             total += patch * weights[ky, kx]
         return self.finish(total, b)
-
-    def macs(self) -> int:
-        return self.type.size * self.w.shape[0] * self.w.shape[1]

@@ -17,30 +17,16 @@ from tinyc.ir.types import TensorType
 
 
 @dataclass(frozen=True)
-class Dense(Op, mnemonic="dense"):
-    """y = clamp(x @ w.T + b, min, max) over the last dimension of x. Weights are [outputs, inputs]."""
+class DenseLayer(Op):
+    """Base of dense layers: weights [outputs, inputs] over the last dimension of x."""
 
     x: Value
     w: Value
-    b: Value | None = None
-    min: float = -math.inf
-    max: float = math.inf
 
-    def infer(self) -> TensorType:
+    def check_weights(self) -> None:
+        """Raises `IRError` when the weights do not fit the operand."""
         if self.x.type.rank < 1 or self.w.type.rank != 2 or self.x.shape[-1] != self.w.shape[1] or 0 in self.w.shape:
             raise IRError(f"weights {self.w.type} ([outputs, inputs]) do not fit {self.x.type}")
-        if self.b is not None and self.b.shape != (self.w.shape[0],):
-            raise IRError(f"the bias {self.b.type} has not one entry an output ({self.w.shape[0]})")
-        if self.min > self.max:
-            raise IRError(f"min {self.min} is above max {self.max}")
-        return TensorType((*self.x.shape[:-1], self.w.shape[0]), self.x.dtype)
-
-    def evaluate(self, *operands: Array) -> Array:
-        x, w, b = operands
-        total = x.astype(np.float64) @ w.astype(np.float64).T
-        if b is not None:
-            total = total + b.astype(np.float64)
-        return np.clip(total, self.min, self.max).astype(x.dtype)
 
     def macs(self) -> int:
         return self.type.size * self.w.shape[1]
@@ -55,6 +41,30 @@ class Dense(Op, mnemonic="dense"):
 
     def row_op(self, rows: int, valid: int) -> Op:
         return dataclasses.replace(self, x=self.x.with_rows(rows))
+
+
+@dataclass(frozen=True)
+class Dense(DenseLayer, mnemonic="dense"):
+    """y = clamp(x @ w.T + b, min, max) over the last dimension of x. Weights are [outputs, inputs]."""
+
+    b: Value | None = None
+    min: float = -math.inf
+    max: float = math.inf
+
+    def infer(self) -> TensorType:
+        self.check_weights()
+        if self.b is not None and self.b.shape != (self.w.shape[0],):
+            raise IRError(f"the bias {self.b.type} has not one entry an output ({self.w.shape[0]})")
+        if self.min > self.max:
+            raise IRError(f"min {self.min} is above max {self.max}")
+        return TensorType((*self.x.shape[:-1], self.w.shape[0]), self.x.dtype)
+
+    def evaluate(self, *operands: Array) -> Array:
+        x, w, b = operands
+        total = x.astype(np.float64) @ w.astype(np.float64).T
+        if b is not None:
+            total = total + b.astype(np.float64)
+        return np.clip(total, self.min, self.max).astype(x.dtype)
 
 
 @dataclass(frozen=True)

@@ -7,24 +7,22 @@ fit int32: `fixed_point.accumulator_bound` and `fixed_point.fits` tell.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.ir.errors import IRError
-from tinyc.ir.op import Op, RowForm, Value, Window
-from tinyc.ir.ops.conv import RowWindows, patches
+from tinyc.ir.op import Value
+from tinyc.ir.ops.conv import HwcWeights, OhwiWeights, Weighted, patches
 from tinyc.ir.ops.int8 import check_channels, check_int8, check_limits, narrow
+from tinyc.ir.ops.linear import DenseLayer
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
 
 @dataclass(frozen=True)
-class QConvolution(RowWindows):
+class QConvolution(Weighted):
     """Base of both integer convolutions. `zero` is the input's zero point: what padding holds."""
 
-    w: Value
     b: Value
     multiplier: Value
     shift: Value
@@ -39,14 +37,6 @@ class QConvolution(RowWindows):
     def geometry(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         return self.strides, self.dilations, self.pads
 
-    def out_channels(self) -> int:
-        """Channels of the result."""
-        raise NotImplementedError
-
-    def check_weights(self) -> None:
-        """Raises `IRError` when the weights do not fit the operand."""
-        raise NotImplementedError
-
     def infer(self) -> TensorType:
         check_int8(self.x, self.w)
         check_limits(self.min, self.max, self.zero, self.out_zero)
@@ -60,29 +50,13 @@ class QConvolution(RowWindows):
 
 
 @dataclass(frozen=True)
-class QConv2d(QConvolution, mnemonic="qconv2d"):
+class QConv2d(OhwiWeights, QConvolution, mnemonic="qconv2d"):
     """int8 convolution. Weights are [out_channels, kernel_height, kernel_width, in_channels / groups] (OHWI).
 
     y = clamp(requantise(sum of x * w + b, multiplier, shift) + out_zero, min, max); outside the operand x is `zero`.
     """
 
     groups: int = 1
-
-    def window(self) -> tuple[int, int]:
-        return self.w.shape[1], self.w.shape[2]
-
-    def out_channels(self) -> int:
-        return self.w.shape[0]
-
-    def output_size(self) -> tuple[int, int]:
-        if self.w.type.rank != 4:
-            raise IRError(f"weights have 4 dimensions (OHWI), not {self.w.type}")
-        return super().output_size()
-
-    def check_weights(self) -> None:
-        channels = self.x.shape[3]
-        if self.groups < 1 or channels != self.w.shape[3] * self.groups or self.w.shape[0] % self.groups:
-            raise IRError(f"weights {self.w.type} do not fit {self.x.type} in {self.groups} group(s)")
 
     def evaluate(self, *operands: Array) -> Array:
         x, w, b, multiplier, shift = operands
@@ -96,35 +70,13 @@ class QConv2d(QConvolution, mnemonic="qconv2d"):
                 total[..., out] += patch[..., g * inputs : (g + 1) * inputs] @ weights[out, ky, kx].T
         return narrow(total.astype(np.int64) + b, multiplier, shift, self.out_zero, self.min, self.max)
 
-    def macs(self) -> int:
-        return self.type.size * self.w.shape[1] * self.w.shape[2] * self.w.shape[3]
-
 
 @dataclass(frozen=True)
-class QDepthwiseConv2d(QConvolution, mnemonic="qdepthwise_conv2d"):
+class QDepthwiseConv2d(HwcWeights, QConvolution, mnemonic="qdepthwise_conv2d"):
     """int8 depthwise convolution. Weights are [kernel_height, kernel_width, in_channels * multiplier].
 
     Output channel c * multiplier + m sees input channel c alone; the rest is as in `qconv2d`.
     """
-
-    def window(self) -> tuple[int, int]:
-        return self.w.shape[0], self.w.shape[1]
-
-    def out_channels(self) -> int:
-        return self.w.shape[2]
-
-    def channel_multiplier(self) -> int:
-        """Output channels for each input channel."""
-        return self.w.shape[2] // self.x.shape[3]
-
-    def output_size(self) -> tuple[int, int]:
-        if self.w.type.rank != 3:
-            raise IRError(f"weights have 3 dimensions (HWC), not {self.w.type}")
-        return super().output_size()
-
-    def check_weights(self) -> None:
-        if self.x.shape[3] < 1 or self.w.shape[2] < 1 or self.w.shape[2] % self.x.shape[3]:
-            raise IRError(f"weights {self.w.type} have not a multiple of the {self.x.shape[3]} input channels")
 
     def evaluate(self, *operands: Array) -> Array:
         x, w, b, multiplier, shift = operands
@@ -134,19 +86,14 @@ class QDepthwiseConv2d(QConvolution, mnemonic="qdepthwise_conv2d"):
             total += patch * w[ky, kx].astype(np.int64)
         return narrow(total + b, multiplier, shift, self.out_zero, self.min, self.max)
 
-    def macs(self) -> int:
-        return self.type.size * self.w.shape[0] * self.w.shape[1]
-
 
 @dataclass(frozen=True)
-class QDense(Op, mnemonic="qdense"):
+class QDense(DenseLayer, mnemonic="qdense"):
     """int8 dense layer over the last dimension. Weights are [outputs, inputs].
 
     y = clamp(requantise(x @ w.T + b, multiplier, shift) + out_zero, min, max).
     """
 
-    x: Value
-    w: Value
     b: Value
     multiplier: Value
     shift: Value
@@ -157,8 +104,7 @@ class QDense(Op, mnemonic="qdense"):
     def infer(self) -> TensorType:
         check_int8(self.x, self.w)
         check_limits(self.min, self.max, self.out_zero)
-        if self.x.type.rank < 1 or self.w.type.rank != 2 or self.x.shape[-1] != self.w.shape[1] or 0 in self.w.shape:
-            raise IRError(f"weights {self.w.type} ([outputs, inputs]) do not fit {self.x.type}")
+        self.check_weights()
         check_channels(self.w.shape[0], bias=self.b, multiplier=self.multiplier, shift=self.shift)
         return TensorType((*self.x.shape[:-1], self.w.shape[0]), DType.I8)
 
@@ -166,17 +112,3 @@ class QDense(Op, mnemonic="qdense"):
         x, w, b, multiplier, shift = operands
         total = (x.astype(np.float64) @ w.astype(np.float64).T).astype(np.int64) + b
         return narrow(total, multiplier, shift, self.out_zero, self.min, self.max)
-
-    def macs(self) -> int:
-        return self.type.size * self.w.shape[1]
-
-    def runs_whole(self) -> bool:
-        return True
-
-    def row_form(self) -> RowForm | None:
-        if self.x.type.rank != 4 or self.x.shape[0] != 1:
-            return None
-        return RowForm((Window(),) + (None,) * (len(self.operands) - 1))
-
-    def row_op(self, rows: int, valid: int) -> Op:
-        return dataclasses.replace(self, x=self.x.with_rows(rows))
