@@ -113,6 +113,7 @@ class Tool:
 
 
 READ_HEADER = ("-E", "-x", "c", "-include", "stdio.h", os.devnull)
+NOTHING = ("-x", "c", os.devnull, "-o", os.devnull, "-Wl,--defsym=main=0")
 RISCV_GCC = "riscv64-unknown-elf-gcc"
 
 HOST_C = (
@@ -122,6 +123,8 @@ HOST_C = (
 TEST_TOOLS = (
     *HOST_C,
     Tool(("clang",), ("clang", "--version")),
+    # clang keeps the runtime of its sanitisers apart; what links nothing but that shows whether it is there.
+    Tool(("libclang-rt-dev",), ("clang", "-fsanitize=address,undefined", *NOTHING)),
     Tool(("make",), ("make", "--version")),
     Tool(("gcc-riscv64-unknown-elf",), (RISCV_GCC, "--version")),
     Tool(("picolibc-riscv64-unknown-elf",), (RISCV_GCC, "--specs=picolibc.specs", *READ_HEADER)),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import pytest
@@ -41,6 +44,26 @@ FUNCTIONS = 1e-6
 SUMS = 1e-5
 
 PARAMETERS = [pytest.param(b, marks=pytest.mark.slow) if b == "gcc-Os" else b for b in BUILDS]
+
+
+@cache
+def problem(build: str) -> str:
+    """Why programs cannot be built this way here; empty when they can."""
+    compiler, flags = BUILDS[build]
+    command = [compiler, *flags, "-x", "c", "-", "-o", os.devnull]
+    try:
+        result = subprocess.run(
+            command, input="int main(void) { return 0; }", capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return f"{compiler} is not installed"
+    return "" if result.returncode == 0 else f"{compiler} cannot link its sanitisers: {result.stderr.splitlines()[-1]}"
+
+
+def need(build: str) -> None:
+    """Skips the test where programs cannot be built this way."""
+    if problem(build):
+        pytest.skip(problem(build))
 
 
 def lowered(module: Module) -> RowProgram:
