@@ -51,10 +51,9 @@ def problem(build: str) -> str:
     """Why programs cannot be built this way here; empty when they can."""
     compiler, flags = BUILDS[build]
     command = [compiler, *flags, "-x", "c", "-", "-o", os.devnull]
+    text = "int main(void) { return 0; }\n"
     try:
-        result = subprocess.run(
-            command, input="int main(void) { return 0; }", capture_output=True, text=True, check=False
-        )
+        result = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     except OSError:
         return f"{compiler} is not installed"
     return "" if result.returncode == 0 else f"{compiler} cannot link its sanitisers: {result.stderr.splitlines()[-1]}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -100,8 +100,8 @@ def test_equalisation_and_bias_correction(network: Module) -> None:
             [e[PROBABILITIES].argmax() == f[PROBABILITIES].argmax() for e, f in zip(exact, found, strict=True)]
         )
         print(
-            f"equalised {equalise!s:5}  biases corrected {correct_bias!s:5}  logits {logits[equalise, correct_bias]:5.2f} dB"
-            f"  probabilities {sqnr(exact, found, PROBABILITIES):5.2f} dB  same class {same:4.0%}"
+            f"equalised {equalise!s:5}  biases corrected {correct_bias!s:5}"
+            f"  logits {logits[equalise, correct_bias]:5.2f} dB  probabilities {sqnr(exact, found, PROBABILITIES):5.2f} dB  same class {same:4.0%}"
             f"  worst layers {', '.join(f'{x.value} {x.sqnr:.1f}' for x in best.layers[:3])}"
         )
     assert logits[True, True] >= 20
