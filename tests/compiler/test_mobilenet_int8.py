@@ -101,7 +101,8 @@ def test_equalisation_and_bias_correction(network: Module) -> None:
         )
         print(
             f"equalised {equalise!s:5}  biases corrected {correct_bias!s:5}"
-            f"  logits {logits[equalise, correct_bias]:5.2f} dB  probabilities {sqnr(exact, found, PROBABILITIES):5.2f} dB  same class {same:4.0%}"
+            f"  logits {logits[equalise, correct_bias]:5.2f} dB"
+            f"  probabilities {sqnr(exact, found, PROBABILITIES):5.2f} dB  same class {same:4.0%}"
             f"  worst layers {', '.join(f'{x.value} {x.sqnr:.1f}' for x in best.layers[:3])}"
         )
     assert logits[True, True] >= 20
