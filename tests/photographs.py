@@ -13,7 +13,7 @@ Floats = NDArray[np.float32]
 CALIBRATION = ("astronaut", "camera", "china.jpg", "immunohistochemistry", "retina", "stereo_motorcycle")
 """What quantisation may look at: people, a building, a vehicle, tissue; one of them grey."""
 EVALUATION = ("chelsea", "coffee", "flower.jpg", "rocket")
-"""What quantisation is judged by; it has seen neither them nor anything like them."""
+"""What quantisation is judged by, and has not seen: a cat, a cup of coffee, a flower, a launch."""
 WINDOWS = ((1.0, 0.5, 0.5), (0.7, 0.0, 0.0), (0.7, 1.0, 0.0), (0.7, 0.0, 1.0), (0.7, 1.0, 1.0))
 """Squares of a photograph: the side as a part of the shorter side, the place across and down from 0 to 1."""
 
