@@ -122,6 +122,7 @@ HOST_C = (
 )
 TEST_TOOLS = (
     *HOST_C,
+    Tool(("g++",), ("g++", "--version")),
     Tool(("clang",), ("clang", "--version")),
     # clang keeps the runtime of its sanitisers apart; what links nothing but that shows whether it is there.
     Tool(("libclang-rt-dev",), ("clang", "-fsanitize=address,undefined", *NOTHING)),

@@ -16,6 +16,10 @@ from tinyc.passes.quantise.calibrate import Range, Ranges
 from tinyc.passes.quantise.ranges import SIGMOID, SOFTMAX, TANH, Parameters, parameters, weight_scales
 from tinyc.passes.quantise.units import Kind, Unit, layer_axis
 
+HEADROOM = 1.25
+"""How much more than was seen the operand of a softmax represents. Its largest numbers decide the result, so none is
+clipped, and new inputs go a little beyond those of the calibration."""
+
 
 @dataclass(frozen=True)
 class Scales:
@@ -90,11 +94,13 @@ def assign(module: Module, units: Sequence[Unit], ranges: Ranges) -> Scales:
         groups.join(before, after)
     _join_concats(units, groups, fixed)
     chosen: dict[Value, Parameters] = {}
+    logits = {u.operands[0] for u in units if u.kind is Kind.SOFTMAX}
     passing = {u.result for u in units if u.kind is Kind.SHARING} | set(clamps)
     for members in groups.members().values():
         given = _fixed(members, passing, units, fixed)
         if given is None:
-            hull = [_range(module, v, ranges) for v in members if v not in passing]
+            whole = any(v in logits for v in members)
+            hull = [_range(module, v, ranges, whole) for v in members if v not in passing]
             hull += [(value, value) for result, value in _pads(units) if result in members]
             given = parameters(min(low for low, _ in hull), max(high for _, high in hull))
         chosen.update(dict.fromkeys(members, given))
@@ -132,7 +138,8 @@ def _fixed(
     return likes.pop() if len(likes) == 1 else None
 
 
-def _range(module: Module, value: Value, ranges: Ranges) -> tuple[float, float]:
+def _range(module: Module, value: Value, ranges: Ranges, whole: bool) -> tuple[float, float]:
+    """What a value's int8 shall represent: the observer's choice, or all that was seen and some more."""
     constant = module.constant(value)
     if constant is not None:
         if not np.isfinite(constant).all():
@@ -141,7 +148,7 @@ def _range(module: Module, value: Value, ranges: Ranges) -> tuple[float, float]:
     found: Range | None = ranges.get(value)
     if found is None:
         raise PassError(f"there is no range for {value}: calibrate the module that is quantised")
-    return found.low, found.high
+    return (HEADROOM * found.seen_low, HEADROOM * found.seen_high) if whole else (found.low, found.high)
 
 
 def _widened(
