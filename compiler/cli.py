@@ -11,25 +11,35 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, cast
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+from tinyc.backends.runners import MACHINES
 from tinyc.backends.targets import builtin
 from tinyc.compiler import console, driver
 from tinyc.compiler.arrays import outputs_by_name, read_npz, samples_from, write_npz
-from tinyc.compiler.calibration import Normalise
-from tinyc.compiler.custom import load_pass
+from tinyc.compiler.bench import bench, find_machine
+from tinyc.compiler.cli_options import (
+    Calibration,
+    Integers,
+    KeepFloat,
+    Labels,
+    Normalise_,
+    Observer_,
+    Shapes,
+    parse_shapes,
+    quantise_options,
+    takes_code_options,
+)
 from tinyc.compiler.frontend import inspect_onnx
 from tinyc.compiler.opt import optimise_text
-from tinyc.compiler.quantised import QuantiseOptions
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.version import VERSION
 from tinyc.ir.errors import TinycError
 from tinyc.passes import PassVerificationError, registered
-from tinyc.passes.quantise import DEFAULT_OBSERVER, OBSERVERS
+from tinyc.passes.quantise import DEFAULT_OBSERVER
 
 app = typer.Typer(
     name="tinyc",
@@ -41,57 +51,17 @@ app = typer.Typer(
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The ONNX model.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
-Shapes = Annotated[
-    list[str] | None,
-    typer.Option("--input-shape", metavar="NAME=1,3,96,96", help="Shape of an input; may be repeated."),
-]
-Name = Annotated[
-    str, typer.Option("--name", help="What the C functions and files are called. [default: the file's name]")
-]
 On = Annotated[str, typer.Option("--on", metavar="|".join(driver.EXECUTORS), help="Where to run.")]
+OnSeveral = Annotated[
+    str, typer.Option("--on", metavar="A,B", help=f"Where to run: some of {', '.join(driver.EXECUTORS)}.")
+]
+VERIFIED = ",".join(driver.VERIFIED)
+Code = Callable[[], dict[str, Any]]
+"""What `takes_code_options` hands to a command."""
+OnMachine = Annotated[str, typer.Option("--on", metavar="|".join(MACHINES), help="The simulated machine.")]
 Inputs = Annotated[
     Path | None, typer.Option("--inputs", metavar="FILE.npz", help="Arrays named as the model's inputs.")
 ]
-
-
-class Layout(str, Enum):
-    """Layout of 4-dimensional inputs."""
-
-    onnx = "onnx"
-    nhwc = "nhwc"
-
-
-class Integers(str, Enum):
-    """What to quantise to."""
-
-    int8 = "int8"
-
-
-class InputType(str, Enum):
-    """Element type of the input."""
-
-    float32 = "float32"
-    int8 = "int8"
-    uint8 = "uint8"
-
-
-class OutputType(str, Enum):
-    """Element type of the output."""
-
-    float32 = "float32"
-    int8 = "int8"
-
-
-Calibration = Annotated[
-    Path | None, typer.Option("--calibration", metavar="FILE.npz|DIR", help="Real inputs, or a folder of images.")
-]
-Labels = Annotated[Path | None, typer.Option("--labels", metavar="FILE", help="Classes of the calibration inputs.")]
-Normalise_ = Annotated[
-    str, typer.Option("--normalize", metavar="MEAN,STD", help="The model takes (pixel - MEAN) / STD. [default: 0,255]")
-]
-KeepFloat = Annotated[str, typer.Option("--keep-float", metavar="NODE,...", help="ONNX nodes that stay float.")]
-Observer_ = Annotated[str, typer.Option("--observer", metavar="|".join(OBSERVERS), help="How ranges are chosen.")]
-InputLayout = Annotated[Layout, typer.Option("--input-layout", help="Layout of 4-dimensional inputs.")]
 
 
 @contextlib.contextmanager
@@ -128,29 +98,15 @@ def main_options(
 
 
 @app.command("compile")
+@takes_code_options
 def compile_command(
     model: Model,
-    target: Annotated[str, typer.Option("--target", help="A target (see `tinyc targets`) or a .toml file.")] = "host",
+    code: Code,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="[default: NAME_TARGET]")] = None,
-    name: Name = "",
-    input_shape: Shapes = None,
-    input_layout: InputLayout = Layout.onnx,
     dump_ir: Annotated[
         Path | None, typer.Option("--dump-ir", metavar="DIR", help="Write the IR after each pass.")
     ] = None,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Skip all comparisons.")] = False,
-    quantize: Annotated[Integers | None, typer.Option("--quantize", help="Quantise a float model.")] = None,
-    calibration: Calibration = None,
-    labels: Labels = None,
-    input_type: Annotated[InputType, typer.Option("--input-type", help="What the input is as C.")] = InputType.float32,
-    output_type: Annotated[OutputType, typer.Option("--output-type", help="What the output is.")] = OutputType.float32,
-    normalize: Normalise_ = "",
-    keep_float: KeepFloat = "",
-    observer: Observer_ = DEFAULT_OBSERVER,
-    extra_pass: Annotated[
-        list[str] | None,
-        typer.Option("--pass", metavar="MODULE:NAME", help="A pass of your own; may be repeated."),
-    ] = None,
     debug_pass: Annotated[
         list[str] | None,
         typer.Option("--debug-pass", metavar="NAME", help="Say what a pass rewrote, and what not and why."),
@@ -159,27 +115,19 @@ def compile_command(
 ) -> None:
     """Compile a model to C, verify it and write it to a folder."""
     with reporting(as_json):
-        custom = [load_pass(p) for p in extra_pass or []]
-        chosen = driver.identifier(name or model.stem, strict=bool(name))
-        quantise = quantise_options(
-            quantize, calibration, labels, normalize, keep_float, observer, input_type.value, output_type.value
-        )
-        folder = output or Path(f"{chosen}_{Path(target).stem}")
+        chosen = code()
+        name = driver.identifier(chosen["name"] or model.stem, strict=bool(chosen["name"]))
+        folder = output or Path(f"{name}_{Path(chosen['target']).stem}")
         with console.progress(quiet=as_json) as say:
             result = driver.compile(
                 model,
                 output=folder,
                 progress=say,
-                target=target,
-                name=name,
-                input_shapes=parse_shapes(input_shape),
-                input_layout=input_layout.value,
                 verify=not no_verify,
-                quantise=quantise,
-                extra_passes=custom,
                 dump_ir=dump_ir,
                 debug_passes=debug_pass or [],
                 trace=console.trace,
+                **chosen,
             )
         if as_json:
             _print_json(result.report)
@@ -198,21 +146,22 @@ def inspect_command(model: Model, input_shape: Shapes = None, as_json: Json = Fa
 
 
 @app.command("run")
+@takes_code_options
 def run_command(
     model: Model,
+    code: Code,
     inputs: Annotated[Path, typer.Option("--inputs", metavar="FILE.npz", help="Arrays named as the model's inputs.")],
     on: On = "host",
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT.npz", help="Write the outputs.")] = None,
-    input_shape: Shapes = None,
     as_json: Json = False,
 ) -> None:
-    """Run a model on the interpreter or as C on this computer."""
+    """Run a model on the interpreter, or as C on this computer or a simulated machine."""
     with reporting(as_json):
         with console.progress(quiet=as_json) as say:
-            compiled = driver.compile(model, progress=say, verify=False, input_shapes=parse_shapes(input_shape))
+            compiled = driver.compile(model, progress=say, verify=False, **code())
             samples = samples_from(compiled.imported, read_npz(inputs), str(inputs))
             say(f"run on {on}")
-            results = driver.execute(compiled, on, samples)
+            results = driver.execute(compiled, on, compiled.given(samples))
         arrays = outputs_by_name(compiled.imported, results)
         if output is not None:
             write_npz(output, arrays)
@@ -221,13 +170,9 @@ def run_command(
 
 
 @app.command("verify")
+@takes_code_options
 def verify_command(
-    model: Model,
-    on: On = "interpreter,host",
-    inputs: Inputs = None,
-    input_shape: Shapes = None,
-    input_layout: InputLayout = Layout.onnx,
-    as_json: Json = False,
+    model: Model, code: Code, on: OnSeveral = VERIFIED, inputs: Inputs = None, as_json: Json = False
 ) -> None:
     """Compare a model with onnxruntime: every pass, then each executor."""
     with reporting(as_json):
@@ -238,13 +183,25 @@ def verify_command(
                 arrays=read_npz(inputs) if inputs else None,
                 source=str(inputs or ""),
                 progress=say,
-                input_shapes=parse_shapes(input_shape),
-                input_layout=input_layout.value,
+                **code(),
             )
         document = console.verdicts_document(verdicts)
         _print_json(document) if as_json else console.verdicts(document)
         if not all(v.passed for v in verdicts):
             raise typer.Exit(1)
+
+
+@app.command("bench")
+@takes_code_options
+def bench_command(model: Model, code: Code, on: OnMachine = "rv32imc", as_json: Json = False) -> None:
+    """Count the instructions, stack and code of one inference on a simulated machine."""
+    with reporting(as_json):
+        machine = find_machine(on)
+        with console.progress(quiet=as_json) as say:
+            compiled = driver.compile(model, progress=say, verify=False, **code())
+            say(f"measure on {on}")
+            document = bench(compiled, machine)
+        _print_json(document) if as_json else console.bench(document)
 
 
 @app.command("quantize")
@@ -298,74 +255,6 @@ def passes_command(as_json: Json = False) -> None:
 def targets_command(as_json: Json = False) -> None:
     """List the targets."""
     console.listing({name: t.description for name, t in builtin().items()}, as_json, _print_json)
-
-
-def parse_shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
-    """`NAME=1,3,96,96` options as shapes by name. Raises `TinycError` for anything else."""
-    shapes = {}
-    for item in given or []:
-        name, equals, numbers = item.rpartition("=")
-        try:
-            shape = tuple(int(n) for n in numbers.split(","))
-        except ValueError:
-            shape = ()
-        if not equals or not name or not shape or min(shape) < 1:
-            raise TinycError(f"--input-shape takes NAME=1,3,96,96 (positive whole numbers), not {item!r}")
-        if name in shapes:
-            raise TinycError(f"--input-shape gives a shape for {name!r} twice")
-        shapes[name] = shape
-    return shapes
-
-
-def quantise_options(
-    quantize: Integers | None,
-    calibration: Path | None,
-    labels: Path | None,
-    normalize: str,
-    keep_float: str,
-    observer: str,
-    input_type: str = "float32",
-    output_type: str = "float32",
-) -> QuantiseOptions | None:
-    """The quantisation that the options ask for; None for none. Raises `TinycError` for options that need others."""
-    if quantize is None:
-        needless = {
-            "--calibration": calibration,
-            "--labels": labels,
-            "--normalize": normalize,
-            "--keep-float": keep_float,
-        }
-        given = [name for name, value in needless.items() if value]
-        given += ["--input-type"] * (input_type != "float32") + ["--output-type"] * (output_type != "float32")
-        if given:
-            raise TinycError(f"{', '.join(given)} goes with --quantize int8")
-        return None
-    if calibration is None:
-        raise TinycError("--quantize needs --calibration: an .npz file of real inputs, or a folder of images")
-    if observer not in OBSERVERS:
-        raise TinycError(f"--observer is one of {', '.join(OBSERVERS)}, not {observer!r}")
-    return QuantiseOptions(
-        calibration=calibration,
-        labels=labels,
-        observer=observer,
-        keep_float=tuple(part.strip() for part in keep_float.split(",") if part.strip()),
-        input_type=cast("Any", input_type),
-        output_type=cast("Any", output_type),
-        normalise=parse_normalise(normalize),
-    )
-
-
-def parse_normalise(given: str) -> Normalise:
-    """`MEAN,STD`. Raises `TinycError` for anything else."""
-    if not given:
-        return Normalise()
-    try:
-        mean, std = (float(part) for part in given.split(","))
-    except ValueError:
-        mean, std = 0.0, 0.0
-    if not std > 0.0:
-        raise TinycError(f"--normalize takes MEAN,STD (numbers, STD above 0), as in 127.5,127.5; not {given!r}")
-    return Normalise(mean, std)
 
 
 def main(run: Callable[[], None] = app) -> None:

@@ -18,6 +18,7 @@ from tinyc.compiler.frontend import Inspection
 from tinyc.compiler.verify import Verdict
 from tinyc.ir.tensor import Array
 
+LARGEST_BUFFERS = 12
 WORST_LAYERS = 5
 _out = Console()
 _err = Console(stderr=True)
@@ -69,13 +70,50 @@ def compilation(result: Compilation, folder: Path) -> None:
         else f"at least {ram['arena_lower_bound_bytes']:,}"
     )
     table.add_row("arena", f"{ram['arena_bytes']:,} bytes ({bound} for this schedule)")
-    table.add_row("input, output", f"{ram['input_bytes']:,} and {ram['output_bytes']:,} bytes")
+    table.add_row("input", f"{ram['input_bytes']:,} bytes, {INPUT_PLACES[_place(ram)]}")
+    table.add_row("output", f"{ram['output_bytes']:,} bytes")
+    if ram["stack_bytes"] is not None:
+        table.add_row("stack", f"{ram['stack_bytes']:,} bytes on {ram['stack_measured_on']}")
     table.add_row("weights", f"{report['flash']['weights_bytes']:,} bytes of flash")
     table.add_row("verified", verification(result))
     table.add_row("written to", str(folder))
     _out.print(table)
+    memory_plan(ram)
     if "quantisation" in report:
         quantisation(report["quantisation"], report["ram"])
+
+
+INPUT_PLACES = {
+    "arena": "in the arena",
+    "argument": "in memory of the caller",
+    "rows": "row by row from a callback",
+    "": "none",
+}
+
+
+def _place(ram: Mapping[str, Any]) -> str:
+    """Where the inputs lie; rows when one of them comes by rows."""
+    places = set(ram["input_place"].values())
+    return "rows" if "rows" in places else next(iter(places), "")
+
+
+def memory_plan(ram: Mapping[str, Any]) -> None:
+    """The largest buffers of the arena: where they lie, and which layers touch them first and last."""
+    buffers = sorted(ram["buffers"], key=lambda b: -b["bytes"])[:LARGEST_BUFFERS]
+    if not buffers:
+        return
+    left = len(ram["buffers"]) - len(buffers)
+    title = "memory plan" + (f" (the largest {len(buffers)} of {len(ram['buffers'])} buffers)" if left else "")
+    table = Table("bytes", "at", "buffer", "rows kept", "layers", title=title, title_justify="left")
+    for b in sorted(buffers, key=lambda b: (b["first_layer"], b["offset"])):
+        first = "input" if b["first_layer"] < 0 else str(b["first_layer"])
+        rows = str(b["rows"]) if b["rows_kept"] == b["rows"] else f"{b['rows_kept']} of {b['rows']}"
+        row = (f"{b['bytes']:,}", str(b["offset"]), b["name"], rows, f"{first} to {b['last_layer']}")
+        table.add_row(*(escape(text) for text in row))
+    _out.print(table)
+    together = [f"{s['first']} to {s['last']}" for s in ram["segments"]]
+    if together:
+        _out.print(f"row by row together: layers {', '.join(together)}", highlight=False)
 
 
 def quantisation(found: Mapping[str, Any], ram: Mapping[str, int]) -> None:
@@ -241,6 +279,33 @@ def verdicts(document: Mapping[str, Any]) -> None:
             text = f"DIFFERS: {found['first_difference']}"
         table.add_row(found["executor"], escape(text))
     _out.print(table)
+
+
+def bench(document: Mapping[str, Any]) -> None:
+    """The tables of `tinyc bench`."""
+    table = _grid()
+    table.add_row("model", escape(f"{document['model']} on {document['on']} ({document['chips']})"))
+    ratio = document["instructions_per_mac"]
+    per_mac = "" if ratio is None else f", {ratio:.2f} for each of {document['macs']:,} MACs"
+    table.add_row("instructions", f"{document['instructions']:,} an inference{per_mac}")
+    table.add_row("stack", f"{document['stack_bytes']:,} bytes")
+    table.add_row("arena", f"{document['arena_bytes']:,} bytes")
+    table.add_row("code", f"{document['code_bytes']:,} bytes, without the C library")
+    table.add_row("weights", f"{document['weights_bytes']:,} bytes")
+    if document["note"]:
+        table.add_row("note", escape(document["note"]))
+    _out.print(table)
+    layers = Table("", "layer", "operator", "MACs", "instructions", "part")
+    layers.columns[1].overflow = "fold"
+    for column in (layers.columns[0], *layers.columns[2:]):
+        column.no_wrap = True
+        column.justify = "left" if column is layers.columns[2] else "right"
+    total = sum(layer["instructions"] for layer in document["layers"]) or 1
+    for layer in document["layers"]:
+        part = f"{layer['instructions'] / total:.1%}"
+        counts = (f"{layer['macs']:,}", f"{layer['instructions']:,}", part)
+        layers.add_row(str(layer["index"]), escape(layer["name"]), layer["operator"], *counts)
+    _out.print(layers)
 
 
 def listing(items: Mapping[str, str], as_json: bool, print_json: Callable[[Any], None]) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 from tinyc.backends.c import CSource, Interface, PortInfo, generate
 from tinyc.backends.esp32 import idf_component
 from tinyc.backends.interpreter import run_module, run_program
-from tinyc.backends.runners import HostRunner, MissingTool
+from tinyc.backends.runners import RUNNERS, HostRunner, MissingTool, runner_for
 from tinyc.backends.targets import Target, find
 from tinyc.compiler.arrays import samples_from
 from tinyc.compiler.export import to_onnx_qdq, write_onnx
 from tinyc.compiler.frontend import FrontendError, Imported, Port, load_onnx
 from tinyc.compiler.lowering import Lowered, given, lower, quantised_module
-from tinyc.compiler.options import Options, Samples
+from tinyc.compiler.options import Layout, Options, Samples
 from tinyc.compiler.output import check_folder, write_folder
 from tinyc.compiler.quality import Quality, measure
 from tinyc.compiler.quantised import QuantiseOptions, data, with_data
@@ -35,12 +35,17 @@ from tinyc.compiler.verify import (
 )
 from tinyc.compiler.version import VERSION
 from tinyc.ir.errors import TinycError
+from tinyc.ir.module import Module
+from tinyc.ir.ops import Transpose
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
 from tinyc.passes.integerise import Port as ScaledPort
 from tinyc.passes.quantise import to_dicts
 
-EXECUTORS = ("interpreter", "host")
+EXECUTORS = ("interpreter", *RUNNERS)
+"""Where a compiled model runs: the row program on the planned arena; its C on this computer or a simulated machine."""
+VERIFIED = ("interpreter", "host")
+"""The executors that a compilation is verified on."""
 PASS_SAMPLES = 8
 """Of many inferences to verify, as many are used to compare the IR before and after each pass."""
 
@@ -61,6 +66,11 @@ class Compilation:
     def program(self) -> RowProgram:
         """The row program."""
         return self.lowered.program
+
+    def given(self, samples: Samples) -> Samples:
+        """Inputs as the model has them, as the compiled network takes them: integers where it was quantised to take
+        such."""
+        return given(self.program, samples, self.lowered.inputs)
 
     @cached_property
     def report(self) -> dict[str, Any]:
@@ -118,7 +128,7 @@ def compile(
     if output is not None:
         check_folder(Path(output))
     say("import")
-    imported = load_onnx(Path(model), input_shapes=chosen.input_shapes, input_layout=chosen.input_layout, name=name)
+    imported = _load(model, chosen, name)
     if chosen.quantise is not None:
         chosen = dataclasses.replace(chosen, quantise=with_data(chosen.quantise, imported))
     samples = _samples(chosen, imported)
@@ -129,7 +139,7 @@ def compile(
     verdicts: list[Verdict] = []
     notes: list[str] = []
     if chosen.verify:
-        for executor in EXECUTORS:
+        for executor in VERIFIED:
             say(f"verify on {executor}")
             try:
                 verdicts.append(check(executor, imported, lowered, source, expected))
@@ -145,6 +155,26 @@ def compile(
     if output is not None:
         result.write(output)
     return result
+
+
+def _load(model: str | Path, options: Options, name: str) -> Imported:
+    """The import in the layout that was asked for; in rows, if they are to come one by one."""
+
+    def load(layout: Layout) -> Imported:
+        return load_onnx(Path(model), input_shapes=options.input_shapes, input_layout=layout, name=name)
+
+    imported = load(options.input_layout)
+    if options.rows_from == "callback" and options.input_layout == "onnx" and _channels_first(imported.module):
+        return load("nhwc")
+    return imported
+
+
+def _channels_first(module: Module) -> bool:
+    """Whether images come in as the ONNX operators take them, channel by channel: a model that takes rows and columns
+    of pixels begins by transposing them."""
+    images = [v for v in module.inputs if v.type.rank == 4]
+    to_channels = [n.op.x for n in module.nodes if isinstance(n.op, Transpose) and n.op.perm == (0, 3, 1, 2)]
+    return any(v not in to_channels for v in images)
 
 
 def _samples(options: Options, imported: Imported) -> Samples:
@@ -191,7 +221,7 @@ def execute(compilation: Compilation, executor: str, samples: Samples) -> list[l
 
     Args:
         compilation: what `compile` returned.
-        executor: "interpreter" (the row program, on the planned arena) or "host" (the C, compiled for this computer).
+        executor: one of `EXECUTORS`.
         samples: one list of inputs for each inference.
 
     Raises:
@@ -208,9 +238,16 @@ def _execute(executor: str, program: RowProgram, source: CSource, samples: Sampl
     """
     if executor == "interpreter":
         return [run_program(program, list(sample)) for sample in samples]
-    if executor == "host":
-        return HostRunner(source).run([list(sample) for sample in samples])
-    raise TinycError(f"unknown executor {executor!r}; the executors are {', '.join(EXECUTORS)}")
+    _known([executor])
+    return runner_for(source, executor).run([list(sample) for sample in samples])
+
+
+def _known(executors: Sequence[str]) -> None:
+    """Raises `TinycError` when one is no executor, or none is given."""
+    if not executors:
+        raise TinycError(f"no executor given; the executors are {', '.join(EXECUTORS)}")
+    if unknown := [e for e in executors if e not in EXECUTORS]:
+        raise TinycError(f"unknown executor {', '.join(map(repr, unknown))}; the executors are {', '.join(EXECUTORS)}")
 
 
 def check(
@@ -223,23 +260,24 @@ def check(
     with the interpreter instead, and the interpreter with nothing.
     """
     program, samples = lowered.program, lowered.samples
-    if executor != "host":
+    if executor == "interpreter":
         outputs = _execute(executor, program, source, samples)
         return compare(executor, imported, outputs, outputs if lowered.quantised else expected)
     if lowered.quantised:
         expected = _execute("interpreter", program, source, samples)
-    runner = HostRunner(source)
+    runner = runner_for(source, executor)
     verdict = compare(executor, imported, runner.run(samples), expected)
     suspects = samples[:1] if verdict.passed else samples
     layer = next(filter(None, (first_difference_in_c(program, runner, s) for s in suspects)), "")
     first = "; ".join(filter(None, (layer, verdict.first_difference)))
-    return dataclasses.replace(verdict, first_difference=first)
+    stack = runner.stack_bytes(list(samples[0])) if isinstance(runner, HostRunner) and not first else None
+    return dataclasses.replace(verdict, first_difference=first, stack_bytes=stack)
 
 
 def verify(
     model: str | Path,
     *,
-    on: Sequence[str] = EXECUTORS,
+    on: Sequence[str] = VERIFIED,
     arrays: Mapping[str, Array] | None = None,
     source: str = "the inputs",
     progress: Callable[[str], None] | None = None,
@@ -259,13 +297,14 @@ def verify(
         TinycError: bad input or usage, or a missing tool.
         PassVerificationError, VerificationError: the import or a pass differs.
     """
-    if unknown := [e for e in on if e not in EXECUTORS]:
-        raise TinycError(f"unknown executor {', '.join(map(repr, unknown))}; the executors are {', '.join(EXECUTORS)}")
+    _known(on)
     say = progress or (lambda _: None)
     chosen = Options(**options)
     name = identifier(chosen.name or Path(model).stem, strict=bool(chosen.name))
-    imported = load_onnx(Path(model), input_shapes=chosen.input_shapes, input_layout=chosen.input_layout, name=name)
-    samples = samples_from(imported, arrays, source) if arrays is not None else sample_inputs(imported.module)
+    imported = _load(model, chosen, name)
+    if chosen.quantise is not None:
+        chosen = dataclasses.replace(chosen, quantise=with_data(chosen.quantise, imported))
+    samples = samples_from(imported, arrays, source) if arrays is not None else _samples(chosen, imported)
     expected = _check_import(imported, samples, say)
     lowered = lower(imported.module, chosen, samples[:PASS_SAMPLES], say)
     lowered = dataclasses.replace(lowered, samples=given(lowered.program, samples, lowered.inputs))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tinyc.backends.interpreter import observe
+from tinyc.compiler.memory import check_budget
 from tinyc.compiler.options import Options, Samples
 from tinyc.compiler.quantised import QuantiseOptions, as_given, data, quantise
 from tinyc.ir.errors import TinycError
@@ -51,7 +52,8 @@ def lower(module: Module, options: Options, samples: Samples, say: Say) -> Lower
         PassVerificationError: a pass changed what the module computes.
     """
     run = _Runner(options, say)
-    everything = [*tensor_passes(), *integer_passes(), *options.extra_passes, *row_passes()]
+    rows = row_passes("rows" if options.rows_from == "callback" else options.rows_from, options.ram)
+    everything = [*tensor_passes(), *integer_passes(), *options.extra_passes, *rows]
     if unknown := sorted(set(options.debug_passes) - {p.name for p in everything}):
         known = ", ".join(dict.fromkeys(p.name for p in everything))
         raise TinycError(f"there is no pass {', '.join(unknown)} to trace; the pipeline has {known}")
@@ -68,8 +70,9 @@ def lower(module: Module, options: Options, samples: Samples, say: Say) -> Lower
         module, inputs, outputs = _boundary(module, options.quantise)
         samples = given(module, samples, inputs)
     module = run.tensor(options.extra_passes, module, samples)
-    program = run(row_passes(), module, samples)
+    program = run(rows, module, samples)
     assert isinstance(program, RowProgram)
+    check_budget(program, module, options)
     return Lowered(program, tuple(run.records), samples, inputs, outputs, quantised, left if quantised else ())
 
 

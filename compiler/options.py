@@ -12,6 +12,7 @@ from tinyc.ir.tensor import Array
 from tinyc.passes.base import AnyPass
 
 Layout = Literal["onnx", "nhwc"]
+RowsFrom = Literal["arena", "argument", "callback"]
 Samples = Sequence[Sequence[Array]]
 
 
@@ -24,6 +25,10 @@ class Options:
         name: what the generated functions, macros and files are called; from the file's name by default.
         input_shapes: shapes for inputs whose dimensions are symbolic, by input name.
         input_layout: "onnx" keeps the model's own layout; "nhwc" takes 4-dimensional inputs channels last.
+        rows_from: where the generated function finds its inputs: "arena" gives them a place in the arena, where the
+            network overwrites them; "argument" takes pointers to the caller's memory, which it leaves as it is;
+            "callback" asks for the rows of an image one by one, channels last whatever the layout in the model.
+        ram: bytes of arena that may be used; the schedule is the fastest that fits. The least without it.
         verify: compare every pass before and after, and the result with onnxruntime.
         quantise: quantise the float model to int8; None leaves it as it is.
         extra_passes: custom passes over the tensor level, run before the lowering.
@@ -38,6 +43,8 @@ class Options:
     name: str = ""
     input_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     input_layout: Layout = "onnx"
+    rows_from: RowsFrom = "arena"
+    ram: int | None = None
     verify: bool = True
     quantise: QuantiseOptions | None = None
     extra_passes: Sequence[AnyPass] = ()

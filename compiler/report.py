@@ -10,6 +10,7 @@ from typing import Any
 from tinyc.backends.c import CSource
 from tinyc.compiler.frontend import Imported
 from tinyc.compiler.lowering import Lowered
+from tinyc.compiler.memory import buffer_table, segment_table
 from tinyc.compiler.quality import Quality
 from tinyc.compiler.verify import Verdict
 from tinyc.ir.op import Op, Value
@@ -32,10 +33,15 @@ def make_report(
 ) -> dict[str, Any]:
     """The report: sizes in bytes, MACs of one inference, parameters as counted in the ONNX file.
 
-    `layers` has one entry a stage, in the order of execution; `verification` one an executor that was compared with
-    onnxruntime (empty when verification was off). `quantisation` is there for a model that was quantised here.
+    `ram.arena_bytes` is everything that is written but outputs and stack: inputs too, where they lie in the arena.
+    `ram.buffers` has the place of each buffer in the arena and the first and last layer that touches it, `ram.segments`
+    the layers that advance together row by row; `ram.stack_bytes` is what the stack needed where it was measured, null
+    where it was not. `layers` has one entry a stage, in the order of execution; `verification` one an executor that was
+    compared with onnxruntime (empty when verification was off). `quantisation` is there for a model that was quantised
+    here.
     """
     program, plan = lowered.program, lowered.program.plan
+    measured = next((v for v in verdicts if v.stack_bytes is not None), None)
     report = {
         "model": source.name,
         "target": target,
@@ -45,7 +51,12 @@ def make_report(
             "arena_bytes": source.arena_bytes,
             "arena_lower_bound_bytes": plan.lower_bound if plan else 0,
             "input_bytes": sum(v.type.bytes for v in program.inputs),
+            "input_place": {p.onnx_name: p.place for p in source.inputs},
             "output_bytes": sum(v.type.bytes for v in program.outputs),
+            "stack_bytes": measured.stack_bytes if measured else None,
+            "stack_measured_on": measured.executor if measured else None,
+            "buffers": buffer_table(program),
+            "segments": segment_table(program),
         },
         "flash": {"weights_bytes": source.weights_bytes},
         "passes": [

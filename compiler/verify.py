@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.backends.interpreter import run_module, run_program
-from tinyc.backends.runners import HostRunner
+from tinyc.backends.runners import Runner
 from tinyc.compiler.frontend import Imported
 from tinyc.compiler.reference import Reference
 from tinyc.ir.errors import TinycError
@@ -54,13 +54,15 @@ class Gap:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How one executor compares to the reference over all samples and outputs."""
+    """How one executor compares to the reference over all samples and outputs, and the stack that the C needs there,
+    where that was measured."""
 
     executor: str
     max_abs_error: float
     max_relative_error: float
     samples: int
     first_difference: str = ""
+    stack_bytes: int | None = None
 
     @property
     def passed(self) -> bool:
@@ -134,7 +136,7 @@ def first_difference_in_import(imported: Imported, reference: Reference, sample:
     return ""
 
 
-def first_difference_in_c(program: RowProgram, runner: HostRunner, sample: Sequence[Array]) -> str:
+def first_difference_in_c(program: RowProgram, runner: Runner, sample: Sequence[Array]) -> str:
     """The first stage whose result in C differs from the interpreter's; empty when none does.
 
     Integers that were made from floats may differ by one where the floats stand at a step; what that does shows in the

@@ -168,6 +168,11 @@ class Op:
         """Whether the result may be written over this operand, element by element, while it is computed."""
         return False
 
+    def may_overwrite_row(self) -> bool:
+        """Whether row r of the result may be written over the first row that it reads of the first operand, element
+        over element, while it is computed."""
+        return False
+
     def loops(self) -> tuple[Loops, ...] | None:
         """The operator as strided loops, from which generic kernels are made; None where it has a kernel of its own."""
         return None

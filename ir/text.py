@@ -122,7 +122,16 @@ def format_program(program: RowProgram) -> str:
         plan = program.plan
         lines.append(f"  arena {plan.bytes} bytes, at least {plan.lower_bound}, aligned to {plan.alignment}")
     lines += [f"  {_buffer(program, b)}" for b in program.buffers]
-    lines += [f"  {number}: {_stage(stage)}" for number, stage in enumerate(program.stages)]
+    for segment in program.order:
+        if segment.streams:
+            lines.append(
+                f"  {segment.first} to {segment.stages[-1]} advance together in {program.sweeps(segment)} sweeps"
+            )
+        if segment.reverse:
+            lines.append("  from the last row to the first:")
+        for number, pace in zip(segment.stages, segment.paces, strict=True):
+            due = f" from sweep {pace.delay} every {pace.period}" if segment.streams else ""
+            lines.append(f"  {number}{due}: {_stage(program.stages[number])}")
     lines.append("  return " + ", ".join(quoted("%", v.name) for v in program.outputs))
     lines.append("}")
     return "\n".join(lines) + "\n"
@@ -132,10 +141,14 @@ def _buffer(program: RowProgram, buffer: Buffer) -> str:
     place = ""
     if buffer.view is not None:
         place = f" in {quoted('%', buffer.view.base)} at {buffer.view.offset}"
+        if buffer.view.follows is not None:
+            stride, pad = buffer.view.follows
+            place = f" in {quoted('%', buffer.view.base)}, row r in row {stride} r - {pad}"
     elif program.plan is not None and buffer.space is Space.ARENA:
         slot = program.plan.by_buffer[buffer.name]
         place = f" at {slot.offset}, {slot.bytes} bytes, stages {slot.first} to {slot.last}"
     rows = f", {buffer.rows} rows" if buffer.rows > 1 else ""
+    rows += f" in a ring of {buffer.ring}" if buffer.ring else ""
     return f"{buffer.space.value} {quoted('%', buffer.name)}: {buffer.value.type}{rows}{place}"
 
 

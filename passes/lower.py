@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Literal
 
 from tinyc.ir.errors import IRError
 from tinyc.ir.module import Module, Node
-from tinyc.ir.op import Op, Value
+from tinyc.ir.op import Op, Value, Window
 from tinyc.ir.ops.constant import Constant
-from tinyc.ir.ops.movement import Broadcast, Slice
+from tinyc.ir.ops.elementwise import Copy
+from tinyc.ir.ops.movement import Slice
 from tinyc.ir.rows import Buffer, RowProgram, Space, Stage, View, row_count, verify_program
-from tinyc.passes.base import Lowering, Slack
+from tinyc.passes.base import Lowering, PassError, Slack
+
+InputPlace = Literal["argument", "arena", "rows"]
 
 
 @dataclass(frozen=True)
@@ -20,39 +25,65 @@ class Lower(Lowering, name="lower-to-rows"):
     Views (reshapes, contiguous slices, transposes of single dimensions) become buffers without bytes of their own.
     A value that is a module output is computed straight into the caller's memory; where one memory would have to be
     two outputs, or an input or constant is an output, a copy is made.
+
+    `inputs` says where they lie: in the caller's memory ("argument"), in the arena, where the caller puts them before
+    and they may be overwritten ("arena"), or nowhere: the one image that there is arrives row by row ("rows"), and the
+    first stage copies its rows.
     """
+
+    inputs: InputPlace = "argument"
 
     slack = Slack(1e-6, "a float sum over one row may be rounded otherwise than the same sum in a whole tensor")
 
     def run(self, module: Module) -> RowProgram:
         views = {n.result: n.op.operands[0] for n in module.nodes if n.op.is_view()}
         homes, copies = _output_homes(module, views)
-        buffers: list[Buffer] = [Buffer(v, Space.INPUT) for v in module.inputs]
+        source = _row_input(module) if self.inputs == "rows" else None
+        home = Space.ARENA if self.inputs == "arena" else Space.INPUT
+        spaces = {v: Space.ROWS if v == source else home for v in module.inputs}
+        buffers: list[Buffer] = [Buffer(v, spaces[v]) for v in module.inputs]
         stages: list[Stage] = []
-        spaces = dict.fromkeys(module.inputs, Space.INPUT)
+        names = {v.name for v in module.inputs} | {n.result.name for n in module.nodes}
+        renamed: dict[Value, Value] = {}
+        if source is not None:
+            rows = renamed[source] = Value(_fresh(f"{source.name}_rows", names), source.type)
+            spaces[rows] = Space.ARENA
+            buffers.append(Buffer(rows, Space.ARENA))
+            stages.append(Stage(rows, Copy(source), (Window(),)))
         for node in module.nodes:
             if isinstance(node.op, Constant):
                 buffers.append(Buffer(node.result, Space.CONSTANT, data=node.op.data))
                 spaces[node.result] = Space.CONSTANT
             elif node.result in views:
-                base = views[node.result]
+                base = renamed.get(views[node.result], views[node.result])
                 spaces[node.result] = spaces[base]
                 buffers.append(Buffer(node.result, spaces[base], view=View(base.name, _byte_offset(node.op))))
             else:
                 spaces[node.result] = Space.OUTPUT if node.result in homes else Space.ARENA
                 buffers.append(Buffer(node.result, spaces[node.result]))
-                stages.append(_stage(node))
+                stages.append(_stage(dataclasses.replace(node, op=node.op.replace_operands(renamed))))
         outputs = list(module.outputs)
-        names = {b.name for b in buffers}
         for position in copies:
-            source = outputs[position]
-            copy = Value(_fresh(f"{source.name}_copy", names), source.type)
+            original = renamed.get(outputs[position], outputs[position])
+            copy = Value(_fresh(f"{original.name}_copy", names), original.type)
             buffers.append(Buffer(copy, Space.OUTPUT))
-            stages.append(_stage(Node(copy, Broadcast(source, source.shape), "")))
+            stages.append(_stage(Node(copy, Copy(original), "")))
             outputs[position] = copy
         program = RowProgram(module.name, module.inputs, tuple(outputs), tuple(buffers), tuple(stages))
         verify_program(program)
         return program
+
+
+def _row_input(module: Module) -> Value:
+    """The input whose rows arrive one by one."""
+    images = [v for v in module.inputs if row_count(v) > 1]
+    if len(images) == 1:
+        return images[0]
+    shapes = ", ".join(f"{v} is {v.type}" for v in module.inputs)
+    raise PassError(
+        f"rows from a callback need one image input of more than one row (1xHxWxC) beside any others; {shapes}"
+        + ("; for an image that is 1xCxHxW choose the input layout nhwc" if not images else "")
+    )
 
 
 def _output_homes(module: Module, views: dict[Value, Value]) -> tuple[set[Value], list[int]]:

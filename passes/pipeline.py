@@ -13,11 +13,13 @@ from tinyc.passes.fold_constants import FoldConstants
 from tinyc.passes.fuse_activation import FuseActivation
 from tinyc.passes.fuse_pad import FusePad
 from tinyc.passes.integerise import Integerise
-from tinyc.passes.lower import Lower
+from tinyc.passes.lower import InputPlace, Lower
+from tinyc.passes.order import OrderStages
 from tinyc.passes.plan import PlanArena
 from tinyc.passes.share import ShareBuffers
 from tinyc.passes.simplify import Simplify
 from tinyc.passes.specialise import Specialise
+from tinyc.passes.stream import Stream
 
 
 def tensor_passes() -> list[AnyPass]:
@@ -49,15 +51,23 @@ def integer_passes() -> list[AnyPass]:
     ]
 
 
-def row_passes() -> list[AnyPass]:
-    """From tensors to the row level, and the passes over it."""
+def row_passes(inputs: InputPlace = "argument", budget: int | None = None) -> list[AnyPass]:
+    """From tensors to the row level, and the passes over it.
+
+    Args:
+        inputs: where the inputs lie.
+        budget: bytes of arena that the schedule may take; the least that can be without one.
+    """
     return [
-        Lower(),  # from tensors to rows: buffers, and stages that fill them
-        ShareBuffers(),  # results over operands that die, parts into their whole
+        Lower(inputs),  # from tensors to rows: buffers, and stages that fill them
+        ShareBuffers(in_place=False),  # parts into their whole
+        OrderStages(),  # the order of the stages in which least is alive
+        ShareBuffers(into_whole=False),  # results over operands that die
+        Stream(budget),  # which stages advance together, row by row
         PlanArena(),  # an offset for every buffer
     ]
 
 
-def default_pipeline(extra: Sequence[AnyPass] = ()) -> list[AnyPass]:
+def default_pipeline(extra: Sequence[AnyPass] = (), inputs: InputPlace = "argument") -> list[AnyPass]:
     """Everything between the frontend and the code generator; `extra` passes run before the lowering."""
-    return [*tensor_passes(), *integer_passes(), *extra, *row_passes()]
+    return [*tensor_passes(), *integer_passes(), *extra, *row_passes(inputs)]

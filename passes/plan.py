@@ -1,92 +1,70 @@
-"""Arena planning: an offset for every buffer, from liveness."""
+"""Arena planning: an offset for every buffer, from the lives of its rows."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from tinyc.ir.lives import Life, lifetimes, lives, peak
 from tinyc.ir.rows import Plan, RowProgram, Slot, verify_program
 from tinyc.passes.base import PassError, RowPass
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A buffer to place: its size in bytes, and the first and last time (inclusive) at which it is alive."""
-
-    name: str
-    bytes: int
-    first: int
-    last: int
-
-    def meets(self, other: Interval) -> bool:
-        """Whether the two are alive at one time."""
-        return self.first <= other.last and other.first <= self.last
+from tinyc.passes.placement import Apart, Block, place
 
 
 @dataclass(frozen=True)
 class PlanArena(RowPass, name="plan-arena"):
-    """Gives every arena buffer an offset such that buffers alive at one time never share bytes.
+    """Gives every arena buffer an offset such that rows alive at one time never share bytes.
 
-    Tries several orders of greedy best fit (Pisarchyk and Lee, 2020, "Efficient memory management for deep neural net
-    inference", section 5) and keeps the smallest arena; the lower bound says how far from optimal it can be.
+    A buffer may lie over rows of another one that are dead by the time its own rows are written: how far apart two
+    buffers have to lie follows from the lives of their rows. The search is exact within its limit; the lower bound
+    says how far from optimal the plan can be.
+
+    `alignment` is that of all offsets; elements are aligned in any case. `seconds` limits the search.
     """
 
-    alignment: int = 16
+    alignment: int = 1
+    seconds: float = 1.0
 
     def run(self, program: RowProgram) -> RowProgram:
         if self.alignment < 1 or self.alignment & (self.alignment - 1):
             raise PassError(f"plan-arena: the alignment is a power of two, not {self.alignment}")
-        buffers = program.buffer
-        intervals = [
-            Interval(name, _round_up(buffers[name].bytes, self.alignment), first, last)
-            for name, (first, last) in program.lifetimes().items()
+        found = lives(program)
+        blocks = [
+            Block(name, life.owner.bytes, max(self.alignment, life.owner.value.dtype.bytes))
+            for name, life in found.items()
         ]
-        offsets = place(intervals)
-        slots = tuple(Slot(i.name, offsets[i.name], i.bytes, i.first, i.last) for i in intervals)
-        size = max((s.offset + s.bytes for s in slots), default=0)
-        plan = Plan(slots, size, lower_bound(intervals), self.alignment)
+        placed = place(blocks, list(distances(found)), lower_bound=peak(list(found.values())), seconds=self.seconds)
+        touched = lifetimes(program)
+        slots = tuple(Slot(b.name, placed.offsets[b.name], b.bytes, *touched[b.name]) for b in blocks)
+        alignment = max((b.alignment for b in blocks), default=1)
+        plan = Plan(slots, placed.bytes, placed.bytes if placed.optimal else placed.lower_bound, alignment)
         planned = dataclasses.replace(program, plan=plan)
         verify_program(planned)
         return planned
 
 
-def lower_bound(intervals: Sequence[Interval]) -> int:
-    """The largest sum of sizes alive at one time: no placement is smaller."""
-    return max((sum(j.bytes for j in intervals if j.first <= i.first <= j.last) for i in intervals), default=0)
+def distances(found: Mapping[str, Life]) -> Iterator[Apart]:
+    """How far apart buffers must lie that are alive at one time.
 
-
-def place(intervals: Sequence[Interval]) -> dict[str, int]:
-    """Offsets such that intervals that meet do not overlap, by the best of several greedy orders.
-
-    Each interval goes to the smallest gap between those placed already that it meets, or above them. Deterministic.
+    Where a row of the first and one of the second are alive at one time, they must not share bytes: that forbids an
+    interval of distances. What is forbidden altogether is taken to be one interval, from the least to the largest.
     """
-    orders: tuple[Callable[[Interval], tuple[int, ...]], ...] = (
-        lambda i: (-i.bytes, i.first, i.last),
-        lambda i: (-(i.last - i.first), -i.bytes, i.first),
-        lambda i: (-i.bytes * (i.last - i.first + 1), i.first),
-        lambda i: (i.first, -i.bytes, i.last),
-        lambda i: (i.last, -i.bytes, i.first),
-    )
-    named = sorted(intervals, key=lambda i: i.name)
-    candidates = [_best_fit(sorted(named, key=order)) for order in orders]
-    return min(candidates, key=lambda offsets: max((offsets[i.name] + i.bytes for i in intervals), default=0))
+    names = list(found)
+    rectangles = {name: life.rectangles() for name, life in found.items()}
+    for position, first in enumerate(names):
+        a = rectangles[first]
+        for second in names[position + 1 :]:
+            b = rectangles[second]
+            start, end = found[first].hull
+            other_start, other_end = found[second].hull
+            if start > other_end or other_start > end or not len(a) or not len(b):
+                continue
+            meet = (a[:, None, 2] <= b[None, :, 3]) & (b[None, :, 2] <= a[:, None, 3])
+            if meet.any():
+                below = (a[:, None, 0] - b[None, :, 1])[meet].min()
+                above = (a[:, None, 1] - b[None, :, 0])[meet].max()
+                yield Apart(first, second, int(below), int(above))
 
 
-def _best_fit(order: Sequence[Interval]) -> dict[str, int]:
-    placed: list[tuple[int, Interval]] = []
-    offsets: dict[str, int] = {}
-    for interval in order:
-        at, gap, chosen, slack = 0, -1, -1, -1
-        for offset, other in sorted((p for p in placed if p[1].meets(interval)), key=lambda p: p[0]):
-            gap = offset - at
-            if gap >= interval.bytes and (chosen < 0 or gap - interval.bytes < slack):
-                chosen, slack = at, gap - interval.bytes
-            at = max(at, offset + other.bytes)
-        offsets[interval.name] = chosen if chosen >= 0 else at
-        placed.append((offsets[interval.name], interval))
-    return offsets
-
-
-def _round_up(size: int, alignment: int) -> int:
-    return (size + alignment - 1) // alignment * alignment
+__all__ = ["PlanArena", "distances"]

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tinyc.ir.lives import lifetimes
 from tinyc.ir.ops.movement import Concat
 from tinyc.ir.rows import Buffer, RowProgram, Space, Stage, View
 from tinyc.passes.base import RowPass
@@ -29,9 +30,10 @@ class ShareBuffers(RowPass, name="share-buffers"):
 def _overwrite(program: RowProgram) -> RowProgram:
     """A result that may overwrite an operand becomes a view of it when no later stage reads any part of that operand.
 
-    The operand's bytes must belong to the arena, and no other operand of the stage may share them.
+    The operand's bytes must belong to the arena, and no other operand of the stage may share them. They must be all of
+    their memory: a part of a larger one would keep all of that alive.
     """
-    alive = program.lifetimes()
+    alive = lifetimes(program)
     views: dict[str, View] = {}
 
     def root(name: str) -> Buffer:
@@ -46,7 +48,8 @@ def _overwrite(program: RowProgram) -> RowProgram:
         for position, (operand, owner) in enumerate(zip(stage.op.operands, roots, strict=True)):
             free = owner.space is Space.ARENA and alive[owner.name][1] == number
             alone = all(r.name != owner.name or v == operand for v, r in zip(stage.op.operands, roots, strict=True))
-            if free and alone and stage.op.may_overwrite(position):
+            fills = owner.bytes == target.bytes
+            if free and alone and fills and stage.op.may_overwrite(position):
                 views[target.name] = View(operand.name)
                 alive[owner.name] = (alive[owner.name][0], alive[target.name][1])
                 break

@@ -373,7 +373,7 @@ MAKERS: dict[type[Op], Callable[[Grower], object]] = {
     o.LeakyRelu: lambda g: g.add(o.LeakyRelu(g.floating(), alpha=g.random.choice([0.1, 0.25, 0.0]))),
     **{k: _pool(k) for k in (o.MaxPool2d, o.AvgPool2d)},
     **{k: _reduce(k) for k in (o.ReduceSum, o.ReduceMean, o.ReduceMax, o.ReduceMin, o.ReduceProd)},
-    **{k: _unary(k, Grower.numeric) for k in (o.Neg, o.Abs)},
+    **{k: _unary(k, Grower.numeric) for k in (o.Neg, o.Abs, o.Copy)},
     **{
         k: _unary(k, Grower.floating)
         for k in (o.Exp, o.Log, o.Sqrt, o.Tanh, o.Sigmoid, o.Erf, o.Floor, o.Ceil, o.Round)

@@ -62,8 +62,7 @@ def emit_depthwise(unit: Unit, stage: Stage) -> RowCall:
     kh, kw = op.window()
     stride, left = op.strides[1], op.pads[1]
     geometry = {"width": op.x.shape[2], "channels": op.x.shape[3]}
-    plain = (kh, kw) == (3, 3) and op.channel_multiplier() == 1 and op.dilations[1] == 1
-    if plain and stride in (1, 2) and left <= 3 - stride:
+    if op.slides():
         kernel = "depthwise3x3" if stride == 1 else "depthwise3x3s2"
         geometry |= {"out_width": op.type.shape[2], "left": left}
         return _rows_call(unit, kernel, kernel, op, Pointer(1), geometry)

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from tinyc.backends.c.entry import Entry, row_type
 from tinyc.backends.c.literals import literal
 from tinyc.backends.c.names import comment
 from tinyc.backends.c.source import CPort
 from tinyc.ir.types import DType
 
 
-def prototype(name: str, inputs: Sequence[CPort], outputs: Sequence[CPort]) -> str:
-    """The declaration of the run function, without a semicolon."""
-    ports = [f"const {p.c_type} *{p.name}" for p in inputs] + [f"{p.c_type} *{p.name}" for p in outputs]
-    return f"void {name}_run({', '.join(['void *arena', *ports])})"
-
-
 def header_text(
-    name: str, inputs: Sequence[CPort], outputs: Sequence[CPort], arena: tuple[int, int], weights: int, version: str
+    name: str,
+    inputs: Sequence[CPort],
+    outputs: Sequence[CPort],
+    public: Sequence[Entry],
+    arena: tuple[int, int],
+    weights: int,
+    version: str,
 ) -> str:
-    """The header file. `arena` is size and alignment in bytes."""
+    """The header file. `public` are the functions; `arena` is size and alignment in bytes."""
     macro = name.upper()
+    rows = next((p for p in inputs if p.place == "rows"), None)
     lines = [
         f"/* {name}: a neural network in C, made by tinyc {comment(version)}. Do not edit.",
         " *",
@@ -41,6 +43,7 @@ def header_text(
             f"/* {_port(port)} */",
             f"#define {port.macro}_SIZE {port.type.size}",
             f"#define {port.macro}_BYTES {port.type.bytes}",
+            *_image_macros(port),
             *_scale_macros(port),
             "",
         ]
@@ -49,9 +52,8 @@ def header_text(
         'extern "C" {',
         "#endif",
         "",
-        "/* One inference. */",
-        f"{prototype(name, inputs, outputs)};",
-        "",
+        *([f"/* Writes row y, {_row_length(rows)} elements, to `row`. */", row_type(name, rows), ""] if rows else []),
+        *(line for e in public for line in (f"/* {e.purpose} */", f"{e.prototype};", "")),
         "#ifdef __cplusplus",
         "}",
         "#endif",
@@ -65,29 +67,50 @@ def _help(
     name: str, inputs: Sequence[CPort], outputs: Sequence[CPort], arena: tuple[int, int], weights: int
 ) -> Iterator[str]:
     macro = name.upper()
-    ports = (*inputs, *outputs)
+    rows = next((p for p in inputs if p.place == "rows"), None)
+    held = [p for p in inputs if p.place == "arena"]
+    passed = [*(p for p in inputs if p.place == "argument"), *outputs]
+    memory = "arena" if arena[0] else "NULL"
     if arena[0]:
         yield f"    static unsigned char arena[{macro}_ARENA_BYTES] __attribute__((aligned({macro}_ARENA_ALIGN)));"
-    for port in ports:
+    for port in passed:
         yield f"    static {port.c_type} {port.name}[{port.macro}_SIZE];"
     yield ""
-    yield f"    {name}_run({', '.join(['arena' if arena[0] else 'NULL', *(p.name for p in ports)])});"
+    for port in held:
+        yield f"    {port.c_type} *{port.name} = {name}_{port.name}({memory});  (fill it before each run)"
+    taken = [memory, *(["next_row", "user"] if rows else []), *(p.name for p in passed)]
+    yield f"    {name}_run({', '.join(taken)});"
+    if rows:
+        yield ""
+        yield f"next_row(user, y, row) writes row y of {rows.name} to `row`. Who has the rows at hand calls instead"
+        yield f"{name}_push_row for each of them, in order, and then {name}_finish."
     yield ""
-    for port in ports:
+    for port in (*inputs, *outputs):
         yield f"{port.name}: {_port(port)}"
     yield ""
-    yield f"RAM: {arena[0]} bytes of arena, beside inputs ({sum(p.type.bytes for p in inputs)}) and outputs " + (
-        f"({sum(p.type.bytes for p in outputs)}), and a small stack."
-    )
+    yield f"RAM: {arena[0]} bytes of arena{_beside(passed, inputs)}, and a small stack."
     yield f"Flash: {weights} bytes of constants, beside the code."
     yield ""
     if arena[0]:
-        yield f"The arena holds nothing between calls. Its address is a multiple of {macro}_ARENA_ALIGN."
-        yield "Arena, inputs and outputs must not overlap each other."
-        yield "The function keeps no state: it may run at the same time in several threads, each with its own arena."
+        kept = " but inputs" if held else ""
+        yield f"The arena holds nothing{kept} between calls. Its address is a multiple of {macro}_ARENA_ALIGN."
+        yield "Arena, inputs and outputs must not overlap each other." if not held else "Outputs must not overlap it."
+        yield "The functions keep no state: they may run at the same time in several threads, each with its own arena."
     else:
         yield "This network needs no arena: it may be NULL. Inputs and outputs must not overlap each other."
-        yield "The function keeps no state: it may run at the same time in several threads."
+        yield "The functions keep no state: they may run at the same time in several threads."
+
+
+def _beside(passed: Sequence[CPort], inputs: Sequence[CPort]) -> str:
+    """The caller's buffers, in words."""
+    taken = sum(p.type.bytes for p in passed if p in inputs)
+    given = sum(p.type.bytes for p in passed if p not in inputs)
+    lies = ", input included" if any(p.place == "arena" for p in inputs) else ""
+    return f"{lies}, beside {f'inputs ({taken}) and ' if taken else ''}outputs ({given})"
+
+
+def _row_length(port: CPort) -> int:
+    return port.type.shape[2] * port.type.shape[3]
 
 
 def _port(port: CPort) -> str:
@@ -97,6 +120,13 @@ def _port(port: CPort) -> str:
     if port.layout:
         text += f" ({comment(port.layout)})"
     return text + (", each 0 or 1" if port.type.dtype is DType.BOOL else "")
+
+
+def _image_macros(port: CPort) -> Iterator[str]:
+    """The dimensions of an image whose rows lie one after the other."""
+    if port.layout.startswith("NHWC") or port.place == "rows":
+        for name, size in zip(("HEIGHT", "WIDTH", "CHANNELS"), port.type.shape[1:], strict=True):
+            yield f"#define {port.macro}_{name} {size}"
 
 
 def _scale_macros(port: CPort) -> Iterator[str]:

@@ -8,7 +8,7 @@ from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.unit import Unit
 from tinyc.ir.op import Value
-from tinyc.ir.rows import Plan, Space
+from tinyc.ir.rows import Plan, Space, row_count
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Local:
 
 
 class Memory:
-    """The pointers of the run function.
+    """The pointers of one function.
 
-    A caller asks where a value begins (`whole`) or where one of its rows does (`row`); that a value's rows lie one
-    after the other is known here alone.
+    A caller asks where a value begins (`whole`) or where one of its rows does (`row`); how a value's rows lie is known
+    here alone.
     """
 
     def __init__(self, unit: Unit, plan: Plan | None, ports: dict[str, str]) -> None:
@@ -37,6 +37,8 @@ class Memory:
     def whole(self, value: Value) -> str:
         """A pointer to the first element of a value."""
         root, offset = self._unit.program.root(value.name)
+        if root.ring:
+            raise CodegenError(f"{value} is needed whole, but only {root.ring} rows of it are kept")
         size = value.dtype.bytes
         if root.value.dtype is not value.dtype or offset % size:
             raise CodegenError(f"{value} cannot be read as {value.type} where it lies")
@@ -49,9 +51,47 @@ class Memory:
             self.used_ports.add(base)
         return f"{base} + {offset // size}" if offset else base
 
-    def row(self, value: Value, row: str, elements: int) -> str:
-        """A pointer to the first element of row number `row`, an expression of the precedence of a product."""
-        return f"{self.whole(value)} + {row} * {elements}"
+    def row(self, value: Value, row: str) -> str:
+        """A pointer to the first element of row number `row`, which is the name of a variable."""
+        program = self._unit.program
+        buffer = program.buffer[value.name]
+        root, _ = program.root(value.name)
+        if not root.ring:
+            return f"{self.whole(value)} + {row} * {buffer.row_elements}"
+        stride, pad = 1, 0
+        while buffer.view is not None:
+            if buffer.view.follows is not None:
+                stride, pad = stride * buffer.view.follows[0], pad * buffer.view.follows[0] + buffer.view.follows[1]
+            buffer = program.buffer[buffer.view.base]
+        # Rows before the first are counted from the end of the ring: no sum is negative.
+        index = row if stride == 1 else f"{row} * {stride}"
+        if pad % root.ring:
+            index = f"({index} + {-pad % root.ring})"
+        elif stride != 1:
+            index = f"({index})"
+        return f"{self.base(value)} + {index} % {root.ring} * {root.row_elements}"
+
+    def base(self, value: Value) -> str:
+        """Where the rows of a value are kept: a pointer to the first place of a ring, or to the first row."""
+        root, _ = self._unit.program.root(value.name)
+        if not root.ring:
+            return self.whole(value)
+        if root.value.dtype is not value.dtype:
+            raise CodegenError(f"{value} cannot be read as {value.type} where it lies")
+        return self._arena(root.value, root.name, 0)
+
+    def kept(self, value: Value) -> int:
+        """How many rows of a value are kept."""
+        return self._unit.program.ring_of(value.name) or row_count(value)
+
+    def follows(self, value: Value) -> bool:
+        """Whether the rows of a value lie over other ones, not one after the other."""
+        buffer = self._unit.program.buffer[value.name]
+        while buffer.view is not None:
+            if buffer.view.follows is not None:
+                return True
+            buffer = self._unit.program.buffer[buffer.view.base]
+        return False
 
     def locals(self) -> list[Local]:
         """The pointers to declare, in the order in which they were first used."""

@@ -6,21 +6,21 @@ import re
 from collections.abc import Sequence
 
 from tinyc.backends.c.describe import label
-from tinyc.backends.c.header import header_text, prototype
+from tinyc.backends.c.entry import Writer, place_of
+from tinyc.backends.c.header import header_text
 from tinyc.backends.c.literals import C_TYPES
-from tinyc.backends.c.memory import Memory
 from tinyc.backends.c.names import comment, identifier
-from tinyc.backends.c.schedule import run_lines
 from tinyc.backends.c.source import CodegenError, CPort, CSource, CStage, Interface, PortInfo
 from tinyc.backends.c.unit import Unit
 from tinyc.ir.op import Value
 from tinyc.ir.rows import RowProgram, Space
 
-_TRACE = """/* Called after every layer with its number, its result and the number of elements. A build that wants to
- * look into the network defines it, for example in a header given with -include.
+_TRACE = """/* Called whenever elements of a layer's result are ready, with the number of the layer, the number of the
+ * first element, a pointer to it and how many there are. A build that wants to look into the network defines it, for
+ * example in a header given with -include.
  */
 #ifndef TINYC_TRACE
-#define TINYC_TRACE(stage, data, count) ((void)0)
+#define TINYC_TRACE(stage, first, data, count) ((void)0)
 #endif
 """
 
@@ -48,14 +48,13 @@ def generate(program: RowProgram, *, name: str, interface: Interface | None = No
     unit = Unit(name, program)
     inputs, outputs = _ports(unit, name, program, interface)
     ports = {v.name: p.name for v, p in zip((*program.inputs, *program.outputs), (*inputs, *outputs), strict=True)}
-    memory = Memory(unit, program.plan, _with_roots(program, ports))
-    run = _run_function(unit, memory, prototype(name, inputs, outputs), [p.name for p in (*inputs, *outputs)])
+    functions, public = Writer(unit, _with_roots(program, ports), inputs, outputs).write()
     arena = (program.plan.bytes if program.plan else 0, _alignment(program))
     constants = unit.constants
     weights_h = f"{name}_weights.h" if constants.bytes else ""
     files = {
-        f"{name}.h": header_text(name, inputs, outputs, arena, constants.bytes, version),
-        f"{name}.c": _source_text(unit, run, weights_h),
+        f"{name}.h": header_text(name, inputs, outputs, public, arena, constants.bytes, version),
+        f"{name}.c": _source_text(unit, functions, weights_h),
     }
     if weights_h:
         files |= _weights_files(unit, name)
@@ -89,7 +88,7 @@ def _alignment(program: RowProgram) -> int:
 def _ports(
     unit: Unit, name: str, program: RowProgram, interface: Interface | None
 ) -> tuple[tuple[CPort, ...], tuple[CPort, ...]]:
-    for taken in ("arena", "mem", "rows", "count", "y"):
+    for taken in ("arena", "mem", "rows", "count", "y", "t", "k", "to", "row", "next_row", "user", "run", "finish"):
         unit.names.fresh(taken)
 
     def side(kind: str, values: Sequence[Value], infos: Sequence[PortInfo]) -> tuple[CPort, ...]:
@@ -100,7 +99,8 @@ def _ports(
             word = kind if len(values) == 1 else f"{kind}_{identifier(info.name)}"
             port = unit.names.fresh(word)
             macro, c_type = f"{name}_{port}".upper(), C_TYPES[value.dtype]
-            ports.append(CPort(port, macro, info.name, value.type, info.layout, c_type, info.scale))
+            place = place_of(program, value.name) if kind == "input" else "argument"
+            ports.append(CPort(port, macro, info.name, value.type, info.layout, c_type, info.scale, place))
         return tuple(ports)
 
     own = Interface(tuple(PortInfo(v.name) for v in program.inputs), tuple(PortInfo(v.name) for v in program.outputs))
@@ -113,19 +113,7 @@ def _with_roots(program: RowProgram, ports: dict[str, str]) -> dict[str, str]:
     return {program.root(name)[0].name: port for name, port in ports.items()}
 
 
-def _run_function(unit: Unit, memory: Memory, head: str, ports: Sequence[str]) -> str:
-    lines = run_lines(unit, memory)
-    declarations: list[str] = []
-    if memory.locals():
-        declarations.append("unsigned char *const mem = (unsigned char *)arena;")
-        declarations += [local.declaration for local in memory.locals()]
-    else:
-        declarations.append("(void)arena;")
-    declarations += [f"(void){port};" for port in ports if port not in memory.used_ports]
-    return f"{head}\n{{\n" + "".join(f"    {line}\n" if line else "\n" for line in (*declarations, *lines)) + "}\n"
-
-
-def _source_text(unit: Unit, run: str, weights_h: str) -> str:
+def _source_text(unit: Unit, functions: str, weights_h: str) -> str:
     includes = [f'#include "{unit.prefix}.h"', "", *(f"#include <{h}>" for h in sorted(unit.kernels.headers))]
     if weights_h:
         includes += ["", f'#include "{weights_h}"']
@@ -135,7 +123,7 @@ def _source_text(unit: Unit, run: str, weights_h: str) -> str:
         _TRACE.rstrip(),
         unit.kernels.text().rstrip(),
         unit.functions().rstrip(),
-        run.rstrip(),
+        functions.rstrip(),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

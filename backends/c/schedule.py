@@ -1,4 +1,4 @@
-"""The run function: the order of work of `RowProgram.schedule`, printed as one loop over rows for each stage."""
+"""The order of work of `RowProgram.schedule` in C: one loop over rows for each stage, or for a segment of several."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from tinyc.backends.c.quantised_values import (
     emit_qmul,
     emit_qsoftmax,
 )
+from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, Unit
-from tinyc.ir.op import Op, RowMode, Window
+from tinyc.ir.op import Op, RowMode, Value, Window
 from tinyc.ir.ops import (
     Lookup,
     QAdd,
@@ -37,7 +38,7 @@ from tinyc.ir.ops.conv import Conv2d, DepthwiseConv2d
 from tinyc.ir.ops.linear import Dense
 from tinyc.ir.ops.normalise import Softmax
 from tinyc.ir.ops.pool import AvgPool2d, MaxPool2d
-from tinyc.ir.rows import Stage, row_count
+from tinyc.ir.rows import Pace, Segment, Stage, row_count
 
 Emitter = Callable[[Unit, Stage], RowCall]
 
@@ -61,22 +62,79 @@ EMITTERS: Mapping[type[Op], Emitter] = {
 """The operators with kernels of their own; all others are printed from their loops."""
 
 
-def run_lines(unit: Unit, memory: Memory) -> list[str]:
-    """The statements of the run function after its declarations."""
-    lines: list[str] = []
-    for number, stage in enumerate(unit.program.stages):
-        lines += ["", f"/* {sentence(number, stage)} */"]
+def segment_lines(unit: Unit, memory: Memory, segment: Segment) -> list[str]:
+    """The statements of a segment."""
+    program = unit.program
+    if not segment.streams:
+        number = segment.first
+        stage = program.stages[number]
+        lines = ["", f"/* {sentence(number, stage)} */"]
         if stage.result.type.size:
-            lines += _stage_lines(unit, memory, stage)
-            lines.append(f"TINYC_TRACE({number}, {memory.whole(stage.result)}, {stage.result.type.size});")
+            lines += _stage_lines(unit, memory, stage, segment.reverse)
+            lines.append(f"TINYC_TRACE({number}, 0, {memory.whole(stage.result)}, {stage.result.type.size});")
+        return lines
+    last = segment.stages[-1]
+    how = "from the last row to the first, " if segment.reverse else ""
+    return [
+        "",
+        f"/* Layers {segment.first} to {last} together, {how}row by row: each computes a row as soon as it can. */",
+        f"for (int t = 0; t < {program.sweeps(segment)}; ++t) {{",
+        *(f"    {line}" for line in sweep_lines(unit, memory, segment)),
+        "}",
+    ]
+
+
+def sweep_lines(unit: Unit, memory: Memory, segment: Segment) -> list[str]:
+    """The statements of sweep number `t` of a segment, but for the copying of rows from outside."""
+    lines: list[str] = []
+    for number, pace in zip(segment.stages, segment.paces, strict=True):
+        stage = unit.program.stages[number]
+        if unit.program.takes_rows(stage) or not stage.result.type.size:
+            continue
+        call = EMITTERS.get(type(stage.op), emit_loops)(unit, stage)
+        body = _row_lines(unit, memory, stage, call)
+        elements = row_elements(stage.result)
+        body.append(f"TINYC_TRACE({number}, y * {elements}, {memory.row(stage.result, 'y')}, {elements});")
+        lines += [
+            f"/* {sentence(number, stage)} */",
+            f"{due(stage, pace, unit.program.sweeps(segment))}{{",
+            f"    const int y = {row_due(stage, pace, segment.reverse)};",
+            *(f"    {line}" for line in body),
+            "}",
+        ]
     return lines
 
 
-def _stage_lines(unit: Unit, memory: Memory, stage: Stage) -> list[str]:
+def due(stage: Stage, pace: Pace, sweeps: int) -> str:
+    """The condition under which a stage has a row due in sweep `t`."""
+    last = pace.delay + (stage.rows - 1) * pace.period
+    tests = [f"t >= {pace.delay}"] if pace.delay else []
+    tests += [f"t <= {last}"] if last < sweeps - 1 else []
+    tests += [f"t % {pace.period} == {pace.delay % pace.period}"] if pace.period > 1 else []
+    return f"if ({' && '.join(tests)}) " if tests else ""
+
+
+def row_due(stage: Stage, pace: Pace, reverse: bool) -> str:
+    """The row that is due in sweep `t`."""
+    since = f"t - {pace.delay}" if pace.delay else "t"
+    if pace.period > 1:
+        since = f"({since}) / {pace.period}" if pace.delay else f"t / {pace.period}"
+    elif reverse and pace.delay:
+        since = f"({since})"
+    return f"{stage.rows - 1} - {since}" if reverse else since
+
+
+def row_elements(value: Value) -> int:
+    """Elements of one row of a value."""
+    return value.type.size // row_count(value)
+
+
+def _stage_lines(unit: Unit, memory: Memory, stage: Stage, reverse: bool) -> list[str]:
     call = EMITTERS.get(type(stage.op), emit_loops)(unit, stage)
     if not stage.windows or (call.long_rows and stage.band == stage.rows):
         return [step_call(call, lambda a: _whole(memory, stage, a), memory.whole(stage.result))]
-    return _row_loop(unit, memory, stage, call)
+    rows = f"int y = {stage.rows - 1}; y >= 0; --y" if reverse else f"int y = 0; y < {stage.rows}; ++y"
+    return [f"for ({rows}) {{", *(f"    {line}" for line in _row_lines(unit, memory, stage, call)), "}"]
 
 
 def step_call(call: RowCall, argument: Callable[[Argument], str], out: str) -> str:
@@ -91,10 +149,8 @@ def _whole(memory: Memory, stage: Stage, argument: Argument) -> str:
     return memory.whole(stage.op.operands[argument.operand])
 
 
-def _row_loop(unit: Unit, memory: Memory, stage: Stage, call: RowCall) -> list[str]:
-    """A loop over output rows. A kernel that takes row pointers gets one row at a time whatever the band."""
-    step = stage.band if call.long_rows else 1
-    advance = "++y" if step == 1 else f"y += {step}"
+def _row_lines(unit: Unit, memory: Memory, stage: Stage, call: RowCall) -> list[str]:
+    """The statements that compute row y."""
     windows = {a.operand: f"rows{a.operand}" if a.operand else "rows" for a in call.arguments if isinstance(a, Rows)}
     counted = {a.operand: "count" for a in call.arguments if isinstance(a, Count)}
     body: list[str] = []
@@ -109,34 +165,32 @@ def _row_loop(unit: Unit, memory: Memory, stage: Stage, call: RowCall) -> list[s
         if isinstance(a, Count):
             return counted[a.operand]
         value = stage.op.operands[a.operand]
-        if stage.windows[a.operand] is None:
-            return memory.whole(value)
-        return memory.row(value, "y", value.type.size // row_count(value))
+        return memory.whole(value) if stage.windows[a.operand] is None else memory.row(value, "y")
 
-    out = memory.row(stage.result, "y", stage.result.type.size // row_count(stage.result))
-    body.append(step_call(call, argument, out))
-    return [f"for (int y = 0; y < {stage.rows}; {advance}) {{", *(f"    {line}" for line in body), "}"]
+    return [*body, step_call(call, argument, memory.row(stage.result, "y"))]
 
 
 def _window_lines(unit: Unit, memory: Memory, stage: Stage, operand: int, name: str, count: str) -> list[str]:
     """Fills the array `name` with the row pointers of output row y."""
     value, window = stage.op.operands[operand], stage.windows[operand]
     assert window is not None
-    height, row = row_count(value), value.type.size // row_count(value)
-    arguments = [name, memory.whole(value), _first_row(window), str(window.size), str(window.dilation)]
+    height, element = row_count(value), C_TYPES[value.dtype]
+    if memory.follows(value):
+        if not window.is_pointwise or count:
+            raise CodegenError(f"{stage.where}: takes several rows of {value}, which lie over other ones")
+        return [f"const {element} *{name}[1] = {{{memory.row(value, 'y')}}};"]
+    arguments = [name, memory.base(value), _first_row(window), str(window.size), str(window.dilation)]
     kernel, result = "rows", ""
     if leaves_rows(stage, window, height):
         arguments.append(str(height))
         if window.mode is RowMode.FILL:
             kernel = "fill_rows"
-            arguments.insert(2, unit.constants.pad_row(value.dtype, stage.op.row_fill(), row))
+            arguments.insert(2, unit.constants.pad_row(value.dtype, stage.op.row_fill(), row_elements(value)))
         else:
             kernel, result = "clip_rows", f"const int {count} = "
     function = unit.kernels.use(kernel, value.dtype)
-    return [
-        f"const {C_TYPES[value.dtype]} *{name}[{window.size}];",
-        f"{result}{function}({', '.join([*arguments, str(row)])});",
-    ]
+    arguments += [str(memory.kept(value)), str(row_elements(value))]
+    return [f"const {element} *{name}[{window.size}];", f"{result}{function}({', '.join(arguments)});"]
 
 
 def _first_row(window: Window) -> str:

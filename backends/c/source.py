@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from tinyc.ir.errors import TinycError
 from tinyc.ir.types import TensorType
@@ -11,6 +12,9 @@ from tinyc.ir.types import TensorType
 
 class CodegenError(TinycError):
     """A row program that the C backend cannot turn into C. The message names the stage."""
+
+
+Place = Literal["argument", "arena", "rows"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class CPort:
     """An input or output of the generated function.
 
     `name` is the parameter, `macro` the beginning of its macros (`LENET_INPUT` of `LENET_INPUT_SIZE`).
+    `place` is how an input comes: as an argument; in the arena, where an accessor says; or row by row, from a function
+    that the caller passes.
     """
 
     name: str
@@ -45,6 +51,7 @@ class CPort:
     layout: str
     c_type: str
     scale: tuple[float, float] | None = None
+    place: Place = "argument"
 
 
 @dataclass(frozen=True)

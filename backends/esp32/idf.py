@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib import resources
 from string import Template
 
-from tinyc.backends.c import CSource
+from tinyc.backends.c import CPort, CSource
 
 
 def idf_component(source: CSource, idf_target: str, version: str) -> Mapping[str, str]:
@@ -22,21 +22,24 @@ def idf_component(source: CSource, idf_target: str, version: str) -> Mapping[str
         public = name == f"{source.name}.h"
         files[f"{'include' if public else 'src'}/{name}"] = content
     sources = " ".join(f'"src/{n}"' for n in source.files if n.endswith(".c"))
-    inputs = [f"{source.name}_in{k}" for k in range(len(source.inputs))]
-    outputs = [f"{source.name}_out{k}" for k in range(len(source.outputs))]
+    held = {p.name: f"{source.name}_{p.name}(arena)" for p in source.inputs if p.place == "arena"}
+    rows = next((p for p in source.inputs if p.place == "rows"), None)
+    buffers = [p for p in (*source.inputs, *source.outputs) if p.place == "argument"]
+    names = {p.name: f"{source.name}_{p.name}" for p in buffers}
+    fill = [f"    {p.c_type} *const {p.name} = {held[p.name]};" for p in source.inputs if p.name in held]
+    fill += [f"    memset({p.name}, 0, {p.macro}_BYTES);" for p in source.inputs if p.name in held]
     values = {
         "name": source.name,
         "upper": source.name.upper(),
         "version": version,
         "target": idf_target,
         "sources": sources,
-        "buffers": "\n".join(
-            f"static {port.c_type} {name}[{max(port.type.size, 1)}];"
-            for name, port in zip([*inputs, *outputs], [*source.inputs, *source.outputs], strict=True)
-        ),
-        "arguments": ", ".join(["arena", *inputs, *outputs]),
-        "input": inputs[0] if inputs else "",
-        "output": outputs[0],
+        "buffers": "\n".join(f"static {p.c_type} {names[p.name]}[{max(p.type.size, 1)}];" for p in buffers),
+        "callback": _callback(source, rows) if rows else "",
+        "fill": "".join(f"{line}\n" for line in fill),
+        "arguments": ", ".join(["arena", *(["next_row", "NULL"] if rows else []), *names.values()]),
+        "input": "next_row" if rows else next((p.name if p.name in held else names[p.name] for p in source.inputs), ""),
+        "output": names[source.outputs[0].name],
         "outputs": str(max(source.outputs[0].type.size, 1)),
     }
     for name in ("CMakeLists.txt", "idf_component.yml", "README.md"):
@@ -47,6 +50,16 @@ def idf_component(source: CSource, idf_target: str, version: str) -> Mapping[str
     files[f"{example}/main/idf_component.yml"] = _template("example_main_idf_component.yml").substitute(values)
     files[f"{example}/main/main.c"] = _template("example_main.c").substitute(values)
     return files
+
+
+def _callback(source: CSource, rows: CPort) -> str:
+    """The function that the example gives rows by."""
+    elements = rows.type.shape[2] * rows.type.shape[3]
+    return (
+        f"\n/* Writes row y of the image. A camera would write its line here. */\n"
+        f"static void next_row(void *user, int y, {rows.c_type} *row)\n"
+        f"{{\n    (void)user;\n    (void)y;\n    memset(row, 0, {elements} * sizeof *row);\n}}\n"
+    )
 
 
 def _template(name: str) -> Template:

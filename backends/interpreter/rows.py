@@ -1,11 +1,13 @@
 """The row level, executed on the bytes of the planned arena.
 
-The arena starts as garbage, a buffer's bytes are garbage when it is born and garbage again as soon as the plan calls
-it dead. A lifetime that is too short, or two live buffers that share bytes, therefore shows as a wrong number.
+The arena starts as garbage, a buffer's bytes are garbage as soon as the plan calls it dead, and the bytes of a row are
+spoilt before the step that writes it reads its operands. A lifetime that is too short, a ring that is too small, a row
+read too early, or two live rows that share bytes therefore shows as a wrong number.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -14,8 +16,8 @@ from numpy.typing import NDArray
 
 from tinyc.backends.interpreter.tensor import check_inputs
 from tinyc.ir import loops
-from tinyc.ir.op import Op, RowMode
-from tinyc.ir.rows import RowProgram, Space, Stage, Step
+from tinyc.ir.op import Op, RowMode, Value
+from tinyc.ir.rows import RowProgram, Slot, Space, Stage, Step
 from tinyc.ir.tensor import Array
 
 Bytes = NDArray[np.uint8]
@@ -35,7 +37,7 @@ class Memory:
         for buffer in program.buffers:
             if buffer.view is not None:
                 continue
-            if buffer.space is Space.INPUT:
+            if buffer.space in (Space.INPUT, Space.ROWS):
                 self._blocks[buffer.name] = _bytes(given[buffer.name])
             elif buffer.data is not None:
                 self._blocks[buffer.name] = _bytes(buffer.data.array)
@@ -44,19 +46,32 @@ class Memory:
                 self._blocks[buffer.name] = self.arena[slot.offset : slot.offset + buffer.bytes]
             else:
                 self._blocks[buffer.name] = self._garbage(buffer.bytes)
+            if buffer.space is Space.ARENA and buffer.name in given:
+                self._blocks[buffer.name][:] = _bytes(given[buffer.name])
+
+    def rows(self, name: str, rows: Sequence[int]) -> list[Array]:
+        """Rows of a buffer, each [1, 1, ...] on its bytes: writing to one writes the memory."""
+        buffer = self._program.buffer[name]
+        shape = (1, 1, *buffer.value.shape[2:])
+        found = []
+        for row in rows:
+            root, offset = self._program.row_at(name, row)
+            block = self._blocks[root.name][offset : offset + buffer.row_bytes]
+            found.append(block.view(buffer.value.dtype.numpy).reshape(shape))
+        return found
 
     def array(self, name: str) -> Array:
-        """The array of a buffer, on its bytes: writing to it writes the memory."""
+        """The array of a buffer that keeps all its rows, on its bytes: writing to it writes the memory."""
         root, offset = self._program.root(name)
         value = self._program.buffer[name].value
         return self._blocks[root.name][offset : offset + value.type.bytes].view(value.dtype.numpy).reshape(value.shape)
 
-    def spoil(self, time: int, *, born: bool) -> None:
-        """Fills with garbage the slots that the plan says are born with, or die after, stage number `time`."""
-        if self._program.plan is not None:
-            for slot in self._program.plan.slots:
-                if (slot.first if born else slot.last) == time:
-                    self.arena[slot.offset : slot.offset + slot.bytes] = self._garbage(slot.bytes)
+    def spoil(self, slot: Slot, others: Sequence[Slot]) -> None:
+        """Fills a slot with garbage, but for the bytes that it shares with other ones."""
+        mine = np.ones(slot.bytes, bool)
+        for other in others:
+            mine[max(other.offset - slot.offset, 0) : max(other.offset + other.bytes - slot.offset, 0)] = False
+        self.arena[slot.offset : slot.offset + slot.bytes][mine] = self._garbage(int(mine.sum()))
 
     def _garbage(self, size: int) -> Bytes:
         """Random bytes, every fourth 0x7F: as float32 they are huge or NaN, never near zero, so they are noticed."""
@@ -83,19 +98,39 @@ def run_program(program: RowProgram, inputs: Sequence[Array], watch: WatchStage 
     check_inputs(program.inputs, inputs)
     memory = Memory(program, inputs)
     kernel = cache(_kernel)
-    running = -1
+    whole: dict[int, Array] = {}
+    done: Counter[int] = Counter()
+    dying = _dying(program)
     for step in program.schedule():
         stage = program.stages[step.stage]
-        if step.stage != running:
-            running = step.stage
-            memory.spoil(running, born=True)
         with np.errstate(all="ignore"):
-            _apply(stage, step, memory, kernel)
-        if step.row + step.rows == stage.rows:
+            result = _apply(program, stage, step, memory, kernel)
+        if watch is not None:
+            if step.stage not in whole:
+                whole[step.stage] = np.empty(stage.result.shape, stage.result.dtype.numpy)
+            target = whole[step.stage][:, step.row : step.row + step.rows] if stage.windows else whole[step.stage]
+            target[...] = result.reshape(target.shape)
+        done[step.stage] += step.rows
+        if done[step.stage] == stage.rows:
             if watch is not None:
-                watch(step.stage, memory.array(stage.result.name).copy())
-            memory.spoil(running, born=False)
+                watch(step.stage, whole.pop(step.stage))
+            for slot, others in dying.get(step.stage, ()):
+                memory.spoil(slot, others)
     return [memory.array(v.name).copy() for v in program.outputs]
+
+
+def _dying(program: RowProgram) -> dict[int, list[tuple[Slot, list[Slot]]]]:
+    """By stage, the slots whose last stage it is, each with those of other buffers that are alive in its segment or go
+    on to live after it."""
+    found: dict[int, list[tuple[Slot, list[Slot]]]] = {}
+    slots = program.plan.slots if program.plan is not None else ()
+    home = {number: segment for segment in program.order for number in segment.stages}
+    for slot in slots:
+        if slot.last >= 0:
+            stages = home[slot.last].stages
+            others = [s for s in slots if s is not slot and s.first < stages.stop and s.last >= stages.start]
+            found.setdefault(slot.last, []).append((slot, others))
+    return found
 
 
 def _kernel(stage: Stage, rows: int, valid: int) -> Op:
@@ -103,40 +138,60 @@ def _kernel(stage: Stage, rows: int, valid: int) -> Op:
     return stage.op.row_op(rows, valid) if stage.windows else stage.op
 
 
-def _apply(stage: Stage, step: Step, memory: Memory, kernel: Callable[[Stage, int, int], Op]) -> None:
-    operands = [memory.array(v.name) for v in stage.op.operands]
-    valid = 0
-    for number, window in enumerate(stage.windows):
-        if window is None:
-            continue
-        if stage.band > 1:
-            operands[number] = operands[number][:, step.row : step.row + step.rows]
-            continue
-        rows = stage.input_rows(number, step.row)
-        assert rows is not None
-        valid = len(rows)
-        operands[number] = _window(operands[number], rows, stage.op.row_fill(), window.mode)
-    op = kernel(stage, step.rows, valid)
-    target = memory.array(stage.result.name)
+def _apply(
+    program: RowProgram, stage: Stage, step: Step, memory: Memory, kernel: Callable[[Stage, int, int], Op]
+) -> Array:
+    """Computes a step into the memory; the result, as an array of its own."""
     if stage.windows:
-        target = target[:, step.row : step.row + step.rows]
+        targets = memory.rows(stage.result.name, range(step.row, step.row + step.rows))
+    else:
+        targets = [memory.array(stage.result.name)]
+    # What writes over an operand says so by being a view of it: anything else must not touch what is read.
+    home = program.root(stage.result.name)[0]
+    if all(program.root(v.name)[0] is not home for v in stage.op.operands):
+        for target in targets:
+            raw = target.reshape(-1).view(np.uint8)
+            np.invert(raw, out=raw)
+    operands: list[Array] = []
+    valid = 0
+    for number, value in enumerate(stage.op.operands):
+        window = stage.windows[number] if stage.windows else None
+        if window is None:
+            operands.append(memory.array(value.name))
+        elif stage.band > 1:
+            operands.append(memory.array(value.name)[:, step.row : step.row + step.rows])
+        else:
+            rows = stage.input_rows(number, step.row)
+            assert rows is not None
+            valid = len(rows)
+            operands.append(_window(memory, value, rows, stage.op.row_fill(), window.mode))
+    op = kernel(stage, step.rows, valid)
     nests = op.loops()
     if nests is None:
-        target[...] = op.run(operands)
-        return
-    flat = [np.ascontiguousarray(a).reshape(-1) for a in operands]
-    out = np.empty(op.type.size, op.type.dtype.numpy)
-    for nest in nests:
-        loops.run(nest, flat, out)
-    target[...] = out.reshape(target.shape)
+        result = op.run(operands)
+    else:
+        flat = [np.ascontiguousarray(a).reshape(-1) for a in operands]
+        result = np.empty(op.type.size, op.type.dtype.numpy)
+        for nest in nests:
+            loops.run(nest, flat, result)
+    if not stage.windows:
+        targets[0][...] = result.reshape(targets[0].shape)
+        return result
+    result = result.reshape(1, step.rows, *stage.result.shape[2:])
+    for k, target in enumerate(targets):
+        target[...] = result[:, k : k + 1]
+    return result
 
 
-def _window(array: Array, rows: Sequence[int | None], fill: float, mode: RowMode) -> Array:
+def _window(memory: Memory, value: Value, rows: Sequence[int | None], fill: float, mode: RowMode) -> Array:
     """The rows stacked as an operand of their own; rows outside are filled, or absent already when the window clips."""
+    present = memory.rows(value.name, [r for r in rows if r is not None])
     if mode is RowMode.CLIP or None not in rows:
-        return array[:, [r for r in rows if r is not None]]
-    padded: Array = np.full((1, len(rows), *array.shape[2:]), fill, array.dtype)
+        if not present:
+            return np.empty((1, 0, *value.shape[2:]), value.dtype.numpy)
+        return np.concatenate(present, axis=1)
+    padded: Array = np.full((1, len(rows), *value.shape[2:]), fill, value.dtype.numpy)
     for k, row in enumerate(rows):
         if row is not None:
-            padded[0, k] = array[0, row]
+            padded[:, k : k + 1] = present.pop(0)
     return padded

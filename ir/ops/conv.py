@@ -124,6 +124,16 @@ class HwcWeights(Weighted):
         """Output channels for each input channel."""
         return self.w.shape[2] // self.x.shape[3]
 
+    def slides(self) -> bool:
+        """Whether a window slides along the row: a 3x3 one that holds its columns while it moves by one or two, so that
+        each element is read once, before the output at its place is written."""
+        (_, stride), (_, dilation), (_, left, _, _) = self.geometry()
+        plain = self.window() == (3, 3) and self.channel_multiplier() == 1 and dilation == 1
+        return plain and stride in (1, 2) and left <= 3 - stride
+
+    def may_overwrite_row(self) -> bool:
+        return self.slides()
+
     def output_size(self) -> tuple[int, int]:
         if self.w.type.rank != 3:
             raise IRError(f"weights have 3 dimensions (HWC), not {self.w.type}")

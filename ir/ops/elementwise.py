@@ -81,6 +81,14 @@ class Binary(Elementwise):
 
 
 @dataclass(frozen=True)
+class Copy(Unary, mnemonic="copy"):
+    """The operand in a place of its own. The lowering makes it, where one memory cannot serve two purposes."""
+
+    def scalar(self, *args: Expr) -> Expr:
+        return args[0]
+
+
+@dataclass(frozen=True)
 class Clamp(Unary, mnemonic="clamp"):
     """Limits to min <= x <= max: ReLU is min = 0, ReLU6 is min = 0 and max = 6. NaN passes through."""
 

@@ -14,7 +14,7 @@ from tinyc.backends.c import generate
 from tinyc.backends.interpreter import run_module, run_program
 from tinyc.backends.runners import HostRunner
 from tinyc.ir import Module, Op
-from tinyc.ir.ops import Constant
+from tinyc.ir.ops import Constant, QConvolution, QDense
 from tinyc.ir.parser import parse_module
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.text import format_module
@@ -42,6 +42,11 @@ def has_kernel(op: Op) -> bool:
     return bool(op.row_form() or op.loops() or op.runs_whole() or isinstance(op, Constant))
 
 
+def takes_weights(module: Module) -> bool:
+    constants = {n.result for n in module.nodes if isinstance(n.op, Constant)}
+    return any(n.op.w not in constants for n in module.nodes if isinstance(n.op, QConvolution | QDense))
+
+
 def lowered(module: Module) -> RowProgram:
     return PlanArena().run(ShareBuffers().run(Lower().run(module)))
 
@@ -65,7 +70,9 @@ def test_rows_on_the_planned_arena_agree_with_tensors(block: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(8))
 def test_the_c_agrees_with_the_interpreter(block: int) -> None:
-    for seed, module in with_kernels(range(block * 6, block * 6 + 6)):
+    for seed, module in with_kernels(range(block * 8, block * 8 + 8)):
+        if takes_weights(module):
+            continue  # The C backend refuses integer layers whose weights are no constants.
         inputs = random_inputs(Random(seed), module, calm=True)
         for program in (lowered(module), PassManager(default_pipeline()).run(module)[0]):
             assert isinstance(program, RowProgram)

@@ -3,13 +3,15 @@
 
 #include "common.h"
 
-/* Points rows[0..size-1] to rows first, first + dilation, ... of x, and to the row `pad` where x has no such row. */
+/* Points rows[0..size-1] to rows first, first + dilation, ... of x, and to the row `pad` where x has no such row. x has
+ * `height` rows and keeps `ring` of them.
+ */
 TINYC_NOINLINE void tinyc_fill_rows_f32(const float **rows, const float *x, const float *pad, int first, int size,
-                                        int dilation, int height, int row)
+                                        int dilation, int height, int ring, int row)
 {
     for (int k = 0; k < size; ++k) {
         const int y = first + k * dilation;
-        rows[k] = y >= 0 && y < height ? x + y * row : pad;
+        rows[k] = y >= 0 && y < height ? x + y % ring * row : pad;
     }
 }
 

@@ -25,13 +25,15 @@ TINYC_INLINE int32_t tinyc_qwindow_column_i8(tinyc_qwindow_i8 *v, int32_t t, int
  *
  * A channel's nine weights stay in registers while its columns pass by, so there are 3 loads for 9 products. Up to 2
  * columns `left` of a row are read from `pad`, which holds the zero point, and so are those right of it. `small` as in
- * tinyc_narrow_i8.
+ * tinyc_narrow_i8. `out` may be one of the rows: a column is read before the output in its place is written.
  */
 TINYC_INLINE void tinyc_qdepthwise3x3_i8(const int8_t **rows, const int8_t *pad, const int8_t *w, const int32_t *bias,
-                                         const int32_t *multiplier, const int8_t *shift, int8_t *restrict out,
+                                         const int32_t *multiplier, const int8_t *shift, int8_t *out,
                                          int width, int channels, int out_width, int left, int zero, int low, int high,
                                          int small)
 {
+    /* What is written could otherwise be thought to change the pointers. */
+    const int8_t *const top = rows[0], *const middle = rows[1], *const bottom = rows[2];
     /* The outputs whose last column lies in the row. */
     const int fitting = width + left - 2 < out_width ? width + left - 2 : out_width;
     for (int c = 0; c < channels; ++c) {
@@ -53,24 +55,24 @@ TINYC_INLINE void tinyc_qdepthwise3x3_i8(const int8_t **rows, const int8_t *pad,
         int8_t *to = out + c;
         int x = 0;
         for (int column = -left; column < 2 - left; ++column) {
-            (void)tinyc_qwindow_column_i8(&v, tinyc_pixel_i8(rows[0], pad, column, width, channels)[c],
-                                          tinyc_pixel_i8(rows[1], pad, column, width, channels)[c],
-                                          tinyc_pixel_i8(rows[2], pad, column, width, channels)[c]);
+            (void)tinyc_qwindow_column_i8(&v, tinyc_pixel_i8(top, pad, column, width, channels)[c],
+                                          tinyc_pixel_i8(middle, pad, column, width, channels)[c],
+                                          tinyc_pixel_i8(bottom, pad, column, width, channels)[c]);
         }
         for (; x + 2 <= fitting; x += 2) {
             const int at = (x + 2 - left) * channels + c;
-            const int32_t one = tinyc_qwindow_column_i8(&v, rows[0][at], rows[1][at], rows[2][at]);
+            const int32_t one = tinyc_qwindow_column_i8(&v, top[at], middle[at], bottom[at]);
             int32_t two;
             to[0] = tinyc_narrow_i8(one, factor, places, zero, low, high, small);
-            two = tinyc_qwindow_column_i8(&v, rows[0][at + channels], rows[1][at + channels], rows[2][at + channels]);
+            two = tinyc_qwindow_column_i8(&v, top[at + channels], middle[at + channels], bottom[at + channels]);
             to[channels] = tinyc_narrow_i8(two, factor, places, zero, low, high, small);
             to += 2 * channels;
         }
         for (; x < out_width; ++x) {
             const int32_t sum = tinyc_qwindow_column_i8(
-                &v, tinyc_pixel_i8(rows[0], pad, x + 2 - left, width, channels)[c],
-                tinyc_pixel_i8(rows[1], pad, x + 2 - left, width, channels)[c],
-                tinyc_pixel_i8(rows[2], pad, x + 2 - left, width, channels)[c]);
+                &v, tinyc_pixel_i8(top, pad, x + 2 - left, width, channels)[c],
+                tinyc_pixel_i8(middle, pad, x + 2 - left, width, channels)[c],
+                tinyc_pixel_i8(bottom, pad, x + 2 - left, width, channels)[c]);
             *to = tinyc_narrow_i8(sum, factor, places, zero, low, high, small);
             to += channels;
         }

@@ -8,12 +8,15 @@
 
 /* As tinyc_qdepthwise3x3_i8, for stride 2 and at most 1 column `left`: each output's last column is the next one's
  * first, so there are 6 loads for 9 products. `sum` is the output that the next two columns complete.
+ * `out` may be one of the rows.
  */
 TINYC_INLINE void tinyc_qdepthwise3x3s2_i8(const int8_t **rows, const int8_t *pad, const int8_t *w,
                                            const int32_t *bias, const int32_t *multiplier, const int8_t *shift,
-                                           int8_t *restrict out, int width, int channels, int out_width, int left,
+                                           int8_t *out, int width, int channels, int out_width, int left,
                                            int zero, int low, int high, int small)
 {
+    /* What is written could otherwise be thought to change the pointers. */
+    const int8_t *const top = rows[0], *const middle = rows[1], *const bottom = rows[2];
     /* The outputs whose last column lies in the row. */
     const int most = width + left < 3 ? 0 : (width + left - 3) / 2 + 1;
     const int fitting = most < out_width ? most : out_width;
@@ -24,30 +27,30 @@ TINYC_INLINE void tinyc_qdepthwise3x3s2_i8(const int8_t **rows, const int8_t *pa
         const int32_t start = bias[c], factor = multiplier[c];
         const int places = shift[c];
         int8_t *to = out + c;
-        int32_t t = tinyc_pixel_i8(rows[0], pad, -left, width, channels)[c];
-        int32_t m = tinyc_pixel_i8(rows[1], pad, -left, width, channels)[c];
-        int32_t b = tinyc_pixel_i8(rows[2], pad, -left, width, channels)[c];
+        int32_t t = tinyc_pixel_i8(top, pad, -left, width, channels)[c];
+        int32_t m = tinyc_pixel_i8(middle, pad, -left, width, channels)[c];
+        int32_t b = tinyc_pixel_i8(bottom, pad, -left, width, channels)[c];
         int32_t sum = start + t * w0 + m * w3 + b * w6;
         int x = 0;
         for (; x < fitting; ++x) {
             const int at = (2 * x + 1 - left) * channels + c;
-            sum += rows[0][at] * w1 + rows[1][at] * w4 + rows[2][at] * w7;
-            t = rows[0][at + channels];
-            m = rows[1][at + channels];
-            b = rows[2][at + channels];
+            sum += top[at] * w1 + middle[at] * w4 + bottom[at] * w7;
+            t = top[at + channels];
+            m = middle[at + channels];
+            b = bottom[at + channels];
             *to = tinyc_narrow_i8(sum + t * w2 + m * w5 + b * w8, factor, places, zero, low, high, small);
             sum = start + t * w0 + m * w3 + b * w6;
             to += channels;
         }
         for (; x < out_width; ++x) {
             const int column = 2 * x + 1 - left;
-            t = tinyc_pixel_i8(rows[0], pad, column, width, channels)[c];
-            m = tinyc_pixel_i8(rows[1], pad, column, width, channels)[c];
-            b = tinyc_pixel_i8(rows[2], pad, column, width, channels)[c];
+            t = tinyc_pixel_i8(top, pad, column, width, channels)[c];
+            m = tinyc_pixel_i8(middle, pad, column, width, channels)[c];
+            b = tinyc_pixel_i8(bottom, pad, column, width, channels)[c];
             sum += t * w1 + m * w4 + b * w7;
-            t = tinyc_pixel_i8(rows[0], pad, column + 1, width, channels)[c];
-            m = tinyc_pixel_i8(rows[1], pad, column + 1, width, channels)[c];
-            b = tinyc_pixel_i8(rows[2], pad, column + 1, width, channels)[c];
+            t = tinyc_pixel_i8(top, pad, column + 1, width, channels)[c];
+            m = tinyc_pixel_i8(middle, pad, column + 1, width, channels)[c];
+            b = tinyc_pixel_i8(bottom, pad, column + 1, width, channels)[c];
             *to = tinyc_narrow_i8(sum + t * w2 + m * w5 + b * w8, factor, places, zero, low, high, small);
             sum = start + t * w0 + m * w3 + b * w6;
             to += channels;

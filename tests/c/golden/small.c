@@ -8,11 +8,12 @@
 
 #include "small_weights.h"
 
-/* Called after every layer with its number, its result and the number of elements. A build that wants to
- * look into the network defines it, for example in a header given with -include.
+/* Called whenever elements of a layer's result are ready, with the number of the layer, the number of the
+ * first element, a pointer to it and how many there are. A build that wants to look into the network defines it, for
+ * example in a header given with -include.
  */
 #ifndef TINYC_TRACE
-#define TINYC_TRACE(stage, data, count) ((void)0)
+#define TINYC_TRACE(stage, first, data, count) ((void)0)
 #endif
 
 /* Kernels are always inlined into functions that pass their geometry as literals: that is how they are specialised.
@@ -177,13 +178,15 @@ TINYC_INLINE void tinyc_conv2d_f32(const float **rows, const float *pad, const f
     }
 }
 
-/* Points rows[0..size-1] to rows first, first + dilation, ... of x, and to the row `pad` where x has no such row. */
+/* Points rows[0..size-1] to rows first, first + dilation, ... of x, and to the row `pad` where x has no such row. x has
+ * `height` rows and keeps `ring` of them.
+ */
 TINYC_NOINLINE void tinyc_fill_rows_f32(const float **rows, const float *x, const float *pad, int first, int size,
-                                        int dilation, int height, int row)
+                                        int dilation, int height, int ring, int row)
 {
     for (int k = 0; k < size; ++k) {
         const int y = first + k * dilation;
-        rows[k] = y >= 0 && y < height ? x + y * row : pad;
+        rows[k] = y >= 0 && y < height ? x + y % ring * row : pad;
     }
 }
 
@@ -198,12 +201,14 @@ TINYC_INLINE const float *tinyc_pixel_f32(const float *row, const float *pad, in
  * A channel's nine weights stay in registers while its columns pass by. Each column is read once and added to the
  * sums of the three outputs it belongs to: `sum` is the output it completes, `later` the one after that, and a third
  * begins with it. So there are 3 loads for 9 products. Up to 2 columns `left` of a row are read from `pad`, and so
- * are those right of it.
+ * are those right of it. `out` may be one of the rows: a column is read before the output in its place is written.
  */
 TINYC_INLINE void tinyc_depthwise3x3_f32(const float **rows, const float *pad, const float *w, const float *bias,
-                                         float *restrict out, int width, int channels, int out_width, int left,
+                                         float *out, int width, int channels, int out_width, int left,
                                          int has_bias, float low, float high)
 {
+    /* What is written could otherwise be thought to change the pointers. */
+    const float *const top = rows[0], *const middle = rows[1], *const bottom = rows[2];
     /* The outputs whose last column lies in the row. */
     const int fitting = width + left - 2 < out_width ? width + left - 2 : out_width;
     for (int c = 0; c < channels; ++c) {
@@ -212,22 +217,22 @@ TINYC_INLINE void tinyc_depthwise3x3_f32(const float **rows, const float *pad, c
         const float w6 = w[6 * channels + c], w7 = w[7 * channels + c], w8 = w[8 * channels + c];
         const float start = has_bias ? bias[c] : 0.0f;
         float *to = out + c;
-        float t = tinyc_pixel_f32(rows[0], pad, -left, width, channels)[c];
-        float m = tinyc_pixel_f32(rows[1], pad, -left, width, channels)[c];
-        float b = tinyc_pixel_f32(rows[2], pad, -left, width, channels)[c];
+        float t = tinyc_pixel_f32(top, pad, -left, width, channels)[c];
+        float m = tinyc_pixel_f32(middle, pad, -left, width, channels)[c];
+        float b = tinyc_pixel_f32(bottom, pad, -left, width, channels)[c];
         float sum = start + t * w0 + m * w3 + b * w6;
         float later;
         int x = 0;
-        t = tinyc_pixel_f32(rows[0], pad, 1 - left, width, channels)[c];
-        m = tinyc_pixel_f32(rows[1], pad, 1 - left, width, channels)[c];
-        b = tinyc_pixel_f32(rows[2], pad, 1 - left, width, channels)[c];
+        t = tinyc_pixel_f32(top, pad, 1 - left, width, channels)[c];
+        m = tinyc_pixel_f32(middle, pad, 1 - left, width, channels)[c];
+        b = tinyc_pixel_f32(bottom, pad, 1 - left, width, channels)[c];
         sum += t * w1 + m * w4 + b * w7;
         later = start + t * w0 + m * w3 + b * w6;
         for (; x < fitting; ++x) {
             const int at = (x + 2 - left) * channels + c;
-            t = rows[0][at];
-            m = rows[1][at];
-            b = rows[2][at];
+            t = top[at];
+            m = middle[at];
+            b = bottom[at];
             *to = tinyc_clamp_f32(sum + t * w2 + m * w5 + b * w8, low, high);
             sum = later + t * w1 + m * w4 + b * w7;
             later = start + t * w0 + m * w3 + b * w6;
@@ -320,11 +325,14 @@ TINYC_INLINE void tinyc_max_pool2d_f32(const float **rows, int count, float *res
     }
 }
 
-/* Points rows[0..size-1] to rows first, first + dilation, ... of x, all of which exist. A row has `row` elements. */
-TINYC_NOINLINE void tinyc_rows_f32(const float **rows, const float *x, int first, int size, int dilation, int row)
+/* Points rows[0..size-1] to rows first, first + dilation, ... of x, all of which exist. A row has `row` elements, and x
+ * keeps `ring` rows: row y lies in place y % ring.
+ */
+TINYC_NOINLINE void tinyc_rows_f32(const float **rows, const float *x, int first, int size, int dilation, int ring,
+                                   int row)
 {
     for (int k = 0; k < size; ++k) {
-        rows[k] = x + (first + k * dilation) * row;
+        rows[k] = x + (first + k * dilation) % ring * row;
     }
 }
 
@@ -406,56 +414,56 @@ TINYC_NOINLINE void small_softmax_7(const float *x, float *out)
 void small_run(void *arena, const float *input, float *output)
 {
     unsigned char *const mem = (unsigned char *)arena;
-    float *const stem = (float *)(void *)(mem + 0);
-    float *const dw = (float *)(void *)(mem + 576);
-    float *const pw = (float *)(void *)(mem + 1152);
-    float *const sum = (float *)(void *)(mem + 1152);
-    float *const pool = (float *)(void *)(mem + 0);
-    float *const mean = (float *)(void *)(mem + 144);
-    float *const logits = (float *)(void *)(mem + 0);
-    float *const flat = (float *)(void *)(mem + 144);
+    float *const stem = (float *)(void *)(mem + 576);
+    float *const dw = (float *)(void *)(mem + 1152);
+    float *const pw = (float *)(void *)(mem + 0);
+    float *const sum = (float *)(void *)(mem + 0);
+    float *const pool = (float *)(void *)(mem + 576);
+    float *const mean = (float *)(void *)(mem + 0);
+    float *const logits = (float *)(void *)(mem + 16);
+    float *const flat = (float *)(void *)(mem + 0);
 
     /* 0 conv2d "stem/conv+stem/relu": 6x6x1 -> 6x6x4, 3x3 stride 1 pads 1, relu, 1296 MACs */
     for (int y = 0; y < 6; ++y) {
         const float *rows[3];
-        tinyc_fill_rows_f32(rows, input, small_zeros, y - 1, 3, 1, 6, 6);
+        tinyc_fill_rows_f32(rows, input, small_zeros, y - 1, 3, 1, 6, 6, 6);
         small_conv3x3_0(rows, small_zeros, small_stem_w_packed, small_stem_b, stem + y * 24);
     }
-    TINYC_TRACE(0, stem, 144);
+    TINYC_TRACE(0, 0, stem, 144);
 
     /* 1 depthwise_conv2d "dw": 6x6x4 -> 6x6x4, 3x3 stride 1 pads 1, relu6, 1296 MACs */
     for (int y = 0; y < 6; ++y) {
         const float *rows[3];
-        tinyc_fill_rows_f32(rows, stem, small_zeros, y - 1, 3, 1, 6, 24);
+        tinyc_fill_rows_f32(rows, stem, small_zeros, y - 1, 3, 1, 6, 6, 24);
         small_depthwise3x3_1(rows, small_zeros, small_dw_w, dw + y * 24);
     }
-    TINYC_TRACE(1, dw, 144);
+    TINYC_TRACE(1, 0, dw, 144);
 
     /* 2 conv2d "pw": 6x6x4 -> 6x6x4, 1x1 stride 1, 576 MACs */
     small_pointwise_2(dw, small_pw_w_packed, pw);
-    TINYC_TRACE(2, pw, 144);
+    TINYC_TRACE(2, 0, pw, 144);
 
     /* 3 add "residual": 6x6x4, 6x6x4 -> 6x6x4 */
     small_add_3(pw, stem, sum);
-    TINYC_TRACE(3, sum, 144);
+    TINYC_TRACE(3, 0, sum, 144);
 
     /* 4 max_pool2d "pool": 6x6x4 -> 3x3x4, 2x2 stride 2 */
     for (int y = 0; y < 3; ++y) {
         const float *rows[2];
-        tinyc_rows_f32(rows, sum, y * 2, 2, 1, 24);
+        tinyc_rows_f32(rows, sum, y * 2, 2, 1, 6, 24);
         small_maxpool2x2_4(rows, pool + y * 12);
     }
-    TINYC_TRACE(4, pool, 36);
+    TINYC_TRACE(4, 0, pool, 36);
 
     /* 5 reduce_mean "gap": 3x3x4 -> 1x1x4 */
     small_reduce_mean_5(pool, mean);
-    TINYC_TRACE(5, mean, 4);
+    TINYC_TRACE(5, 0, mean, 4);
 
     /* 6 dense "fc": 4 -> 3, 12 MACs */
     small_dense_6(flat, small_fc_w_packed, small_fc_b, logits);
-    TINYC_TRACE(6, logits, 3);
+    TINYC_TRACE(6, 0, logits, 3);
 
     /* 7 softmax "softmax": 3 -> 3 */
     small_softmax_7(logits, output);
-    TINYC_TRACE(7, output, 3);
+    TINYC_TRACE(7, 0, output, 3);
 }

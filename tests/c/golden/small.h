@@ -14,7 +14,7 @@
  *
  * The arena holds nothing between calls. Its address is a multiple of SMALL_ARENA_ALIGN.
  * Arena, inputs and outputs must not overlap each other.
- * The function keeps no state: it may run at the same time in several threads, each with its own arena.
+ * The functions keep no state: they may run at the same time in several threads, each with its own arena.
  */
 #ifndef SMALL_H
 #define SMALL_H
@@ -23,11 +23,14 @@
 
 /* The arena: bytes, and what its address is a multiple of. */
 #define SMALL_ARENA_BYTES 1728
-#define SMALL_ARENA_ALIGN 16
+#define SMALL_ARENA_ALIGN 4
 
 /* "image", float 1x6x6x1 (NHWC) */
 #define SMALL_INPUT_SIZE 36
 #define SMALL_INPUT_BYTES 144
+#define SMALL_INPUT_HEIGHT 6
+#define SMALL_INPUT_WIDTH 6
+#define SMALL_INPUT_CHANNELS 1
 
 /* "scores", float 1x3 */
 #define SMALL_OUTPUT_SIZE 3

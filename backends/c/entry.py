@@ -1,0 +1,185 @@
+"""The functions that a program is called by, and how each input comes in.
+
+An input is an argument, or lies in the arena, where an accessor says, or comes row by row: asked for through a function
+that the caller passes, or pushed by a caller who owns the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tinyc.backends.c.literals import C_TYPES
+from tinyc.backends.c.memory import Memory
+from tinyc.backends.c.schedule import row_elements, segment_lines, sweep_lines
+from tinyc.backends.c.source import CodegenError, CPort, Place
+from tinyc.backends.c.unit import Unit
+from tinyc.ir.rows import RowProgram, Segment, Space, Stage
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A public function: its prototype without a semicolon, and what it does."""
+
+    prototype: str
+    purpose: str
+
+
+def entries(name: str, inputs: Sequence[CPort], outputs: Sequence[CPort], sweeping: Sequence[str] = ()) -> list[Entry]:
+    """The public functions of a program. `sweeping` are the parameters that are needed as soon as rows come in."""
+    found = [
+        Entry(
+            f"{p.c_type} *{name}_{p.name}(void *arena)",
+            f"Where to put {p.name} before a run, in the arena. The run overwrites it.",
+        )
+        for p in inputs
+        if p.place == "arena"
+    ]
+    rows = next((p for p in inputs if p.place == "rows"), None)
+    ports = _parameters(inputs, outputs)
+    if rows is None:
+        return [*found, Entry(f"void {name}_run({', '.join(['void *arena', *ports.values()])})", "One inference.")]
+    asked = ["void *arena", f"{name}_row_fn next_row", "void *user", *ports.values()]
+    pushed = ["void *arena", "int y", f"const {rows.c_type} *row", *(ports[p] for p in sweeping)]
+    return [
+        *found,
+        Entry(f"void {name}_run({', '.join(asked)})", "One inference: asks for each row as it is needed."),
+        Entry(
+            f"void {name}_push_row({', '.join(pushed)})",
+            f"The same for a caller who owns the loop: takes row y, from 0 to {rows.type.shape[1] - 1} in order, ...",
+        ),
+        Entry(f"void {name}_finish({', '.join(['void *arena', *ports.values()])})", "... and ends the inference."),
+    ]
+
+
+def row_type(name: str, rows: CPort) -> str:
+    """The type of the function that is asked for rows."""
+    return f"typedef void (*{name}_row_fn)(void *user, int y, {rows.c_type} *row);"
+
+
+def _parameters(inputs: Sequence[CPort], outputs: Sequence[CPort]) -> dict[str, str]:
+    """The declarations of the parameters by name."""
+    taken = {p.name: f"const {p.c_type} *{p.name}" for p in inputs if p.place == "argument"}
+    return taken | {p.name: f"{p.c_type} *{p.name}" for p in outputs}
+
+
+class Writer:
+    """Writes the functions of a program."""
+
+    def __init__(self, unit: Unit, ports: dict[str, str], inputs: Sequence[CPort], outputs: Sequence[CPort]) -> None:
+        self._unit, self._program = unit, unit.program
+        self._ports, self._inputs, self._outputs = ports, inputs, outputs
+        self._declared = _parameters(inputs, outputs)
+
+    def write(self) -> tuple[str, list[Entry]]:
+        """The definitions, and the public functions among them."""
+        name, program = self._unit.prefix, self._program
+        sweeping: list[str] = []
+        source = next((s for s in program.stages if program.takes_rows(s)), None)
+        if source is None:
+            memory = self._memory()
+            lines = [line for segment in program.order for line in segment_lines(self._unit, memory, segment)]
+            bodies = [self._body(memory, lines, "arena", list(self._declared))]
+            helpers: list[str] = []
+        else:
+            helpers, bodies, sweeping = self._row_bodies(source)
+        public = entries(name, self._inputs, self._outputs, sweeping)
+        accessors = [self._accessor(p) for p in self._inputs if p.place == "arena"]
+        return "\n".join(
+            [*helpers, *(f"{e.prototype}\n{{\n{b}}}\n" for e, b in zip(public, [*accessors, *bodies], strict=True))]
+        ), public
+
+    def _memory(self) -> Memory:
+        return Memory(self._unit, self._program.plan, self._ports)
+
+    def _accessor(self, port: CPort) -> str:
+        """The body of the function that says where an input lies."""
+        buffer = next(v for v in self._program.inputs if self._ports[v.name] == port.name)
+        plan = self._program.plan
+        if plan is None:
+            raise CodegenError(f"program {self._program.name}: the arena is not planned")
+        # An input that nothing reads has no place of its own; one byte after another will do.
+        at = plan.by_buffer[buffer.name].offset if buffer.name in plan.by_buffer else 0
+        return f"    return ({port.c_type} *)(void *)((unsigned char *)arena + {at});\n"
+
+    def _body(self, memory: Memory, lines: Sequence[str], arena: str, parameters: Sequence[str]) -> str:
+        """A body with the declarations that its lines need."""
+        declarations = []
+        if memory.locals() and arena == "arena":
+            declarations.append("unsigned char *const mem = (unsigned char *)arena;")
+        declarations += [local.declaration for local in memory.locals()]
+        if not memory.locals():
+            declarations.append(f"(void){arena};")
+        declarations += [f"(void){p};" for p in parameters if p not in memory.used_ports]
+        return "".join(f"    {line}\n" if line else "\n" for line in (*declarations, *lines))
+
+    def _row_bodies(self, source: Stage) -> tuple[list[str], list[str], list[str]]:
+        """The helpers, the bodies of run, push_row and finish, and the parameters that each row needs."""
+        unit, program, name = self._unit, self._program, self._unit.prefix
+        first, rest = program.order[0], program.order[1:]
+        if program.stages[first.first] is not source or first.reverse or first.paces[0].delay:
+            raise CodegenError(f"{source.where}: rows are asked for before anything else, from the first to the last")
+        helpers = []
+        sweeping: list[str] = []
+        if first.streams:
+            memory = self._memory()
+            lines = sweep_lines(unit, memory, first)
+            body = self._body(memory, lines, "mem", [])
+            sweeping = [p for p in self._declared if p in memory.used_ports]
+            parameters = ["unsigned char *mem", "int t", *(self._declared[p] for p in sweeping)]
+            helpers.append(
+                f"/* {self._together(first)} This is what sweep t does. */\n"
+                f"TINYC_NOINLINE void {name}_sweep({', '.join(parameters)})\n{{\n{body}}}\n"
+            )
+        memory = self._memory()
+        lines = [line for segment in rest for line in segment_lines(unit, memory, segment)]
+        body = self._body(memory, lines, "mem", list(self._declared))
+        parameters = ["unsigned char *mem", *self._declared.values()]
+        helpers.append(
+            f"/* The layers after the last row. */\n"
+            f"TINYC_NOINLINE void {name}_rest({', '.join(parameters)})\n{{\n{body}}}\n"
+        )
+        height, sweeps, elements = source.rows, program.sweeps(first), row_elements(source.result)
+        sweep = f"{name}_sweep({', '.join(['mem', 't', *sweeping])});" if first.streams else ""
+        after = f"{name}_rest({', '.join(['mem', *self._declared])});"
+
+        memory = self._memory()
+        to = memory.row(source.result, "t")
+        trace = f"TINYC_TRACE({first.first}, t * {elements}, {to}, {elements});"
+        ask = [f"next_row(user, t, {to});", trace]
+        if height < sweeps:
+            ask = [f"if (t < {height}) {{", *(f"    {line}" for line in ask), "}"]
+        loop = [
+            f"for (int t = 0; t < {sweeps}; ++t) {{",
+            *(f"    {line}" for line in [*ask, sweep] if line),
+            "}",
+            after,
+        ]
+        run = self._body(memory, loop, "arena", [])
+
+        memory = self._memory()
+        to = memory.row(source.result, "y")
+        copy = [
+            f"{C_TYPES[source.result.dtype]} *const to = {to};",
+            f"for (int k = 0; k < {elements}; ++k) {{",
+            "    to[k] = row[k];",
+            "}",
+            f"TINYC_TRACE({first.first}, y * {elements}, to, {elements});",
+            *([sweep.replace("mem, t", "mem, y")] if sweep else []),
+        ]
+        push = self._body(memory, copy, "arena", [])
+
+        ending = [f"for (int t = {height}; t < {sweeps}; ++t) {{", f"    {sweep}", "}"] if height < sweeps else []
+        finish = "    unsigned char *const mem = (unsigned char *)arena;\n"
+        finish += "".join(f"    {line}\n" for line in [*ending, after])
+        return helpers, [run, push, finish], sweeping
+
+    def _together(self, segment: Segment) -> str:
+        layers = f"Layers {segment.first} to {segment.stages[-1]}"
+        return f"{layers} advance together, row by row: each computes a row as soon as it can."
+
+
+def place_of(program: RowProgram, name: str) -> Place:
+    """How an input comes in."""
+    places: dict[Space, Place] = {Space.INPUT: "argument", Space.ARENA: "arena", Space.ROWS: "rows"}
+    return places[program.buffer[name].space]

@@ -1,0 +1,295 @@
+/* The program around a network: runs it on the inferences in a file, on this computer or on a simulated one.
+ *
+ * exchange.py describes the files and the exit statuses. harness_network.h, which is generated, holds the memory of one
+ * network and the calls of its functions. Options:
+ *
+ *   HARNESS_PUSH     hand rows to the network, rather than let it ask for them
+ *   HARNESS_TRACE    write every stage's result to trace.bin
+ *   HARNESS_MEASURE  count instructions and bytes of stack of one inference, and write them to counts.bin
+ *   HARNESS_LAYERS   count the instructions of every stage as well; the counting changes the total
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A sanitiser guards the ends of arrays itself, and sees reads too. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define GUARD 0
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#undef GUARD
+#define GUARD 0
+#endif
+#ifndef GUARD
+#define GUARD 64
+#endif
+
+#define CANARY 0xA7
+
+/* Room for `bytes` between guards. C has no empty arrays. */
+#define ROOM(bytes) (GUARD + (bytes) + GUARD + ((bytes) == 0))
+
+/* Not all are needed with every network. */
+#define INLINE static inline __attribute__((always_inline, unused))
+
+enum { BAD_FILE = 2, BAD_ARENA, BAD_OUTPUT, BAD_ROWS, BAD_STACK };
+
+/* Memory that the network may write, between guards. The last of an array has no room. */
+struct block {
+    unsigned char *room;
+    size_t bytes;
+};
+
+/* An input as the file has it. The last of an array has no data. */
+struct data {
+    unsigned char *bytes;
+    size_t size;
+};
+
+/* Instructions of the harness itself between begin and end of the call: they are not the network's. */
+static uint64_t outside;
+
+#ifndef HARNESS_MEASURE
+#define machine_instructions() ((uint64_t)0)
+#endif
+
+/* A loop that no compiler makes a call of: what runs while the stack is measured must not use any. */
+INLINE void copy(unsigned char *to, const unsigned char *from, size_t bytes)
+{
+    size_t k;
+    for (k = 0; k < bytes; ++k) {
+        to[k] = from[k];
+        __asm__ volatile("" ::: "memory");
+    }
+}
+
+/* How many rows the network has had, and whether it has asked for another one than the next. */
+static int rows_given;
+static int rows_wrong;
+
+INLINE void give_row(void *to, const unsigned char *rows, size_t row_bytes, int row, int count)
+{
+    const uint64_t begin = machine_instructions();
+    if (row != rows_given || row >= count) {
+        rows_wrong = 1;
+    } else {
+        copy(to, rows + (size_t)row * row_bytes, row_bytes);
+        ++rows_given;
+    }
+    outside += machine_instructions() - begin;
+}
+
+INLINE void spoil(unsigned char *row, size_t bytes)
+{
+    const uint64_t begin = machine_instructions();
+    size_t k;
+    for (k = 0; k < bytes; ++k) {
+        row[k] = CANARY;
+        __asm__ volatile("" ::: "memory");
+    }
+    outside += machine_instructions() - begin;
+}
+
+#include "harness_network.h"
+
+static void garbage(const struct block *block, uint32_t turn)
+{
+    memset(block->room, CANARY, GUARD + block->bytes + GUARD);
+    /* As float32 the one is huge, the other NaN. */
+    memset(block->room + GUARD, turn % 2 != 0 ? 0xFF : 0x7F, block->bytes);
+}
+
+static int intact(const struct block *block)
+{
+    int k;
+    for (k = 0; k < GUARD; ++k) {
+        if (block->room[k] != CANARY || block->room[GUARD + block->bytes + (size_t)k] != CANARY) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+#ifdef HARNESS_TRACE
+static FILE *traced;
+
+static void record(int32_t stage, size_t first, size_t bytes)
+{
+    const int32_t head[3] = {stage, (int32_t)first, (int32_t)bytes};
+    fwrite(head, sizeof head, 1, traced);
+}
+
+void harness_trace(int stage, size_t first, const void *data, size_t bytes);
+void harness_trace(int stage, size_t first, const void *data, size_t bytes)
+{
+    record(stage, first, bytes);
+    fwrite(data, 1, bytes, traced);
+}
+#endif
+
+#ifdef HARNESS_LAYERS
+/* One place more than there are stages, for what counting itself costs. */
+static uint64_t layers[HARNESS_STAGES + 1];
+static uint64_t layer_begin;
+static uint64_t layer_cost;
+
+void harness_layer(int stage);
+__attribute__((noinline)) void harness_layer(int stage)
+{
+    layers[stage] += machine_instructions() - outside - layer_begin - layer_cost;
+    layer_begin = machine_instructions() - outside;
+}
+
+/* Makes a stage without instructions count as none. */
+static void begin_layers(void)
+{
+    harness_layer(0);
+    harness_layer(HARNESS_STAGES);
+    layer_cost = layers[HARNESS_STAGES];
+    layers[0] = 0;
+    layer_begin = machine_instructions() - outside;
+}
+#else
+#define begin_layers() ((void)0)
+#endif
+
+#ifdef HARNESS_MEASURE
+/* Words of stack that are watched, and what they are painted with. */
+#define STACK_WORDS (HARNESS_STACK_BYTES / 4)
+#define PAINT 0xC3A55A3Cu
+
+static uint64_t counts[2];
+
+/* One inference: counts[0] are the instructions of the calls, counts[1] the bytes below the stack pointer of this
+ * function that were written meanwhile, rounded up to what the stack pointer is a multiple of. Gives 0 when the stack was
+ * too small to tell.
+ */
+static __attribute__((noinline)) int measure(void)
+{
+    const uintptr_t top = machine_stack_pointer();
+    volatile uint32_t *const low = (volatile uint32_t *)(top - HARNESS_STACK_BYTES);
+    uint64_t begin;
+    uint64_t end;
+    int k;
+    for (k = 0; k < STACK_WORDS; ++k) {
+        low[k] = PAINT;
+    }
+    begin = machine_instructions();
+    counts[0] = machine_instructions() - begin;
+    outside = 0;
+    begin_layers();
+    begin = machine_instructions();
+    infer();
+    end = machine_instructions();
+    counts[0] = end - begin - outside - counts[0];
+    for (k = 0; k < STACK_WORDS && low[k] == PAINT; ++k) {
+    }
+    counts[1] = ((uint64_t)(STACK_WORDS - k) * 4 + MACHINE_STACK_ALIGN - 1) / MACHINE_STACK_ALIGN * MACHINE_STACK_ALIGN;
+    return k > 0;
+}
+
+static int write_counts(void)
+{
+    FILE *const file = fopen("counts.bin", "wb");
+    if (file == NULL) {
+        return 0;
+    }
+    fwrite(counts, sizeof counts, 1, file);
+#ifdef HARNESS_LAYERS
+    fwrite(layers, sizeof layers[0], HARNESS_STAGES, file);
+#endif
+    return fclose(file) == 0;
+}
+#endif
+
+/* One inference from the inputs that were read; gives what is wrong with it. */
+static int turn(uint32_t number)
+{
+    const struct block *block;
+    garbage(&arena, number);
+    for (block = outputs; block->room != NULL; ++block) {
+        garbage(block, number);
+    }
+    place_inputs();
+    rows_given = rows_wrong = 0;
+#ifdef HARNESS_MEASURE
+    if (!measure()) {
+        return BAD_STACK;
+    }
+#else
+    infer();
+#endif
+    if (!intact(&arena)) {
+        return BAD_ARENA;
+    }
+    for (block = outputs; block->room != NULL; ++block) {
+        if (!intact(block)) {
+            return BAD_OUTPUT;
+        }
+    }
+    return rows_wrong || rows_given != HARNESS_ROWS ? BAD_ROWS : 0;
+}
+
+static int run(FILE *in, FILE *out)
+{
+    const struct data *input;
+    const struct block *block;
+    uint32_t number;
+    uint32_t turns;
+    int wrong;
+    if (fread(&turns, sizeof turns, 1, in) != 1) {
+        return BAD_FILE;
+    }
+    for (number = 0; number < turns; ++number) {
+        for (input = inputs; input->bytes != NULL; ++input) {
+            if (fread(input->bytes, 1, input->size, in) != input->size) {
+                return BAD_FILE;
+            }
+        }
+        wrong = turn(number);
+        if (wrong) {
+            return wrong;
+        }
+        for (block = outputs; block->room != NULL; ++block) {
+            fwrite(block->room + GUARD, 1, block->bytes, out);
+        }
+#ifdef HARNESS_TRACE
+        record(-1, 0, 0);
+#endif
+    }
+    return 0;
+}
+
+int main(void)
+{
+    FILE *const in = fopen("inputs.bin", "rb");
+    FILE *const out = fopen("outputs.bin", "wb");
+    int status;
+    if (in == NULL || out == NULL) {
+        return BAD_FILE;
+    }
+#ifdef HARNESS_TRACE
+    traced = fopen("trace.bin", "wb");
+    if (traced == NULL) {
+        return BAD_FILE;
+    }
+#endif
+    status = run(in, out);
+    fclose(in);
+    if (fclose(out) != 0) {
+        status = status ? status : BAD_FILE;
+    }
+#ifdef HARNESS_TRACE
+    if (fclose(traced) != 0) {
+        status = status ? status : BAD_FILE;
+    }
+#endif
+#ifdef HARNESS_MEASURE
+    if (!write_counts()) {
+        status = status ? status : BAD_FILE;
+    }
+#endif
+    return status;
+}

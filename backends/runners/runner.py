@@ -1,0 +1,176 @@
+"""What all runners have in common: building a program around generated C, running it, and reading what it wrote."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyc.backends.c.source import CSource
+from tinyc.backends.runners import exchange
+from tinyc.backends.runners.exchange import RunnerError
+from tinyc.backends.runners.harness import harness_files, pushes
+from tinyc.ir.tensor import Array
+
+FLAGS = ("-std=c99", "-O2", "-ffp-contract=off")
+"""Without contraction, products and sums are rounded one by one, as they are on a machine that has no fused ones."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program made of generated C and the harness.
+
+    `name` is its file, `harness` and `network` are options that the two are compiled with.
+    """
+
+    name: str
+    harness: tuple[str, ...] = ()
+    network: tuple[str, ...] = ()
+
+
+RUN = Program("run")
+TRACE = Program("trace", ("-DHARNESS_TRACE",), ("-include", "harness_trace.h"))
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """How to make a program and how to start it.
+
+    Attributes:
+        cc: the compiler.
+        flags: its options.
+        link: options for linking only; `{program}` in them is the program's file name.
+        start: the command that a program's file name is appended to; empty where it runs by itself.
+        timeout: seconds after which a program is stopped; none for no limit.
+    """
+
+    cc: str
+    flags: tuple[str, ...]
+    link: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+    timeout: float | None = None
+
+
+class Runner:
+    """Generated C, compiled, ready to run.
+
+    Args:
+        source: what to compile.
+        toolchain: what to compile it with, and how to run it.
+        push: hand rows to a network that takes its input by rows, instead of letting it ask for them.
+        keep: a folder for sources and files, created if need be; a temporary one without it.
+
+    Raises:
+        RunnerError: the compiler rejects the source, or cannot be handed rows.
+    """
+
+    def __init__(self, source: CSource, toolchain: Toolchain, *, push: bool = False, keep: Path | None = None) -> None:
+        if push and not pushes(source):
+            raise RunnerError(f"{source.name} cannot be handed rows: it declares no {source.name}_push_row")
+        self._source = source
+        self._toolchain = toolchain
+        self._push = ("-DHARNESS_PUSH",) if push else ()
+        self._temporary = None if keep else tempfile.TemporaryDirectory(prefix="tinyc-")
+        self._folder = (keep or Path(self._temporary.name if self._temporary else "")).resolve()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._made: set[str] = set()
+        for name, text in {**source.files, **harness_files(source)}.items():
+            (self._folder / name).write_text(text, encoding="ascii")
+        self._build(RUN)
+
+    def run(self, inputs: Sequence[Sequence[Array]]) -> list[list[Array]]:
+        """The outputs of many inferences, one process for all.
+
+        Raises:
+            RunnerError: the program failed, or wrote outside its arena or its outputs.
+        """
+        data = self._execute(RUN, inputs, exchange.OUTPUTS)
+        return exchange.unpack_outputs(self._source.outputs, data, len(inputs))
+
+    def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
+        """Every stage's whole result during one inference, by stage number.
+
+        Raises:
+            RunnerError: as for `run`.
+        """
+        return {stage: arrays[0] for stage, arrays in self.traces([inputs]).items()}
+
+    def traces(self, inputs: Sequence[Sequence[Array]]) -> dict[int, Array]:
+        """Every stage's results by stage number, those of all inferences stacked along a new first dimension.
+
+        Raises:
+            RunnerError: as for `run`; or a stage's result did not come whole, each element once.
+        """
+        return exchange.unpack_traces(self._source, self._execute(TRACE, inputs, exchange.TRACE), len(inputs))
+
+    def _build(self, program: Program) -> None:
+        """Makes a program unless it is there. Equal objects are compiled once, and so are constants, however large."""
+        if program.name in self._made:
+            return
+        objects = [self._object("harness.c", program.name, (*self._push, *program.harness))]
+        for name in self.generated:
+            constants = name == f"{self._source.name}_weights.c"
+            plain = constants or not program.network
+            objects.append(self._object(name, "" if plain else program.name, () if plain else program.network))
+        link = [option.format(program=program.name) for option in self._toolchain.link]
+        self._compile("-o", program.name, *objects, *link, "-lm")
+        self._made.add(program.name)
+
+    @property
+    def generated(self) -> list[str]:
+        """The generated C files."""
+        return sorted(name for name in self._source.files if name.endswith(".c"))
+
+    def _object(self, name: str, variant: str, options: Sequence[str]) -> str:
+        """Compiles a file unless this variant of it is there, and gives the object's name."""
+        made = f"{name}.{variant}.o" if variant else f"{name}.o"
+        if made not in self._made:
+            self._compile("-c", *options, "-o", made, name)
+            self._made.add(made)
+        return made
+
+    def _compile(self, *arguments: str) -> None:
+        """Calls the compiler in the folder."""
+        command = [self._toolchain.cc, *self._toolchain.flags, *arguments]
+        result = subprocess.run(
+            command, cwd=self._folder, capture_output=True, text=True, errors="replace", check=False
+        )
+        if result.returncode:
+            raise RunnerError(f"{self._source.name} does not compile: {' '.join(command)}\n{_tail(result.stderr)}")
+
+    def _execute(self, program: Program, inputs: Sequence[Sequence[Array]], wanted: str) -> bytes:
+        """Runs a program on the inputs and gives the contents of the file it wrote."""
+        self._build(program)
+        (self._folder / exchange.INPUTS).write_bytes(exchange.pack_inputs(self._source.inputs, inputs))
+        try:
+            result = subprocess.run(
+                [*self._toolchain.start, str(self._folder / program.name)],
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=self._toolchain.timeout,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RunnerError(f"{self._source.name} did not end within {error.timeout:g} seconds") from None
+        if result.returncode:
+            raise RunnerError(
+                f"{self._source.name}: {_meaning(result.returncode)}\n{_tail(result.stdout + result.stderr)}".rstrip()
+            )
+        return (self._folder / wanted).read_bytes()
+
+
+def _meaning(status: int) -> str:
+    """An exit status in words. Where the system has signals, one that ended the program is a negative status."""
+    if status < 0:
+        return f"stopped by {signal.Signals(-status).name}"
+    return exchange.EXIT_MEANING.get(status, f"exit status {status}")
+
+
+def _tail(text: str, lines: int = 40) -> str:
+    return "\n".join(text.splitlines()[-lines:])

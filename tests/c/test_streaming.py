@@ -1,0 +1,203 @@
+"""The C of schedules in which stages advance together, row by row: what the interpreter computes, whatever the schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.c.support import BUILDS, PARAMETERS, difference
+from tests.passes.stream.support import planned, random_schedule
+from tests.rows import Network, lowered, maker_of, pointwise, random_network
+from tinyc.backends.c import generate
+from tinyc.backends.interpreter import run_program
+from tinyc.backends.runners import HostRunner
+from tinyc.ir import DType, IRError, Value
+from tinyc.ir.rows import RowProgram, Space
+from tinyc.passes.lower import InputPlace
+from tinyc.passes.stream import Stream
+from tinyc.passes.stream.piece import Cutter, Piece, apply
+
+DTYPES = pytest.mark.parametrize("dtype", [DType.I8, DType.F32], ids=["int8", "float"])
+LAYERS = 1e-4
+"""The C sums in float32, the interpreter in float64, through up to some twenty layers, whose functions and differences
+may enlarge an error. Relative to the largest element of a result, or to one where all are smaller."""
+
+
+def compare(network: Network, program: RowProgram, build: str, push: bool = False) -> HostRunner:
+    """Asserts that the C computes what the interpreter does, twice in a row: an inference leaves nothing behind that the
+    next one takes up."""
+    compiler, flags = BUILDS[build]
+    runner = HostRunner(generate(program, name="net"), cc=compiler, flags=flags, push=push)
+    want = run_program(program, network.arrays)
+    for got in runner.run([network.arrays, network.arrays]):
+        for value, g, w in zip(program.outputs, got, want, strict=True):
+            assert agree(g, w), f"{value}: {difference(g, w, LAYERS)}\n{program}"
+    return runner
+
+
+def agree(got: np.ndarray[Any, Any], want: np.ndarray[Any, Any]) -> bool:
+    """Whether integers are equal, and floats but for rounding."""
+    assert (got.shape, got.dtype) == (want.shape, want.dtype)
+    if want.dtype != np.float32:
+        return bool(np.array_equal(got, want))
+    finite = want[np.isfinite(want)]
+    limit = LAYERS * max(1.0, float(np.abs(finite).max(initial=0.0)))
+    return bool(np.allclose(got, want, rtol=0, atol=limit, equal_nan=True))
+
+
+def compare_stages(network: Network, program: RowProgram, build: str) -> None:
+    """Asserts that the C of each stage computes what the interpreter does, each element once."""
+    compiler, flags = BUILDS[build]
+    want: dict[int, np.ndarray[Any, Any]] = {}
+    run_program(program, network.arrays, lambda number, array: want.update({number: array.copy()}))
+    got = HostRunner(generate(program, name="net"), cc=compiler, flags=flags).trace(network.arrays)
+    assert got
+    for number, array in got.items():
+        where = program.stages[number].where
+        assert agree(array.reshape(want[number].shape), want[number]), f"{where}\n{program}"
+
+
+def side_by_side(seed: int, dtype: DType, place: InputPlace, count: int) -> tuple[Network, RowProgram]:
+    """So many networks in one program, divided at random into segments."""
+    network = random_network(seed, dtype, count)
+    program = planned(random_schedule(Random(seed), lowered(network.module, place)))
+    assert sum(s.streams for s in program.segments) > count // 2
+    assert any(s.reverse and s.streams for s in program.segments)
+    return network, program
+
+
+def with_rows(seeds: range, dtype: DType) -> Iterator[tuple[Network, RowProgram]]:
+    """Networks whose input comes row by row, of which the first rows are used up while others come in."""
+    for seed in seeds:
+        network = random_network(seed, dtype)
+        if network.module.inputs[0].shape[1] > 1:
+            program = lowered(network.module, "rows")
+            chosen = Stream().run(program) if seed % 2 else random_schedule(Random(seed), program)
+            yield network, planned(chosen)
+
+
+@pytest.mark.parametrize("build", PARAMETERS)
+@DTYPES
+@pytest.mark.parametrize("place", ["argument", "arena"])
+def test_networks_side_by_side(place: InputPlace, dtype: DType, build: str) -> None:
+    network, program = side_by_side(5, dtype, place, 16)
+    compare(network, program, build)
+
+
+@DTYPES
+def test_every_stage(dtype: DType) -> None:
+    for seed, place in ((6, "argument"), (7, "arena")):
+        compare_stages(*side_by_side(seed, dtype, place, 16), "gcc")  # type: ignore[arg-type]
+    for network, program in with_rows(range(300, 304), dtype):
+        compare_stages(network, program, "gcc")
+
+
+@pytest.mark.parametrize("build", PARAMETERS)
+@DTYPES
+def test_rows_from_outside(dtype: DType, build: str) -> None:
+    streamed = 0
+    for network, program in with_rows(range(310, 314), dtype):
+        for push in (False, True):
+            compare(network, program, build, push)
+        streamed += program.order[0].streams
+    assert streamed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
+@DTYPES
+@pytest.mark.parametrize("block", range(10))
+def test_many_networks_side_by_side(block: int, dtype: DType, build: str) -> None:
+    places: tuple[InputPlace, ...] = ("argument", "arena")
+    for number, place in enumerate(places):
+        compare(*side_by_side(100 + 2 * block + number, dtype, place, 40), build)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("build", ["clang", "gcc-sanitize"])
+@DTYPES
+@pytest.mark.parametrize("block", range(10))
+def test_rows_from_outside_of_many(block: int, dtype: DType, build: str) -> None:
+    for number, (network, program) in enumerate(with_rows(range(1000 + 10 * block, 1010 + 10 * block), dtype)):
+        compare(network, program, build, push=bool(number % 2))
+
+
+def over_dead_rows(dtype: DType, reverse: bool) -> tuple[Network, RowProgram]:
+    """Depthwise layers 3x3 whose rows are written over those that die in the ring which they read: all strides, pads
+    on the left, widths that end the kernels' loops in each way, and one or more channels."""
+    maker = maker_of(0, dtype)
+    outputs: list[Value] = []
+    for width in (1, 2, 3, 4, 5, 8, 9):
+        for stride, left in ((1, 0), (1, 1), (1, 2), (2, 0), (2, 1)):
+            for vertical, top in ((1, 1), (1, 0), (2, 1), (2, 0), (1, 2)):
+                right = (0, 1)[len(outputs) % 2]
+                x = maker.input((1, 9, width, 1))
+                geometry: dict[str, Any] = {"strides": (vertical, stride), "pads": (top, left, 1, right)}
+                try:
+                    wide = pointwise(maker, x, 1 + len(outputs) % 6)
+                    y = maker.depthwise(wide, kernel=(3, 3), each=1, dilations=(1, 1), **geometry)
+                except IRError:  # the window is wider than the row
+                    outputs.append(maker.lookup(x))
+                    continue
+                outputs.append(pointwise(maker, y, 2))
+    network = Network(maker.builder.build(outputs), maker.arrays)
+    program = lowered(network.module)
+    return network, planned(apply(program, list(triples(program, reverse))))
+
+
+def triples(program: RowProgram, reverse: bool) -> Iterator[Piece]:
+    """Segments of a depthwise layer and the layers before and after it, the rest by itself."""
+    cutter, at = Cutter(program), 0
+    while at < len(program.stages):
+        stop = at + 3 if "depthwise" in program.stages[min(at + 1, len(program.stages) - 1)].op.mnemonic else at + 1
+        yield next(iter(cutter.pieces(range(at, stop), reverse)))
+        at = stop
+
+
+@pytest.mark.parametrize("build", PARAMETERS)
+@DTYPES
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+def test_depthwise_rows_over_dead_ones(reverse: bool, dtype: DType, build: str) -> None:
+    network, program = over_dead_rows(dtype, reverse)
+    seen = set()
+    for stage in program.stages:
+        view = program.buffer[stage.result.name].view
+        if view is not None and view.follows is not None:
+            strides, _, pads = stage.op.geometry()  # type: ignore[attr-defined]
+            seen.add((*strides, pads[1], program.buffer[stage.result.name].row_elements % 2))
+    # Vertical and horizontal stride, pad on the left.
+    assert {s[:3] for s in seen} >= {(v, *h) for v in (1, 2) for h in ((1, 0), (1, 1), (2, 0), (2, 1))}
+    assert len(seen) > 8
+    compare(network, program, build)
+
+
+@DTYPES
+def test_a_row_over_dead_ones_is_needed_for_the_result(dtype: DType) -> None:
+    """The check itself: with each such row in a place where a living row lies, results differ."""
+    import dataclasses
+
+    network, program = over_dead_rows(dtype, False)
+    buffers = []
+    for buffer in program.buffers:
+        view = buffer.view
+        if view is not None and view.follows is not None:
+            stride, pad = view.follows
+            buffer = dataclasses.replace(buffer, view=dataclasses.replace(view, follows=(stride, pad - 1)))
+        buffers.append(buffer)
+    wrong = dataclasses.replace(program, buffers=tuple(buffers))
+    got = HostRunner(generate(wrong, name="net")).run([network.arrays])[0]
+    want = run_program(program, network.arrays)
+    assert sum(not agree(g, w) for g, w in zip(got, want, strict=True)) > len(want) // 3
+
+
+def test_the_places_of_inputs() -> None:
+    """What the other tests rely on: that their programs take inputs in the places that they are named after."""
+    network = random_network(310, DType.I8)
+    spaces = [
+        lowered(network.module, p).buffer[network.module.inputs[0].name].space for p in ("argument", "arena", "rows")
+    ]
+    assert spaces == [Space.INPUT, Space.ARENA, Space.ROWS]

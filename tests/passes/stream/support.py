@@ -1,0 +1,83 @@
+"""Random schedules of a program, and what they are compared by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+
+from tests.rows import PLACES, Network, lowered, random_network
+from tinyc.backends.interpreter import run_program
+from tinyc.ir import DType
+from tinyc.ir.rows import RowProgram
+from tinyc.ir.tensor import Array
+from tinyc.passes.lower import InputPlace
+from tinyc.passes.plan import PlanArena
+from tinyc.passes.stream.piece import Cutter, Piece, apply
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network and its program before the rows are scheduled."""
+
+    name: str
+    network: Network
+    program: RowProgram
+
+
+def cases(seeds: range, places: Sequence[InputPlace] = ()) -> Iterator[Case]:
+    """Float and int8 networks by turns, with their inputs in these places or, without any, in one of three by turns.
+
+    An input of a single row has none to ask for.
+    """
+    for seed in seeds:
+        dtype = (DType.I8, DType.F32)[seed % 2]
+        network = random_network(seed, dtype)
+        for place in places or (PLACES[seed % 3],):
+            if place != "rows" or network.module.inputs[0].shape[1] > 1:
+                name = f"network {seed}, {dtype.name}, input as {place}"
+                yield Case(name, network, lowered(network.module, place))
+
+
+def planned(program: RowProgram, seconds: float = 0.02) -> RowProgram:
+    """The program with a plan that a short search finds."""
+    return PlanArena(seconds=seconds).run(program)
+
+
+def random_schedule(random: Random, program: RowProgram, longest: int = 12) -> RowProgram:
+    """The program divided into random segments, forward and in reverse."""
+    return apply(program, random_division(random, program, longest))
+
+
+def random_division(random: Random, program: RowProgram, longest: int = 12) -> list[Piece]:
+    """Random segments that hold all stages. The rows of an input from outside come from the first to the last."""
+    cutter = Cutter(program)
+    chosen: list[Piece] = []
+    at = 0
+    while at < len(program.stages):
+        stop = min(at + random.randint(1, longest), len(program.stages))
+        asked = any(program.takes_rows(program.stages[k]) for k in range(at, stop))
+        reverse = random.random() < 0.4 and not asked
+        options: list[Piece] = []
+        # From the longest to the shortest: most ranges cannot advance together.
+        while not options:
+            options = list(cutter.pieces(range(at, stop), reverse))
+            stop -= 1
+        chosen.append(random.choice(options))
+        at = chosen[-1].segment.stages.stop
+    return chosen
+
+
+def results(program: RowProgram, arrays: Sequence[Array]) -> dict[str, Array]:
+    """What all stages compute, by name, and the outputs."""
+    found: dict[str, Array] = {}
+    outputs = run_program(program, arrays, lambda k, a: found.update({program.stages[k].result.name: a.copy()}))
+    return found | {f"output {k}": array for k, array in enumerate(outputs)}
+
+
+def differences(before: dict[str, Array], after: dict[str, Array]) -> list[str]:
+    """The names of results that are not equal bit for bit, except for the sign of zero and what NaN it is."""
+    assert before.keys() == after.keys()
+    return [n for n in before if not np.array_equal(before[n], after[n], equal_nan=before[n].dtype.kind == "f")]

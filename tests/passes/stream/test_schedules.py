@@ -1,0 +1,149 @@
+"""Whatever advances together, row by row, forward or in reverse: the same numbers in no less memory than is needed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import numpy as np
+import pytest
+
+from tests.passes.stream.brute_force import Tagged, peak_by_bytes
+from tests.passes.stream.support import Case, cases, differences, planned, random_schedule, results
+from tests.rows import PLACES
+from tinyc.ir.lives import lives, peak
+from tinyc.ir.rows import RowProgram, verify_program
+from tinyc.passes.stream import Stream
+
+SLOW = pytest.mark.slow
+TRIES = 3
+"""Random schedules of a program in the slow tests."""
+
+
+def check(case: Case, scheduled: RowProgram) -> RowProgram:
+    """The planned program, which has the meaning of the one before it was scheduled."""
+    program = planned(scheduled)
+    verify_program(program)
+    assert differences(results(case.program, case.network.arrays), results(program, case.network.arrays)) == [], (
+        case.name
+    )
+    assert Tagged(program).run() == [], case.name
+    assert program.macs() == case.program.macs()
+    _check_rows(program)
+    _check_memory(case, program)
+    return program
+
+
+def _check_rows(program: RowProgram) -> None:
+    """Each row of each stage is computed once, those of a stage in one direction."""
+    rows: dict[int, list[int]] = {number: [] for number in range(len(program.stages))}
+    for step in program.schedule():
+        assert 1 <= step.rows <= program.stages[step.stage].band
+        rows[step.stage] += range(step.row, step.row + step.rows)
+    for number, stage in enumerate(program.stages):
+        assert sorted(rows[number]) == list(range(stage.rows)), stage.where
+        if stage.band == 1:
+            assert rows[number] in (list(range(stage.rows)), list(range(stage.rows))[::-1]), stage.where
+
+
+def _check_memory(case: Case, program: RowProgram) -> None:
+    """Peak and lower bound are what they say, counted byte by byte."""
+    assert program.plan is not None
+    found = lives(program)
+    analysed, counted = peak(list(found.values())), peak_by_bytes(program)
+    roots = {b.name: program.root(b.name) for b in program.buffers}
+    even = all(
+        b.row_bytes % found[root.name].row_bytes == 0 and offset % found[root.name].row_bytes == 0
+        for b in program.buffers
+        for root, offset in [roots[b.name]]
+        if root.name in found and not root.ring
+    )
+    # Where views cut a memory at places that its rows do not have, lives are of whole parts.
+    assert analysed == counted if even else analysed >= counted, case.name
+    assert counted <= analysed <= program.plan.lower_bound <= program.plan.bytes, case.name
+
+
+def features(program: RowProgram) -> Counter[str]:
+    """What a schedule has, so that a test can tell that it tests something."""
+    found: Counter[str] = Counter()
+    found["streams"] = any(s.streams for s in program.segments)
+    found["reverse"] = any(s.streams and s.reverse for s in program.segments)
+    found["rings"] = any(b.ring > 1 for b in program.buffers)
+    found["rings of one"] = any(b.ring == 1 for b in program.buffers)
+    found["strides"] = any(p.period > 1 for s in program.segments for p in s.paces)
+    for segment in program.segments:
+        views = [program.buffer[program.stages[k].result.name].view for k in segment.stages]
+        over = any(v is not None and v.follows is not None for v in views)
+        found["over dead rows"] |= over
+        found["over dead rows in reverse"] |= over and segment.reverse
+    return found
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_streaming_keeps_the_meaning(block: int) -> None:
+    found: Counter[str] = Counter()
+    for case in cases(range(block * 30, block * 30 + 30)):
+        found += features(check(case, Stream().run(case.program)))
+    assert found["streams"] > 5
+    assert found["rings"] > 2
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_random_divisions_keep_the_meaning(block: int) -> None:
+    found: Counter[str] = Counter()
+    for case in cases(range(1000 + block * 50, 1000 + block * 50 + 50)):
+        found += features(check(case, random_schedule(Random(case.name), case.program)))
+    assert min(found[name] for name in ("streams", "reverse", "rings", "rings of one", "strides")) > 2
+
+
+@SLOW
+@pytest.mark.parametrize("block", range(20))
+def test_streaming_keeps_the_meaning_of_many(block: int) -> None:
+    for case in cases(range(10000 + block * 50, 10000 + block * 50 + 50), PLACES):
+        check(case, Stream().run(case.program))
+
+
+@SLOW
+@pytest.mark.parametrize("block", range(20))
+def test_random_divisions_keep_the_meaning_of_many(block: int) -> None:
+    found: Counter[str] = Counter()
+    for case in cases(range(20000 + block * 100, 20000 + block * 100 + 100), PLACES):
+        for number in range(TRIES):
+            found += features(check(case, random_schedule(Random(f"{case.name} {number}"), case.program)))
+    assert min(found.values()) > 2
+    assert set(found) >= {"over dead rows", "over dead rows in reverse"}
+
+
+def test_the_account_by_bytes_sees_an_overlap() -> None:
+    """The check itself: two slots in one place are found, and so is a ring one row short."""
+    import dataclasses
+
+    seen = Counter[str]()
+    for case in cases(range(1000, 1030)):
+        program = planned(random_schedule(Random(case.name), case.program))
+        assert program.plan is not None
+        short = [b for b in program.buffers if b.ring > 1]
+        for buffer in short:
+            fewer = dataclasses.replace(buffer, ring=buffer.ring - 1)
+            buffers = tuple(fewer if b is buffer else b for b in program.buffers)
+            assert Tagged(dataclasses.replace(program, buffers=buffers)).run(), f"{case.name}: ring {buffer.name}"
+            seen["rings"] += 1
+        for slot in program.plan.slots:
+            others = [s for s in program.plan.slots if s.first <= slot.last and slot.first <= s.last and s is not slot]
+            for other in others[:1]:
+                moved = tuple(
+                    dataclasses.replace(s, offset=other.offset) if s is slot else s for s in program.plan.slots
+                )
+                size = max(program.plan.bytes, *(s.offset + s.bytes for s in moved))
+                plan = dataclasses.replace(program.plan, slots=moved, bytes=size)
+                seen["moved"] += 1
+                seen["found"] += bool(Tagged(dataclasses.replace(program, plan=plan)).run())
+    assert seen["rings"] > 10
+    # Slots that share a stage need not be apart altogether: a result may lie over the rows that are read.
+    assert seen["found"] > 0.9 * seen["moved"] > 20
+
+
+def test_seeded_networks_are_the_same_each_time() -> None:
+    first, second = (next(cases(range(7, 8))) for _ in range(2))
+    assert first.program == second.program
+    assert all(np.array_equal(a, b) for a, b in zip(first.network.arrays, second.network.arrays, strict=True))

@@ -1,0 +1,121 @@
+"""The search over divisions: what it chooses, what a budget changes, and small programs that are easy to get wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.passes.stream.support import Case, cases, differences, planned, results
+from tests.rows import Integers, Network, lowered, maker_of, pointwise
+from tinyc.ir import DType, Value, ops
+from tinyc.ir.rows import RowProgram
+from tinyc.passes.lower import InputPlace
+from tinyc.passes.plan import PlanArena
+from tinyc.passes.stream import Stream
+from tinyc.passes.stream.piece import Cutter, apply
+
+SAME: dict[str, Any] = {"strides": (1, 1), "pads": (1, 1, 1, 1), "dilations": (1, 1)}
+
+
+def case(make: Callable[[Integers, Value], Value], shape: tuple[int, ...], place: InputPlace = "argument") -> Case:
+    """An int8 network of one input."""
+    maker = Integers(np.random.default_rng(0))
+    network = Network(maker.builder.build([make(maker, maker.input(shape))]), maker.arrays)
+    return Case("small", network, lowered(network.module, place))
+
+
+def size(program: RowProgram) -> int:
+    """Bytes of the planned arena."""
+    plan = PlanArena().run(program).plan
+    assert plan is not None
+    return plan.bytes
+
+
+def banded(before: RowProgram, after: RowProgram) -> int:
+    """How many rows are computed one at a time that could be computed in a band: what streaming costs."""
+    return sum(a.rows for a, b in zip(before.stages, after.stages, strict=True) if a.band > 1 and b.band == 1)
+
+
+def agree(case: Case, program: RowProgram) -> None:
+    assert differences(results(case.program, case.network.arrays), results(planned(program), case.network.arrays)) == []
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("height", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("vertical", [(1, 1, 1), (1, 2, 1), (1, 0, 2), (1, 2, 2), (2, 1, 1), (2, 0, 1), (3, 1, 1)])
+def test_a_depthwise_layer_between_pointwise_ones(vertical: tuple[int, int, int], height: int, reverse: bool) -> None:
+    """Where the ring of the wide rows would have to keep all of them, too, or more."""
+    stride, top, bottom = vertical
+    if height + top + bottom < 3:
+        pytest.skip("the window does not fit")
+    geometry = {"kernel": (3, 3), "each": 1, "strides": (stride, 1), "pads": (top, 1, bottom, 1), "dilations": (1, 1)}
+
+    def make(m: Integers, x: Value) -> Value:
+        return pointwise(m, m.depthwise(pointwise(m, x, 12), **geometry), 2)
+
+    small = case(make, (1, height, 4, 2))
+    agree(small, Stream().run(small.program))
+    for piece in Cutter(small.program).pieces(range(3), reverse):
+        agree(small, apply(small.program, [piece]))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_input_in_the_arena_that_is_concatenated(order: int) -> None:
+    small = case(lambda m, x: m.add(ops.Concat((x, m.lookup(x))[::order], 1)), (1, 3, 4, 2), "arena")
+    agree(small, small.program)
+    agree(small, Stream().run(small.program))
+
+
+def test_a_concatenation_is_no_reason_to_take_more_memory() -> None:
+    """While the first part of a concatenation is written, the rows of the second one are not alive."""
+
+    def make(m: Integers, x: Value) -> Value:
+        y = pointwise(m, x, 5)
+        parts = [m.conv(y, kernel=(3, 3), groups=1, outputs=5, **SAME) for _ in range(2)]
+        return m.flat(m.mean(m.add(ops.Concat(tuple(parts), 1))))
+
+    small = case(make, (1, 12, 2, 1))
+    assert size(Stream().run(small.program)) <= size(small.program)
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_streaming_never_takes_more_memory(block: int) -> None:
+    smaller = 0
+    for found in cases(range(100 * block, 100 * block + 60)):
+        streamed, plain = size(Stream().run(found.program)), size(found.program)
+        assert streamed <= plain, found.name
+        smaller += streamed < plain
+    assert smaller > 20
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_a_budget_is_met_whenever_it_can_be(block: int) -> None:
+    for found in cases(range(200 + 20 * block, 220 + 20 * block)):
+        least, plain = size(Stream().run(found.program)), size(found.program)
+        costs = []
+        for budget in sorted({least, (3 * least + plain) // 4, (least + plain) // 2, max(least, plain - 1), plain}):
+            program = Stream(budget).run(found.program)
+            assert size(program) <= budget, f"{found.name}: {budget} bytes, {least} would do"
+            costs.append(banded(found.program, program))
+        # More memory never takes more calls of row kernels, and none are needed where there is enough for all.
+        assert costs == sorted(costs, reverse=True), found.name
+        assert costs[-1] == 0 or least >= plain, found.name
+        # What cannot be met is as small as can be.
+        assert size(Stream(least - 1).run(found.program)) == least, found.name
+
+
+def test_float_and_int8_networks_of_the_same_form_stream_alike() -> None:
+    """Element size changes bytes, not what may advance together."""
+    forms = []
+    for dtype in (DType.I8, DType.F32):
+        maker = maker_of(0, dtype)
+        wide = pointwise(maker, maker.input((1, 16, 8, 2)), 12)
+        module = maker.builder.build([pointwise(maker, maker.depthwise(wide, kernel=(3, 3), each=1, **SAME), 2)])
+        program = Stream().run(lowered(module))
+        rings = [b.ring for b in program.buffers if b.ring]
+        forms.append((program.segments, rings, size(program) // dtype.bytes))
+    assert forms[0] == forms[1]
+    assert forms[0][1]
