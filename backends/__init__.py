@@ -1,1 +1,1 @@
-"""Executors and code generators: the interpreter, C, the ESP32 packages, and the runners that compile and run C."""
+"""Executors and code generators: the interpreter, C, packages, and the runners that compile and run C."""

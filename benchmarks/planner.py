@@ -1,9 +1,11 @@
 """How close to the lower bound the arena planner comes, and how long it takes, beside greedy lowest fit.
 
     python -m benchmarks.planner [--json]
+    python -m benchmarks.planner --models [--json]
 
 The hard instances of MiniMalloc (Moffitt, ASPLOS 2023), of which 1,048,576 bytes are the capacity, two traces of
-idealloc (Lamprakos et al., 2025), and random lifetimes. The data is looked for in ../shared/data, or in `data` of the
+idealloc (Lamprakos et al., 2025), and random lifetimes; or, with --models, the arenas of real networks, streamed by
+rows as `tinyc compile` does. The data is looked for in ../shared/data, or in `data` of the
 folder that TINYC_TEST_DATA names. Seconds depend on the machine and its load; sizes do not.
 """
 
@@ -23,12 +25,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tinyc.compiler.frontend import load_onnx
+from tinyc.ir.errors import TinycError
+from tinyc.ir.rows import RowProgram
+from tinyc.passes.manager import PassManager
+from tinyc.passes.pipeline import integer_passes, row_passes, tensor_passes
 from tinyc.passes.placement import Block, apart_by_lifetimes, place
+from tinyc.passes.plan import PlanArena
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("TINYC_TEST_DATA") or ROOT.parent / "shared") / "data"
 FOLDERS = ("minimalloc", "idealloc")
 SECONDS = 20.0
+OPEN_SHAPES = {"vespa_tiny_transformer": {"input": (1, 16)}}
+"""Shapes for models whose input has open dimensions."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +117,39 @@ def measured(instance: Instance) -> Result:
     )
 
 
+def networks() -> Iterator[Result]:
+    """The arenas of all networks in ../shared/models that can be compiled."""
+    for path in sorted((DATA.parent / "models").glob("*.onnx")):
+        try:
+            imported = load_onnx(path, input_shapes=OPEN_SHAPES.get(path.stem, {}))
+            ir, _ = PassManager([*tensor_passes(), *integer_passes(), *row_passes("arena")[:-1]]).run(imported.module)
+        except TinycError as error:
+            print(f"{path.name}: {error}", file=sys.stderr)
+            continue
+        assert isinstance(ir, RowProgram)
+        start = time.perf_counter()
+        plan = PlanArena().run(ir).plan
+        seconds = time.perf_counter() - start
+        quick = PlanArena(seconds=0).run(ir).plan
+        assert plan is not None
+        assert quick is not None
+        least = max(plan.lower_bound, 1)
+        yield Result(
+            path.stem,
+            len(plan.slots),
+            plan.lower_bound,
+            None,
+            plan.bytes,
+            round(plan.bytes / least, 5),
+            plan.bytes == plan.lower_bound,
+            round(seconds, 2),
+            round(quick.bytes / least, 5),
+        )
+
+
 def main() -> None:
     """Prints the table, or with --json a list of results."""
-    results = [measured(instance) for instance in instances()]
+    results = list(networks()) if "--models" in sys.argv[1:] else [measured(instance) for instance in instances()]
     if "--json" in sys.argv[1:]:
         print(json.dumps([dataclasses.asdict(r) for r in results], indent=2))
         return

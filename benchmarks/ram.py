@@ -212,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.json:
         print(json.dumps([asdict(row) | {"holds": row.holds} for row in rows], indent=2))
     else:
-        Console(width=140).print(table)
+        Console(width=170).print(table)
     sys.exit(0 if all(row.holds for row in rows) else 1)
 
 

@@ -33,6 +33,7 @@ from tinyc.compiler.cli_options import (
     quantise_options,
     takes_code_options,
 )
+from tinyc.compiler.dump import compare_dump
 from tinyc.compiler.frontend import inspect_onnx
 from tinyc.compiler.opt import optimise_text
 from tinyc.compiler.verify import VerificationError
@@ -204,6 +205,27 @@ def bench_command(model: Model, code: Code, on: OnMachine = "rv32imc", as_json: 
         _print_json(document) if as_json else console.bench(document)
 
 
+@app.command("compare-dump")
+@takes_code_options
+def compare_dump_command(
+    model: Model,
+    log: Annotated[Path, typer.Argument(metavar="LOG.txt", help="What the device printed, built with -DTINYC_DUMP.")],
+    code: Code,
+    inputs: Inputs = None,
+    as_json: Json = False,
+) -> None:
+    """Hold the layers that a device printed against the interpreter, and name the first that differs."""
+    with reporting(as_json):
+        with console.progress(quiet=as_json) as say:
+            compiled = driver.compile(model, progress=say, verify=False, **code())
+            samples = samples_from(compiled.imported, read_npz(inputs), str(inputs)) if inputs else None
+            say("compare the dump")
+            document = compare_dump(compiled, log, samples)
+        _print_json(document) if as_json else console.dump(document)
+        if not document["passed"]:
+            raise typer.Exit(1)
+
+
 @app.command("quantize")
 def quantize_command(
     model: Model,
@@ -253,8 +275,9 @@ def passes_command(as_json: Json = False) -> None:
 
 @app.command("targets")
 def targets_command(as_json: Json = False) -> None:
-    """List the targets."""
-    console.listing({name: t.description for name, t in builtin().items()}, as_json, _print_json)
+    """List the targets and what they have."""
+    found = builtin().values()
+    _print_json([t.as_dict for t in found]) if as_json else console.targets(found)
 
 
 def main(run: Callable[[], None] = app) -> None:

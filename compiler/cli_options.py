@@ -12,6 +12,8 @@ from typing import Annotated, Any, cast, get_type_hints
 
 import typer
 
+from tinyc.backends.libraries import CHOICES
+from tinyc.backends.packages import ARENAS, FORMATS, WEIGHTS
 from tinyc.compiler.calibration import Normalise
 from tinyc.compiler.custom import load_pass
 from tinyc.compiler.quantised import QuantiseOptions
@@ -82,6 +84,17 @@ Ram = Annotated[
     str,
     typer.Option("--ram", metavar="64K", help="Arena that may be used: the fastest code that fits. [default: least]"),
 ]
+Format = Annotated[
+    str, typer.Option("--format", metavar="|".join(FORMATS), help="Form of the output. [default: the target's]")
+]
+ArenaIn = Annotated[str, typer.Option("--arena-in", metavar="|".join(ARENAS), help="Memory of the arena.")]
+WeightsIn = Annotated[str, typer.Option("--weights-in", metavar="|".join(WEIGHTS), help="Memory of the constants.")]
+Cores = Annotated[
+    int, typer.Option("--cores", metavar="1|2", help="Cores that share the rows of heavy layers. [default: 1]")
+]
+Kernels = Annotated[
+    str, typer.Option("--kernels", metavar="|".join(CHOICES), help="Kernels of tinyc, or of a library where exact.")
+]
 InputLayout = Annotated[Layout, typer.Option("--input-layout", help="Layout of 4-dimensional inputs.")]
 Quantize = Annotated[Integers | None, typer.Option("--quantize", help="Quantise a float model.")]
 InputType_ = Annotated[InputType, typer.Option("--input-type", help="What the input is as C.")]
@@ -100,6 +113,11 @@ def code_options(
     input_layout: InputLayout = Layout.onnx,
     rows_from: RowsFrom_ = RowsFrom.arena,
     ram: Ram = "",
+    format: Format = "",
+    arena_in: ArenaIn = "internal",
+    weights_in: WeightsIn = "flash",
+    kernels: Kernels = "generic",
+    cores: Cores = 1,
     quantize: Quantize = None,
     calibration: Calibration = None,
     labels: Labels = None,
@@ -118,6 +136,11 @@ def code_options(
         "input_layout": input_layout.value,
         "rows_from": rows_from.value,
         "ram": parse_bytes(ram),
+        "format": format,
+        "arena_in": arena_in,
+        "weights_in": weights_in,
+        "kernels": kernels,
+        "cores": cores,
         "quantise": quantise_options(
             quantize, calibration, labels, normalize, keep_float, observer, input_type.value, output_type.value
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from tinyc.backends.targets import Target
 from tinyc.compiler.driver import Compilation
 from tinyc.compiler.frontend import Inspection
 from tinyc.compiler.verify import Verdict
@@ -69,6 +70,12 @@ def compilation(result: Compilation, folder: Path) -> None:
         if ram["arena_bytes"] == ram["arena_lower_bound_bytes"]
         else f"at least {ram['arena_lower_bound_bytes']:,}"
     )
+    cores = report["cores"]
+    if cores["used"] > 1:
+        share = 100 * cores["shared_macs"] // max(report["macs"], 1)
+        table.add_row(
+            "cores", f"{cores['used']}, which share {len(cores['shared_layers'])} layers ({share} % of the MACs)"
+        )
     table.add_row("arena", f"{ram['arena_bytes']:,} bytes ({bound} for this schedule)")
     table.add_row("input", f"{ram['input_bytes']:,} bytes, {INPUT_PLACES[_place(ram)]}")
     table.add_row("output", f"{ram['output_bytes']:,} bytes")
@@ -76,9 +83,15 @@ def compilation(result: Compilation, folder: Path) -> None:
         table.add_row("stack", f"{ram['stack_bytes']:,} bytes on {ram['stack_measured_on']}")
     table.add_row("weights", f"{report['flash']['weights_bytes']:,} bytes of flash")
     table.add_row("verified", verification(result))
+    for note in result.notes:
+        table.add_row("note", escape(note))
     table.add_row("written to", str(folder))
     _out.print(table)
     memory_plan(ram)
+    for layer in report["layers"]:
+        if layer["operator"] == "transpose" and layer["inputs"] == [str(v.type) for v in result.program.inputs]:
+            hint = "--input-layout nhwc takes the image as cameras give it and saves a transposed copy of"
+            _out.print(f"{hint} {layer['output_bytes']:,} bytes.", highlight=False)
     if "quantisation" in report:
         quantisation(report["quantisation"], report["ram"])
 
@@ -166,9 +179,9 @@ def verification(result: Compilation) -> str:
         lines.append(f"all {compared} passes before against after, and against onnxruntime:")
     if result.lowered.quantised is not None and result.verdicts:
         lines[-1:] = [f"all {compared} passes before against after; the C equals the interpreter bit for bit"]
-        return "\n".join([*lines, *result.notes])
+        return "\n".join(lines)
     lines += [f"{v.executor}: largest difference {v.max_abs_error:.2g}" for v in result.verdicts]
-    return "\n".join([*lines, *result.notes]) or "not verified"
+    return "\n".join(lines) or "not verified"
 
 
 def inspection_document(model: Path, found: Inspection, macs: int | None, reason: str) -> dict[str, Any]:
@@ -308,6 +321,19 @@ def bench(document: Mapping[str, Any]) -> None:
     _out.print(layers)
 
 
+def dump(document: Mapping[str, Any]) -> None:
+    """What `tinyc compare-dump` tells."""
+    table = _grid()
+    table.add_row("model", escape(f"{document['model']}, program {document['program']}"))
+    for note in document["notes"]:
+        table.add_row("note", escape(note))
+    for number, found in enumerate(document["inferences"], 1):
+        differs = found["input_difference"] or found["first_difference"]
+        state = "" if found["passed"] else "DIFFERS: " if differs else "INCOMPLETE: "
+        table.add_row(f"inference {number}", escape(state + found["summary"]))
+    _out.print(table)
+
+
 def listing(items: Mapping[str, str], as_json: bool, print_json: Callable[[Any], None]) -> None:
     """Names with a line of purpose each."""
     if as_json:
@@ -317,6 +343,28 @@ def listing(items: Mapping[str, str], as_json: bool, print_json: Callable[[Any],
     for name, purpose in items.items():
         table.add_row(escape(name), escape(purpose))
     _out.print(table)
+
+
+def targets(found: Iterable[Target]) -> None:
+    """What each target has."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("target", style="bold", no_wrap=True)
+    for heading in ("instructions", "cores", "FPU", "SIMD"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("RAM", "static", "PSRAM", "flash"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for t in found:
+        memories = [_kilobytes(b) for b in (t.ram_bytes, t.static_bytes, t.psram_bytes, t.flash_bytes)]
+        table.add_row(t.name, t.isa, str(t.cores), "yes" if t.fpu else "no", t.simd or "-", *memories)
+    _out.print(table)
+    _out.print("PSRAM: the most that the chip can address. --json has all of it, a .toml file may say otherwise.")
+
+
+def _kilobytes(size: int) -> str:
+    """A size of memory in KB, of 1,024 bytes, or MB where it is whole ones; a dash for none."""
+    if not size:
+        return "-"
+    return f"{size >> 20} MB" if size % (1 << 20) == 0 else f"{size // 1024} KB"
 
 
 def _grid() -> Table:

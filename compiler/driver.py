@@ -10,14 +10,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tinyc.backends.c import CSource, Interface, PortInfo, generate
-from tinyc.backends.esp32 import idf_component
+from tinyc.backends.c import CSource, Interface, Placement, PortInfo, generate
 from tinyc.backends.interpreter import run_module, run_program
+from tinyc.backends.packages import Packing, check_libraries, choose, package_files
 from tinyc.backends.runners import RUNNERS, HostRunner, MissingTool, runner_for
 from tinyc.backends.targets import Target, find
 from tinyc.compiler.arrays import samples_from
+from tinyc.compiler.calibration import Normalise
+from tinyc.compiler.cores import check_cores, core_notes
 from tinyc.compiler.export import to_onnx_qdq, write_onnx
+from tinyc.compiler.fit import check_fit, sizes
 from tinyc.compiler.frontend import FrontendError, Imported, Port, load_onnx
+from tinyc.compiler.kernels import kernel_libraries, kernel_notes
 from tinyc.compiler.lowering import Lowered, given, lower, quantised_module
 from tinyc.compiler.options import Layout, Options, Samples
 from tinyc.compiler.output import check_folder, write_folder
@@ -58,6 +62,7 @@ class Compilation:
     lowered: Lowered
     source: CSource
     target: Target
+    packing: Packing
     verdicts: tuple[Verdict, ...]
     notes: tuple[str, ...]
     quality: Quality | None = None
@@ -75,17 +80,13 @@ class Compilation:
     @cached_property
     def report(self) -> dict[str, Any]:
         """The report, as in report.json."""
-        return make_report(self.imported, self.lowered, self.source, self.target.name, self.verdicts, self.quality)
+        report = make_report(self.imported, self.lowered, self.source, self.target.name, self.verdicts, self.quality)
+        return {**report, "package": self.packing.as_dict}
 
     @cached_property
     def files(self) -> Mapping[str, str]:
         """Everything that is written, by relative path."""
-        packaged = (
-            idf_component(self.source, self.target.idf_target, VERSION)
-            if self.target.package == "idf"
-            else self.source.files
-        )
-        return {**packaged, "report.json": to_json(self.report)}
+        return {**package_files(self.source, self.packing, VERSION), "report.json": to_json(self.report)}
 
     def write(self, folder: str | Path) -> Path:
         """Writes the files into a folder, all or none. Raises `OutputError`."""
@@ -124,7 +125,10 @@ def compile(
     chosen = Options(**options)
     say = progress or (lambda _: None)
     target = find(chosen.target)
+    check_cores(chosen.cores, target)
+    kernel_libraries(chosen)
     name = identifier(chosen.name or Path(model).stem, strict=bool(chosen.name))
+    packing = _packing(chosen, target, name)
     if output is not None:
         check_folder(Path(output))
     say("import")
@@ -135,9 +139,11 @@ def compile(
     expected = _check_import(imported, samples, say) if chosen.verify else []
     lowered = lower(imported.module, chosen, samples, say)
     say("generate C")
-    source = _generate(lowered, imported, name)
+    source = _generate(lowered, imported, name, packing.placement)
+    check_libraries(packing.format, source)
     verdicts: list[Verdict] = []
-    notes: list[str] = []
+    notes: list[str] = [*core_notes(lowered.program, chosen.cores), *kernel_notes(lowered.program, chosen)]
+    notes += check_fit(target, sizes(lowered.program, source), chosen)
     if chosen.verify:
         for executor in VERIFIED:
             say(f"verify on {executor}")
@@ -151,7 +157,7 @@ def compile(
     quality = None
     if chosen.quantise is not None:
         quality = measure(imported, lowered, source, data(chosen.quantise), say)
-    result = Compilation(imported, lowered, source, target, tuple(verdicts), tuple(notes), quality)
+    result = Compilation(imported, lowered, source, target, packing, tuple(verdicts), tuple(notes), quality)
     if output is not None:
         result.write(output)
     return result
@@ -200,14 +206,27 @@ def _check_import(imported: Imported, samples: Samples, say: Callable[[str], Non
     return expected
 
 
-def _generate(lowered: Lowered, imported: Imported, name: str) -> CSource:
+def _packing(options: Options, target: Target, name: str) -> Packing:
+    """The form of the output and the memories, as the options say."""
+    pixels = options.quantise.normalise if options.quantise is not None else Normalise()
+    return choose(
+        target,
+        name,
+        format=options.format,
+        arena_in=options.arena_in,
+        weights_in=options.weights_in,
+        pixels=(pixels.mean, pixels.std),
+    )
+
+
+def _generate(lowered: Lowered, imported: Imported, name: str, placement: Placement | None = None) -> CSource:
     scales = {p.name: p for p in (*lowered.inputs, *lowered.outputs)}
 
     def described(ports: Sequence[Port]) -> tuple[PortInfo, ...]:
         return tuple(_described(p, scales.get(p.value.name)) for p in ports)
 
     interface = Interface(described(imported.inputs), described(imported.outputs))
-    return generate(lowered.program, name=name, interface=interface, version=VERSION)
+    return generate(lowered.program, name=name, interface=interface, version=VERSION, placement=placement)
 
 
 def _described(port: Port, scale: ScaledPort | None) -> PortInfo:
@@ -300,6 +319,7 @@ def verify(
     _known(on)
     say = progress or (lambda _: None)
     chosen = Options(**options)
+    check_cores(chosen.cores, find(chosen.target))
     name = identifier(chosen.name or Path(model).stem, strict=bool(chosen.name))
     imported = _load(model, chosen, name)
     if chosen.quantise is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tinyc.backends.interpreter import observe
+from tinyc.compiler.kernels import kernel_libraries
 from tinyc.compiler.memory import check_budget
 from tinyc.compiler.options import Options, Samples
 from tinyc.compiler.quantised import QuantiseOptions, as_given, data, quantise
@@ -14,7 +15,8 @@ from tinyc.ir.module import Module
 from tinyc.ir.rows import RowProgram
 from tinyc.passes.base import AnyPass
 from tinyc.passes.integerise import Leftover, Port, int8_inputs, int8_outputs, leftovers, pixel_input
-from tinyc.passes.manager import IR, CompareMeaning, Dump, Instrument, PassManager, PassRecord, VerifyTypes
+from tinyc.passes.lower import InputPlace
+from tinyc.passes.manager import IR, CompareMeaning, Dump, Instrument, PassManager, PassRecord, ReplayRows, VerifyTypes
 from tinyc.passes.pipeline import integer_passes, row_passes, tensor_passes
 from tinyc.passes.quantise import QuantisedModule
 
@@ -52,7 +54,8 @@ def lower(module: Module, options: Options, samples: Samples, say: Say) -> Lower
         PassVerificationError: a pass changed what the module computes.
     """
     run = _Runner(options, say)
-    rows = row_passes("rows" if options.rows_from == "callback" else options.rows_from, options.ram)
+    place: InputPlace = "rows" if options.rows_from == "callback" else options.rows_from
+    rows = row_passes(place, options.ram, options.cores, kernel_libraries(options), options.kernels != "auto")
     everything = [*tensor_passes(), *integer_passes(), *options.extra_passes, *rows]
     if unknown := sorted(set(options.debug_passes) - {p.name for p in everything}):
         known = ", ".join(dict.fromkeys(p.name for p in everything))
@@ -118,7 +121,7 @@ class _Runner:
         if self._dump is not None:
             instruments.append(self._dump)
         if self._options.verify:
-            instruments.append(CompareMeaning(observe, samples))
+            instruments += [ReplayRows(), CompareMeaning(observe, samples)]
         options = self._options
         manager = PassManager(
             passes, instruments, lambda name: self._say(f"pass {name}"), options.debug_passes, options.trace

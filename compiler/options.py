@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tinyc.backends.libraries import Kernels
 from tinyc.compiler.quantised import QuantiseOptions
 from tinyc.ir.tensor import Array
 from tinyc.passes.base import AnyPass
@@ -29,6 +30,12 @@ class Options:
             network overwrites them; "argument" takes pointers to the caller's memory, which it leaves as it is;
             "callback" asks for the rows of an image one by one, channels last whatever the layout in the model.
         ram: bytes of arena that may be used; the schedule is the fastest that fits. The least without it.
+        format: the form of the output, one of `tinyc.backends.packages.FORMATS`; the target's own if empty.
+        arena_in: the memory of the arena: "internal" or "psram".
+        weights_in: the memory of the constants: "flash" or "internal".
+        kernels: "generic" are tinyc's own; "esp-nn" and "esp-dsp" those of that library wherever it is exact; "auto"
+            takes the faster ones for each layer.
+        cores: how many cores share the rows of heavy layers: 1, or 2 where the target has them.
         verify: compare every pass before and after, and the result with onnxruntime.
         quantise: quantise the float model to int8; None leaves it as it is.
         extra_passes: custom passes over the tensor level, run before the lowering.
@@ -45,6 +52,11 @@ class Options:
     input_layout: Layout = "onnx"
     rows_from: RowsFrom = "arena"
     ram: int | None = None
+    format: str = ""
+    arena_in: str = "internal"
+    weights_in: str = "flash"
+    kernels: Kernels = "generic"
+    cores: int = 1
     verify: bool = True
     quantise: QuantiseOptions | None = None
     extra_passes: Sequence[AnyPass] = ()

@@ -91,7 +91,10 @@ def as_given(port: Port | None, array: Array) -> Array:
     if port is None:
         return array
     low, high = port.dtype.limits
-    return np.clip(np.rint(array.astype(np.float64) / port.scale) + port.zero, low, high).astype(port.dtype.numpy)
+    steps = array.astype(np.float64) / port.scale
+    # Integers are rounded as quantize does; pixels may have a zero point between two of them.
+    rounded = np.rint(steps) + port.zero if port.zero == int(port.zero) else np.rint(steps + port.zero)
+    return np.clip(rounded, low, high).astype(port.dtype.numpy)
 
 
 def as_real(port: Port | None, array: Array) -> Array:

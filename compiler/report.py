@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinyc.backends.c import CSource
+from tinyc.compiler.cores import core_report
 from tinyc.compiler.frontend import Imported
 from tinyc.compiler.lowering import Lowered
 from tinyc.compiler.memory import buffer_table, segment_table
@@ -58,6 +59,7 @@ def make_report(
             "buffers": buffer_table(program),
             "segments": segment_table(program),
         },
+        "cores": core_report(program),
         "flash": {"weights_bytes": source.weights_bytes},
         "passes": [
             {"name": r.name, "seconds": round(r.seconds, 6), "max_abs_error": _finite(r.max_abs_error)}
@@ -70,6 +72,8 @@ def make_report(
                 "operator": stage.op.mnemonic,
                 "inputs": [str(v.type) for v in _data_operands(program, stage.op)],
                 "output": str(stage.result.type),
+                "kernels": stage.kernel.library or "tinyc",
+                "kernels_because": stage.kernel.note,
                 "macs": stage.op.macs(),
                 "weights_bytes": sum(v.type.bytes for v in stage.op.operands if _is_constant(program, v)),
                 "output_bytes": stage.result.type.bytes,

@@ -2,7 +2,7 @@
 
 Times are steps of the schedule, counted so that a later step has a larger time; the inputs that lie in the arena are
 there at time -1. A row is alive from the step that writes it to the last step that reads it, both included: a step
-reads its operands while it writes its result.
+reads its operands while it writes its result. What several cores do at once happens at one time.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ def stage_times(program: RowProgram) -> dict[int, Times]:
             if segment.reverse:
                 count = count[::-1]
             times[number] = now + (pace.delay + count * pace.period) * width + place
+            if program.stages[number].split > 1:
+                times[number] = np.full_like(count, now)
         now += program.sweeps(segment) * width
     return times
 
@@ -95,7 +97,7 @@ def lifetimes(program: RowProgram) -> dict[str, tuple[int, int]]:
         if program.buffer[value.name].space is Space.ARENA:
             first[value.name] = last[value.name] = (BEFORE, -1)
     for number, stage in enumerate(program.stages):
-        for value in (stage.result, *stage.op.operands):
+        for value in stage.touched:
             root, _ = program.root(value.name)
             if root.space is Space.ARENA:
                 start, end = (int(times[number].min()), number), (int(times[number].max()), number)
@@ -189,7 +191,7 @@ def touching(program: RowProgram) -> dict[str, tuple[int, int]]:
         if program.buffer[value.name].space is Space.ARENA:
             found[value.name] = (-1, -1)
     for number, stage in enumerate(program.stages):
-        for value in (stage.result, *stage.op.operands):
+        for value in stage.touched:
             root, _ = program.root(value.name)
             if root.space is Space.ARENA:
                 found[root.name] = (found.get(root.name, (number, number))[0], number)
@@ -206,6 +208,9 @@ def accesses(program: RowProgram, number: int, times: Times) -> Iterator[tuple[s
     else:
         rows = np.arange(stage.rows)
         yield name, rows, times[rows // stage.band]
+    if stage.kernel.scratch is not None:
+        yield stage.kernel.scratch.name, np.array([0]), np.array([times.min()])
+        yield stage.kernel.scratch.name, np.array([0]), np.array([times.max()])
     for position, operand in enumerate(stage.op.operands):
         if program.buffer[operand.name].space is not Space.ARENA:
             continue

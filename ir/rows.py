@@ -15,6 +15,7 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Op, RowMode, Value, Window
@@ -95,13 +96,30 @@ def row_count(value: Value) -> int:
 
 
 @dataclass(frozen=True)
+class Kernel:
+    """Who computes a stage: a kernel library, or, where `library` is empty, tinyc's own kernel.
+
+    `chip` are the vector instructions that the library was chosen for, empty for none. `alignment` is what the
+    addresses of operands and result in the arena are multiples of. `scratch` is memory of the arena that the library
+    writes as it likes while the stage runs. `note` says why this one was chosen.
+    """
+
+    library: str = ""
+    chip: str = ""
+    note: str = ""
+    alignment: int = 1
+    scratch: Value | None = None
+
+
+@dataclass(frozen=True)
 class Stage:
     """One operator, applied row by row.
 
     `op` is the operator on whole tensors; its operands are named as the buffers they lie in. `windows` says, for each
     operand, which rows one output row reads (None: the whole operand); it is empty for an operator that has no row
     form and runs once. `band` is how many output rows one application computes: 1, or all rows of a pointwise
-    operator handed over as one long row.
+    operator handed over as one long row. `split` is how many cores compute the rows at once, each a part of them: a
+    split stage stands alone in its segment, and the order in which its rows are computed is not known.
     """
 
     result: Value
@@ -109,6 +127,14 @@ class Stage:
     windows: tuple[Window | None, ...] = ()
     band: int = 1
     loc: str = ""
+    split: int = 1
+    kernel: Kernel = Kernel()
+
+    @property
+    def touched(self) -> tuple[Value, ...]:
+        """The values whose memory the stage reads or writes, the result first."""
+        scratch = self.kernel.scratch
+        return (self.result, *self.op.operands, *(() if scratch is None else (scratch,)))
 
     @property
     def rows(self) -> int:
@@ -124,6 +150,12 @@ class Stage:
     def applications(self) -> int:
         """How often the kernel is applied."""
         return -(-self.rows // self.band)
+
+    @property
+    def parts(self) -> tuple[range, ...]:
+        """The rows that each core computes, as equal in number as can be, the larger parts first."""
+        bounds = [-(-self.rows * k // self.split) for k in range(self.split + 1)]
+        return tuple(range(*pair) for pair in pairwise(bounds))
 
     @property
     def where(self) -> str:
@@ -279,8 +311,14 @@ class RowProgram:
         )
 
     def schedule(self) -> Iterator[Step]:
-        """The order of work: segment after segment, sweep after sweep, each stage that has a row due."""
+        """The order of work: segment after segment, sweep after sweep, each stage that has a row due.
+
+        The parts of a split stage are in no order; here the last comes first.
+        """
         for segment in self.order:
+            if self.stages[segment.first].split > 1:
+                yield from self._parts(segment.first)
+                continue
             for sweep in range(self.sweeps(segment)):
                 for number, pace in zip(segment.stages, segment.paces, strict=True):
                     stage = self.stages[number]
@@ -288,6 +326,13 @@ class RowProgram:
                     if count >= 0 and not rest and count < stage.applications:
                         row = (stage.applications - 1 - count if segment.reverse else count) * stage.band
                         yield Step(number, row, min(stage.band, stage.rows - row))
+
+    def _parts(self, number: int) -> Iterator[Step]:
+        """The steps of a split stage."""
+        stage = self.stages[number]
+        for part in reversed(stage.parts):
+            for row in range(part.start, part.stop, stage.band):
+                yield Step(number, row, min(stage.band, part.stop - row))
 
     def macs(self) -> int:
         """Multiply-accumulates of one inference."""
@@ -357,6 +402,9 @@ def _verify_stage(program: RowProgram, stage: Stage, written: set[str]) -> None:
             raise IRError(f"reads {value}, whose rows lie nowhere", stage.where)
     if stage.windows and len(stage.windows) != len(stage.op.operands):
         raise IRError("has not one window an operand", stage.where)
+    scratch = program.buffer.get(stage.kernel.scratch.name) if stage.kernel.scratch is not None else None
+    if stage.kernel.scratch is not None and (scratch is None or scratch.space is not Space.ARENA or scratch.view):
+        raise IRError(f"has scratch memory {stage.kernel.scratch} that is no buffer of the arena", stage.where)
     target = program.root(stage.result.name)[0]
     if target.space not in (Space.ARENA, Space.OUTPUT):
         raise IRError(f"writes {stage.result}, which lies in {target.space.value} memory", stage.where)
@@ -380,3 +428,37 @@ def _verify_segments(program: RowProgram) -> None:
     for name, segments in homes.items():
         if len(segments) > 1:
             raise IRError("is a ring that outlives its segment", f"buffer %{name}")
+    for segment in program.order:
+        for number in segment.stages:
+            if program.stages[number].split != 1:
+                _verify_split(program, program.stages[number], segment)
+
+
+def _verify_split(program: RowProgram, stage: Stage, segment: Segment) -> None:
+    if segment.streams:
+        raise IRError("is split, but does not stand alone", stage.where)
+    if stage.split < 1:
+        raise IRError(f"is split {stage.split} ways", stage.where)
+    if reason := whole_because(program, stage):
+        raise IRError(f"is split, but {reason}", stage.where)
+
+
+def whole_because(program: RowProgram, stage: Stage) -> str:
+    """Why several cores cannot compute the rows of a stage at once; empty when they can."""
+    if stage.rows < max(stage.split, 2):
+        return f"it has {stage.rows} row(s)"
+    if program.takes_rows(stage):
+        return "its rows come from outside one after the other"
+    target, start = program.root(stage.result.name)
+    size = stage.result.type.bytes
+    if stage.kernel.library:
+        return f"{stage.kernel.library} computes it as a whole"
+    if target.ring:
+        return "only some of its rows are kept"
+    for value, window in zip(stage.op.operands, stage.windows, strict=True):
+        owner, at = program.root(value.name)
+        apart = owner is not target or at + value.type.bytes <= start or start + size <= at
+        same_rows = at == start and value.type.bytes == size and row_count(value) == stage.rows
+        if not apart and not (same_rows and window is not None and window.is_pointwise):
+            return f"it writes over rows of {value} that another core may still read"
+    return ""

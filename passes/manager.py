@@ -17,6 +17,7 @@ import numpy as np
 
 from tinyc.ir.errors import IRError, TinycError
 from tinyc.ir.module import Module, verify
+from tinyc.ir.replay import replay
 from tinyc.ir.rows import RowProgram, verify_program
 from tinyc.ir.tensor import Array, save_arrays
 from tinyc.ir.text import format_module, format_program
@@ -59,6 +60,18 @@ class VerifyTypes:
             verify(result) if isinstance(result, Module) else verify_program(result)
         except IRError as error:
             raise PassVerificationError(step.name, f"left a malformed IR: {error}") from error
+        return None
+
+
+class ReplayRows:
+    """Checks that each row program that a pass leaves keeps the rows it reads until it has read them."""
+
+    def after(self, step: AnyPass, before: IR, result: IR) -> float | None:
+        if isinstance(result, RowProgram):
+            try:
+                replay(result)
+            except IRError as error:
+                raise PassVerificationError(step.name, f"left a schedule that loses rows: {error}") from error
         return None
 
 

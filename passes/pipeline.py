@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinyc.passes.base import AnyPass
+from tinyc.ir.kernels import KernelLibrary
+from tinyc.passes.base import AnyPass, RowPass
 from tinyc.passes.channels_last import ChannelsLast
+from tinyc.passes.choose_kernels import ChooseKernels
 from tinyc.passes.eliminate_common import EliminateCommon
 from tinyc.passes.eliminate_dead import EliminateDead
 from tinyc.passes.fold_batch_norm import FoldBatchNorm
@@ -19,6 +21,7 @@ from tinyc.passes.plan import PlanArena
 from tinyc.passes.share import ShareBuffers
 from tinyc.passes.simplify import Simplify
 from tinyc.passes.specialise import Specialise
+from tinyc.passes.split import Split
 from tinyc.passes.stream import Stream
 
 
@@ -51,19 +54,34 @@ def integer_passes() -> list[AnyPass]:
     ]
 
 
-def row_passes(inputs: InputPlace = "argument", budget: int | None = None) -> list[AnyPass]:
+def row_passes(
+    inputs: InputPlace = "argument",
+    budget: int | None = None,
+    cores: int = 1,
+    libraries: Sequence[KernelLibrary] = (),
+    always: bool = False,
+) -> list[AnyPass]:
     """From tensors to the row level, and the passes over it.
 
     Args:
         inputs: where the inputs lie.
-        budget: bytes of arena that the schedule may take; the least that can be without one.
+        budget: bytes of arena that the schedule may take. Without one, it takes the least that can be on one core, and
+            on several what it needs to share all heavy stages.
+        cores: on how many the program runs.
+        libraries: kernel libraries that layers may be given to.
+        always: give layers to libraries wherever these are exact, not only where they are faster.
     """
+    # Stages that advance together are not shared: for speed alone, each stands by itself.
+    schedule: RowPass = Split(cores) if cores > 1 and budget is None else Stream(budget, cores)
+    if libraries:
+        apart = Split(cores) if cores > 1 else None
+        schedule = ChooseKernels(tuple(libraries), always, budget, apart, schedule)
     return [
         Lower(inputs),  # from tensors to rows: buffers, and stages that fill them
         ShareBuffers(in_place=False),  # parts into their whole
         OrderStages(),  # the order of the stages in which least is alive
         ShareBuffers(into_whole=False),  # results over operands that die
-        Stream(budget),  # which stages advance together, row by row
+        schedule,  # which stages advance together, row by row, and which ones cores share
         PlanArena(),  # an offset for every buffer
     ]
 

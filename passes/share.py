@@ -86,14 +86,14 @@ def _parts(op: Concat) -> Iterator[tuple[str, int]]:
 
 
 def _joinable(program: RowProgram, stage: Stage, whole: Buffer) -> bool:
-    """The parts are contiguous in the whole, distinct, own their bytes, lie in the arena, and the whole is not read or
-    written by anything else before the concatenation."""
+    """The parts are contiguous in the whole, distinct, own their bytes, lie in the arena and are no inputs, and the
+    whole is not read or written by anything else before the concatenation."""
     op = stage.op
     assert isinstance(op, Concat)
     if whole.view is not None or any(n != 1 for n in op.xs[0].shape[: op.axis]) or len(set(op.xs)) != len(op.xs):
         return False
     buffers = [program.buffer[x.name] for x in op.xs]
-    return all(b.space is Space.ARENA and b.view is None for b in buffers)
+    return all(b.space is Space.ARENA and b.view is None and b.value not in program.inputs for b in buffers)
 
 
 def _inherit_spaces(buffers: tuple[Buffer, ...]) -> tuple[Buffer, ...]:

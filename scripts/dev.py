@@ -115,6 +115,7 @@ class Tool:
 READ_HEADER = ("-E", "-x", "c", "-include", "stdio.h", os.devnull)
 NOTHING = ("-x", "c", os.devnull, "-o", os.devnull, "-Wl,--defsym=main=0")
 RISCV_GCC = "riscv64-unknown-elf-gcc"
+XTENSA_GCC = "xtensa-lx106-elf-gcc"
 
 HOST_C = (
     Tool(("gcc",), ("gcc", "--version")),
@@ -127,9 +128,13 @@ TEST_TOOLS = (
     # clang keeps the runtime of its sanitisers apart; what links nothing but that shows whether it is there.
     Tool(("libclang-rt-dev",), ("clang", "-fsanitize=address,undefined", *NOTHING)),
     Tool(("make",), ("make", "--version")),
+    Tool(("cmake",), ("cmake", "--version")),
     Tool(("gcc-riscv64-unknown-elf",), (RISCV_GCC, "--version")),
     Tool(("picolibc-riscv64-unknown-elf",), (RISCV_GCC, "--specs=picolibc.specs", *READ_HEADER)),
     Tool(("qemu-system-riscv", "qemu-system-misc"), ("qemu-system-riscv32", "--version")),
+    Tool(("gcc-xtensa-lx106",), (XTENSA_GCC, "--version")),
+    Tool(("picolibc-xtensa-lx106-elf",), (XTENSA_GCC, *READ_HEADER)),
+    Tool(("qemu-system-misc",), ("qemu-system-xtensa", "--version")),
 )
 
 

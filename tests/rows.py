@@ -52,7 +52,7 @@ class Floats(Maker):
 
     def normal(self, shape: Shape, terms: int = 1) -> Array:
         """Numbers that, so many times numbers of order one summed, give one of order one."""
-        return (self.rng.standard_normal(shape) / terms**0.5).astype(np.float32)
+        return np.asarray(self.rng.standard_normal(shape) / terms**0.5, np.float32)
 
     def weights(self, shape: Shape, terms: int, outputs: int) -> tuple[Value, Value | None]:
         """Weights and, at times, a bias."""

@@ -85,7 +85,7 @@ def emit_dense(unit: Unit, stage: Stage) -> RowCall:
     require_float(stage)
     weights, packed = _weights(unit, op.w, 1, f"{op.w.name}_packed")
     outputs, inputs = op.w.shape
-    count = op.type.size // outputs // (stage.rows // stage.band if stage.windows else 1)
+    count = op.type.size // outputs // stage.rows * stage.band
     return _pointwise(unit, "dense", op, weights, [count, inputs, outputs, packed])
 
 

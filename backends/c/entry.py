@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tinyc.backends.c.cores import Parts, splits
+from tinyc.backends.c.hooks import input_hooks
 from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.memory import Memory
 from tinyc.backends.c.schedule import row_elements, segment_lines, sweep_lines
@@ -52,6 +54,14 @@ def entries(name: str, inputs: Sequence[CPort], outputs: Sequence[CPort], sweepi
     ]
 
 
+def cores_start(name: str) -> Entry:
+    """The function that starts the other core. It is defined with the port."""
+    return Entry(
+        f"int {name}_cores_start(void)",
+        "Starts the other core, which then shares the work of every run: once, before the first. 0: there is none.",
+    )
+
+
 def row_type(name: str, rows: CPort) -> str:
     """The type of the function that is asked for rows."""
     return f"typedef void (*{name}_row_fn)(void *user, int y, {rows.c_type} *row);"
@@ -70,6 +80,7 @@ class Writer:
         self._unit, self._program = unit, unit.program
         self._ports, self._inputs, self._outputs = ports, inputs, outputs
         self._declared = _parameters(inputs, outputs)
+        self._parts = Parts(unit, self._memory, self._declared, ports)
 
     def write(self) -> tuple[str, list[Entry]]:
         """The definitions, and the public functions among them."""
@@ -78,16 +89,27 @@ class Writer:
         source = next((s for s in program.stages if program.takes_rows(s)), None)
         if source is None:
             memory = self._memory()
-            lines = [line for segment in program.order for line in segment_lines(self._unit, memory, segment)]
+            lines = self._segments(memory, program.order, "arena")
+            lines = ["TINYC_BEGIN(1);", *self._inputs_shown(), *lines, "TINYC_END();"]
             bodies = [self._body(memory, lines, "arena", list(self._declared))]
             helpers: list[str] = []
         else:
             helpers, bodies, sweeping = self._row_bodies(source)
         public = entries(name, self._inputs, self._outputs, sweeping)
         accessors = [self._accessor(p) for p in self._inputs if p.place == "arena"]
-        return "\n".join(
-            [*helpers, *(f"{e.prototype}\n{{\n{b}}}\n" for e, b in zip(public, [*accessors, *bodies], strict=True))]
-        ), public
+        defined = [f"{e.prototype}\n{{\n{b}}}\n" for e, b in zip(public, [*accessors, *bodies], strict=True)]
+        if splits(program):
+            public.append(cores_start(name))
+        return "\n".join([*self._parts.definitions(), *helpers, *defined]), public
+
+    def _segments(self, memory: Memory, segments: Sequence[Segment], arena: str) -> list[str]:
+        """The statements of segments, in a function that calls the arena so."""
+        lines: list[str] = []
+        for segment in segments:
+            split = self._program.stages[segment.first].split > 1
+            lines += self._parts.lines(segment.first) if split else segment_lines(self._unit, memory, segment)
+        memory.used_ports |= self._parts.used_ports
+        return [*self._parts.declaration(arena), *lines]
 
     def _memory(self) -> Memory:
         return Memory(self._unit, self._program.plan, self._ports)
@@ -132,7 +154,7 @@ class Writer:
                 f"TINYC_NOINLINE void {name}_sweep({', '.join(parameters)})\n{{\n{body}}}\n"
             )
         memory = self._memory()
-        lines = [line for segment in rest for line in segment_lines(unit, memory, segment)]
+        lines = self._segments(memory, rest, "mem")
         body = self._body(memory, lines, "mem", list(self._declared))
         parameters = ["unsigned char *mem", *self._declared.values()]
         helpers.append(
@@ -150,16 +172,20 @@ class Writer:
         if height < sweeps:
             ask = [f"if (t < {height}) {{", *(f"    {line}" for line in ask), "}"]
         loop = [
+            "TINYC_BEGIN(1);",
+            *self._inputs_shown(),
             f"for (int t = 0; t < {sweeps}; ++t) {{",
             *(f"    {line}" for line in [*ask, sweep] if line),
             "}",
             after,
+            "TINYC_END();",
         ]
         run = self._body(memory, loop, "arena", [])
 
         memory = self._memory()
         to = memory.row(source.result, "y")
         copy = [
+            "TINYC_BEGIN(y == 0);",
             f"{C_TYPES[source.result.dtype]} *const to = {to};",
             f"for (int k = 0; k < {elements}; ++k) {{",
             "    to[k] = row[k];",
@@ -171,8 +197,13 @@ class Writer:
 
         ending = [f"for (int t = {height}; t < {sweeps}; ++t) {{", f"    {sweep}", "}"] if height < sweeps else []
         finish = "    unsigned char *const mem = (unsigned char *)arena;\n"
-        finish += "".join(f"    {line}\n" for line in [*ending, after])
+        finish += "".join(
+            f"    {line}\n" for line in ["TINYC_BEGIN(0);", *self._inputs_shown(), *ending, after, "TINYC_END();"]
+        )
         return helpers, [run, push, finish], sweeping
+
+    def _inputs_shown(self) -> list[str]:
+        return input_hooks(self._unit.prefix, self._program, self._inputs)
 
     def _together(self, segment: Segment) -> str:
         layers = f"Layers {segment.first} to {segment.stages[-1]}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tinyc.backends.c.entry import Entry, row_type
+from tinyc.backends.c.entry import Entry, cores_start, row_type
 from tinyc.backends.c.literals import literal
 from tinyc.backends.c.names import comment
-from tinyc.backends.c.source import CPort
+from tinyc.backends.c.sections import arena_definition, arena_lines
+from tinyc.backends.c.source import CPort, Placement
 from tinyc.ir.types import DType
 
 
@@ -19,6 +20,7 @@ def header_text(
     arena: tuple[int, int],
     weights: int,
     version: str,
+    placement: Placement,
 ) -> str:
     """The header file. `public` are the functions; `arena` is size and alignment in bytes."""
     macro = name.upper()
@@ -26,7 +28,8 @@ def header_text(
     lines = [
         f"/* {name}: a neural network in C, made by tinyc {comment(version)}. Do not edit.",
         " *",
-        *(f" * {line}".rstrip() for line in _help(name, inputs, outputs, arena, weights)),
+        *(f" * {line}".rstrip() for line in _help(name, inputs, outputs, arena, weights, placement)),
+        *(f" * {line}".rstrip() for line in _cores_help(name, public)),
         " */",
         f"#ifndef {macro}_H",
         f"#define {macro}_H",
@@ -37,6 +40,7 @@ def header_text(
         f"#define {macro}_ARENA_BYTES {arena[0]}",
         f"#define {macro}_ARENA_ALIGN {arena[1]}",
         "",
+        *arena_lines(macro, arena[0], placement),
     ]
     for port in (*inputs, *outputs):
         lines += [
@@ -64,7 +68,12 @@ def header_text(
 
 
 def _help(
-    name: str, inputs: Sequence[CPort], outputs: Sequence[CPort], arena: tuple[int, int], weights: int
+    name: str,
+    inputs: Sequence[CPort],
+    outputs: Sequence[CPort],
+    arena: tuple[int, int],
+    weights: int,
+    placement: Placement,
 ) -> Iterator[str]:
     macro = name.upper()
     rows = next((p for p in inputs if p.place == "rows"), None)
@@ -72,7 +81,7 @@ def _help(
     passed = [*(p for p in inputs if p.place == "argument"), *outputs]
     memory = "arena" if arena[0] else "NULL"
     if arena[0]:
-        yield f"    static unsigned char arena[{macro}_ARENA_BYTES] __attribute__((aligned({macro}_ARENA_ALIGN)));"
+        yield f"    {arena_definition(macro, arena[0], placement)}"
     for port in passed:
         yield f"    static {port.c_type} {port.name}[{port.macro}_SIZE];"
     yield ""
@@ -99,6 +108,13 @@ def _help(
     else:
         yield "This network needs no arena: it may be NULL. Inputs and outputs must not overlap each other."
         yield "The functions keep no state: they may run at the same time in several threads."
+
+
+def _cores_help(name: str, public: Sequence[Entry]) -> Iterator[str]:
+    if cores_start(name) in public:
+        yield ""
+        yield f"Two cores: call {name}_cores_start once before the first run. Its worker is the only state;"
+        yield "of several runs at the same time, one has it and the others do without."
 
 
 def _beside(passed: Sequence[CPort], inputs: Sequence[CPort]) -> str:

@@ -1,6 +1,7 @@
 """Names from a model on their way into C: identifiers and the text of comments.
 
-Nothing a model calls its nodes reaches C in any other way. No string literal is made of a name.
+Nothing a model calls its nodes reaches C in any other way. In a string literal stands the text of a comment, without
+its quotes.
 """
 
 from __future__ import annotations

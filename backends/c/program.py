@@ -5,24 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tinyc.backends.c.cores import CORES, RESERVED, port_files, splits
 from tinyc.backends.c.describe import label
 from tinyc.backends.c.entry import Writer, place_of
 from tinyc.backends.c.header import header_text
+from tinyc.backends.c.hooks import hooks_header, macros
 from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.names import comment, identifier
-from tinyc.backends.c.source import CodegenError, CPort, CSource, CStage, Interface, PortInfo
+from tinyc.backends.c.sections import attribute_lines
+from tinyc.backends.c.source import CodegenError, CPort, CSource, CStage, Interface, Placement, PortInfo
 from tinyc.backends.c.unit import Unit
 from tinyc.ir.op import Value
 from tinyc.ir.rows import RowProgram, Space
-
-_TRACE = """/* Called whenever elements of a layer's result are ready, with the number of the layer, the number of the
- * first element, a pointer to it and how many there are. A build that wants to look into the network defines it, for
- * example in a header given with -include.
- */
-#ifndef TINYC_TRACE
-#define TINYC_TRACE(stage, first, data, count) ((void)0)
-#endif
-"""
 
 _ALIGN = """#if defined(__GNUC__)
 #define {macro} __attribute__((aligned(16)))
@@ -32,7 +26,14 @@ _ALIGN = """#if defined(__GNUC__)
 """
 
 
-def generate(program: RowProgram, *, name: str, interface: Interface | None = None, version: str = "0") -> CSource:
+def generate(
+    program: RowProgram,
+    *,
+    name: str,
+    interface: Interface | None = None,
+    version: str = "0",
+    placement: Placement | None = None,
+) -> CSource:
     """The C of a planned program.
 
     Args:
@@ -40,11 +41,12 @@ def generate(program: RowProgram, *, name: str, interface: Interface | None = No
         name: what the files, functions and macros begin with; made an identifier if it is none.
         interface: names and layouts of inputs and outputs, for the header; the program's own names without it.
         version: the version of the compiler, for the header.
+        placement: the memories that the arrays go to; where the compiler puts them without it.
 
     Raises:
         CodegenError: an operator has no C, or memory cannot be addressed as planned. The message names the stage.
     """
-    name = _prefix(name)
+    name, placement = _prefix(name), placement or Placement()
     unit = Unit(name, program)
     inputs, outputs = _ports(unit, name, program, interface)
     ports = {v.name: p.name for v, p in zip((*program.inputs, *program.outputs), (*inputs, *outputs), strict=True)}
@@ -53,11 +55,14 @@ def generate(program: RowProgram, *, name: str, interface: Interface | None = No
     constants = unit.constants
     weights_h = f"{name}_weights.h" if constants.bytes else ""
     files = {
-        f"{name}.h": header_text(name, inputs, outputs, public, arena, constants.bytes, version),
+        f"{name}.h": header_text(name, inputs, outputs, public, arena, constants.bytes, version, placement),
         f"{name}.c": _source_text(unit, functions, weights_h),
     }
     if weights_h:
-        files |= _weights_files(unit, name)
+        files |= _weights_files(unit, name, placement)
+    files |= hooks_header(name, program)
+    if splits(program):
+        files |= port_files(name)
     return CSource(
         name=name,
         files=files,
@@ -66,6 +71,8 @@ def generate(program: RowProgram, *, name: str, interface: Interface | None = No
         weights_bytes=constants.bytes,
         inputs=inputs,
         outputs=outputs,
+        cores=CORES if splits(program) else 1,
+        libraries=tuple(sorted(unit.libraries)),
         stages=tuple(
             CStage(number, label(stage), stage.result.type)
             for number, stage in enumerate(program.stages)
@@ -88,8 +95,12 @@ def _alignment(program: RowProgram) -> int:
 def _ports(
     unit: Unit, name: str, program: RowProgram, interface: Interface | None
 ) -> tuple[tuple[CPort, ...], tuple[CPort, ...]]:
-    for taken in ("arena", "mem", "rows", "count", "y", "t", "k", "to", "row", "next_row", "user", "run", "finish"):
+    words = ("arena", "mem", "rows", "count", "y", "t", "k", "to", "row", "next_row", "user", "run", "finish")
+    for taken in (*words, *RESERVED):
         unit.names.fresh(taken)
+    for taken in ("cores_start", "cores_run", "cores_part"):
+        unit.names.fresh(taken, f"{name}_")
+    unit.names.fresh("profile", f"{name}_")
 
     def side(kind: str, values: Sequence[Value], infos: Sequence[PortInfo]) -> tuple[CPort, ...]:
         if len(values) != len(infos):
@@ -115,12 +126,15 @@ def _with_roots(program: RowProgram, ports: dict[str, str]) -> dict[str, str]:
 
 def _source_text(unit: Unit, functions: str, weights_h: str) -> str:
     includes = [f'#include "{unit.prefix}.h"', "", *(f"#include <{h}>" for h in sorted(unit.kernels.headers))]
-    if weights_h:
-        includes += ["", f'#include "{weights_h}"']
+    own = [weights_h] if weights_h else []
+    own += [f"{unit.prefix}_cores.h"] if splits(unit.program) else []
+    if own:
+        includes += ["", *(f'#include "{h}"' for h in own)]
     parts = [
         f"/* {unit.prefix}: layers and kernels. Made by tinyc; do not edit. */",
         "\n".join(includes),
-        _TRACE.rstrip(),
+        *(text.rstrip() for text in unit.libraries.values()),
+        macros(unit.prefix).rstrip(),
         unit.kernels.text().rstrip(),
         unit.functions().rstrip(),
         functions.rstrip(),
@@ -128,14 +142,17 @@ def _source_text(unit: Unit, functions: str, weights_h: str) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _weights_files(unit: Unit, name: str) -> dict[str, str]:
+def _weights_files(unit: Unit, name: str, placement: Placement) -> dict[str, str]:
     constants, macro = unit.constants, name.upper()
-    align = f"{macro}_ALIGNED"
+    align, section = f"{macro}_ALIGNED", f"{macro}_WEIGHTS_ATTR"
+    attribute = "\n".join(attribute_lines(section, placement.weights))
     math = "#include <math.h>\n\n" if constants.need_math() else ""
     guard = f"{macro}_WEIGHTS_H"
     notice = f"/* {name}: constants. Made by tinyc from the program {comment(unit.program.name)}; do not edit. */\n"
     header = f"{notice}#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n\n{constants.declarations()}\n#endif\n"
     source = (
-        f'{notice}#include "{name}_weights.h"\n\n{math}{_ALIGN.format(macro=align)}\n{constants.definitions(align)}'
+        f'{notice}#include "{name}_weights.h"\n\n{math}{_ALIGN.format(macro=align)}'
+        f"/* The memory of the constants: an attribute, for builds that want another. */\n{attribute}\n\n"
+        f"{constants.definitions(f'{align} {section}')}"
     )
     return {f"{name}_weights.h": header, f"{name}_weights.c": source}

@@ -107,7 +107,7 @@ def emit_qdense(unit: Unit, stage: Stage) -> RowCall:
 
 def elements(stage: Stage) -> int:
     """Elements of the result that one application computes."""
-    return stage.op.type.size // (stage.rows // stage.band if stage.windows else 1)
+    return stage.op.type.size // stage.rows * stage.band
 
 
 def _layer(unit: Unit, stage: Stage, op: QConvolution | QDense, axis: int, packed: Array | None) -> _Layer:

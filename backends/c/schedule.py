@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from tinyc.backends.c.calls import leaves_rows
 from tinyc.backends.c.conv import emit_conv2d, emit_dense, emit_depthwise
 from tinyc.backends.c.describe import sentence
+from tinyc.backends.c.esp_dsp import emit_esp_dsp
+from tinyc.backends.c.esp_nn import emit_esp_nn
 from tinyc.backends.c.generic import emit_loops, emit_softmax
 from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.memory import Memory
@@ -21,7 +23,9 @@ from tinyc.backends.c.quantised_values import (
     emit_qsoftmax,
 )
 from tinyc.backends.c.source import CodegenError
-from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, Unit
+from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, Scratch, Unit
+from tinyc.backends.libraries.esp_dsp import NAME as ESP_DSP
+from tinyc.backends.libraries.esp_nn import NAME as ESP_NN
 from tinyc.ir.op import Op, RowMode, Value, Window
 from tinyc.ir.ops import (
     Lookup,
@@ -62,6 +66,17 @@ EMITTERS: Mapping[type[Op], Emitter] = {
 """The operators with kernels of their own; all others are printed from their loops."""
 
 
+LIBRARY_EMITTERS: Mapping[str, Emitter] = {ESP_NN: emit_esp_nn, ESP_DSP: emit_esp_dsp}
+"""The emitters of stages that a kernel library computes."""
+
+
+def emit(unit: Unit, stage: Stage) -> RowCall:
+    """What one step of a stage calls."""
+    if stage.kernel.library:
+        return LIBRARY_EMITTERS[stage.kernel.library](unit, stage)
+    return EMITTERS.get(type(stage.op), emit_loops)(unit, stage)
+
+
 def segment_lines(unit: Unit, memory: Memory, segment: Segment) -> list[str]:
     """The statements of a segment."""
     program = unit.program
@@ -91,8 +106,8 @@ def sweep_lines(unit: Unit, memory: Memory, segment: Segment) -> list[str]:
         stage = unit.program.stages[number]
         if unit.program.takes_rows(stage) or not stage.result.type.size:
             continue
-        call = EMITTERS.get(type(stage.op), emit_loops)(unit, stage)
-        body = _row_lines(unit, memory, stage, call)
+        call = emit(unit, stage)
+        body = row_lines(unit, memory, stage, call)
         elements = row_elements(stage.result)
         body.append(f"TINYC_TRACE({number}, y * {elements}, {memory.row(stage.result, 'y')}, {elements});")
         lines += [
@@ -130,11 +145,11 @@ def row_elements(value: Value) -> int:
 
 
 def _stage_lines(unit: Unit, memory: Memory, stage: Stage, reverse: bool) -> list[str]:
-    call = EMITTERS.get(type(stage.op), emit_loops)(unit, stage)
+    call = emit(unit, stage)
     if not stage.windows or (call.long_rows and stage.band == stage.rows):
         return [step_call(call, lambda a: _whole(memory, stage, a), memory.whole(stage.result))]
     rows = f"int y = {stage.rows - 1}; y >= 0; --y" if reverse else f"int y = 0; y < {stage.rows}; ++y"
-    return [f"for ({rows}) {{", *(f"    {line}" for line in _row_lines(unit, memory, stage, call)), "}"]
+    return [f"for ({rows}) {{", *(f"    {line}" for line in row_lines(unit, memory, stage, call)), "}"]
 
 
 def step_call(call: RowCall, argument: Callable[[Argument], str], out: str) -> str:
@@ -145,11 +160,19 @@ def step_call(call: RowCall, argument: Callable[[Argument], str], out: str) -> s
 def _whole(memory: Memory, stage: Stage, argument: Argument) -> str:
     if isinstance(argument, str):
         return argument
+    if isinstance(argument, Scratch):
+        return scratch_pointer(memory, stage)
     assert isinstance(argument, Pointer)
     return memory.whole(stage.op.operands[argument.operand])
 
 
-def _row_lines(unit: Unit, memory: Memory, stage: Stage, call: RowCall) -> list[str]:
+def scratch_pointer(memory: Memory, stage: Stage) -> str:
+    """The scratch memory of a stage that has some."""
+    assert stage.kernel.scratch is not None
+    return memory.whole(stage.kernel.scratch)
+
+
+def row_lines(unit: Unit, memory: Memory, stage: Stage, call: RowCall) -> list[str]:
     """The statements that compute row y."""
     windows = {a.operand: f"rows{a.operand}" if a.operand else "rows" for a in call.arguments if isinstance(a, Rows)}
     counted = {a.operand: "count" for a in call.arguments if isinstance(a, Count)}
@@ -164,6 +187,8 @@ def _row_lines(unit: Unit, memory: Memory, stage: Stage, call: RowCall) -> list[
             return windows[a.operand]
         if isinstance(a, Count):
             return counted[a.operand]
+        if isinstance(a, Scratch):
+            return scratch_pointer(memory, stage)
         value = stage.op.operands[a.operand]
         return memory.whole(value) if stage.windows[a.operand] is None else memory.row(value, "y")
 

@@ -36,6 +36,37 @@ class Interface:
 
 
 @dataclass(frozen=True)
+class Section:
+    """A memory that arrays are put into by an attribute.
+
+    Attributes:
+        attribute: the macro that stands before a definition.
+        header: where it is defined.
+        enabled: the macro of the build that turns it on.
+        needs: a macro without which it would have no effect; none if empty.
+        advice: what to do when that is missing. Printable ASCII without quotes and backslashes.
+    """
+
+    attribute: str
+    header: str
+    enabled: str = "ESP_PLATFORM"
+    needs: str = ""
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a network's arrays lie; where the compiler puts them, if there is no section.
+
+    `allocate` is for an arena that cannot be a static array: an expression that gives its address.
+    """
+
+    arena: Section | None = None
+    weights: Section | None = None
+    allocate: str = ""
+
+
+@dataclass(frozen=True)
 class CPort:
     """An input or output of the generated function.
 
@@ -68,6 +99,8 @@ class CSource:
     """Generated C: the texts by file name, and what is needed to call it.
 
     `weights_bytes` counts all constants, rows of padding included. `stages` lists those that do something.
+    `cores` is how many cores it runs on; with two, `<name>_cores_start` has to be called once. `libraries` names the
+    kernel libraries that it includes headers of and is linked with.
     """
 
     name: str
@@ -78,6 +111,8 @@ class CSource:
     inputs: tuple[CPort, ...]
     outputs: tuple[CPort, ...]
     stages: tuple[CStage, ...]
+    cores: int = 1
+    libraries: tuple[str, ...] = ()
 
     @property
     def header(self) -> str:

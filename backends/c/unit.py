@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from tinyc.backends.c.expressions import Printer
 from tinyc.backends.c.library import Kernels
 from tinyc.backends.c.names import Names
 from tinyc.backends.c.weights import Constants
+from tinyc.backends.libraries.operands import constant
 from tinyc.ir.op import Value
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
@@ -36,7 +35,12 @@ class Pointer:
     operand: int
 
 
-Argument = Rows | Count | Pointer | str
+@dataclass(frozen=True)
+class Scratch:
+    """An argument: the stage's scratch memory."""
+
+
+Argument = Rows | Count | Pointer | Scratch | str
 
 
 @dataclass(frozen=True)
@@ -64,14 +68,15 @@ class Unit:
         self.printer = Printer(self.kernels)
         self.constants = Constants(prefix, self.names)
         self._functions: dict[tuple[str, str], str] = {}
+        self.libraries: dict[str, str] = {}
 
     def constant(self, value: Value) -> Array | None:
         """The array of a value that is a constant, or a part of one."""
-        root, offset = self.program.root(value.name)
-        if root.data is None:
-            return None
-        raw = root.data.array.tobytes()[offset : offset + value.type.bytes]
-        return np.frombuffer(raw, value.dtype.numpy).reshape(value.shape)
+        return constant(self.program, value)
+
+    def use_library(self, name: str, includes: str) -> None:
+        """Makes the functions of a kernel library available; `includes` are the lines that declare them."""
+        self.libraries[name] = includes
 
     def function(self, hint: str, parameters: str, body: str) -> str:
         """The name of a static function with these parameters and this body; the same one whenever both are equal."""

@@ -77,7 +77,7 @@ class Constants:
         )
 
     def definitions(self, align: str) -> str:
-        """Definitions of all arrays, each preceded by the macro `align`."""
+        """Definitions of all arrays, each preceded by the macros `align`."""
         parts = []
         for symbol, type, array, note in self._all():
             head = f"/* {note} */\n" if note else ""

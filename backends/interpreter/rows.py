@@ -73,6 +73,17 @@ class Memory:
             mine[max(other.offset - slot.offset, 0) : max(other.offset + other.bytes - slot.offset, 0)] = False
         self.arena[slot.offset : slot.offset + slot.bytes][mine] = self._garbage(int(mine.sum()))
 
+    def scribble(self, scratch: Value | None) -> None:
+        """Fills the scratch memory of a stage with garbage, as a library may."""
+        if scratch is not None:
+            block = self._blocks[scratch.name]
+            block[:] = self._garbage(block.size)
+
+    def scramble(self, name: str) -> None:
+        """Fills a buffer that keeps all its rows with garbage."""
+        raw = self.array(name).reshape(-1).view(np.uint8)
+        raw[:] = self._garbage(raw.size)
+
     def _garbage(self, size: int) -> Bytes:
         """Random bytes, every fourth 0x7F: as float32 they are huge or NaN, never near zero, so they are noticed."""
         noise = self._random.integers(0, 256, size, dtype=np.uint8)
@@ -103,6 +114,9 @@ def run_program(program: RowProgram, inputs: Sequence[Array], watch: WatchStage 
     dying = _dying(program)
     for step in program.schedule():
         stage = program.stages[step.stage]
+        if stage.split > 1 and not done[step.stage] and not _overwrites(program, stage):
+            # Another core may write any row before the first one is read.
+            memory.scramble(stage.result.name)
         with np.errstate(all="ignore"):
             result = _apply(program, stage, step, memory, kernel)
         if watch is not None:
@@ -133,6 +147,13 @@ def _dying(program: RowProgram) -> dict[int, list[tuple[Slot, list[Slot]]]]:
     return found
 
 
+def _overwrites(program: RowProgram, stage: Stage) -> bool:
+    """Whether a stage writes over an operand: it says so by being a view of it. Anything else must not touch what is
+    read."""
+    home = program.root(stage.result.name)[0]
+    return any(program.root(v.name)[0] is home for v in stage.op.operands)
+
+
 def _kernel(stage: Stage, rows: int, valid: int) -> Op:
     """The operator that computes `rows` rows from `valid` rows inside the operand."""
     return stage.op.row_op(rows, valid) if stage.windows else stage.op
@@ -146,12 +167,11 @@ def _apply(
         targets = memory.rows(stage.result.name, range(step.row, step.row + step.rows))
     else:
         targets = [memory.array(stage.result.name)]
-    # What writes over an operand says so by being a view of it: anything else must not touch what is read.
-    home = program.root(stage.result.name)[0]
-    if all(program.root(v.name)[0] is not home for v in stage.op.operands):
+    if not _overwrites(program, stage):
         for target in targets:
             raw = target.reshape(-1).view(np.uint8)
             np.invert(raw, out=raw)
+    memory.scribble(stage.kernel.scratch)
     operands: list[Array] = []
     valid = 0
     for number, value in enumerate(stage.op.operands):
@@ -176,10 +196,11 @@ def _apply(
             loops.run(nest, flat, result)
     if not stage.windows:
         targets[0][...] = result.reshape(targets[0].shape)
-        return result
-    result = result.reshape(1, step.rows, *stage.result.shape[2:])
-    for k, target in enumerate(targets):
-        target[...] = result[:, k : k + 1]
+    else:
+        result = result.reshape(1, step.rows, *stage.result.shape[2:])
+        for k, target in enumerate(targets):
+            target[...] = result[:, k : k + 1]
+    memory.scribble(stage.kernel.scratch)
     return result
 
 

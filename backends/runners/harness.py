@@ -14,6 +14,8 @@ from pathlib import Path
 from tinyc.backends.c.source import CPort, CSource
 
 FOLDER = Path(__file__).parent
+SUPPORT = ("host.h", "riscv.h", "xtensa.h", "xtensa.c", "xtensa.ld")
+"""What the harness needs for one machine or the other."""
 
 TRACE_HEADER = """#include <stddef.h>
 void harness_trace(int stage, size_t first, const void *data, size_t bytes);
@@ -35,7 +37,7 @@ def harness_files(source: CSource) -> Mapping[str, str]:
         "harness_network.h": network_h(source),
         "harness_trace.h": TRACE_HEADER,
         "harness_layers.h": LAYERS_HEADER,
-        **{name: (FOLDER / name).read_text(encoding="ascii") for name in ("riscv.h", "host.h")},
+        **{f"harness_{name}": (FOLDER / name).read_text(encoding="ascii") for name in SUPPORT},
     }
 
 
@@ -82,8 +84,9 @@ def _arena(source: CSource) -> str:
 
 
 def _placing(source: CSource) -> list[str]:
-    """The function that puts inputs into the arena."""
+    """The function that puts inputs into the arena, and starts the other core where the network uses one."""
     lines = ["static void place_inputs(void)", "{"]
+    lines += [f"    (void){source.name}_cores_start();"] if source.cores > 1 else []
     for port in source.inputs:
         if port.place == "arena":
             where = f"{source.name}_{port.name}({_arena(source)})"

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tinyc.backends.c.source import CSource
 from tinyc.backends.runners import exchange
 from tinyc.backends.runners.exchange import MissingTool
+from tinyc.backends.runners.linked import linked
 from tinyc.backends.runners.runner import FLAGS, Program, Runner, Toolchain
 from tinyc.ir.tensor import Array
 
 LINK = ("-Wl,-z,now",) if platform.system() == "Linux" else ()
 """Resolves functions of the C library before the program starts: later, that would count as the network's stack."""
-STACK = Program("stack", ("-DHARNESS_MEASURE", f"-DHARNESS_STACK_BYTES={64 * 1024}", "-include", "host.h"))
+STACK = Program("stack", ("-DHARNESS_MEASURE", f"-DHARNESS_STACK_BYTES={64 * 1024}", "-include", "harness_host.h"))
 
 
 def find_compiler(cc: str | None = None) -> str:
@@ -45,9 +46,11 @@ class HostRunner(Runner):
         flags: options after the usual ones, for example `-fsanitize=address,undefined`.
         push: hand rows to a network that takes its input by rows, instead of letting it ask for them.
         keep: a folder for sources and files, created if need be; a temporary one without it.
+        libraries: folders of the kernel libraries that the source needs, by name; those that the environment names
+            without it (see `linked`).
 
     Raises:
-        MissingTool: there is no compiler.
+        MissingTool: there is no compiler, or a kernel library is missing.
         RunnerError: the compiler rejects the source.
     """
 
@@ -59,8 +62,12 @@ class HostRunner(Runner):
         flags: Sequence[str] = (),
         push: bool = False,
         keep: Path | None = None,
+        libraries: Mapping[str, Path] | None = None,
     ) -> None:
-        super().__init__(source, Toolchain(find_compiler(cc), (*FLAGS, *flags), LINK), push=push, keep=keep)
+        found = linked(source, libraries)
+        link = (*found.link, *LINK, *(["-pthread"] if source.cores > 1 else []))
+        flags = (*FLAGS, *found.flags, *flags)
+        super().__init__(source, Toolchain(find_compiler(cc), flags, link), push=push, keep=keep)
 
     def stack_bytes(self, inputs: Sequence[Array]) -> int | None:
         """The stack that one inference needs on this computer, found by painting it: a 64-bit machine's frames are

@@ -45,6 +45,7 @@ class Toolchain:
         link: options for linking only; `{program}` in them is the program's file name.
         start: the command that a program's file name is appended to; empty where it runs by itself.
         timeout: seconds after which a program is stopped; none for no limit.
+        support: C files of the harness that programs need beside it.
     """
 
     cc: str
@@ -52,6 +53,7 @@ class Toolchain:
     link: tuple[str, ...] = ()
     start: tuple[str, ...] = ()
     timeout: float | None = None
+    support: tuple[str, ...] = ()
 
 
 class Runner:
@@ -111,6 +113,7 @@ class Runner:
         if program.name in self._made:
             return
         objects = [self._object("harness.c", program.name, (*self._push, *program.harness))]
+        objects += [self._object(name, "", ()) for name in self._toolchain.support]
         for name in self.generated:
             constants = name == f"{self._source.name}_weights.c"
             plain = constants or not program.network

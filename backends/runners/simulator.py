@@ -1,6 +1,6 @@
-"""Compiles generated C for a RISC-V machine, runs it on QEMU, and counts what it costs there.
+"""Compiles generated C for a simulated machine, runs it on QEMU, and counts what it costs there.
 
-QEMU counts instructions exactly (`minstret` with `-icount`), the same number in every run. It knows no caches, no wait
+QEMU counts instructions exactly (with `-icount`), the same number in every run. It knows no caches, no wait
 states of flash memory and no pipeline: instructions compare two versions of a network, they are not time on a board.
 """
 
@@ -16,40 +16,20 @@ from pathlib import Path
 
 from tinyc.backends.c.source import CSource
 from tinyc.backends.runners import exchange
-from tinyc.backends.runners.exchange import MissingTool
-from tinyc.backends.runners.machines import Machine
+from tinyc.backends.runners.exchange import MissingTool, RunnerError
+from tinyc.backends.runners.families import RISCV, STACK_BYTES, Family
+from tinyc.backends.runners.linked import refuse_libraries
+from tinyc.backends.runners.machines import MACHINES, Machine
 from tinyc.backends.runners.runner import FLAGS, RUN, Program, Runner, Toolchain
 from tinyc.ir.tensor import Array
-
-CC, EMULATOR, LIBRARY = "riscv64-unknown-elf-gcc", "qemu-system-riscv32", "picolibc.specs"
-PACKAGES = {
-    CC: "gcc-riscv64-unknown-elf",
-    LIBRARY: "picolibc-riscv64-unknown-elf",
-    EMULATOR: "qemu-system-misc (qemu-system-riscv in newer distributions)",
-}
-
-STACK_BYTES = 256 * 1024
-"""Stack that is watched; the machine has a quarter more."""
 
 TIMEOUT = 1800.0
 """Seconds: enough for 200,000 million instructions on a slow computer."""
 
-_LINK = (
-    "--crt0=semihost",
-    "--oslib=semihost",
-    "-Wl,--gc-sections",
-    "-Wl,-Map={program}.map",
-    "-Wl,--defsym=__flash=0x80000000,--defsym=__flash_size=0x4000000",
-    "-Wl,--defsym=__ram=0x84000000,--defsym=__ram_size=0x4000000",
-    f"-Wl,--defsym=__stack_size={STACK_BYTES + STACK_BYTES // 4}",
-)
-_START = (
-    *(EMULATOR, "-M", "virt", "-m", "128M", "-nographic", "-monitor", "none", "-serial", "none", "-bios", "none"),
-    *("-semihosting-config", "enable=on,target=native", "-icount", "shift=0"),
-)
-_MEASURE = ("-DHARNESS_MEASURE", f"-DHARNESS_STACK_BYTES={STACK_BYTES}", "-include", "riscv.h")
-MEASURE = Program("measure", _MEASURE)
-LAYERS = Program("layers", (*_MEASURE, "-DHARNESS_LAYERS"), ("-include", "harness_layers.h"))
+_MEASURE = ("-DHARNESS_MEASURE", f"-DHARNESS_STACK_BYTES={STACK_BYTES}")
+
+_FLOAT_ROUTINE = re.compile(r"undefined reference to `(__\w*[sd]f\w*)'")
+"""A routine of GCC's that computes in software: `__mulsf3` multiplies float32, `__floatsidf` converts to float64."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +65,7 @@ class SimulatorRunner(Runner):
 
     Raises:
         MissingTool: the compiler, its C library or the simulator is not installed.
-        RunnerError: the compiler rejects the source.
+        RunnerError: the compiler rejects the source, or the machine cannot compute with the floats in it.
     """
 
     def __init__(
@@ -98,24 +78,57 @@ class SimulatorRunner(Runner):
         keep: Path | None = None,
         timeout: float = TIMEOUT,
     ) -> None:
-        require_tools()
+        refuse_libraries(source, machine.name)
+        require_tools(machine.family)
+        self._machine = machine
         super().__init__(source, toolchain(machine, flags, timeout), push=push, keep=keep)
 
     def measure(self, inputs: Sequence[Array]) -> Measurement:
         """What one inference costs. Repeated measurements give equal numbers.
 
         Raises:
-            RunnerError: as for `run`; or the network needs more stack than is watched.
+            RunnerError: as for `run`; or the network needs more stack than is watched, or more instructions than the
+                machine can count.
         """
-        counts = self._execute(MEASURE, [inputs], exchange.COUNTS)
+        program = Program("measure", (*_MEASURE, "-include", self._machine.family.header))
+        counts = self._execute(program, [inputs], exchange.COUNTS)
         instructions, stack, _ = exchange.unpack_counts(counts, 0)
-        return Measurement(instructions, stack, self._code_bytes(), self._layers(inputs))
+        layers = self._layers(inputs)
+        limit = self._machine.family.countable
+        if limit is not None and sum(layers) > limit:
+            raise RunnerError(
+                f"{self._source.name} takes about {sum(layers):,} instructions, and on {self._machine.name} no more "
+                f"than {limit:,} can be counted; measure it on another machine"
+            )
+        return Measurement(instructions, stack, self._code_bytes(), layers)
 
     def _layers(self, inputs: Sequence[Array]) -> tuple[int, ...]:
         numbers = [stage.number for stage in self._source.stages]
-        counts = self._execute(LAYERS, [inputs], exchange.COUNTS)
+        options = (*_MEASURE, "-include", self._machine.family.header, "-DHARNESS_LAYERS")
+        program = Program("layers", options, ("-include", "harness_layers.h"))
+        counts = self._execute(program, [inputs], exchange.COUNTS)
         _, _, layers = exchange.unpack_counts(counts, max(numbers, default=0) + 1)
         return tuple(layers[number] for number in numbers)
+
+    def _compile(self, *arguments: str) -> None:
+        try:
+            super()._compile(*arguments)
+        except RunnerError as error:
+            missing = sorted(set(_FLOAT_ROUTINE.findall(str(error))))
+            if missing and not self._machine.family.runs_float:
+                raise RunnerError(self._without_float(missing)) from None
+            raise
+
+    def _without_float(self, missing: Sequence[str]) -> str:
+        source, machine = self._source, self._machine
+        layers = [stage.label for stage in source.stages if stage.type.dtype.is_float]
+        where = f" in {layers[0]}" + (f" and {len(layers) - 1} more" if layers[1:] else "") if layers else ""
+        others = ", ".join(m.name for m in MACHINES.values() if m.family.runs_float)
+        return (
+            f"{source.name} computes with floats{where}, and {machine.name} has neither instructions nor routines for "
+            f"them ({', '.join(missing)}); run it on {others}, or make all of it integers: --quantize int8 "
+            "--input-type int8 --output-type int8"
+        )
 
     def _code_bytes(self) -> int:
         text = (self._folder / f"{RUN.name}.map").read_text(encoding="utf-8", errors="replace")
@@ -124,26 +137,27 @@ class SimulatorRunner(Runner):
 
 def toolchain(machine: Machine, flags: Sequence[str] = (), timeout: float = TIMEOUT) -> Toolchain:
     """How to make programs for a machine, and how to simulate it."""
-    target = (f"--specs={LIBRARY}", f"-march={machine.name}", f"-mabi={machine.abi}", "-ffunction-sections")
-    start = (*_START, "-cpu", machine.cpu, "-kernel")
-    return Toolchain(CC, (*target, *FLAGS, *flags), _LINK, start, timeout)
+    family = machine.family
+    start = (*family.start, "-cpu", machine.cpu, "-kernel")
+    compiler = (*machine.flags, "-ffunction-sections", *FLAGS, *flags)
+    return Toolchain(family.cc, compiler, family.link, start, timeout, family.support)
 
 
-def require_tools() -> None:
+def require_tools(family: Family = RISCV) -> None:
     """Raises `MissingTool`, with the packages to install, when one is missing."""
-    missing = [name for name in (CC, EMULATOR) if shutil.which(name) is None]
-    compiler = shutil.which(CC)
-    if compiler is None or not _has_library(compiler):
-        missing.append(LIBRARY)
+    missing = [name for name in (family.cc, family.emulator) if shutil.which(name) is None]
+    compiler = shutil.which(family.cc)
+    if compiler is None or not _has_library(compiler, family.library):
+        missing.append(family.library)
     if missing:
-        packages = " ".join(PACKAGES[name] for name in missing)
+        packages = " ".join(family.packages[name] for name in missing)
         raise MissingTool(f"the simulator needs {', '.join(missing)}; install with `apt install`: {packages}")
 
 
 @cache
-def _has_library(compiler: str) -> bool:
-    """Whether the compiler finds picolibc."""
-    command = [compiler, f"-print-file-name={LIBRARY}"]
+def _has_library(compiler: str, library: str) -> bool:
+    """Whether the compiler finds picolibc, by a file of it."""
+    command = [compiler, f"-print-file-name={library}"]
     found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     return Path(found).is_absolute()
 

@@ -1,43 +1,76 @@
-"""Targets are data: a TOML file says what a chip can do; the code asks for capabilities, never for a chip's name."""
+"""Targets are data: a TOML file says what a chip can do; the code asks for capabilities, never for a chip's name.
+
+A file of the user's has the same keys. With `base = "esp32s3"`, it takes the value of every key that it does not give
+from that target, and needs nothing but a name.
+"""
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, fields
+from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from tinyc.ir.errors import TinycError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-
-class TargetError(TinycError):
-    """A target that does not exist, or whose file is wrong."""
+from tinyc.backends.targets.rules import ISAS, TargetError, check_types, check_values, read
 
 
 @dataclass(frozen=True)
 class Target:
-    """What generated code runs on.
+    """What generated code runs on. Sizes are in bytes.
 
-    `package` is the form of the output: "c" (plain files) or "idf" (an ESP-IDF component). Sizes are in bytes.
+    Attributes:
+        name: what it is called.
+        description: one line for people.
+        isa: the instruction set, "host" for that of any computer.
+        fpu: whether it computes with float32 in hardware.
+        alignment: of the arena and, for vector kernels, of tensors; a power of two.
+        package: the form of the output unless another is asked for, for example "c" or "idf".
+        cores: processors that can share the work.
+        simd: the vector instructions it has, by the chip that brought them; empty for none.
+        clock_hz: the highest clock of the processor; 0 where there is no one number.
+        ram_bytes: internal memory for all data of an application: arena, buffers, stacks and the rest; 0 for no limit.
+        static_bytes: what of it can be allocated statically: no array can be larger; 0 for no limit.
+        psram_bytes: the most external memory that the chip can address; a board's file says what it has. 0 for none.
+        flash_bytes: of the usual module, for code and constants; 0 for no limit.
+        kernels: the kernel libraries that there are for it.
+        idf_target: the chip as ESP-IDF spells it.
+        simulator: the runner that has its instruction set; empty for none.
     """
 
     name: str
     description: str
-    package: str
+    isa: str
     fpu: bool
     alignment: int
+    package: str
+    cores: int = 1
+    simd: str = ""
+    clock_hz: int = 0
+    ram_bytes: int = 0
+    static_bytes: int = 0
+    psram_bytes: int = 0
+    flash_bytes: int = 0
+    kernels: tuple[str, ...] = ()
     idf_target: str = ""
+    simulator: str = ""
+
+    def supports(self, library: str) -> bool:
+        """Whether there is this kernel library for it."""
+        return library in self.kernels
+
+    @property
+    def as_dict(self) -> dict[str, Any]:
+        """All fields, as JSON has them."""
+        return {**asdict(self), "kernels": list(self.kernels)}
 
 
-def builtin() -> dict[str, Target]:
+@cache
+def builtin() -> Mapping[str, Target]:
     """The targets that come with tinyc, by name, in alphabetical order."""
     files = (f for f in resources.files("tinyc.backends.targets").iterdir() if f.name.endswith(".toml"))
-    found = [_parse(f.read_text(encoding="utf-8"), f.name) for f in files]
+    found = [_target(read(f.read_text(encoding="utf-8"), f.name), f.name) for f in files]
     return {t.name: t for t in sorted(found, key=lambda t: t.name)}
 
 
@@ -45,40 +78,42 @@ def find(name: str) -> Target:
     """A built-in target by name, or the target that a TOML file of the user's describes.
 
     Raises:
-        TargetError: neither; or the file cannot be read, has unknown keys or values of the wrong type.
+        TargetError: neither; or the file cannot be read, has unknown keys, or values that cannot be.
     """
     targets = builtin()
     if name in targets:
         return targets[name]
-    if name.endswith(".toml"):
-        try:
-            return _parse(Path(name).read_text(encoding="utf-8"), name)
-        except (OSError, UnicodeDecodeError) as error:
-            raise TargetError(
-                f"cannot read the target file {name}: {getattr(error, 'strerror', None) or error}"
-            ) from None
-    raise TargetError(f"unknown target {name!r}; the targets are {', '.join(targets)}, or a .toml file of your own")
-
-
-def _parse(text: str, source: str) -> Target:
+    if not name.endswith(".toml"):
+        raise TargetError(f"unknown target {name!r}; the targets are {', '.join(targets)}, or a .toml file of your own")
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise TargetError(f"{source}: not valid TOML: {error}") from None
-    known = {f.name: f for f in fields(Target)}
+        text = Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TargetError(f"cannot read the target file {name}: {getattr(error, 'strerror', None) or error}") from None
+    return _target(_with_base(read(text, name), name), name)
+
+
+def _with_base(table: dict[str, Any], source: str) -> dict[str, Any]:
+    """The table with the values of the target that it is based on, if there is one."""
+    base = table.pop("base", None)
+    if base is None:
+        return table
+    if base not in builtin():
+        raise TargetError(f"{source}: base is one of {', '.join(builtin())}, not {base!r}")
+    if "name" not in table:
+        raise TargetError(f"{source}: missing key(s) name")
+    return {**builtin()[base].as_dict, **table}
+
+
+def _target(table: Mapping[str, Any], source: str) -> Target:
+    """The target of a table, checked."""
+    known: dict[str, Field[Any]] = {f.name: f for f in fields(Target)}
     if unknown := sorted(set(table) - set(known)):
-        raise TargetError(f"{source}: unknown key(s) {', '.join(unknown)}; the keys are {', '.join(known)}")
-    kinds = {"str": str, "bool": bool, "int": int}
-    for key, value in table.items():
-        if type(value) is not kinds[str(known[key].type)]:
-            raise TargetError(f"{source}: {key} takes a value of type {known[key].type}, not {value!r}")
-    try:
-        target = Target(**table)
-    except TypeError:
-        missing = [k for k in ("name", "description", "package", "fpu", "alignment") if k not in table]
-        raise TargetError(f"{source}: missing key(s) {', '.join(missing)}") from None
-    if target.package not in ("c", "idf"):
-        raise TargetError(f'{source}: package is "c" or "idf", not {target.package!r}')
-    if target.alignment < 4 or target.alignment & (target.alignment - 1):
-        raise TargetError(f"{source}: alignment is a power of two of at least 4, not {target.alignment}")
-    return target
+        raise TargetError(f"{source}: unknown key(s) {', '.join(unknown)}; the keys are {', '.join([*known, 'base'])}")
+    check_types(table, {name: str(f.type) for name, f in known.items()}, source)
+    if missing := [n for n, f in known.items() if f.default is MISSING and n not in table]:
+        raise TargetError(f"{source}: missing key(s) {', '.join(missing)}")
+    check_values(table, source)
+    return Target(**{**table, "kernels": tuple(table.get("kernels", ()))})
+
+
+__all__ = ["ISAS", "Target", "TargetError", "builtin", "find"]

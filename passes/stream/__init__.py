@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tinyc.ir.rows import RowProgram, Segment, verify_program
-from tinyc.passes.base import RowPass
+from tinyc.passes.base import RowPass, Slack
 from tinyc.passes.plan import PlanArena
 from tinyc.passes.stream.piece import Cutter, Piece, apply
 
 SHORT, LONG = 4, 24
 """Stages of the segments from which a first bound is found, and of the longest that are looked at."""
+TRIAL = 0.3
+"""Seconds, as the planner counts them, for the arena of one schedule that is tried."""
 TRIES = 12
 """How many schedules are planned, of those that the search over segments finds."""
 
@@ -25,31 +27,35 @@ class Stream(RowPass, name="stream-rows"):
     peak of bytes alive at one time, and of these for the one that takes the fewest instructions; then it plans the
     arena of the best few and keeps the smallest. No row is computed twice.
 
-    With `budget`, in bytes of arena, it is the one that takes the fewest instructions of those that fit.
+    With `budget`, in bytes of arena, it is the one that takes the fewest instructions of those that fit. With several
+    `cores`, they share the rows of heavy stages that stand alone; where one does not, that costs what it would save.
     """
 
+    slack = Slack(1e-6, "a float sum over one row may be rounded otherwise than the same sum over several")
+
     budget: int | None = None
+    cores: int = 1
 
     def run(self, program: RowProgram) -> RowProgram:
-        options = candidates(program, self.budget)
+        options = candidates(program, self.budget, self.cores)
         count = len(program.stages)
         least = _least_peak(options, count)
         peaks = sorted({p.peak for p in options if p.peak >= least})
-        best: _Planned | None = None
-        if self.budget is not None:
+        # As they are, one layer after the other: peaks are estimated from above where several write parts of a whole.
+        best = _as_it_is(program)
+        if self.budget is not None and best.bytes > self.budget:
             for planned in _planned(program, options, [p for p in reversed(peaks) if p <= self.budget]):
                 if planned.bytes <= self.budget:
                     best = planned
                     break
-        if best is None:
+        if self.budget is None or best.bytes > self.budget:
             for planned in _planned(program, options, peaks):
-                if best is not None and planned.limit >= best.bytes:
+                if planned.limit >= best.bytes:
                     break
-                if best is None or (planned.bytes, planned.cost) < (best.bytes, best.cost):
+                if (planned.bytes, planned.cost) < (best.bytes, best.cost):
                     best = planned
-        result = best.program if best is not None else program
-        verify_program(result)
-        return result
+        verify_program(best.program)
+        return best.program
 
 
 @dataclass(frozen=True)
@@ -62,12 +68,18 @@ class _Planned:
     limit: int
 
 
+def _as_it_is(program: RowProgram) -> _Planned:
+    plan = PlanArena(seconds=TRIAL).run(program).plan
+    assert plan is not None
+    return _Planned(program, plan.bytes, 0, 0)
+
+
 def _planned(program: RowProgram, options: Sequence[Piece], limits: Sequence[int]) -> Iterator[_Planned]:
     """The cheapest schedules within the first limits, planned."""
-    seen: set[tuple[tuple[Segment, bool], ...]] = set()
+    seen: set[tuple[tuple[Segment, bool, int], ...]] = set()
     for limit in limits[:TRIES]:
         chosen = _cheapest(options, len(program.stages), limit)
-        key = tuple((p.segment, p.by_rows) for p in chosen)
+        key = tuple((p.segment, p.by_rows, p.split) for p in chosen)
         if key not in seen:
             seen.add(key)
             yield _best_way(program, chosen, limit)
@@ -86,24 +98,25 @@ def _best_way(program: RowProgram, chosen: Sequence[Piece], limit: int) -> _Plan
         turned = []
         for number, piece in enumerate(chosen):
             stages = piece.segment.stages
-            reverse = number % every == every - 1 and not any(program.stages[k].copies_rows for k in stages)
+            forward = piece.split > 1 or any(program.stages[k].copies_rows for k in stages)
+            reverse = number % every == every - 1 and not forward
             options = [p for p in cutter.pieces(stages, True) if p.by_rows == piece.by_rows] if reverse else [piece]
             turned.append(options[0] if options else piece)
         trial = apply(program, turned)
-        plan = PlanArena(seconds=0.3).run(trial).plan
+        plan = PlanArena(seconds=TRIAL).run(trial).plan
         assert plan is not None
-        ways.append(_Planned(trial, plan.bytes, sum(p.cost for p in turned), limit))
+        ways.append(_Planned(trial, plan.bytes, sum(p.cost for p in chosen), limit))
     return min(ways, key=lambda way: way.bytes)
 
 
-def candidates(program: RowProgram, budget: int | None = None) -> list[Piece]:
+def candidates(program: RowProgram, budget: int | None = None, cores: int = 1) -> list[Piece]:
     """The segments that a schedule may have: all whose peak is not above that of the best schedule of short ones, or
     above the budget, and some more.
 
     The rings of a segment stay when it becomes longer. So a segment whose rings alone take more than that is not made
     longer.
     """
-    cutter, count = Cutter(program), len(program.stages)
+    cutter, count = Cutter(program, cores), len(program.stages)
     short = [p for start in range(count) for p in _from(cutter, program, start, start + SHORT)]
     most = max(_least_peak(short, count), budget or 0)
     return [p for start in range(count) for p in _from(cutter, program, start, start + LONG, most)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tinyc.ir.lives import ALWAYS, BEFORE, Life, lives, peak, touching
 from tinyc.ir.rows import Buffer, Pace, RowProgram, Segment, Space, Stage, View
+from tinyc.passes.split import saving
 from tinyc.passes.stream.pace import paces, same_rows
 
 CALL = 40
@@ -21,7 +22,8 @@ class Piece:
     """A segment that a schedule may have.
 
     `peak` is the largest sum of bytes alive at one time while it runs, `kept` what its rings take of that, and `cost`
-    an estimate of the instructions it takes beyond those of its stages run one after another, in whole bands.
+    an estimate of the instructions it takes beyond those of its stages run one after another, in whole bands, and where
+    there are more cores than one, shared by them. With `split`, it is one stage that so many cores share.
     """
 
     segment: Segment
@@ -31,13 +33,15 @@ class Piece:
     kept: int = 0
     rings: Mapping[str, int] = field(default_factory=dict)
     follows: Mapping[str, View] = field(default_factory=dict)
+    split: int = 1
 
 
 class Cutter:
-    """Works out the segments that the schedule of a program may have."""
+    """Works out the segments that the schedule of a program may have, where it runs on so many cores."""
 
-    def __init__(self, program: RowProgram) -> None:
-        self._program = program
+    def __init__(self, program: RowProgram, cores: int = 1) -> None:
+        self._program, self._cores = program, cores
+        self._lost = [saving(program, stage, cores) for stage in program.stages]
         self._touched = touching(program)
         self._shown: dict[str, list[Buffer]] = {}
         for buffer in program.buffers:
@@ -48,18 +52,22 @@ class Cutter:
         if len(stages) == 1:
             stage = self._program.stages[stages.start]
             single = Segment(stages.start, (Pace(),), reverse)
-            yield Piece(single, False, peak(self._lives(self._part(stages, single, stage.band), stages)), 0)
+            lost = self._lost[stages.start]
+            if lost:
+                shared = self._part(stages, single, stage.band, self._cores)
+                yield Piece(single, False, peak(self._lives(shared, stages)), 0, split=self._cores)
+            yield Piece(single, False, peak(self._lives(self._part(stages, single, stage.band), stages)), lost)
             if stage.band > 1:
-                yield Piece(single, True, peak(self._lives(self._part(stages, single), stages)), _cost(stage))
+                yield Piece(single, True, peak(self._lives(self._part(stages, single), stages)), lost + _cost(stage))
             return
         pace = paces(self._program, stages, reverse)
         if pace is not None:
             yield self._with_rings(Segment(stages.start, pace, reverse))
 
-    def _part(self, stages: range, segment: Segment, band: int = 1) -> RowProgram:
+    def _part(self, stages: range, segment: Segment, band: int = 1, split: int = 1) -> RowProgram:
         """The stages of a segment as a program of their own, each computing one row at a time."""
         found = [self._program.stages[k] for k in stages]
-        parts = tuple(dataclasses.replace(s, band=band) if s.windows and s.band != band else s for s in found)
+        parts = tuple(dataclasses.replace(s, band=band, split=split) if s.windows else s for s in found)
         names = {v.name for s in found for v in (s.result, *s.op.operands)}
         roots = {self._program.root(name)[0].name for name in names}
         buffers = tuple(b for root in sorted(roots) for b in self._shown[root])
@@ -76,8 +84,8 @@ class Cutter:
                     life.birth[:] = BEFORE
                     life.death[life.death < BEFORE] = BEFORE
                 if last >= stages.stop:
-                    life.death[:] = ALWAYS
-                    life.birth[life.birth == ALWAYS] = BEFORE
+                    # What is written after the segment is not there yet.
+                    life.death[life.birth < ALWAYS] = ALWAYS
             elif first < stages.start and last >= stages.stop:
                 found[name] = Life.whole(self._program.buffer[name])
         return list(found.values())
@@ -105,7 +113,7 @@ class Cutter:
         """The piece with rings as small as can be, and rows written over others where that saves something."""
         stages = segment.stages
         part = self._part(stages, segment)
-        cost = sum(_cost(self._program.stages[k]) for k in stages)
+        cost = sum(_cost(self._program.stages[k]) + self._lost[k] for k in stages)
         full = {name: self._program.buffer[name].rows for name in self._internal(stages)}
         plain = self._shrunk(part, segment, cost, full, {})
         follows: dict[str, View] = {}
@@ -117,7 +125,9 @@ class Cutter:
             return plain
         fewer = {name: rows for name, rows in full.items() if name not in follows}
         over = self._shrunk(part, segment, cost, fewer, follows)
-        return min(plain, over, key=lambda p: p.peak)
+        # Rows follow those of a ring: a buffer that has to keep all its rows is none.
+        rings = {part.root(view.base)[0].name for view in follows.values()} <= set(over.rings)
+        return min(plain, over, key=lambda p: p.peak) if rings else plain
 
     def _shrunk(
         self, part: RowProgram, segment: Segment, cost: int, full: Mapping[str, int], follows: Mapping[str, View]
@@ -147,6 +157,8 @@ def apply(program: RowProgram, chosen: Sequence[Piece]) -> RowProgram:
         for k in piece.segment.stages:
             if piece.by_rows and stages[k].windows:
                 stages[k] = dataclasses.replace(stages[k], band=1)
+            if piece.split > 1:
+                stages[k] = dataclasses.replace(stages[k], split=piece.split)
         rings.update(piece.rings)
         follows.update(piece.follows)
     placed = with_places(dataclasses.replace(program, stages=tuple(stages)), rings, follows)

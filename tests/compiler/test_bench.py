@@ -105,10 +105,11 @@ def test_run_gives_the_same_bits(tmp_path: Path) -> None:
 
 
 def test_verify_on_every_machine() -> None:
-    result = tinyc("verify", MODEL, "--on", ",".join(["host", *MACHINES]), "--json")
+    machines = [m.name for m in MACHINES.values() if m.family.runs_float]
+    result = tinyc("verify", MODEL, "--on", ",".join(["host", *machines]), "--json")
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
-    assert [e["executor"] for e in document["executors"]] == ["host", *MACHINES]
+    assert [e["executor"] for e in document["executors"]] == ["host", *machines]
     assert document["passed"] is True
     assert len({e["max_abs_error"] for e in document["executors"]}) == 1
 

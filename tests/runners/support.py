@@ -10,6 +10,7 @@ import pytest
 
 from tinyc.backends.c.source import CPort, CSource, CStage
 from tinyc.backends.runners import MACHINES, HostRunner, MissingTool, Runner, SimulatorRunner
+from tinyc.backends.runners.families import RISCV, Family
 from tinyc.backends.runners.simulator import require_tools
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
@@ -135,18 +136,18 @@ def network(place: Place = "argument", text: str = "", *, replace: tuple[str, st
 
 
 @cache
-def _missing() -> str:
+def _missing(family: Family) -> str:
     try:
-        require_tools()
+        require_tools(family)
     except MissingTool as error:
         return str(error)
     return ""
 
 
-def need_simulator() -> None:
+def need_simulator(family: Family = RISCV) -> None:
     """Skips the test where the simulator is not installed."""
-    if _missing():
-        pytest.skip(_missing())
+    if _missing(family):
+        pytest.skip(_missing(family))
 
 
 def runner(source: CSource, where: str, *, flags: tuple[str, ...] = STRICT, push: bool = False) -> Runner:
@@ -160,7 +161,7 @@ def simulator(
     source: CSource, where: str = "rv32imc", *, flags: tuple[str, ...] = STRICT, push: bool = False
 ) -> SimulatorRunner:
     """A simulated machine; skips the test where it cannot be had."""
-    need_simulator()
+    need_simulator(MACHINES[where].family)
     return SimulatorRunner(source, MACHINES[where], flags, push=push)
 
 

@@ -8,12 +8,27 @@
 
 #include "small_weights.h"
 
-/* Called whenever elements of a layer's result are ready, with the number of the layer, the number of the
- * first element, a pointer to it and how many there are. A build that wants to look into the network defines it, for
- * example in a header given with -include.
+/* Where a build may look into the network: with -DTINYC_PROFILE or -DTINYC_DUMP (small_hooks.h), or by
+ * definitions of its own, for example in a header given with -include. Without any, nothing of it is there.
+ *
+ * TINYC_TRACE is called whenever elements of a layer's result are ready, with the number of the layer, the number of
+ * the first element, a pointer to it and how many there are; TINYC_INPUT with the number of an input, a pointer to it
+ * and its elements; TINYC_BEGIN before an inference (1) or a further part of one (0); TINYC_END after an inference.
  */
+#if defined(TINYC_PROFILE) || defined(TINYC_DUMP) || defined(TINYC_DUMP_CHECKSUMS)
+#include "small_hooks.h"
+#endif
 #ifndef TINYC_TRACE
 #define TINYC_TRACE(stage, first, data, count) ((void)0)
+#endif
+#ifndef TINYC_INPUT
+#define TINYC_INPUT(input, data, count) ((void)0)
+#endif
+#ifndef TINYC_BEGIN
+#define TINYC_BEGIN(first) ((void)0)
+#endif
+#ifndef TINYC_END
+#define TINYC_END() ((void)0)
 #endif
 
 /* Kernels are always inlined into functions that pass their geometry as literals: that is how they are specialised.
@@ -422,6 +437,8 @@ void small_run(void *arena, const float *input, float *output)
     float *const mean = (float *)(void *)(mem + 0);
     float *const logits = (float *)(void *)(mem + 16);
     float *const flat = (float *)(void *)(mem + 0);
+    TINYC_BEGIN(1);
+    TINYC_INPUT(0, input, 36);
 
     /* 0 conv2d "stem/conv+stem/relu": 6x6x1 -> 6x6x4, 3x3 stride 1 pads 1, relu, 1296 MACs */
     for (int y = 0; y < 6; ++y) {
@@ -466,4 +483,5 @@ void small_run(void *arena, const float *input, float *output)
     /* 7 softmax "softmax": 3 -> 3 */
     small_softmax_7(logits, output);
     TINYC_TRACE(7, 0, output, 3);
+    TINYC_END();
 }

@@ -1,6 +1,6 @@
 /* small: a neural network in C, made by tinyc golden. Do not edit.
  *
- *     static unsigned char arena[SMALL_ARENA_BYTES] __attribute__((aligned(SMALL_ARENA_ALIGN)));
+ *     SMALL_ARENA(arena);
  *     static float input[SMALL_INPUT_SIZE];
  *     static float output[SMALL_OUTPUT_SIZE];
  *
@@ -24,6 +24,14 @@
 /* The arena: bytes, and what its address is a multiple of. */
 #define SMALL_ARENA_BYTES 1728
 #define SMALL_ARENA_ALIGN 4
+
+/* SMALL_ARENA(name); defines an arena: a static array of the right size, alignment and place. */
+#ifndef SMALL_ARENA_ATTR
+#define SMALL_ARENA_ATTR
+#endif
+#if defined(__GNUC__)
+#define SMALL_ARENA(name) static SMALL_ARENA_ATTR unsigned char name[SMALL_ARENA_BYTES] __attribute__((aligned(SMALL_ARENA_ALIGN)))
+#endif
 
 /* "image", float 1x6x6x1 (NHWC) */
 #define SMALL_INPUT_SIZE 36

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from random import Random
 
@@ -16,8 +17,6 @@ from tinyc.ir.rows import RowProgram, verify_program
 from tinyc.passes.stream import Stream
 
 SLOW = pytest.mark.slow
-TRIES = 3
-"""Random schedules of a program in the slow tests."""
 
 
 def check(case: Case, scheduled: RowProgram) -> RowProgram:
@@ -97,27 +96,24 @@ def test_random_divisions_keep_the_meaning(block: int) -> None:
 
 
 @SLOW
-@pytest.mark.parametrize("block", range(20))
+@pytest.mark.parametrize("block", range(10))
 def test_streaming_keeps_the_meaning_of_many(block: int) -> None:
     for case in cases(range(10000 + block * 50, 10000 + block * 50 + 50), PLACES):
         check(case, Stream().run(case.program))
 
 
 @SLOW
-@pytest.mark.parametrize("block", range(20))
+@pytest.mark.parametrize("block", range(10))
 def test_random_divisions_keep_the_meaning_of_many(block: int) -> None:
     found: Counter[str] = Counter()
     for case in cases(range(20000 + block * 100, 20000 + block * 100 + 100), PLACES):
-        for number in range(TRIES):
-            found += features(check(case, random_schedule(Random(f"{case.name} {number}"), case.program)))
+        found += features(check(case, random_schedule(Random(case.name), case.program)))
     assert min(found.values()) > 2
     assert set(found) >= {"over dead rows", "over dead rows in reverse"}
 
 
 def test_the_account_by_bytes_sees_an_overlap() -> None:
     """The check itself: two slots in one place are found, and so is a ring one row short."""
-    import dataclasses
-
     seen = Counter[str]()
     for case in cases(range(1000, 1030)):
         program = planned(random_schedule(Random(case.name), case.program))

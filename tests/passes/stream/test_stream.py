@@ -51,7 +51,13 @@ def test_a_depthwise_layer_between_pointwise_ones(vertical: tuple[int, int, int]
     stride, top, bottom = vertical
     if height + top + bottom < 3:
         pytest.skip("the window does not fit")
-    geometry = {"kernel": (3, 3), "each": 1, "strides": (stride, 1), "pads": (top, 1, bottom, 1), "dilations": (1, 1)}
+    geometry: dict[str, Any] = {
+        "kernel": (3, 3),
+        "each": 1,
+        "strides": (stride, 1),
+        "pads": (top, 1, bottom, 1),
+        "dilations": (1, 1),
+    }
 
     def make(m: Integers, x: Value) -> Value:
         return pointwise(m, m.depthwise(pointwise(m, x, 12), **geometry), 2)

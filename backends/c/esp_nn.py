@@ -1,0 +1,266 @@
+"""Calls of ESP-NN's functions.
+
+A function is made for each geometry, with the parameters that the library takes in structures as constants of its own;
+weights, biases and factors are arguments. Weights stay in their plain order and shifts are int32, as the library takes
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from tinyc.backends.c.calls import pointer, wrapped
+from tinyc.backends.c.source import CodegenError
+from tinyc.backends.c.unit import Argument, Pointer, RowCall, Scratch, Unit
+from tinyc.backends.libraries.esp_nn import NAME, input_offset, layer_of, library_bias
+from tinyc.backends.libraries.layer import Layer
+from tinyc.ir.op import Op
+from tinyc.ir.ops import MaxPool2d, QAdd, QAvgPool2d, QConv2d, QDense, QDepthwiseConv2d, QMean, QMul, QSoftmax
+from tinyc.ir.ops.qconv import QConvolution
+from tinyc.ir.rows import Stage
+from tinyc.ir.types import DType
+
+PREAMBLE = """#ifdef ESP_PLATFORM
+#include "sdkconfig.h" /* Without it esp_nn.h silently takes its slowest functions. */
+#endif
+#include <esp_nn.h>
+#if defined(CONFIG_IDF_TARGET) && {wrong}
+#error "ESP-NN differs between chips, and this code was made for {chip}: compile the model for this chip"
+#endif
+"""
+_CHIPS = {"esp32s3": "CONFIG_IDF_TARGET_ESP32S3", "esp32p4": "CONFIG_IDF_TARGET_ESP32P4"}
+_I8, _I32 = pointer(DType.I8), pointer(DType.I32)
+_OUT = "int8_t *out"
+
+
+def preamble(chip: str) -> str:
+    """What stands before the functions, for a chip with these vector instructions."""
+    if chip in _CHIPS:
+        return PREAMBLE.format(wrong=f"!defined({_CHIPS[chip]})", chip=chip.upper())
+    wrong = " || ".join(f"defined({macro})" for macro in _CHIPS.values())
+    return PREAMBLE.format(wrong=f"({wrong})", chip="chips without vectors")
+
+
+def emit_esp_nn(unit: Unit, stage: Stage) -> RowCall:
+    """The call of a stage that ESP-NN computes."""
+    whole = not stage.windows
+    layer = layer_of(unit.program, stage, whole)
+    maker = _EMITTERS.get(type(stage.op))
+    if isinstance(layer, str) or maker is None:
+        raise CodegenError(f"{stage.where}: {NAME} has no function for it ({layer})")
+    unit.use_library(NAME, preamble(stage.kernel.chip))
+    return maker(unit, stage, layer)
+
+
+def _convolution(unit: Unit, stage: Stage, layer: Layer) -> RowCall:
+    op = stage.op
+    assert isinstance(op, QConvolution)
+    deep = layer.kind == "depthwise"
+    kind, conv = ("dw_conv_params_t", "depthwise_conv") if deep else ("conv_params_t", "conv")
+    scratch = stage.kernel.scratch
+    (kh, kw), (down, right), (top, left) = layer.kernel, layer.strides, layer.begin
+    filters = layer.channels if deep else layer.channels // layer.groups
+    how = {
+        "in_offset": str(input_offset(op, layer)),
+        "out_offset": str(op.out_zero),
+        **({"ch_mult": str(layer.each)} if deep else {}),
+        "stride": _fields({"width": right, "height": down}),
+        "padding": _fields({"width": left, "height": top}),
+        "dilation": _fields({"width": 1, "height": 1}),
+        "activation": _fields({"min": op.min, "max": op.max}),
+    }
+    wanted = f"esp_nn_get_{conv}_scratch_size(&from, &filter, &to, &how)"
+    call = "(&from, x, &filter, w, bias, &to, out, &how, &factors);"
+    lines = [
+        _dims("from", layer.width, layer.height, layer.channels),
+        _dims("filter", kw, kh, filters),
+        _dims("to", layer.out_width, layer.out_height, layer.outputs),
+        f"static const {kind} how = {{",
+        *(f"    .{name} = {value}," for name, value in how.items()),
+        "};",
+        "/* The library reads them only, although the type of its pointers does not say so. */",
+        "quant_data_t factors;",
+        "factors.shift = (int32_t *)(uintptr_t)shift;",
+        "factors.mult = (int32_t *)(uintptr_t)multiplier;",
+        *_guarded(
+            wanted,
+            scratch.type.size if scratch else 0,
+            f"esp_nn_set_{conv}_scratch_buf(scratch);",
+            f"esp_nn_{conv}_s8{call}",
+            f"esp_nn_{conv}_s8_ansi{call}",
+        ),
+    ]
+    parameters = [f"{_I8}x", f"{_I8}w", *_factor_parameters(), *(["void *scratch"] if scratch else []), _OUT]
+    arguments = [Pointer(0), *_weights(unit, stage, layer), *_factors(unit, stage)]
+    arguments += [Scratch()] if scratch else []
+    size = f"{kh}x{kw}"
+    return _call(unit, f"esp_nn_{conv}{size}", parameters, lines, arguments)
+
+
+def _fields(values: Mapping[str, object]) -> str:
+    """The initialiser of a structure."""
+    return f"{{{', '.join(f'.{name} = {value}' for name, value in values.items())}}}"
+
+
+def _dims(name: str, width: int, height: int, channels: int) -> str:
+    """The definition of the dimensions of a tensor."""
+    values = {"width": width, "height": height, "channels": channels, "extra": 1}
+    return f"static const data_dims_t {name} = {_fields(values)};"
+
+
+def _guarded(wanted: str, size: int, setter: str, call: str, portable: str) -> list[str]:
+    """The statements of a call that takes scratch memory, or of the portable function where a version of the library
+    wants more than there is."""
+    lines = [f"if ({wanted} <= {size}) {{"]
+    lines += [f"    {setter}"] if size else []
+    otherwise = "} else { /* Another version of the library, which wants more. */"
+    return [*lines, f"    {call}", otherwise, f"    {portable}", "}"]
+
+
+def _factor_parameters() -> list[str]:
+    return [f"{_I32}bias", f"{_I32}multiplier", f"{_I32}shift"]
+
+
+def _weights(unit: Unit, stage: Stage, layer: Layer) -> list[Argument]:
+    """The arguments for weights and bias."""
+    op = stage.op
+    assert isinstance(op, (QConvolution, QDense))
+    weights, bias = unit.constant(op.w), unit.constant(op.b)
+    if weights is None or bias is None:
+        raise CodegenError(f"{stage.where}: weights of integer layers have to be constants")
+    own = library_bias(op, layer, weights, bias).astype(np.int32)
+    note = "" if np.array_equal(own, bias) else "bias, from which the input's zero point is not yet subtracted"
+    name = op.b.name if not note else f"{op.b.name}_plain"
+    return [unit.constants.symbol(weights, op.w.name), unit.constants.symbol(own, name, note)]
+
+
+def _factors(unit: Unit, stage: Stage) -> list[Argument]:
+    """The arguments for multipliers and shifts."""
+    op = stage.op
+    assert isinstance(op, (QConvolution, QDense))
+    multiplier, shift = unit.constant(op.multiplier), unit.constant(op.shift)
+    if multiplier is None or shift is None:
+        raise CodegenError(f"{stage.where}: factors of integer layers have to be constants")
+    # Whatever the shift, nothing comes of a multiplier of zero.
+    shift = np.where(multiplier == 0, -1, shift).astype(np.int32)
+    return [
+        unit.constants.symbol(multiplier, op.multiplier.name),
+        unit.constants.symbol(shift, op.shift.name, "shifts as int32, for ESP-NN"),
+    ]
+
+
+def _dense(unit: Unit, stage: Stage, layer: Layer) -> RowCall:
+    op = stage.op
+    assert isinstance(op, QDense)
+    # The zero point is in the bias already, so neither offset is needed.
+    fixed = f"0, {layer.channels}, w, 0, bias"
+    result = f"{layer.outputs}, {op.out_zero}, shift, multiplier, {op.min}, {op.max}"
+    rows = layer.height
+    if rows == 1:
+        lines = [f"esp_nn_fully_connected_per_ch_s8(x, {fixed}, out, {result});"]
+    else:
+        lines = [
+            f"for (int k = 0; k < {rows}; ++k) {{",
+            f"    esp_nn_fully_connected_per_ch_s8(x + k * {layer.channels}, {fixed},",
+            f"        out + k * {layer.outputs}, {result});",
+            "}",
+        ]
+    parameters = [f"{_I8}x", f"{_I8}w", *_factor_parameters(), _OUT]
+    return _call(
+        unit,
+        "esp_nn_dense",
+        parameters,
+        lines,
+        [Pointer(0), *_weights(unit, stage, layer), *_factors(unit, stage)],
+    )
+
+
+def _pool(unit: Unit, stage: Stage, layer: Layer) -> RowCall:
+    (kh, kw), (down, right), (top, left) = layer.kernel, layer.strides, layer.begin
+    values = [
+        *("x", layer.width, layer.height, "out", layer.out_width, layer.out_height),
+        *(right, down, kw, kh, left, top, layer.low, layer.high, layer.channels),
+    ]
+    return _plain(unit, f"esp_nn_{layer.kind}_s8", values)
+
+
+def _mean(unit: Unit, stage: Stage, layer: Layer) -> RowCall:
+    op = stage.op
+    assert isinstance(op, QMean)
+    sizes = (layer.height, layer.width, layer.channels)
+    return _plain(unit, "esp_nn_mean_nhwc_s8", ["x", "out", *sizes, op.zero, op.out_zero, op.multiplier, op.shift])
+
+
+def _add(unit: Unit, stage: Stage, layer: Layer) -> RowCall:
+    op = stage.op
+    assert isinstance(op, QAdd)
+    values = [
+        *("x", "y", -op.x_zero, -op.y_zero, op.x_multiplier, op.y_multiplier, op.x_shift, op.y_shift, op.left),
+        *("out", op.out_zero, op.out_multiplier, op.out_shift, op.min, op.max, layer.channels),
+    ]
+    return _plain(unit, "esp_nn_add_elementwise_s8", values, _operands(unit, op))
+
+
+def _mul(unit: Unit, stage: Stage, layer: Layer) -> RowCall:
+    op = stage.op
+    assert isinstance(op, QMul)
+    name = "esp_nn_mul_elementwise_s8" if layer.kind == "mul" else "esp_nn_mul_broadcast_channel_s8"
+    sizes = [layer.channels] if layer.kind == "mul" else [layer.width, layer.channels]
+    out = ["out", op.out_zero, op.multiplier, op.shift, op.min, op.max]
+    return _plain(unit, name, ["x", "y", -op.x_zero, -op.y_zero, *out, *sizes], _operands(unit, op))
+
+
+def _softmax(unit: Unit, stage: Stage, layer: Layer) -> RowCall:
+    op, scratch = stage.op, stage.kernel.scratch
+    assert isinstance(op, QSoftmax)
+    rows, width = layer.height, layer.channels
+    call = f"(x, {rows}, {width}, {op.multiplier}, {op.left}, {max(op.diff_min, -256)}, out);"
+    lines = _guarded(
+        f"esp_nn_get_softmax_scratch_size({width}, {rows})",
+        scratch.type.size if scratch else 0,
+        "esp_nn_set_softmax_scratch_buf(scratch);",
+        f"esp_nn_softmax_s8{call}",
+        f"esp_nn_softmax_s8_ansi{call}",
+    )
+    parameters = [f"{_I8}x", *(["void *scratch"] if scratch else []), _OUT]
+    return _call(unit, "esp_nn_softmax", parameters, lines, [Pointer(0), *([Scratch()] if scratch else [])])
+
+
+def _operands(unit: Unit, op: Op) -> list[Argument]:
+    """Both operands; a constant as an array of its own, which is aligned."""
+    found: list[Argument] = []
+    for number, value in enumerate(op.operands):
+        array = unit.constant(value)
+        found.append(Pointer(number) if array is None else unit.constants.symbol(array, value.name))
+    return found
+
+
+def _plain(unit: Unit, name: str, values: Sequence[object], operands: Sequence[Argument] = (Pointer(0),)) -> RowCall:
+    """A function that makes one call with literals."""
+    parameters = [f"{_I8}{x}" for x in ("x", "y")[: len(operands)]]
+    text = wrapped(f"    {name}(", [str(v) for v in values], ");").rstrip("\n")
+    return _call(unit, name.removesuffix("_s8"), [*parameters, _OUT], [text.removeprefix("    ")], list(operands))
+
+
+def _call(
+    unit: Unit, hint: str, parameters: Sequence[str], lines: Sequence[str], arguments: Sequence[Argument]
+) -> RowCall:
+    body = "".join(f"    {line}\n" for line in lines)
+    split = -(-len(parameters) // 2) if len(parameters) > 3 else len(parameters)
+    declared = ",\n        ".join(", ".join(part) for part in (parameters[:split], parameters[split:]) if part)
+    return RowCall(unit.function(hint, declared, body), tuple(arguments))
+
+
+_EMITTERS: Mapping[type[Op], Callable[[Unit, Stage, Layer], RowCall]] = {
+    QConv2d: _convolution,
+    QDepthwiseConv2d: _convolution,
+    QDense: _dense,
+    MaxPool2d: _pool,
+    QAvgPool2d: _pool,
+    QMean: _mean,
+    QAdd: _add,
+    QMul: _mul,
+    QSoftmax: _softmax,
+}

@@ -1,0 +1,140 @@
+"""How a network is packed: the form of the output and the memories of its arrays, and what does not go together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+from tinyc.backends.c import CSource, Placement
+from tinyc.backends.packages.placement import ARENAS, WEIGHTS, Format, place
+from tinyc.backends.targets import Target
+from tinyc.ir.errors import TinycError
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+LONGEST_ARDUINO_NAME = 63
+
+# Headers that the generated C or an example includes, in lower case, as some file systems compare names. Arduino and
+# PlatformIO put libraries before the system in the search path.
+_HEADERS = frozenset(
+    {"assert", "ctype", "errno", "float", "limits", "math", "pthread", "stdbool", "stddef", "stdint", "stdio", "stdlib"}
+    | {"string", "time"}
+    | {"arduino", "camera_rows", "sdkconfig"}
+    | {f"esp_{name}" for name in ("attr", "camera", "cpu", "err", "heap_caps", "nn", "system", "timer")}
+)
+
+
+class PackageError(TinycError):
+    """A form of output, a place of an array or a name that a target or a form does not allow."""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How a network is packed.
+
+    Attributes:
+        format: one of `FORMATS`.
+        idf_target: the chip as ESP-IDF spells it; empty for none.
+        arena_in: the memory of the arena.
+        weights_in: the memory of the constants.
+        psram: whether the target can have PSRAM.
+        placement: what the memories mean for the generated C.
+        pixels: mean and deviation: a network that takes images was trained on (pixel - mean) / deviation.
+    """
+
+    format: Format
+    idf_target: str
+    arena_in: str
+    weights_in: str
+    psram: bool
+    placement: Placement
+    pixels: tuple[float, float] = (0.0, 255.0)
+
+    @property
+    def as_dict(self) -> dict[str, str]:
+        """What was chosen, as the report says it."""
+        return {"format": self.format, "arena_in": self.arena_in, "weights_in": self.weights_in}
+
+
+def choose(
+    target: Target,
+    name: str,
+    *,
+    format: str = "",
+    arena_in: str = "internal",
+    weights_in: str = "flash",
+    pixels: tuple[float, float] = (0.0, 255.0),
+) -> Packing:
+    """How to pack a network called `name` for a target.
+
+    Args:
+        target: its own form is taken where `format` is empty.
+        name: of the network: its files and functions.
+        format: one of `FORMATS`.
+        arena_in: "internal" or "psram".
+        weights_in: "flash" or "internal".
+        pixels: as in `Packing`.
+
+    Raises:
+        PackageError: there is no such form or memory, the target or the form does not have it, or the name will not do.
+    """
+    known: dict[str, Format] = {f: f for f in FORMATS}
+    form = known.get(format or target.package)
+    if form is None:
+        raise PackageError(f"unknown format {format or target.package!r}; the formats are {', '.join(FORMATS)}")
+    if form != "c" and not target.idf_target:
+        raise PackageError(
+            f"--format {form} is for chips of the ESP32 family, and target {target.name} is none: give such a target "
+            "(--target esp32; `tinyc targets` lists them), or take --format c, whose files any C compiler takes"
+        )
+    _check_memories(target, arena_in, weights_in)
+    _check_name(name, form)
+    psram = target.psram_bytes > 0
+    placement = place(name.upper(), form, psram, bool(target.idf_target), arena_in, weights_in)
+    return Packing(form, target.idf_target, arena_in, weights_in, psram, placement, pixels)
+
+
+def _check_memories(target: Target, arena_in: str, weights_in: str) -> None:
+    if arena_in not in ARENAS:
+        raise PackageError(f"--arena-in takes {' or '.join(ARENAS)}, not {arena_in!r}")
+    if weights_in == "psram":
+        raise PackageError(
+            "--weights-in psram is not possible: nothing loads constants into PSRAM at a start, no section of a linker "
+            "script does. With CONFIG_SPIRAM_RODATA=y, where a chip has it, ESP-IDF itself copies all constants of a "
+            "program there; the code for that is the one of --weights-in flash"
+        )
+    if weights_in not in WEIGHTS:
+        raise PackageError(f"--weights-in takes {' or '.join(WEIGHTS)}, not {weights_in!r}")
+    if arena_in == "psram" and not target.psram_bytes:
+        raise PackageError(
+            f"--arena-in psram: target {target.name} has no PSRAM (psram_bytes = 0). Give a target that has, or leave "
+            "the arena in internal RAM; --ram, --rows-from callback and --quantize int8 make it smaller"
+        )
+    elsewhere = ["--arena-in psram"] * (arena_in == "psram") + ["--weights-in internal"] * (weights_in == "internal")
+    if elsewhere and not target.idf_target:
+        raise PackageError(
+            f"{' and '.join(elsewhere)}: the sections of the ESP32 family are known, those of target {target.name} are "
+            "not. Define <NAME>_ARENA_ATTR and <NAME>_WEIGHTS_ATTR as your compiler's attributes in the build"
+        )
+
+
+def _check_name(name: str, form: Format) -> None:
+    if name.lower() in _HEADERS:
+        raise PackageError(
+            f"a network cannot be called {name}: its header {name}.h would stand before another of that name; "
+            "choose a name with --name"
+        )
+    if form == "arduino" and len(name) > LONGEST_ARDUINO_NAME:
+        raise PackageError(
+            f"{name} has {len(name)} characters, and the name of an Arduino library at most {LONGEST_ARDUINO_NAME}; "
+            "choose a shorter one with --name"
+        )
+
+
+def check_libraries(format: str, source: CSource) -> None:
+    """Raises `PackageError` when a package would lack a library that its C calls."""
+    if source.libraries and format in ("arduino", "platformio"):
+        raise PackageError(
+            f"--format {format} cannot bring {', '.join(source.libraries)}, which are components of ESP-IDF only; take "
+            "--kernels generic, or --format idf"
+        )

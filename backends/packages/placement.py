@@ -1,0 +1,59 @@
+"""The memories of the ESP32 family as data: which attribute puts an array there, and what a build must have for it.
+
+From ESP-IDF's programming guide, "Memory Types" (DRAM_ATTR puts constants into internal RAM) and "Support for External
+RAM" (EXT_RAM_BSS_ATTR puts zero-initialised variables into PSRAM, if the configuration allows that section). The
+libraries that Arduino is linked with are built without that section, and start PSRAM only before setup(): there, an
+arena in PSRAM must be allocated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from tinyc.backends.c import Placement, Section
+
+Format = Literal["c", "idf", "arduino", "platformio"]
+
+ARENAS = ("internal", "psram")
+WEIGHTS = ("flash", "internal")
+
+BSS_IN_PSRAM = "CONFIG_SPIRAM_ALLOW_BSS_SEG_EXTERNAL_MEMORY"
+
+PSRAM = Section(
+    "EXT_RAM_BSS_ATTR",
+    "esp_attr.h",
+    needs=BSS_IN_PSRAM,
+    advice=f"the arena is to lie in PSRAM: set CONFIG_SPIRAM=y and {BSS_IN_PSRAM}=y in sdkconfig",
+)
+INTERNAL_CONSTANTS = Section("DRAM_ATTR", "esp_attr.h")
+
+ALLOCATED: frozenset[Format] = frozenset({"arduino", "platformio"})
+"""Where an arena in PSRAM is allocated."""
+CONFIGURED: frozenset[Format] = frozenset({"idf"})
+"""Where a build's configuration (Kconfig) chooses, and the options of tinyc are its defaults."""
+
+
+def place(macro: str, format: Format, psram: bool, sections: bool, arena_in: str, weights_in: str) -> Placement:
+    """What the chosen memories mean for the C of a network.
+
+    Args:
+        macro: what the network's macros begin with.
+        format: the form of the output.
+        psram: whether the target can have PSRAM.
+        sections: whether the target has these sections at all.
+        arena_in: one of `ARENAS`.
+        weights_in: one of `WEIGHTS`.
+    """
+    if not sections:
+        return Placement()
+    if format in CONFIGURED:
+        arena = replace(PSRAM, enabled=f"CONFIG_{macro}_ARENA_IN_PSRAM") if psram else None
+        return Placement(arena, replace(INTERNAL_CONSTANTS, enabled=f"CONFIG_{macro}_WEIGHTS_IN_INTERNAL"))
+    weights = INTERNAL_CONSTANTS if weights_in == "internal" else None
+    if arena_in != "psram":
+        return Placement(None, weights)
+    if format in ALLOCATED:
+        size = f"{macro}_ARENA_ALIGN, {macro}_ARENA_BYTES"
+        return Placement(None, weights, f"heap_caps_aligned_alloc({size}, MALLOC_CAP_SPIRAM)")
+    return Placement(PSRAM, weights)
