@@ -91,6 +91,7 @@ _SAME = {
     ops.Add: "Add",
     ops.And: "And",
     ops.Ceil: "Ceil",
+    ops.Copy: "Identity",
     ops.Div: "Div",
     ops.Equal: "Equal",
     ops.Erf: "Erf",

@@ -134,5 +134,7 @@ class Tagged:
                 break
             offset += buffer.view.offset
             buffer = self._program.buffer[buffer.view.base]
-        memory = self._apart.setdefault(buffer.name, np.full(buffer.value.type.bytes, -1, np.int32))
+        if buffer.name not in self._apart:
+            self._apart[buffer.name] = np.full(buffer.value.type.bytes, -1, np.int32)
+        memory = self._apart[buffer.name]
         return memory[offset + start : offset + start + size]

@@ -43,7 +43,7 @@ class Stream(RowPass, name="stream-rows"):
         peaks = sorted({p.peak for p in options if p.peak >= least})
         # As they are, one layer after the other: peaks are estimated from above where several write parts of a whole.
         best = _as_it_is(program)
-        if self.budget is not None and best.bytes > self.budget:
+        if self.budget is not None and (best.bytes > self.budget or self.cores > 1):
             for planned in _planned(program, options, [p for p in reversed(peaks) if p <= self.budget]):
                 if planned.bytes <= self.budget:
                     best = planned

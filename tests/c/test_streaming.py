@@ -113,7 +113,7 @@ def test_rows_from_outside(dtype: DType, build: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
 @DTYPES
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", range(1))
 def test_many_networks_side_by_side(block: int, dtype: DType, build: str) -> None:
     places: tuple[InputPlace, ...] = ("argument", "arena")
     for number, place in enumerate(places):
@@ -123,7 +123,7 @@ def test_many_networks_side_by_side(block: int, dtype: DType, build: str) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("build", ["clang", "gcc-sanitize"])
 @DTYPES
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", range(1))
 def test_rows_from_outside_of_many(block: int, dtype: DType, build: str) -> None:
     for number, (network, program) in enumerate(with_rows(range(1000 + 10 * block, 1010 + 10 * block), dtype)):
         compare(network, program, build, push=bool(number % 2))

@@ -133,6 +133,7 @@ CASES: dict[str, Make] = {
     "maximum": lambda b, x: ops.Maximum(x, constant(b, 1, 1, 1, 4)),
     "minimum": lambda b, x: ops.Minimum(x, constant(b, 6, 1, 4)),
     "mul": lambda b, x: ops.Mul(x, b.add(ops.ReduceMax(x, (1, 2)))),
+    "copy": lambda b, x: ops.Copy(x),
     "neg": lambda b, x: ops.Neg(x),
     "not": lambda b, x: ops.Not(truth(b, x)),
     "or": lambda b, x: ops.Or(truth(b, x), b.add(ops.Less(b.constant(np.float32(1.5)), x))),

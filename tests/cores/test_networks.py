@@ -94,7 +94,7 @@ def test_rows_from_a_callback(dtype: DType) -> None:
 
 @pytest.mark.slow
 @DTYPES
-@pytest.mark.parametrize("block", range(8))
+@pytest.mark.parametrize("block", range(3))
 def test_many_random_networks(block: int, dtype: DType) -> None:
     need_threads("gcc")
     network, one, two = networks(800 + block, dtype, ("arena", "argument")[block % 2], 20)  # type: ignore[arg-type]

@@ -298,8 +298,8 @@ def test_buffers_that_lie_too_close_are_caught(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("name", ["mobile_lenet", "mnist_cnn_keras2onnx_a", "micro_kws_m_fp32"])
 def test_mistakes_in_random_schedules_are_caught(name: str, seed: int) -> None:
     program, samples = unscheduled(name)
     program = apply(program, random_division(Random(seed), program, 8))

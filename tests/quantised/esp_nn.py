@@ -1,14 +1,14 @@
 """ESP-NN built for this computer, and its functions with operators in place of long parameter lists.
 
-The library is never part of the repository: `ESP_NN_PATH` names its sources. What differs from our operators: the
-input's zero point is subtracted from each element instead of being folded into the bias, a convolution's padding is
-skipped, and only pads above and to the left are parameters; those below and to the right follow from the result's size.
+The library is never part of the repository: `ESP_NN_PATH` names a folder that has it (docs/kernels.md). What differs
+from our operators: the input's zero point is subtracted from each element instead of being folded into the bias, a
+convolution's padding is skipped, and only pads above and to the left are parameters; those below and right follow
+from the result's size.
 """
 
 from __future__ import annotations
 
 import ctypes
-import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,25 +19,15 @@ from tinyc.backends.runners.host import find_compiler
 from tinyc.ir import ops as o
 from tinyc.ir.tensor import Array
 
-# The one function of the library that is not exported.
-WRAPPER = """
-#include <common_functions.h>
-void requantise(const int32_t *x, const int32_t *mult, const int32_t *shift, int32_t *y, int n) {
-    for (int i = 0; i < n; i++) y[i] = esp_nn_multiply_by_quantized_mult(x[i], mult[i], shift[i]);
-}
-"""
-FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-fwrapv", "-w", "-shared")
+MOST_CHANNELS = 65_535
+"""Outputs of a dense layer."""
 
 
-def build(sources: Path, folder: Path) -> ctypes.CDLL:
-    """The portable C files that its CMakeLists.txt lists as `c_srcs`, as a shared library."""
-    listed = re.search(r"set\(c_srcs(.*?)\)", (sources / "CMakeLists.txt").read_text(encoding="utf-8"), re.DOTALL)
-    assert listed, f"{sources}/CMakeLists.txt has no list c_srcs"
-    files = [sources / name for name in re.findall(r'"([^"]+)"', listed[1])]
-    wrapper, library = folder / "wrapper.c", folder / "libesp_nn.so"
-    wrapper.write_text(WRAPPER, encoding="utf-8")
-    includes = [f"-I{sources / 'include'}", f"-I{sources / 'src' / 'common'}"]
-    subprocess.run([find_compiler(), *FLAGS, *includes, *files, wrapper, "-o", library], check=True)
+def load(folder: Path, made: Path) -> ctypes.CDLL:
+    """The static library in a folder, loaded: as a shared one, made in another folder."""
+    library = made / "libesp_nn.so"
+    whole = ["-Wl,--whole-archive", str(folder / "libesp-nn.a"), "-Wl,--no-whole-archive"]
+    subprocess.run([find_compiler(), "-shared", *whole, "-o", library], check=True)
     return ctypes.CDLL(str(library))
 
 
@@ -70,9 +60,17 @@ class EspNN:
         function(*converted)
 
     def requantise(self, x: Array, multiplier: Array, shift: Array) -> Array:
-        y = np.empty_like(x)
-        self.call("requantise", x, multiplier, shift, y, x.size)
-        return y
+        """Limited to int8: what a dense layer gives whose sums are biases."""
+        out: Array = np.empty(x.size, np.int8)
+        nothing = np.zeros(MOST_CHANNELS, np.int8)
+        for first in range(0, x.size, MOST_CHANNELS):
+            part = slice(first, min(first + MOST_CHANNELS, x.size))
+            result: Array = np.empty(part.stop - first, np.int8)
+            sizes = (0, 1, nothing, 0, np.ascontiguousarray(x[part]), result, result.size, 0)
+            factors = (np.ascontiguousarray(shift[part]), np.ascontiguousarray(multiplier[part]))
+            self.call("esp_nn_fully_connected_per_ch_s8_ansi", nothing, *sizes, *factors, -128, 127)
+            out[part] = result
+        return out
 
     def convolution(self, op: o.QConv2d | o.QDepthwiseConv2d, arrays: Sequence[Array], variant: str) -> Array:
         x, w, b, multiplier, shift = arrays
