@@ -17,6 +17,7 @@ from onnx import helper, numpy_helper
 
 from tinyc.compiler.frontend.importer import TO_NCHW, TO_NHWC
 from tinyc.ir import DType, Module, TinycError, Value
+from tinyc.ir.op import unused
 from tinyc.ir.ops import Reshape
 from tinyc.ir.ops.quantise import Dequantize
 from tinyc.ir.tensor import Array
@@ -36,7 +37,7 @@ class Graph:
         self.module = module
         self.nodes: list[onnx.NodeProto] = []
         self.initialisers: list[onnx.TensorProto] = []
-        self._names = set(reserved)
+        self._names = {"", *reserved}
         self._reserved = set(reserved)
         self._tensors: dict[tuple[Value, bool], str] = {}
         self._native: dict[Value, bool] = {}
@@ -164,10 +165,7 @@ class Graph:
         )
 
     def _fresh(self, hint: str) -> str:
-        name, number = hint, 0
-        while name in self._names or not name:
-            number += 1
-            name = f"{hint}_{number}"
+        name = unused(hint, self._names)
         self._names.add(name)
         return name
 

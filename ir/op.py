@@ -13,6 +13,7 @@ import enum
 import math
 import types
 import typing
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
@@ -46,6 +47,15 @@ class Value:
 
     def __str__(self) -> str:
         return f"%{self.name}"
+
+
+def unused(hint: str, taken: Container[str]) -> str:
+    """A name that is not taken: the hint, or the hint and the first number that makes it new."""
+    name, number = hint, 0
+    while name in taken:
+        number += 1
+        name = f"{hint}_{number}"
+    return name
 
 
 class FieldKind(enum.Enum):

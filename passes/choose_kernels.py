@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tinyc.ir.kernels import KernelLibrary, Offer
 from tinyc.ir.lives import lives, peak
-from tinyc.ir.op import Value
+from tinyc.ir.op import Value, unused
 from tinyc.ir.rows import Buffer, Kernel, RowProgram, Segment, Space, Stage, verify_program
 from tinyc.ir.types import DType, TensorType
 from tinyc.passes.base import RowPass, Slack
@@ -144,9 +144,7 @@ def _scratch(stage: Stage, size: int, names: set[str]) -> Value | None:
     """The scratch memory of a stage, by a name of its own; None when it needs none."""
     if not size:
         return None
-    name = f"{stage.result.name}_scratch"
-    while name in names:
-        name += "_"
+    name = unused(f"{stage.result.name}_scratch", names)
     names.add(name)
     return Value(name, TensorType((size,), DType.I8))
 

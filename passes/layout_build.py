@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from tinyc.ir.module import Module, Node
-from tinyc.ir.op import Op, Value
+from tinyc.ir.op import Op, Value, unused
 from tinyc.ir.ops import Constant, Dequantize, Reshape, Transpose
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.layout import Layout, normal, transposes
@@ -138,9 +138,6 @@ class _Builder:
         return value
 
     def _fresh(self, hint: str) -> str:
-        name, number = hint, 0
-        while name in self._names:
-            number += 1
-            name = f"{hint}_{number}"
+        name = unused(hint, self._names)
         self._names.add(name)
         return name

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tinyc.ir.errors import IRError
 from tinyc.ir.module import Module, Node
-from tinyc.ir.op import Op, Value, Window
+from tinyc.ir.op import Op, Value, Window, unused
 from tinyc.ir.ops.constant import Constant
 from tinyc.ir.ops.elementwise import Copy
 from tinyc.ir.ops.movement import Slice
@@ -46,7 +46,8 @@ class Lower(Lowering, name="lower-to-rows"):
         names = {v.name for v in module.inputs} | {n.result.name for n in module.nodes}
         renamed: dict[Value, Value] = {}
         if source is not None:
-            rows = renamed[source] = Value(_fresh(f"{source.name}_rows", names), source.type)
+            rows = renamed[source] = Value(unused(f"{source.name}_rows", names), source.type)
+            names.add(rows.name)
             spaces[rows] = Space.ARENA
             buffers.append(Buffer(rows, Space.ARENA))
             stages.append(Stage(rows, Copy(source), (Window(),)))
@@ -65,7 +66,8 @@ class Lower(Lowering, name="lower-to-rows"):
         outputs = list(module.outputs)
         for position in copies:
             original = renamed.get(outputs[position], outputs[position])
-            copy = Value(_fresh(f"{original.name}_copy", names), original.type)
+            copy = Value(unused(f"{original.name}_copy", names), original.type)
+            names.add(copy.name)
             buffers.append(Buffer(copy, Space.OUTPUT))
             stages.append(_stage(Node(copy, Copy(original), "")))
             outputs[position] = copy
@@ -120,12 +122,3 @@ def _stage(node: Node) -> Stage:
         for v, w in zip(node.op.operands, form.windows, strict=True)
     )
     return Stage(node.result, node.op, form.windows, rows if pointwise else 1, node.loc)
-
-
-def _fresh(hint: str, names: set[str]) -> str:
-    name, number = hint, 0
-    while name in names:
-        number += 1
-        name = f"{hint}_{number}"
-    names.add(name)
-    return name

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tinyc.ir.errors import IRError
 from tinyc.ir.module import Module, Node, merge_locs
-from tinyc.ir.op import Op, OpT, Value
+from tinyc.ir.op import Op, OpT, Value, unused
 from tinyc.ir.ops.constant import Constant
 from tinyc.ir.tensor import Array, Tensor
 
@@ -74,12 +74,7 @@ class Rewriter:
 
     def add(self, op: Op, name: str = "") -> Value:
         """Adds a helper node before the current one and returns its result."""
-        hint = name or op.mnemonic
-        fresh, number = hint, 0
-        while fresh in self._names:
-            number += 1
-            fresh = f"{hint}_{number}"
-        value = Value(fresh, op.type)
+        value = Value(unused(name or op.mnemonic, self._names), op.type)
         self._emit(Node(value, op, self._loc))
         self._uses.update(op.operands)
         return value

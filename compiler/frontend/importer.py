@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -16,6 +16,7 @@ from tinyc.compiler.frontend.node import OnnxNode, Scope, normal_domain, operato
 from tinyc.compiler.frontend.registry import HANDLERS
 from tinyc.compiler.frontend.support import live_nodes, mentioned, node_loc
 from tinyc.ir import Module, Node, TensorType, TinycError, Value
+from tinyc.ir.op import unused
 from tinyc.passes.rewrite import remove_dead
 
 TO_NHWC = (0, 2, 3, 1)
@@ -153,21 +154,13 @@ def _renamed(
     mapping: dict[Value, Value] = {v: v for v in module.inputs}
     nodes: list[Node] = []
     for node in module.nodes:
-        name = names.get(node.result) or _fresh(node.result.name, taken)
+        name = names.get(node.result) or unused(node.result.name, taken)
         taken.add(name)
         op = node.op.replace_operands(mapping)
         mapping[node.result] = Value(name, node.result.type)
         nodes.append(Node(mapping[node.result], op, node.loc))
     result = Module(module.name, module.inputs, tuple(nodes), tuple(mapping[v] for v in module.outputs))
     return result, {name: mapping[value] for name, value in tensors.items() if value in mapping}
-
-
-def _fresh(hint: str, taken: Iterable[str]) -> str:
-    name, number = hint, 0
-    while name in taken:
-        number += 1
-        name = f"{hint}_{number}"
-    return name
 
 
 def count_parameters(model: onnx.ModelProto) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 
 from tinyc.ir.fixed_point import accumulator_bound
 from tinyc.ir.module import Module, Node
-from tinyc.ir.op import Op, Value
+from tinyc.ir.op import Op, Value, unused
 from tinyc.ir.ops import (
     Add,
     Cast,
@@ -187,7 +187,7 @@ class _Inserter:
 
     def add(self, op: Op, hint: str) -> Value:
         """Adds a node and returns its result."""
-        name = _free(hint, self._names)
+        name = unused(hint, self._names)
         self._names.add(name)
         self.nodes.append(Node(Value(name, op.type), op, self._loc))
         return self.nodes[-1].result
@@ -251,12 +251,4 @@ def _substitute(module: Module, value: Value, by: Value) -> Module:
 
 
 def _fresh(module: Module, hint: str) -> str:
-    return _free(hint, {v.name for v in (*module.inputs, *(n.result for n in module.nodes))})
-
-
-def _free(hint: str, names: set[str]) -> str:
-    name, number = hint, 0
-    while name in names:
-        number += 1
-        name = f"{hint}_{number}"
-    return name
+    return unused(hint, {v.name for v in (*module.inputs, *(n.result for n in module.nodes))})

@@ -67,18 +67,18 @@ def improve(problem: Problem, best: list[int], target: int, budget: Budget) -> l
         rank = [0] * len(problem)
         for place, block in enumerate(order):
             rank[block] = place
-        idle = 0
+        idle, least = 0, problem.end(best)
         while idle < 20 and not budget.empty:
             budget.take(cost)
             offsets = lowest_fit(problem, sorted(order, key=lambda b: (rank[b], b)))
             end = problem.end(offsets)
             idle += 1
-            if end < problem.end(best):
-                best, idle = offsets, 0
-            if problem.end(best) <= target:
+            if end < least:
+                best, least, idle = offsets, end, 0
+            if least <= target:
                 return best
-            goal = max(target, end - 1)
+            limit = min(max(target, end - 1), least - 1)
             for block, at in enumerate(offsets):
-                if at + problem.sizes[block] > min(goal, problem.end(best) - 1):
+                if at + problem.sizes[block] > limit:
                     rank[block] -= max(1, len(problem) // 8)
     return best

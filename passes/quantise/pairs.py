@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.ir.module import Module, Node
-from tinyc.ir.op import Op, Value
+from tinyc.ir.op import Op, Value, unused
 from tinyc.ir.ops import (
     AvgPool2d,
     Constant,
@@ -135,20 +135,12 @@ class PairWeights:
             for place in range(1, len(operands)):
                 array = self._arrays.get((node.result, place))
                 if array is not None:
-                    value = Value(_fresh(f"{operands[place].name}_equal", names), operands[place].type)
+                    value = Value(unused(f"{operands[place].name}_equal", names), operands[place].type)
+                    names.add(value.name)
                     nodes.append(Node(value, Constant(Tensor(array.astype(np.float32))), node.loc))
                     operands[place] = value
             nodes.append(Node(node.result, node.op.with_operands(operands), node.loc))
         return remove_dead(Module(self._module.name, self._module.inputs, tuple(nodes), self._module.outputs))
-
-
-def _fresh(hint: str, names: set[str]) -> str:
-    name, number = hint, 0
-    while name in names:
-        number += 1
-        name = f"{hint}_{number}"
-    names.add(name)
-    return name
 
 
 def _by_input(op: Op, w: Array) -> Array:
