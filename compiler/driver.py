@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyc.backends.c import CSource, Interface, Placement, PortInfo, generate
-from tinyc.backends.interpreter import run_module, run_program
+from tinyc.backends.interpreter import run_program
 from tinyc.backends.packages import Packing, check_libraries, choose, package_files
 from tinyc.backends.runners import RUNNERS, HostRunner, MissingTool, runner_for
 from tinyc.backends.targets import Target, find
@@ -27,15 +27,16 @@ from tinyc.compiler.options import Layout, Options, Samples
 from tinyc.compiler.output import check_folder, write_folder
 from tinyc.compiler.quality import Quality, measure
 from tinyc.compiler.quantised import QuantiseOptions, data, with_data
-from tinyc.compiler.reference import Reference
 from tinyc.compiler.report import make_report, to_json
 from tinyc.compiler.samples import sample_inputs
 from tinyc.compiler.verify import (
+    Checked,
     Verdict,
     VerificationError,
+    check_import,
     compare,
     first_difference_in_c,
-    first_difference_in_import,
+    run_rows,
 )
 from tinyc.compiler.version import VERSION
 from tinyc.ir.errors import TinycError
@@ -136,7 +137,7 @@ def compile(
     if chosen.quantise is not None:
         chosen = dataclasses.replace(chosen, quantise=with_data(chosen.quantise, imported))
     samples = _samples(chosen, imported)
-    expected = _check_import(imported, samples, say) if chosen.verify else []
+    checked = _check_import(imported, samples, say) if chosen.verify else Checked()
     lowered = lower(imported.module, chosen, samples, say)
     say("generate C")
     source = _generate(lowered, imported, name, packing.placement)
@@ -144,11 +145,14 @@ def compile(
     verdicts: list[Verdict] = []
     notes: list[str] = [*core_notes(lowered.program, chosen.cores), *kernel_notes(lowered.program, chosen)]
     notes += check_fit(target, sizes(lowered.program, source), chosen)
+    notes += checked.notes
+    if lowered.quantised:
+        checked = dataclasses.replace(checked, expected=())
     if chosen.verify:
         for executor in VERIFIED:
             say(f"verify on {executor}")
             try:
-                verdicts.append(check(executor, imported, lowered, source, expected))
+                verdicts.append(check(executor, imported, lowered, source, checked))
             except MissingTool as error:
                 notes.append(f"not verified on {executor}: {error}")
     for verdict in verdicts:
@@ -192,18 +196,9 @@ def _samples(options: Options, imported: Imported) -> Samples:
     return sample_inputs(imported.module)
 
 
-def _check_import(imported: Imported, samples: Samples, say: Callable[[str], None]) -> list[list[Array]]:
-    """The reference's outputs. Raises when the imported module does not agree with them, or, on the first sample, with
-    any tensor inside the model: an output that has saturated would hide an error before it."""
-    say("compare the import with onnxruntime")
-    reference = Reference(imported)
-    expected = [reference.run(sample) for sample in samples]
-    verdict = compare("import", imported, [run_module(imported.module, s) for s in samples], expected)
-    suspects = samples[:1] if verdict.passed else samples
-    inside = next(filter(None, (first_difference_in_import(imported, reference, s) for s in suspects)), "")
-    if inside or not verdict.passed:
-        raise VerificationError(f"the import differs from onnxruntime: {inside or verdict.first_difference}")
-    return expected
+def _check_import(imported: Imported, samples: Samples, say: Callable[[str], None]) -> Checked:
+    say("compare the import with the reference")
+    return check_import(imported, samples)
 
 
 def _packing(options: Options, target: Target, name: str) -> Packing:
@@ -269,25 +264,25 @@ def _known(executors: Sequence[str]) -> None:
         raise TinycError(f"unknown executor {', '.join(map(repr, unknown))}; the executors are {', '.join(EXECUTORS)}")
 
 
-def check(
-    executor: str, imported: Imported, lowered: Lowered, source: CSource, expected: Sequence[Sequence[Array]]
-) -> Verdict:
-    """Compares one executor with the reference's outputs, and C, on the first sample, with the interpreter layer by
-    layer. A difference in the outputs is traced to the first layer that has it.
+def check(executor: str, imported: Imported, lowered: Lowered, source: CSource, checked: Checked) -> Verdict:
+    """Compares one executor with the reference's outputs, and its layers, each on its own operands, with what their
+    operators make of these.
 
-    What was quantised here differs from the reference by design, and how much is measured elsewhere: its C is compared
-    with the interpreter instead, and the interpreter with nothing.
+    What was quantised here differs from the reference by design, and how much is measured elsewhere: outputs are then
+    only measured against the interpreter's.
     """
     program, samples = lowered.program, lowered.samples
+    end_to_end = checked.end_to_end and not lowered.quantised
     if executor == "interpreter":
-        outputs = _execute(executor, program, source, samples)
-        return compare(executor, imported, outputs, outputs if lowered.quantised else expected)
-    if lowered.quantised:
-        expected = _execute("interpreter", program, source, samples)
+        outputs, layer = run_rows(program, samples)
+        verdict = compare(executor, imported, outputs, checked.expected or outputs, end_to_end=end_to_end)
+        return dataclasses.replace(verdict, first_difference=layer or verdict.first_difference)
     runner = runner_for(source, executor)
-    verdict = compare(executor, imported, runner.run(samples), expected)
-    suspects = samples[:1] if verdict.passed else samples
-    layer = next(filter(None, (first_difference_in_c(program, runner, s) for s in suspects)), "")
+    outputs = runner.run([list(sample) for sample in samples])
+    verdict = compare(executor, imported, outputs, checked.expected or outputs, end_to_end=end_to_end)
+    # One sample stands for all, but where outputs differ, or where layers are all that can be compared.
+    suspects = len(samples) if verdict.first_difference or not end_to_end else 1
+    layer = first_difference_in_c(program, runner, samples[:suspects], outputs)
     first = "; ".join(filter(None, (layer, verdict.first_difference)))
     stack = runner.stack_bytes(list(samples[0])) if isinstance(runner, HostRunner) and not first else None
     return dataclasses.replace(verdict, first_difference=first, stack_bytes=stack)
@@ -325,14 +320,16 @@ def verify(
     if chosen.quantise is not None:
         chosen = dataclasses.replace(chosen, quantise=with_data(chosen.quantise, imported))
     samples = samples_from(imported, arrays, source) if arrays is not None else _samples(chosen, imported)
-    expected = _check_import(imported, samples, say)
+    checked = _check_import(imported, samples, say)
     lowered = lower(imported.module, chosen, samples[:PASS_SAMPLES], say)
     lowered = dataclasses.replace(lowered, samples=given(lowered.program, samples, lowered.inputs))
+    if lowered.quantised:
+        checked = dataclasses.replace(checked, expected=())
     generated = _generate(lowered, imported, name)
     verdicts = []
     for executor in on:
         say(f"verify on {executor}")
-        verdicts.append(check(executor, imported, lowered, generated, expected))
+        verdicts.append(check(executor, imported, lowered, generated, checked))
     return verdicts
 
 

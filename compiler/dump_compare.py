@@ -2,7 +2,7 @@
 
 Integers must be equal and floats but for rounding, with one exception. An integer made of floats that were rounded may
 stand a step beside the expected one, and what is made of it further; so wherever the log shows that a float before it
-is not the interpreter's bit for bit, integers may differ as much as a quantised model may (`verify.STEPS`).
+is not the interpreter's bit for bit, integers may differ by `STEPS`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,15 @@ import numpy as np
 from tinyc.backends.c.hooks import shown_inputs
 from tinyc.backends.interpreter import run_program
 from tinyc.compiler.dump_log import Dumped, Inference, LogError, Part, gather
-from tinyc.compiler.verify import ABSOLUTE, RELATIVE, STEPS
+from tinyc.compiler.gap import ABSOLUTE, RELATIVE
 from tinyc.ir.rows import RowProgram, row_count
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import TensorType
+
+STEPS = 12
+"""Quantisation steps (of 256) by which integers made of rounded floats may differ. Where a value lies between two
+steps, float arithmetic may round it either way, and layers add up: on keyword spotting, onnxruntime differs from itself
+by up to 7 steps with its optimisations on or off."""
 
 EQUAL, CLOSE, DIFFERS, MISSING, UNCHECKED = "equal", "close", "differs", "missing", "unchecked"
 """What becomes of a layer: equal bit for bit; but for rounding; different; not whole in the log, and what there is does

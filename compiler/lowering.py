@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tinyc.backends.interpreter import observe
 from tinyc.compiler.kernels import kernel_libraries
 from tinyc.compiler.memory import check_budget
 from tinyc.compiler.options import Options, Samples
+from tinyc.compiler.pass_layers import ComparePasses
 from tinyc.compiler.quantised import QuantiseOptions, as_given, data, quantise
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
@@ -16,7 +16,7 @@ from tinyc.ir.rows import RowProgram
 from tinyc.passes.base import AnyPass
 from tinyc.passes.integerise import Leftover, Port, int8_inputs, int8_outputs, leftovers, pixel_input
 from tinyc.passes.lower import InputPlace
-from tinyc.passes.manager import IR, CompareMeaning, Dump, Instrument, PassManager, PassRecord, ReplayRows, VerifyTypes
+from tinyc.passes.manager import IR, Dump, Instrument, PassManager, PassRecord, ReplayRows, VerifyTypes
 from tinyc.passes.pipeline import integer_passes, row_passes, tensor_passes
 from tinyc.passes.quantise import QuantisedModule
 
@@ -121,7 +121,7 @@ class _Runner:
         if self._dump is not None:
             instruments.append(self._dump)
         if self._options.verify:
-            instruments += [ReplayRows(), CompareMeaning(observe, samples)]
+            instruments += [ReplayRows(), ComparePasses(samples)]
         options = self._options
         manager = PassManager(
             passes, instruments, lambda name: self._say(f"pass {name}"), options.debug_passes, options.trace

@@ -40,7 +40,7 @@ def measure(
     imported: Imported, lowered: Lowered, source: CSource, calibration: Calibration, say: Callable[[str], None]
 ) -> Quality:
     """Runs the float model in onnxruntime and the quantised network as C (in the interpreter without a compiler)."""
-    reference = Reference(imported)
+    reference = Reference(imported, calibration.samples[0])
     expected = []
     for number, sample in enumerate(calibration.samples, 1):
         say(f"measure the float model: {number} of {len(calibration.samples)}")

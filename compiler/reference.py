@@ -1,18 +1,28 @@
-"""onnxruntime, the reference that everything is measured against."""
+"""The reference that everything is measured against: onnxruntime, or who stands in for it.
+
+onnxruntime refuses some models that ONNX allows. Such a model is run in an equivalent form (`equivalent.py`), or, if
+that is refused too, by ONNX's own reference evaluator. And it can be wrong, on one processor and not on another: so a
+layer on which it stands alone is put to ONNX's evaluator as well.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
 
 import numpy as np
 import onnx
 import onnxruntime
+from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
+from tinyc.compiler.equivalent import with_explicit_pads
 from tinyc.compiler.frontend import FrontendError, Imported, Port
 from tinyc.ir.tensor import Array
 
 _QUANTISED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
+ONNXRUNTIME = "onnxruntime"
 
 
 def to_module(port: Port, array: Array) -> Array:
@@ -25,43 +35,147 @@ def to_onnx(port: Port, array: Array) -> Array:
     return array if port.perm is None else np.ascontiguousarray(array.transpose(np.argsort(port.perm)))
 
 
-class Reference:
-    """The model in onnxruntime, on one thread, so that sums are added in the same order every time."""
+class _Engine(Protocol):
+    """What runs a model: the tensors of these names for these inputs."""
 
-    def __init__(self, imported: Imported) -> None:
+    def __call__(self, names: Sequence[str], feeds: Mapping[str, Array], /) -> list[Array]:
+        """Runs it."""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A way to run a model: what it is called, the model in the form it takes, and what makes an engine of a model."""
+
+    name: str
+    form: Callable[[], onnx.ModelProto | None]
+    start: Callable[[onnx.ModelProto], _Engine]
+
+
+class Reference:
+    """The model in the first engine that takes it. `name` says which.
+
+    Args:
+        imported: the model.
+        inputs: one array an input, as the module takes them: some things an engine refuses only when it runs.
+
+    Raises:
+        FrontendError: none does; the message has the reasons.
+    """
+
+    def __init__(self, imported: Imported, inputs: Sequence[Array]) -> None:
         self._imported = imported
-        self._session = self._open(imported.model)
+        names = [p.name for p in imported.outputs]
+        reasons = []
+        for candidate in _candidates(imported):
+            model = candidate.form()
+            if model is None:
+                continue
+            try:
+                engine = candidate.start(model)
+                engine(names, self._feeds(inputs))
+            except Exception as error:  # each has many unrelated classes of its own
+                reasons.append(f"{candidate.name}: {_first_line(error)}")
+                continue
+            self.name, self._model, self._start, self._engine = candidate.name, model, candidate.start, engine
+            return
+        raise FrontendError(
+            "there is no reference to verify this model against. " + "; ".join(reasons) + ". "
+            "Without verification it may compile all the same"
+        )
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Outputs for inputs given in the module's order and layout; outputs likewise."""
-        found = self._session.run([p.name for p in self._imported.outputs], self._feeds(inputs))
+        found = self._engine([p.name for p in self._imported.outputs], self._feeds(inputs))
         return [to_module(p, np.asarray(a)) for p, a in zip(self._imported.outputs, found, strict=True)]
 
-    def intermediates(self, inputs: Sequence[Array], names: Sequence[str]) -> Mapping[str, Array]:
+    def intermediates(self, inputs: Sequence[Array], names: Sequence[str]) -> dict[str, Array]:
         """The arrays of the named tensors inside the model."""
+        if not names:  # asked for nothing, an engine gives all
+            return {}
         model = onnx.ModelProto()
-        model.CopyFrom(self._imported.model)
+        model.CopyFrom(self._model)
         known = {o.name for o in model.graph.output}
         model.graph.output.extend(onnx.ValueInfoProto(name=n) for n in names if n not in known)
-        return dict(zip(names, self._open(model).run(list(names), self._feeds(inputs)), strict=True))
+        found = self._start(model)(list(names), self._feeds(inputs))
+        return {name: np.asarray(array) for name, array in zip(names, found, strict=True)}
+
+    def computed(self) -> list[str]:
+        """The tensors that nodes of the main graph compute."""
+        return [name for node in self._model.graph.node for name in node.output if name]
+
+    def alone(self, inputs: Sequence[Array], name: str) -> Array | None:
+        """What ONNX's own evaluator makes of the one node that computes a tensor, on this reference's operands; None
+        where it cannot."""
+        graph = self._model.graph
+        node = next((n for n in graph.node if name in n.output), None)
+        if node is None or any(a.HasField("g") for a in node.attribute):
+            return None
+        feeds = {t.name: numpy_helper.to_array(t) for t in graph.initializer if t.name in node.input}
+        feeds |= {n: a for n, a in self._feeds(inputs).items() if n in node.input}
+        feeds |= self.intermediates(inputs, [n for n in dict.fromkeys(node.input) if n and n not in feeds])
+        model = _single(node, feeds, self._model)
+        try:
+            return np.asarray(_evaluator(model)([name], feeds)[0])
+        except Exception:  # an operator it lacks, or has wrong
+            return None
 
     def _feeds(self, inputs: Sequence[Array]) -> dict[str, Array]:
         return {p.name: to_onnx(p, a) for p, a in zip(self._imported.inputs, inputs, strict=True)}
 
-    @staticmethod
-    def _open(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        if any(node.op_type in _QUANTISED for node in model.graph.node):
-            # The optimiser turns quantised operators into others that round differently, some of them coarsely.
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        try:
-            return cast(
-                onnxruntime.InferenceSession,
-                onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]),
-            )
-        except Exception as error:  # onnxruntime raises many unrelated classes of its own
-            reason = str(error).split("\n")[0]
-            raise FrontendError(f"onnxruntime, the reference to verify against, refuses the model: {reason}") from None
+
+def _candidates(imported: Imported) -> list[_Candidate]:
+    shapes = {name: value.shape for name, value in imported.tensors.items()}
+    return [
+        _Candidate(ONNXRUNTIME, lambda: imported.model, session),
+        _Candidate(
+            "onnxruntime, on the model with its SAME padding as numbers",
+            lambda: with_explicit_pads(imported.model, shapes),
+            session,
+        ),
+        _Candidate("ONNX's reference evaluator", lambda: imported.model, _evaluator),
+    ]
+
+
+def session(model: onnx.ModelProto) -> _Engine:
+    """onnxruntime on a model: on one thread, so that sums are added in the same order every time, with exact products
+    of integers, and without the optimisations that turn quantised operators into others that round differently."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    # On x86 processors without VNNI its fast products of uint8 and int8 saturate in pairs.
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    if any(node.op_type in _QUANTISED for node in model.graph.node):
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    opened = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+    def run(names: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
+        return cast(list[Array], opened.run(list(names), dict(feeds)))
+
+    return run
+
+
+def _evaluator(model: onnx.ModelProto) -> _Engine:
+    evaluator = ReferenceEvaluator(model)
+
+    def run(names: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
+        with np.errstate(all="ignore"):
+            return cast(list[Array], evaluator.run(list(names), dict(feeds)))
+
+    return run
+
+
+def _single(node: onnx.NodeProto, feeds: Mapping[str, Array], whole: onnx.ModelProto) -> onnx.ModelProto:
+    """A model of one node."""
+    graph = helper.make_graph(
+        [node],
+        "one_node",
+        [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape) for n, a in feeds.items()],
+        [helper.make_value_info(name, onnx.TypeProto()) for name in node.output if name],
+    )
+    return helper.make_model(graph, opset_imports=list(whole.opset_import), functions=list(whole.functions))
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,7 +1,8 @@
-"""Verification against onnxruntime, and the search for the first layer that differs."""
+"""Verification against the reference, and the search for the first layer that differs."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,46 +11,29 @@ import numpy as np
 from tinyc.backends.interpreter import run_module, run_program
 from tinyc.backends.runners import Runner
 from tinyc.compiler.frontend import Imported
-from tinyc.compiler.reference import Reference
-from tinyc.ir.errors import TinycError
-from tinyc.ir.module import Module
+from tinyc.compiler.gap import ABSOLUTE, RELATIVE, Gap, VerificationError, describe, gap
+from tinyc.compiler.layers import first_difference, jumps
+from tinyc.compiler.reference import ONNXRUNTIME, Reference
+from tinyc.compiler.stages import Values, first_difference_in_stages
+from tinyc.ir.module import Node
 from tinyc.ir.op import Value
-from tinyc.ir.ops import Quantize
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
 
-RELATIVE = 1e-4
-"""Largest difference allowed between float results, relative to the largest magnitude of the tensor. onnxruntime, the
-interpreter and the C add the same products in different orders; each of the few dozen layers of a network may lose a
-few units in the last place (6e-8) for every factor of ten in the length of its sums."""
-
-ABSOLUTE = 1e-6
-"""The same for tensors that are zero but for rounding."""
-
-
-STEPS = 12
-"""Quantisation steps (of 256) allowed at the outputs of a model that was quantised before it came here. Where a value
-lies between two steps, float and integer arithmetic may round it either way, and layers add up: on keyword spotting,
-onnxruntime differs from itself by up to 7 steps with its optimisations on or off."""
-
-
-class VerificationError(TinycError):
-    """Results differ by more than rounding explains."""
-
-
-@dataclass(frozen=True)
-class Gap:
-    """The largest difference between two arrays: absolute, relative to the largest reference value, and where."""
-
-    absolute: float
-    relative: float
-    index: tuple[int, ...]
-    value: float
-    reference: float
-
-    def acceptable(self, relative: float = RELATIVE) -> bool:
-        """Whether rounding explains it."""
-        return self.absolute <= ABSOLUTE or self.relative <= relative
+__all__ = [
+    "ABSOLUTE",
+    "RELATIVE",
+    "Checked",
+    "Gap",
+    "Verdict",
+    "VerificationError",
+    "check_import",
+    "compare",
+    "describe",
+    "first_difference_in_c",
+    "gap",
+    "run_rows",
+]
 
 
 @dataclass(frozen=True)
@@ -66,34 +50,64 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Whether every output agreed."""
+        """Whether everything agreed."""
         return not self.first_difference
 
 
-def gap(array: Array, reference: Array) -> Gap:
-    """Compares two arrays of one shape; NaN equals NaN, and integers differ by more than rounding when they differ."""
-    if array.shape != reference.shape:
-        raise VerificationError(f"a result of shape {list(array.shape)} stands against {list(reference.shape)}")
-    if not array.size:
-        return Gap(0.0, 0.0, (), 0.0, 0.0)
-    a, r = array.astype(np.float64), reference.astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        apart = np.where((a == r) | (np.isnan(a) & np.isnan(r)), 0.0, np.abs(a - r))
-    apart = np.where(np.isnan(apart), np.inf, apart)
-    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(apart)), apart.shape))
-    worst = float(apart[index])
-    scale = float(np.abs(r[np.isfinite(r)]).max(initial=0.0))
-    exact = reference.dtype.kind not in "f"
-    relative = (np.inf if exact or not scale else worst / scale) if worst else 0.0
-    absolute = max(worst, 1.0) if exact and worst else worst
-    return Gap(absolute, float(relative), index, float(a[index]), float(r[index]))
+@dataclass(frozen=True)
+class Checked:
+    """An import that agrees with its reference.
+
+    Attributes:
+        expected: the outputs of each sample, which executors are compared with.
+        against: what the reference is called.
+        end_to_end: whether outputs must agree with `expected` as a whole. They need not where rounding may move all
+            that comes after it by a step: there each layer is compared on its own operands.
+        notes: what was found wrong with the reference itself.
+    """
+
+    expected: Sequence[Sequence[Array]] = ()
+    against: str = ""
+    end_to_end: bool = True
+    notes: tuple[str, ...] = ()
+
+
+def check_import(imported: Imported, samples: Sequence[Sequence[Array]]) -> Checked:
+    """Compares an imported module with its reference, layer by layer on the reference's own operands, and, where no
+    rounding can move what comes after it, at the outputs as well.
+
+    Raises:
+        VerificationError: they differ; the message names the first layer that does.
+        FrontendError: there is no reference that takes the model.
+    """
+    reference = Reference(imported, samples[0])
+    stepped = jumps(imported.module)
+    expected = [reference.run(sample) for sample in samples]
+    own = [run_module(imported.module, sample) for sample in samples]
+    verdict = compare("import", imported, own, expected, end_to_end=not stepped)
+    inside, faults = "", dict[str, str]()
+    for sample in samples if stepped or not verdict.passed else samples[:1]:
+        inside = inside or _first_difference_in_import(imported, reference, sample, faults)
+    if inside or not (verdict.passed or faults):
+        raise VerificationError(f"the import differs from {reference.name}: {inside or verdict.first_difference}")
+    if faults:  # what came after it was computed from wrong numbers
+        expected = own
+    notes = [*faults.values()]
+    if reference.name != ONNXRUNTIME:
+        notes.insert(0, f"onnxruntime refuses this model; it was verified against {reference.name}")
+    return Checked(expected, reference.name, not stepped, tuple(notes))
 
 
 def compare(
-    executor: str, imported: Imported, outputs: Sequence[Sequence[Array]], expected: Sequence[Sequence[Array]]
+    executor: str,
+    imported: Imported,
+    outputs: Sequence[Sequence[Array]],
+    expected: Sequence[Sequence[Array]],
+    *,
+    end_to_end: bool = True,
 ) -> Verdict:
-    """Compares output sets, one a sample, with the reference's."""
-    allowed = STEPS / 256 if is_quantised(imported.module) else RELATIVE
+    """Measures output sets, one a sample, against the reference's; with `end_to_end` they must agree."""
+    allowed = RELATIVE if end_to_end else math.inf
     absolute = relative = 0.0
     first = ""
     for sample, (own, reference) in enumerate(zip(outputs, expected, strict=True)):
@@ -105,66 +119,70 @@ def compare(
     return Verdict(executor, absolute, relative, len(outputs), first)
 
 
-def describe(found: Gap) -> str:
-    """A difference in words."""
-    return (
-        f"element {list(found.index)} is {found.value:.9g} where {found.reference:.9g} was expected "
-        f"(difference {found.absolute:.3g}, {found.relative:.3g} of the largest value)"
-    )
+def _first_difference_in_import(
+    imported: Imported, reference: Reference, sample: Sequence[Array], faults: dict[str, str]
+) -> str:
+    """The first tensor of the ONNX model whose value differs in the imported module, computed from the reference's own
+    tensors; empty when none does.
 
-
-def first_difference_in_import(imported: Imported, reference: Reference, sample: Sequence[Array]) -> str:
-    """The first float tensor of the ONNX model whose value differs in the imported module; empty when none does.
-
-    Integers inside the model are left out: made from floats they may differ by one, and what that does shows later. So
-    is what depends on a conversion to integers inside the model: there steps count, not rounding errors.
+    Where ONNX's evaluator agrees with the module on a node, and so not with the reference, that is the reference's
+    fault: noted in `faults` by the name of the tensor.
     """
-    stepped: set[Value] = set()
-    for node in imported.module.nodes:
-        if isinstance(node.op, Quantize) or stepped.intersection(node.op.operands):
-            stepped.add(node.result)
-    own: dict[Value, Array] = {}
-    run_module(imported.module, list(sample), own.__setitem__)
-    floats = {v for v in own if v.dtype.is_float and v not in stepped}
-    names = [name for name, value in imported.tensors.items() if value in floats]
-    expected = reference.intermediates(sample, names)
-    order = {node.result: (position, node) for position, node in enumerate(imported.module.nodes)}
-    for name in sorted(names, key=lambda n: order[imported.tensors[n]][0]):
-        found = gap(own[imported.tensors[name]], np.asarray(expected[name]))
-        if not found.acceptable():
-            return f"layer {order[imported.tensors[name]][1].loc or name!r}, tensor {name!r}: {describe(found)}"
+    computed = set(reference.computed())
+    values = {v for n in imported.module.nodes for v in (n.result,)}
+    names: dict[Value, str] = {}
+    for name, value in imported.tensors.items():
+        if value in values and name in computed:
+            names.setdefault(value, name)
+    arrays = reference.intermediates(sample, list(names.values()))
+
+    def is_the_reference(node: Node, own: Array, other: Array) -> bool:
+        name = names[node.result]
+        alone = reference.alone(sample, name)
+        if alone is None or alone.shape != own.shape or not gap(own, alone).acceptable():
+            return False
+        apart = describe(gap(np.asarray(other), own))
+        faults.setdefault(name, f"{node.loc or name}: in {reference.name} {apart}; ONNX's evaluator agrees with tinyc")
+        return True
+
+    witness = {value: arrays[name] for value, name in names.items()}
+    found = first_difference(imported.module, sample, witness, pardon=is_the_reference)
+    if found is None:
+        return ""
+    node, apart = found
+    return f"layer {node.loc or names[node.result]!r}, tensor {names[node.result]!r}: {describe(apart)}"
+
+
+def first_difference_in_c(
+    program: RowProgram, runner: Runner, samples: Sequence[Sequence[Array]], outputs: Sequence[Sequence[Array]]
+) -> str:
+    """The first stage whose result in C is not what its operator makes of the C's own operands; empty when none is.
+
+    Args:
+        program: what the C was made of.
+        runner: the C.
+        samples: input sets.
+        outputs: what the C gave for them as it is used, without being watched: at least as many.
+    """
+    for sample, plain in zip(samples, outputs, strict=False):
+        results = runner.trace(sample)
+        found = first_difference_in_stages(program, sample, results)
+        if found:
+            return found
+        values = Values(program, sample, results)
+        for value, array in zip(program.outputs, plain, strict=True):
+            if not np.array_equal(values.array(value).view(np.uint8), array.view(np.uint8)):
+                return f"output {value}: the C gives other numbers when its layers are watched"
     return ""
 
 
-def first_difference_in_c(program: RowProgram, runner: Runner, sample: Sequence[Array]) -> str:
-    """The first stage whose result in C differs from the interpreter's; empty when none does.
-
-    Integers that were made from floats may differ by one where the floats stand at a step; what that does shows in the
-    stages after them.
-    """
-    expected: dict[int, Array] = {}
-    run_program(program, list(sample), expected.__setitem__)
-    stepped = _made_from_floats(program)
-    for stage, array in sorted(runner.trace(sample).items()):
-        if program.stages[stage].result in stepped:
-            continue
-        found = gap(array.reshape(expected[stage].shape), expected[stage])
-        if not found.acceptable():
-            return f"layer {stage}, {program.stages[stage].where}: {describe(found)}"
-    return ""
-
-
-def is_quantised(module: Module) -> bool:
-    """Whether a module converts floats to integers of a scale."""
-    return any(isinstance(node.op, Quantize) for node in module.nodes)
-
-
-def _made_from_floats(program: RowProgram) -> set[Value]:
-    """Results that are not floats but depend on floats."""
-    floats = {b.value for b in program.buffers if b.value.dtype.is_float}
-    stepped: set[Value] = set()
-    for stage in program.stages:
-        sources = {program.root(v.name)[0].value for v in stage.op.operands}
-        if not stage.result.dtype.is_float and sources & (floats | stepped):
-            stepped |= {stage.result, program.root(stage.result.name)[0].value}
-    return stepped
+def run_rows(program: RowProgram, samples: Sequence[Sequence[Array]]) -> tuple[list[list[Array]], str]:
+    """The outputs of the interpreter of the row program, on the bytes of the planned arena, and the first stage whose
+    result is not what its operator makes of its own operands as a whole; empty when none is."""
+    outputs: list[list[Array]] = []
+    first = ""
+    for sample in samples:
+        results: dict[int, Array] = {}
+        outputs.append(run_program(program, list(sample), results.__setitem__))
+        first = first or first_difference_in_stages(program, sample, results)
+    return outputs, first

@@ -187,6 +187,10 @@ class Op:
         """The operator as strided loops, from which generic kernels are made; None where it has a kernel of its own."""
         return None
 
+    def jumps(self) -> bool:
+        """Whether the result jumps where a float operand changes by as little as rounding does."""
+        return False
+
     def is_view(self) -> bool:
         """Whether the result has the bytes of the first operand, in the same order."""
         return False

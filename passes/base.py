@@ -43,6 +43,8 @@ class AnyPass:
 
     name: ClassVar[str] = ""
     slack: ClassVar[Slack | None] = None
+    keeps_names: ClassVar[bool] = False
+    """Whether a value that keeps its name and type keeps its meaning, so that every such value can be compared."""
 
     def __init_subclass__(cls, name: str = "", **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

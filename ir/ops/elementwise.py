@@ -186,6 +186,9 @@ class Floor(Unary, mnemonic="floor"):
     def scalar(self, *args: Expr) -> Expr:
         return call("floor", args[0])
 
+    def jumps(self) -> bool:
+        return self.x.dtype.is_float
+
 
 @dataclass(frozen=True)
 class Ceil(Unary, mnemonic="ceil"):
@@ -194,6 +197,9 @@ class Ceil(Unary, mnemonic="ceil"):
     def scalar(self, *args: Expr) -> Expr:
         return call("ceil", args[0])
 
+    def jumps(self) -> bool:
+        return self.x.dtype.is_float
+
 
 @dataclass(frozen=True)
 class Round(Unary, mnemonic="round"):
@@ -201,6 +207,9 @@ class Round(Unary, mnemonic="round"):
 
     def scalar(self, *args: Expr) -> Expr:
         return call("round", args[0])
+
+    def jumps(self) -> bool:
+        return self.x.dtype.is_float
 
 
 @dataclass(frozen=True)
@@ -239,6 +248,9 @@ class Cast(Unary, mnemonic="cast"):
 
     def scalar(self, *args: Expr) -> Expr:
         return expr.cast(args[0], self.to)
+
+    def jumps(self) -> bool:
+        return self.x.dtype.is_float and not self.to.is_float
 
 
 @dataclass(frozen=True)
@@ -311,6 +323,9 @@ class Less(Binary, mnemonic="less"):
 
     def scalar(self, *args: Expr) -> Expr:
         return call("lt", *args)
+
+    def jumps(self) -> bool:
+        return self.x.dtype.is_float
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,9 @@ class Quantize(Unary, mnemonic="quantize"):
         rounded = call("round", args[0] / float(np.float32(self.scale))) + float(self.zero)
         return expr.cast(call("min", call("max", rounded, float(low)), float(high)), self.to)
 
+    def jumps(self) -> bool:
+        return True
+
 
 @dataclass(frozen=True)
 class Dequantize(Unary, mnemonic="dequantize"):

@@ -50,10 +50,6 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-STEPS = 12
-"""Steps by which an integer output may move: one a layer, which layers of a deep network add up to."""
-
-
 @dataclass(frozen=True)
 class Integerise(Pass, name="integerise"):
     """Computes on integers what stands between dequantize and quantize.
@@ -62,11 +58,11 @@ class Integerise(Pass, name="integerise"):
     """
 
     slack = Slack(
-        0.1,
-        "float rounds a result once, integer arithmetic twice: every value may move by one quantisation step, and a "
-        "deep network adds these up",
-        steps=STEPS,
+        2e-5,
+        "float rounds a result once, integer arithmetic twice: on the same operands it may give the next integer",
+        steps=1,
     )
+    keeps_names = True
 
     def run(self, module: Module) -> Module:
         if not any(isinstance(n.op, (Dequantize, Quantize)) for n in module.nodes):

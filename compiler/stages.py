@@ -1,0 +1,71 @@
+"""Stages of a row program on their own operands: what each made of what it was given, held against the operator.
+
+The arrays come from a run, of the interpreter or of the C. Each stage's operands are taken from the same run, so that
+one layer's error is seen by itself and no rounding before it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tinyc.compiler.gap import describe, gap
+from tinyc.compiler.layers import LAYER
+from tinyc.ir.op import Value
+from tinyc.ir.rows import RowProgram
+from tinyc.ir.tensor import Array
+
+
+class Values:
+    """The arrays of a program's values, from its inputs and what its stages made.
+
+    Args:
+        program: whose values.
+        inputs: one array an input.
+        results: the whole result of each stage, by its number.
+    """
+
+    def __init__(self, program: RowProgram, inputs: Sequence[Array], results: Mapping[int, Array]) -> None:
+        self._program = program
+        self._arrays: dict[str, Array] = {v.name: a for v, a in zip(program.inputs, inputs, strict=True)}
+        for number, stage in enumerate(program.stages):
+            if number in results:
+                self._arrays[stage.result.name] = results[number].reshape(stage.result.shape)
+
+    def array(self, value: Value) -> Array:
+        """The array of a value: computed, constant, or a view of others."""
+        return self._raw(value.name).view(value.dtype.numpy).reshape(value.shape)
+
+    def _raw(self, name: str) -> Array:
+        """The bytes of a buffer, in the order of its value's elements."""
+        if name in self._arrays:
+            return np.ascontiguousarray(self._arrays[name]).reshape(-1).view(np.uint8)
+        buffer = self._program.buffer[name]
+        if buffer.data is not None:
+            return np.ascontiguousarray(buffer.data.array).reshape(-1).view(np.uint8)
+        if buffer.view is not None:
+            return self._raw(buffer.view.base)[buffer.view.offset : buffer.view.offset + buffer.value.type.bytes]
+        whole = np.zeros(buffer.value.type.bytes, np.uint8)  # a whole that stages write in parts
+        for stage in self._program.stages:
+            root, offset = self._program.root(stage.result.name)
+            if root.name == name:
+                raw = self._raw(stage.result.name)
+                whole[offset : offset + raw.size] = raw
+        return whole
+
+
+def first_difference_in_stages(program: RowProgram, inputs: Sequence[Array], results: Mapping[int, Array]) -> str:
+    """The first stage whose result is not what its operator makes of the stage's own operands; empty when none is.
+
+    Integers are equal bit for bit, floats but for the rounding of one layer.
+    """
+    values = Values(program, inputs, results)
+    for number in sorted(results):
+        stage = program.stages[number]
+        with np.errstate(all="ignore"):
+            expected = stage.op.run([values.array(v) for v in stage.op.operands])
+        found = gap(results[number].reshape(expected.shape), expected)
+        if not found.acceptable(LAYER):
+            return f"layer {number}, {stage.where}: {describe(found)}"
+    return ""

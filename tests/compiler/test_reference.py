@@ -1,0 +1,179 @@
+"""Who a model is verified against, and whose fault a difference is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from tinyc.compiler import driver, reference
+from tinyc.compiler.equivalent import with_explicit_pads
+from tinyc.compiler.frontend import FrontendError
+from tinyc.compiler.frontend import conv as conv_import
+from tinyc.compiler.verify import VerificationError, check_import
+from tinyc.ir.tensor import Array
+
+RNG = np.random.default_rng(3)
+
+
+def save(
+    path: Path,
+    nodes: Sequence[onnx.NodeProto],
+    inputs: dict[str, tuple[int, Sequence[int]]],
+    outputs: dict[str, tuple[int, Sequence[int]]],
+    constants: dict[str, Array] | None = None,
+) -> Path:
+    """A model file."""
+    graph = helper.make_graph(
+        list(nodes),
+        "net",
+        [helper.make_tensor_value_info(n, *t) for n, t in inputs.items()],
+        [helper.make_tensor_value_info(n, *t) for n, t in outputs.items()],
+        [numpy_helper.from_array(a, n) for n, a in (constants or {}).items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, path)
+    return path
+
+
+def float_conv(path: Path, **attributes: object) -> Path:
+    w = RNG.normal(size=(4, 2, 3, 3)).astype(np.float32)
+    node = helper.make_node("Conv", ["x", "w"], ["y"], name="the_conv", **attributes)
+    relu = helper.make_node("Relu", ["y"], ["z"], name="the_relu")
+    return save(
+        path,
+        [node, relu],
+        {"x": (TensorProto.FLOAT, [1, 2, 9, 11])},
+        {"z": (TensorProto.FLOAT, ["n", "c", "h", "w"])},  # type: ignore[list-item]
+        {"w": w},
+    )
+
+
+def test_products_of_uint8_and_int8_are_exact(tmp_path: Path) -> None:
+    """Pairs of products beyond int16, which a processor without VNNI limits unless it is asked not to."""
+    scale, zero = np.float32(1.0), np.uint8(0)
+    constants = {
+        "s": scale,
+        "z": zero,
+        "w": np.full((8, 64), 127, np.int8),
+        "ws": np.float32(1.0),
+        "wz": np.int8(0),
+        "os": np.float32(64 * 255 * 127 / 250),
+        "oz": np.uint8(0),
+    }
+    node = helper.make_node("QLinearMatMul", ["x", "s", "z", "wt", "ws", "wz", "os", "oz"], ["y"], name="products")
+    constants["wt"] = np.ascontiguousarray(constants.pop("w").T)  # type: ignore[attr-defined]
+    path = save(
+        tmp_path / "m.onnx",
+        [node],
+        {"x": (TensorProto.UINT8, [3, 64])},
+        {"y": (TensorProto.UINT8, [3, 8])},
+        {k: np.asarray(v) for k, v in constants.items()},
+    )
+    run = reference.session(onnx.load(path))
+    assert (run(["y"], {"x": np.full((3, 64), 255, np.uint8)})[0] == 250).all()
+
+
+def test_a_model_that_computes_no_float_is_compared(tmp_path: Path) -> None:
+    node = helper.make_node("MaxPool", ["x"], ["y"], name="pool", kernel_shape=[2, 2])
+    path = save(
+        tmp_path / "m.onnx", [node], {"x": (TensorProto.INT8, [1, 2, 4, 4])}, {"y": (TensorProto.INT8, [1, 2, 3, 3])}
+    )
+    compiled = driver.compile(path)
+    assert [v.max_abs_error for v in compiled.verdicts] == [0.0, 0.0]
+
+
+def test_same_padding_with_dilation_is_verified_in_an_equivalent_form(tmp_path: Path) -> None:
+    path = float_conv(tmp_path / "m.onnx", auto_pad="SAME_LOWER", dilations=[2, 2], kernel_shape=[3, 3])
+    compiled = driver.compile(path)
+    assert any("verified against onnxruntime, on the model with its SAME padding" in n for n in compiled.notes)
+    explicit = with_explicit_pads(onnx.load(path), {"x": (1, 2, 9, 11)})
+    assert explicit is not None
+    (pads,) = [a.ints for a in explicit.graph.node[0].attribute if a.name == "pads"]
+    assert list(pads) == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("auto", ["SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize("kernel", [2, 3])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_explicit_pads_are_those_of_onnxruntime(tmp_path: Path, auto: str, kernel: int, stride: int) -> None:
+    w = RNG.normal(size=(4, 2, kernel, kernel)).astype(np.float32)
+    node = helper.make_node("Conv", ["x", "w"], ["y"], auto_pad=auto, strides=[stride, stride])
+    x = RNG.normal(size=(1, 2, 9, 12)).astype(np.float32)
+    path = save(
+        tmp_path / "m.onnx",
+        [node],
+        {"x": (TensorProto.FLOAT, x.shape)},
+        {"y": (TensorProto.FLOAT, ["n", "c", "h", "w"])},  # type: ignore[list-item]
+        {"w": w},
+    )
+    model = onnx.load(path)
+    explicit = with_explicit_pads(model, {"x": x.shape})
+    assert explicit is not None
+    a, b = (reference.session(m)(["y"], {"x": x})[0] for m in (model, explicit))
+    np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)  # the same products, perhaps added in another order
+
+
+def test_a_model_that_onnxruntime_has_no_kernel_for_is_verified_by_onnx_itself(tmp_path: Path) -> None:
+    node = helper.make_node("Relu", ["x"], ["y"], name="limit")
+    path = save(
+        tmp_path / "m.onnx", [node], {"x": (TensorProto.INT16, [1, 2, 4, 4])}, {"y": (TensorProto.INT16, [1, 2, 4, 4])}
+    )
+    compiled = driver.compile(path)
+    assert any("verified against ONNX's reference evaluator" in note for note in compiled.notes)
+
+
+def test_without_any_reference_the_reasons_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = float_conv(tmp_path / "m.onnx")
+    imported = driver.load(path)
+
+    def refuse(_: object) -> object:
+        raise RuntimeError("not today\nnor tomorrow")
+
+    monkeypatch.setattr(reference, "session", refuse)
+    monkeypatch.setattr(reference, "_evaluator", refuse)
+    with pytest.raises(FrontendError, match=r"no reference to verify .* onnxruntime: not today; ONNX's reference"):
+        reference.Reference(imported, [np.zeros((1, 2, 9, 11), np.float32)])
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, tensor: str) -> None:
+    """Makes onnxruntime wrong about one tensor."""
+    right = reference.session
+
+    def session(model: onnx.ModelProto) -> object:
+        run = right(model)
+
+        def wrong(names: Sequence[str], feeds: dict[str, Array]) -> list[Array]:
+            return [a + np.float32(0.5) if n == tensor else a for n, a in zip(names, run(names, feeds), strict=True)]
+
+        return wrong
+
+    monkeypatch.setattr(reference, "session", session)
+
+
+def test_a_fault_of_the_reference_is_not_held_against_the_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = float_conv(tmp_path / "m.onnx", pads=[1, 0, 1, 2])
+    spoil(monkeypatch, "y")
+    compiled = driver.compile(path)
+    assert any("the_conv: in onnxruntime element" in note for note in compiled.notes)
+    assert all(v.passed for v in compiled.verdicts)
+
+
+def test_a_fault_of_the_import_is_found_and_the_layer_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = float_conv(tmp_path / "m.onnx", pads=[1, 0, 1, 2])
+    real = conv_import.Conv2d
+
+    def swapped(*args: object, **kwargs: object) -> object:
+        op = real(*args, **kwargs)  # type: ignore[arg-type]
+        top, left, bottom, right = op.pads
+        return real(op.x, op.w, op.b, op.strides, (bottom, right, top, left), op.dilations)
+
+    monkeypatch.setattr(conv_import, "Conv2d", swapped)
+    with pytest.raises(VerificationError, match="the import differs from onnxruntime: layer 'the_conv'"):
+        check_import(driver.load(path), [[RNG.normal(size=(1, 2, 9, 11)).astype(np.float32)]])
