@@ -78,7 +78,7 @@ class Walk:
         bounds = self._bounds.get(node.result)
         if own.dtype.kind == "f":
             step = max(node.op.scale) if isinstance(node.op, Dequantize) else 0.0
-            slack = max(ABSOLUTE, self._relative * found.scale, self._steps * step)
+            slack = max(ABSOLUTE, self._relative * found.scale, self._steps * step * (1 + SAME))
             if found.absolute <= slack:
                 return None
         else:

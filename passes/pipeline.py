@@ -14,7 +14,7 @@ from tinyc.passes.fold_batch_norm import FoldBatchNorm
 from tinyc.passes.fold_constants import FoldConstants
 from tinyc.passes.fuse_activation import FuseActivation
 from tinyc.passes.fuse_pad import FusePad
-from tinyc.passes.integerise import Integerise
+from tinyc.passes.integerise import Integerise, UnsignedToSigned
 from tinyc.passes.lower import InputPlace, Lower
 from tinyc.passes.order import OrderStages
 from tinyc.passes.plan import PlanArena
@@ -47,6 +47,7 @@ def tensor_passes() -> list[AnyPass]:
 def integer_passes() -> list[AnyPass]:
     """The passes from a module with dequantize and quantize to integer operators; a float module they leave alone."""
     return [
+        UnsignedToSigned(),  # uint8 as int8, to the bit: what follows is then compared name by name
         Integerise(),  # dequantize, float operator, quantize become one integer operator
         Simplify(),  # what stood between conversions meets
         FoldConstants(scales=True),  # weights of what stays in float

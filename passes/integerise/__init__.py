@@ -23,15 +23,23 @@ from tinyc.passes.integerise.leftovers import Leftover, find_leftovers
 from tinyc.passes.integerise.movement import pad_into_convolution, raise_quantize, sink_dequantize
 from tinyc.passes.integerise.pooling import average_pool, mean, softmax
 from tinyc.passes.integerise.tables import chain_to_table, merge_tables, table_into_limits
-from tinyc.passes.integerise.unsigned import dequantize_from_int8, move_as_int8, quantize_to_int8
+from tinyc.passes.integerise.unsigned import RULES as UNSIGNED
+from tinyc.passes.integerise.unsigned import UnsignedToSigned
 from tinyc.passes.rewrite import Rule, rewrite
 
-__all__ = ["Integerise", "Leftover", "Port", "int8_inputs", "int8_outputs", "leftovers", "pixel_input"]
+__all__ = [
+    "Integerise",
+    "Leftover",
+    "Port",
+    "UnsignedToSigned",
+    "int8_inputs",
+    "int8_outputs",
+    "leftovers",
+    "pixel_input",
+]
 
 RULES: tuple[Rule, ...] = (
-    quantize_to_int8,
-    dequantize_from_int8,
-    move_as_int8,
+    *UNSIGNED,
     sink_dequantize,
     raise_quantize,
     chain_to_table,

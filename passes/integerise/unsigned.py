@@ -7,16 +7,18 @@ type. They stay where a uint8 value is the module's own, and cancel everywhere e
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.ir.module import Node
+from tinyc.ir.module import Module, Node
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Add, Cast, Dequantize, Pad, Quantize
 from tinyc.ir.types import DType
+from tinyc.passes.base import Pass
 from tinyc.passes.facts import uniform
 from tinyc.passes.integerise.movement import taken
-from tinyc.passes.rewrite import Replaced, Rewriter, Skip
+from tinyc.passes.rewrite import Replaced, Rewriter, Rule, Skip, rewrite
 
 
 def to_unsigned(value: Value, rewriter: Rewriter) -> Add:
@@ -48,7 +50,7 @@ def quantize_to_int8(node: Node, rewriter: Rewriter) -> Replaced | None:
     op = node.op
     if not isinstance(op, Quantize) or op.to is not DType.U8:
         return None
-    value = rewriter.add(dataclasses.replace(op, zero=op.zero - 128, to=DType.I8))
+    value = rewriter.add(dataclasses.replace(op, zero=op.zero - 128, to=DType.I8), f"{node.result.name}_signed")
     return Replaced(to_unsigned(value, rewriter))
 
 
@@ -76,4 +78,15 @@ def move_as_int8(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
     new = op.replace_operands(known)
     if isinstance(new, Pad):
         new = dataclasses.replace(new, value=new.value - 128)
-    return Replaced(to_unsigned(rewriter.add(new), rewriter))
+    return Replaced(to_unsigned(rewriter.add(new, f"{node.result.name}_signed"), rewriter))
+
+
+RULES: tuple[Rule, ...] = (quantize_to_int8, dequantize_from_int8, move_as_int8)
+
+
+@dataclass(frozen=True)
+class UnsignedToSigned(Pass, name="unsigned-to-signed"):
+    """Computes on int8 what the model computes on uint8: the same real values, 128 steps further down."""
+
+    def run(self, module: Module) -> Module:
+        return rewrite(module, RULES)
