@@ -8,7 +8,16 @@ from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.conv import depthwise_weights
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.compiler.frontend.registry import onnx_op
-from tinyc.compiler.frontend.window import Geometry, crop, from_rows, require_float, spatial_rank, to_rows, two, window_of
+from tinyc.compiler.frontend.window import (
+    Geometry,
+    crop,
+    from_rows,
+    require_float,
+    spatial_rank,
+    to_rows,
+    two,
+    window_of,
+)
 from tinyc.ir import Value
 from tinyc.ir.ops import Conv2d, DepthwiseConv2d, Pad, Slice
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tinyc.compiler.frontend.context import Context
+from tinyc.compiler.frontend.errors import BatchError
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.ir import Value
 from tinyc.ir.ops import Slice
@@ -48,11 +49,11 @@ def two(values: tuple[int, ...], rest: int = 1) -> tuple[int, ...]:
 
 
 def spatial_rank(node: OnnxNode, x: Value) -> int:
-    """1 or 2 spatial dimensions. Raises `FrontendError` for others and for batches."""
+    """1 or 2 spatial dimensions. Raises `FrontendError` for others, and `BatchError` for batches."""
     if x.type.rank not in (3, 4):
         raise node.error(f"its input is {x.type}; only 1 or 2 spatial dimensions are supported")
     if x.shape[0] != 1:
-        raise node.error(f"the batch is {x.shape[0]}; only batch 1 is supported: export the model with batch 1")
+        raise BatchError(f"{node.where}: the batch is {x.shape[0]}; only batch 1 is supported")
     return x.type.rank - 2
 
 

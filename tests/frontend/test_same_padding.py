@@ -57,6 +57,15 @@ def network(op: str, opset: int, size: int, kernel: int, attributes: Attributes)
     return build([node], {"x": x}, constants, opset=opset), x
 
 
+def refusal(path: Path) -> str:
+    """Why we refuse a model; empty when we do not."""
+    try:
+        load_onnx(path)
+    except FrontendError as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize(("op", "opset", "more"), OPERATORS)
 def test_as_onnxruntime_where_it_accepts_it(tmp_path: Path, op: str, opset: int, more: Attributes) -> None:
     compared = 0
@@ -68,12 +77,11 @@ def test_as_onnxruntime_where_it_accepts_it(tmp_path: Path, op: str, opset: int,
             expected = run_onnxruntime(model, {"x": x})
         except Exception:  # dilations in convolutions, windows that leave elements over in pools: see decision 10
             continue
-        try:
-            found = run_imported(load_onnx(save(model, tmp_path)), {"x": x})
-        except FrontendError as error:
-            assert any(words in str(error) for words in NO_WINDOW), (attributes, error)
-            assert dilation > 1
+        path = save(model, tmp_path)
+        if dilation > 1 and op in ("MaxPool", "AveragePool", "LpPool") and (reason := refusal(path)):
+            assert any(words in reason for words in NO_WINDOW), (attributes, reason)
             continue
+        found = run_imported(load_onnx(path), {"x": x})
         assert_close(found, expected, 2e-6, absolute=1e-6)  # sums of at most 8 products of size 4, in another order
         compared += 1
     assert compared > 200
