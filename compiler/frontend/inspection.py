@@ -27,7 +27,8 @@ class Tensorlike:
 
 @dataclass(frozen=True)
 class Inspection:
-    """A model at a glance. `opset` is that of ONNX's own operators, 0 for a model without such. `operators` counts the nodes that the outputs need, by operator; `nodes` counts all."""
+    """A model at a glance. `opset` is that of ONNX's own operators, 0 where none is declared. `operators` counts
+    the nodes that the outputs need, by operator; `nodes` counts all."""
 
     opset: int
     ir_version: int

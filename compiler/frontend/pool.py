@@ -83,7 +83,7 @@ def global_max_pool(ctx: Context, node: OnnxNode) -> Value:
 
 
 def _begin(surplus: int, lower: bool) -> int:
-    """onnxruntime's pools that take windows that leave elements over: dilated ones, AveragePool from opset 19, LpPool."""
+    """onnxruntime's pools that take windows which leave some over: dilated ones, AveragePool from opset 19, LpPool."""
     return (surplus - 1 if lower else surplus) // 2
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.indexing import take
-from tinyc.compiler.frontend.movement import repeat_entries
 from tinyc.compiler.frontend.limits import check_elements
+from tinyc.compiler.frontend.movement import repeat_entries
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.compiler.frontend.registry import onnx_op
 from tinyc.ir import Value

@@ -117,9 +117,9 @@ def _check_given(
             continue
         fixed = {k: d for k, d in enumerate(declared) if isinstance(d, int) and k != axes[name]}
         if len(declared) != len(shape) or any(shape[k] != d for k, d in fixed.items()):
-            stated = f'input "{name}", which the model declares as {spell_shape(declared)}'
             raise FrontendError(
-                f"the shape {spell_shape(shape)} does not fit {stated}: only the batch (dimension {axes[name]}) may differ"
+                f'the shape {spell_shape(shape)} does not fit input "{name}", which the model declares as '
+                f"{spell_shape(declared)}: only its batch (dimension {axes[name]}) may differ"
             )
 
 

@@ -155,7 +155,6 @@ def test_unknown_layout(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "parts"),
     [
-        (TensorProto.FLOAT16, ("float16", "float32")),
         (TensorProto.DOUBLE, ("double", "float32")),
         (TensorProto.STRING, ("string", "text")),
         (TensorProto.UINT16, ("uint16", "int8")),
