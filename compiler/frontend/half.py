@@ -53,8 +53,8 @@ def widen_halves(model: onnx.ModelProto) -> tuple[str, ...]:
         return ()
     ports = [p for p in (*real_inputs(model), *model.graph.output) if p.name in seen]
     kinds = " and ".join(name for code, name in _NAMES.items() if code in seen)
-    taken = f"{', '.join(p.name for p in ports)} too, and " if ports else ""
-    return (f"{kinds} became float32 at import: {taken}no result between is rounded to {kinds}",)
+    taken = f", {', '.join(dict.fromkeys(p.name for p in ports))} as well" if ports else ""
+    return (f"{kinds} became float32 at import{taken}; results in between are not rounded to {kinds}",)
 
 
 def _widen_graph(graph: onnx.GraphProto) -> Iterator[int | str]:

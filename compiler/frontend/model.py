@@ -52,6 +52,13 @@ def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
         raise FrontendError(f"{file} is not an ONNX file, or is truncated: it has no {lacks}")
     if not model.graph.output:
         raise FrontendError(f"{file}: the graph has no outputs, so there is nothing to compile")
+    if model.ir_version > onnx.IR_VERSION:
+        raise FrontendError(
+            f"{file} has IR version {model.ir_version}, newer than the installed onnx {onnx.__version__} knows "
+            f"({onnx.IR_VERSION}): upgrade onnx, or export the model with an older one"
+        )
+    if model.ir_version < 1:  # left out: nothing in the format depends on it, but readers insist on one
+        model.ir_version = 8
     for tensor in model.graph.initializer:
         check_elements(tensor.dims, f'{file}: the initialiser "{tensor.name}"')
     try:
@@ -72,14 +79,18 @@ def _read_bytes(file: Path) -> bytes:
         if file.is_dir():
             raise FrontendError(f"{file} is a directory, not an ONNX file")
         with file.open("rb") as stream:
-            data = stream.read(LARGEST_FILE + 1)
+            large = os.fstat(stream.fileno()).st_size > LARGEST_FILE
+            parts: list[bytes] = []
+            while not large and (part := stream.read(1 << 26)):  # a pipe tells no size
+                parts.append(part)
+                large = sum(map(len, parts)) > LARGEST_FILE
     except OSError as error:
         raise FrontendError(f"{file} cannot be read: {error.strerror or error}") from None
     except ValueError as error:  # a path with a NUL character
         raise FrontendError(f"{file} cannot be read: {error}") from None
-    if len(data) > LARGEST_FILE:
+    if large:
         raise FrontendError(f"{file} has more than {LARGEST_FILE >> 20} MB: a model of that size fits into no target")
-    return data
+    return b"".join(parts)
 
 
 def real_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:

@@ -159,7 +159,8 @@ def node_loc(proto: onnx.NodeProto, index: int) -> str:
 def operator_name(proto: onnx.NodeProto) -> str:
     """The operator with its domain, where that is not ONNX's own."""
     domain = normal_domain(proto.domain)
-    return f"{domain}:{proto.op_type}" if domain else str(proto.op_type)
+    name = str(proto.op_type) or "(none)"
+    return f"{domain}:{name}" if domain else name
 
 
 def normal_domain(domain: str) -> str:

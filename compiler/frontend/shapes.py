@@ -26,9 +26,11 @@ def set_input_shapes(model: onnx.ModelProto, given: Mapping[str, Sequence[int]],
         What there is to say: which batch was changed.
 
     Raises:
-        FrontendError: dimensions stay unknown, or given shapes do not fit; a node does not follow another batch.
+        FrontendError: dimensions stay unknown, or given shapes do not fit; a node does not follow another batch;
+            inputs have no name, or the same.
     """
     inputs = real_inputs(model)
+    _check_names(inputs)
     axes = {i.name: batch_axis(model, i) for i in inputs}
     _check_given(inputs, given, axes)
     shapes = _resolved(inputs, given)
@@ -100,6 +102,15 @@ def _change(
                 f'input "{name}": a batch of {now} instead of {was} does not go with {new} instead of {old}'
             )
     return old, new
+
+
+def _check_names(inputs: Sequence[onnx.ValueInfoProto]) -> None:
+    names = [i.name for i in inputs]
+    if "" in names:
+        raise FrontendError(f"input {names.index('')} of the graph has no name")
+    twice = next((n for n in names if names.count(n) > 1), None)
+    if twice is not None:
+        raise FrontendError(f'two inputs of the graph are called "{twice}"')
 
 
 def _check_given(
