@@ -42,7 +42,7 @@ from tinyc.compiler.frontend.errors import BatchError, FrontendError
 from tinyc.compiler.frontend.half import widen_halves
 from tinyc.compiler.frontend.importer import TO_NHWC, Importer, count_parameters
 from tinyc.compiler.frontend.inspection import Inspection, inspect_model
-from tinyc.compiler.frontend.model import read_model
+from tinyc.compiler.frontend.model import declared_shape, read_model, spell_shape
 from tinyc.compiler.frontend.opset import check_operators
 from tinyc.compiler.frontend.shapes import batch_advice, set_input_shapes
 from tinyc.ir import Module, TinycError, Value
@@ -110,8 +110,9 @@ def load_onnx(
     model = read_model(path)
     opset = check_operators(model, Path(path).name)
     parameters = count_parameters(model)
-    notes = widen_halves(model)
-    notes += set_input_shapes(model, input_shapes, opset)
+    nodes = len(model.graph.node)
+    halves = widen_halves(model)
+    rebatched = set_input_shapes(model, input_shapes, opset)
     importer = Importer(model, opset, name or Path(path).stem, input_layout == "nhwc")
     try:
         module, tensors = importer.run()
@@ -121,6 +122,8 @@ def load_onnx(
         raise
     except TinycError as error:
         raise FrontendError(f"{Path(path).name}: {error}") from error
+    if rebatched:
+        _check_outputs(model, module)
     perms = tuple(TO_NHWC if input_layout == "nhwc" and v.type.rank == 4 else None for v in module.inputs)
     inputs = tuple(
         Port(v.name, v, v.shape if p is None else tuple(v.shape[k] for k in (0, 3, 1, 2)), p)
@@ -134,11 +137,22 @@ def load_onnx(
         parameters=parameters,
         tensors=tensors,
         model=model,
-        nodes=len(model.graph.node),
+        nodes=nodes,
         opset=opset,
         producer=" ".join(filter(None, (model.producer_name, model.producer_version))),
-        notes=notes,
+        notes=halves + rebatched,
     )
+
+
+def _check_outputs(model: onnx.ModelProto, module: Module) -> None:
+    """Raises `FrontendError` when an output has not the shape that follows from another batch."""
+    for info, value in zip(model.graph.output, module.outputs, strict=True):
+        declared = declared_shape(info)
+        if declared is not None and declared != value.shape:
+            raise FrontendError(
+                f'the output "{info.name}" is {value.type}, which does not follow the batch of the inputs '
+                f"(it should be {spell_shape(declared)}): export the model with this batch"
+            )
 
 
 def inspect_onnx(path: str | os.PathLike[str]) -> Inspection:

@@ -3,13 +3,14 @@
 Weights know nothing of the batch, but what an exporter has folded does: the shapes of reshapes, initial states,
 constants repeated for each sample. The batch is followed through the graph: every shape is inferred with a batch that
 no other dimension can be mistaken for, and where a constant has the old one in its place, the constant is replaced.
-What mixes samples in another way is an error that names the node: nothing is guessed.
+What does not follow, or mixes samples, is an error that names the node: nothing is guessed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -20,6 +21,7 @@ from tinyc.compiler.frontend.model import real_inputs
 from tinyc.compiler.frontend.node import node_loc, normal_domain, operator_name
 from tinyc.compiler.frontend.order import branches, mentioned
 from tinyc.compiler.frontend.probe import PROBE, Probe
+from tinyc.compiler.frontend.support import live_nodes
 
 _ENDLESS = np.iinfo(np.int64).max
 _SHAPED = ("Reshape", "Expand", "Resize", "Slice")
@@ -41,7 +43,7 @@ def rebatch(model: onnx.ModelProto, axes: Mapping[str, int], old: int, new: int,
     Raises:
         FrontendError: a node does not follow; the message names it.
     """
-    follower = _Follower(old, new, opset)
+    follower = _Follower(old, new, opset, set(_names(model.graph)))
     for info in real_inputs(model):
         kind = info.type.tensor_type
         shape = [d.dim_value for d in kind.shape.dim]
@@ -60,6 +62,15 @@ def rebatch(model: onnx.ModelProto, axes: Mapping[str, int], old: int, new: int,
             info.type.tensor_type.ClearField("shape")
     _drop(model.graph, follower.replaced)
     _forget(model.graph)
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[str]:
+    """The names of all tensors in a graph and its branches."""
+    yield from (t.name for t in (*graph.input, *graph.initializer))
+    for node in graph.node:
+        yield from node.output
+        for inner in branches(node):
+            yield from _names(inner)
 
 
 def _drop(graph: onnx.GraphProto, replaced: set[str]) -> None:
@@ -88,9 +99,10 @@ class _Follower(Probe):
     known: 3 where 12 are 3 times a batch of 4, and 1 where they are 4 times 3.
     """
 
-    def __init__(self, old: int, new: int, opset: int) -> None:
+    def __init__(self, old: int, new: int, opset: int, taken: set[str]) -> None:
         super().__init__(new, opset)
         self._old = old
+        self._taken = taken
         self.replaced: set[str] = set()
         self._outer: dict[str, int] = {}
 
@@ -99,11 +111,14 @@ class _Follower(Probe):
         self._outer[name] = 1
 
     def graph(self, graph: onnx.GraphProto) -> None:
-        """Follows through a graph, in order."""
+        """Follows through what a graph's outputs need, in order. The rest, which may know the old batch, goes."""
         for tensor in graph.initializer:
             self.constant(tensor.name, tensor)
-        for index, node in enumerate(graph.node):
+        live = live_nodes(graph)
+        for index, node in live:
             self._node(node, graph, f"node {node_loc(node, index)} ({operator_name(node)})")
+        for index in sorted(set(range(len(graph.node))) - {index for index, _ in live}, reverse=True):
+            del graph.node[index]
 
     def _node(self, node: onnx.NodeProto, graph: onnx.GraphProto, where: str) -> None:
         if node.op_type == "If":
@@ -114,6 +129,8 @@ class _Follower(Probe):
             if any(self._has_batch(name) for name in node.input):
                 raise self._stuck(where)
             return
+        if self._mixes(node):
+            raise self._stuck(where)
         for name in node.output:
             here = self.carried(name)
             if here is not None and here[1] > 1 and name not in self._outer:
@@ -122,6 +139,18 @@ class _Follower(Probe):
 
     def _has_batch(self, name: str) -> bool:
         return any(n and n % PROBE == 0 for n in self.shape(name) or ())
+
+    def _mixes(self, node: onnx.NodeProto) -> bool:
+        """Whether what a node gives for one sample depends on the others, or on how many there are."""
+        if not any(self._has_batch(name) for name in node.input) or node.op_type in ("Shape", "Size", "Slice"):
+            return False
+        if node.op_type == "Gather":  # one sample, by its number
+            indices, carried = self.data.get(node.input[1]), self.carried(node.input[0])
+            along = carried is not None and self.along(node) == carried[0]
+            return along and (indices is None or bool(np.any((indices < 0) | (indices >= self._new))))
+        if not any(self.carried(name) for name in node.output):  # summed over, or against each other
+            return True
+        return any(self.mixing(node, axis) for axis, _ in filter(None, map(self.carried, node.input[:1])))
 
     def _stuck(self, where: str) -> FrontendError:
         return FrontendError(
@@ -133,9 +162,13 @@ class _Follower(Probe):
         taken = self.now.get(node.input[0], self.data.get(node.input[0]))
         if taken is None:
             raise self._stuck(where)
+        bodies = {a.name: a.g for a in node.attribute}
         name = "then_branch" if bool(taken.reshape(-1)[0]) else "else_branch"
-        body = next(a.g for a in node.attribute if a.name == name)
+        body = bodies.pop(name)
         self.graph(body)
+        for other in bodies.values():
+            with contextlib.suppress(FrontendError):  # it is never run, and may be for the old batch alone
+                self.graph(other)
         for outside, inside in zip(node.output, body.output, strict=True):
             if inside.name in self.types:
                 self.types[outside] = self.types[inside.name]
@@ -150,6 +183,8 @@ class _Follower(Probe):
             return
         if node.op_type == "Reshape":
             self._reshape(node, graph, where, *carried)
+        elif node.op_type == "Flatten":
+            self._flatten(node, *carried)
         elif node.op_type == "Expand":
             axis = len(self.data.get(node.input[1], ())) - len(self.shape(node.input[0]) or ()) + carried[0]
             self._entry(node, graph, 1, axis, carried[1])
@@ -193,6 +228,13 @@ class _Follower(Probe):
         elif fixed != target:
             self._put(node, graph, 1, fixed, None, 0)
 
+    def _flatten(self, node: onnx.NodeProto, axis: int, count: int) -> None:
+        shape = self.shape(node.input[0]) or ()
+        at = next((int(a.i) for a in node.attribute if a.name == "axis"), 1) % max(len(shape), 1)
+        first = 0 if axis < at else at
+        outer = self._outer.get(node.input[0], 0) if count > 1 else 1
+        self._outer[node.output[0]] = math.prod(shape[first:axis]) * outer
+
     def _entry(self, node: onnx.NodeProto, graph: onnx.GraphProto, operand: int, axis: int, count: int) -> None:
         """Replaces an entry of a constant shape that is the old batch."""
         given = self.data.get(node.input[operand]) if operand < len(node.input) else None
@@ -205,9 +247,8 @@ class _Follower(Probe):
         bounds = []
         for place, name in enumerate(("starts", "ends", "axes", "steps"), 1):
             array = self.data.get(node.input[place]) if place < len(node.input) else None
-            bounds.append(
-                [int(n) for n in (attributes[name].ints if name in attributes else [] if array is None else array)]
-            )
+            listed = attributes[name].ints if name in attributes else [] if array is None else array
+            bounds.append([int(n) for n in listed])
         starts, ends, axes, steps = bounds
         if not starts or len(ends) != len(starts):
             raise self._stuck(where)
@@ -279,8 +320,9 @@ class _Follower(Probe):
 
     def _unused(self, hint: str) -> str:
         name = f"{hint}_batch_{self._new}"
-        while name in self.types:
+        while name in self._taken:
             name += "_"
+        self._taken.add(name)
         return name
 
 

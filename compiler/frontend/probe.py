@@ -21,6 +21,11 @@ PROBE = 1_000_003
 SMALL = 4096
 """Elements up to which a constant may be a shape, and is evaluated to infer other shapes with."""
 
+_FROM_AXIS = ("LayerNormalization", "RMSNormalization")
+_SOFTMAX = ("Softmax", "LogSoftmax", "Hardmax")
+_AXES = dict.fromkeys((*_FROM_AXIS, *_SOFTMAX, "LpNormalization", "TopK"), -1) | {"Gather": 0}
+"""Operators that work along a dimension which their result has as well, and which one when they do not say."""
+
 Shape = tuple[int, ...]
 
 
@@ -63,6 +68,28 @@ class Probe:
         """The dimension of a tensor that has the batch, and how many of it; None when there is none, or more."""
         found = [(axis, n // PROBE) for axis, n in enumerate(self.shape(name) or ()) if n and n % PROBE == 0]
         return found[0] if len(found) == 1 else None
+
+    def along(self, node: onnx.NodeProto) -> int | None:
+        """The dimension of its first operand that a node works along; None when it does not say."""
+        rank = len(self.shape(node.input[0]) or ())
+        listed = {a.name: int(a.i) for a in node.attribute}
+        default = 1 if self._flattens(node) else _AXES.get(node.op_type)
+        axis = listed.get("axis", default)
+        return None if axis is None or not rank else axis % rank
+
+    def mixing(self, node: onnx.NodeProto, batch: int) -> bool:
+        """Whether a node works along dimension `batch` of its first operand, which its result has as well."""
+        if node.op_type == "MeanVarianceNormalization":
+            axes = next((list(a.ints) for a in node.attribute if a.name == "axes"), [0, 2, 3])
+            return batch in [a % len(self.shape(node.input[0]) or (0,)) for a in axes]
+        axis = self.along(node)
+        if node.op_type not in _AXES or axis is None:
+            return False
+        return axis <= batch if self._flattens(node) or node.op_type in _FROM_AXIS else axis == batch
+
+    def _flattens(self, node: onnx.NodeProto) -> bool:
+        """Whether a softmax takes all dimensions from its axis on as one."""
+        return node.op_type in _SOFTMAX and self._opset < 13
 
     def add(self, node: onnx.NodeProto) -> bool:
         """Notes what a node's outputs are; False when its operands do not fit each other, or one is not known."""

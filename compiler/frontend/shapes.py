@@ -126,7 +126,8 @@ def _check_given(
         declared = declared_shape(inputs[names.index(name)])
         if declared is None:
             continue
-        fixed = {k: d for k, d in enumerate(declared) if isinstance(d, int) and k != axes[name]}
+        # A batch of 1 stays: that it is one cannot be told from the other dimensions of 1.
+        fixed = {k: d for k, d in enumerate(declared) if isinstance(d, int) and (k != axes[name] or d == 1)}
         if len(declared) != len(shape) or any(shape[k] != d for k, d in fixed.items()):
             raise FrontendError(
                 f'the shape {spell_shape(shape)} does not fit input "{name}", which the model declares as '

@@ -301,6 +301,20 @@ REFUSED: list[tuple[list[onnx.NodeProto], dict[str, Array], str]] = [
     ([node("Add", ["x", "each"], ["y"], name="each")], {"each": example((8, 2, 6, 6), 3)}, "node each (Add)"),
     ([node("Split", ["x"], ["y", "z"], name="half", axis=0)], {}, "node half (Split)"),
     ([node("Slice", ["x", "s", "e"], ["y"], name="last")], {"s": ints(4), "e": ints(8)}, "node last (Slice)"),
+    ([node("ReduceMean", ["x"], ["y"], name="mean", axes=[0])], {}, "node mean (ReduceMean)"),
+    ([node("Softmax", ["x"], ["y"], name="over", axis=0)], {}, "node over (Softmax)"),
+    (
+        [
+            node("Flatten", ["x"], ["f"]),
+            node("Transpose", ["f"], ["t"]),
+            node("MatMul", ["f", "t"], ["y"], name="gram"),
+        ],
+        {},
+        "node gram (MatMul)",
+    ),
+    ([node("LayerNormalization", ["x", "w"], ["y"], name="norm", axis=0)], {"w": example((8, 2, 6, 6))}, "node norm"),
+    ([node("MeanVarianceNormalization", ["x"], ["y"], name="norm")], {}, "node norm"),
+    ([node("Gather", ["x", "k"], ["y"], name="pick")], {"k": np.array(3)}, "node pick (Gather)"),
     (
         [
             node("Concat", ["x", "x"], ["c"], axis=0),
@@ -321,6 +335,43 @@ def test_nodes_that_do_not_follow_are_named(
         load_onnx(path, input_shapes={"x": (1, 2, 6, 6)})
     assert where in str(caught.value)
     assert "the batch changes from 8 to 1" in str(caught.value)
+
+
+def test_a_batch_of_one_stays(tmp_path: Path) -> None:
+    path = save(build([node("Relu", ["x"], ["y"])], {"x": example((1, 4))}), tmp_path)
+    with pytest.raises(FrontendError, match="does not fit"):
+        load_onnx(path, input_shapes={"x": (3, 4)})
+
+
+def test_one_sample_picked_by_its_number(tmp_path: Path) -> None:
+    nodes = [
+        node("Gather", ["x", "k"], ["g"]),
+        node("Slice", ["x", "k1", "one"], ["s"]),
+        node("Sub", ["g", "s"], ["y"]),
+    ]
+    path = save(build(nodes, IMAGE, {"k": np.array(0), "k1": ints(0), "one": ints(1)}), tmp_path)
+    assert load_onnx(path, input_shapes={"x": (1, 2, 6, 6)}).outputs[0].onnx_shape == (1, 2, 6, 6)
+
+
+def test_flattened_with_another_dimension(tmp_path: Path) -> None:
+    nodes = [node("Flatten", ["x"], ["f"], axis=2), node("Relu", ["f"], ["r"]), node("Reshape", ["r", "s"], ["y"])]
+    check(tmp_path, nodes, {"x": example((8, 3, 4))}, {"s": ints(8, 3, 2, 2)})
+
+
+def test_what_no_output_needs_is_dropped(tmp_path: Path) -> None:
+    nodes = [
+        node("Reshape", ["x", "s"], ["dead"]),
+        node("Widget", ["x"], ["z"], domain="mine"),
+        node("Relu", ["x"], ["y"]),
+    ]
+    imported = load_onnx(save(build(nodes, IMAGE, {"s": ints(4, 144)}), tmp_path), input_shapes={"x": (1, 2, 6, 6)})
+    assert imported.nodes == 3
+    np.testing.assert_array_equal(run_onnxruntime(imported.model, {"x": IMAGE["x"][:1]})[0] >= 0, True)
+
+
+def test_names_that_are_taken(tmp_path: Path) -> None:
+    nodes = [node("Reshape", ["x", "s"], ["r"]), node("Neg", ["r"], ["s_batch_1"]), node("Relu", ["s_batch_1"], ["y"])]
+    check(tmp_path, nodes, IMAGE, {"s": ints(8, 72)})
 
 
 def test_only_the_batch_may_change(tmp_path: Path) -> None:
