@@ -81,7 +81,7 @@ def _read_bytes(file: Path) -> bytes:
         with file.open("rb") as stream:
             large = os.fstat(stream.fileno()).st_size > LARGEST_FILE
             parts: list[bytes] = []
-            while not large and (part := stream.read(1 << 26)):  # a pipe tells no size
+            while not large and (part := stream.read(1 << 22)):  # a pipe tells no size
                 parts.append(part)
                 large = sum(map(len, parts)) > LARGEST_FILE
     except OSError as error:
