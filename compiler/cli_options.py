@@ -22,7 +22,7 @@ from tinyc.passes.quantise import DEFAULT_OBSERVER, OBSERVERS
 
 Shapes = Annotated[
     list[str] | None,
-    typer.Option("--input-shape", metavar="NAME=1,3,96,96", help="Shape of an input; may be repeated."),
+    typer.Option("--input-shape", metavar="NAME=1,3,96,96", help="Shape of an input, or its batch; may be repeated."),
 ]
 Name = Annotated[
     str, typer.Option("--name", help="What the C functions and files are called. [default: the file's name]")
@@ -171,16 +171,14 @@ def takes_code_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def parse_shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
-    """`NAME=1,3,96,96` options as shapes by name. Raises `TinycError` for anything else."""
+    """`NAME=1,3,96,96` or `NAME:1,3,96,96` options as shapes by name. Raises `TinycError` for anything else."""
     shapes = {}
     for item in given or []:
-        name, equals, numbers = item.rpartition("=")
-        try:
-            shape = tuple(int(n) for n in numbers.split(","))
-        except ValueError:
-            shape = ()
-        if not equals or not name or not shape or min(shape) < 1:
+        found = re.fullmatch(r"(.+)[=:]([0-9]{1,18}(?:,[0-9]{1,18})*)", item, re.DOTALL)
+        shape = tuple(int(n) for n in found[2].split(",")) if found else ()
+        if found is None or min(shape) < 1:
             raise TinycError(f"--input-shape takes NAME=1,3,96,96 (positive whole numbers), not {item!r}")
+        name = found[1]
         if name in shapes:
             raise TinycError(f"--input-shape gives a shape for {name!r} twice")
         shapes[name] = shape

@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 import onnx
 from onnx import helper
 
-SLIDING = {"Conv": 0, "ConvInteger": 0, "QLinearConv": 0, "AveragePool": 0, "MaxPool": 0, "LpPool": 0}
-"""Operators whose padding `auto_pad` may leave to be computed, and the place of the operand that is padded."""
-WEIGHTS = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3}
-"""Of those that may leave the size of their window to their weights, the place of these."""
+CONVOLUTIONS = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3}
+"""Convolutions, and the place of their weights."""
 
 
 def with_explicit_pads(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> onnx.ModelProto | None:
-    """The model with every SAME padding as numbers: in all, a dimension gets what the last window reaches beyond it
-    (ONNX's documentation of `auto_pad`, with the dilated size of the window). None if there is no such padding.
+    """The model with the SAME padding of dilated convolutions, which onnxruntime refuses, as numbers: in all, a dimension
+    gets what the last window reaches beyond it (ONNX's documentation of `auto_pad`, with the dilated size of the
+    window). None if there is no such padding.
 
     Args:
         model: the model.
@@ -28,15 +27,14 @@ def with_explicit_pads(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int
     for node in copy.graph.node:
         given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         auto = given.get("auto_pad", b"").decode()
-        if node.op_type not in SLIDING or not auto.startswith("SAME"):
+        place = CONVOLUTIONS.get(node.op_type)
+        if place is None or not auto.startswith("SAME") or max(given.get("dilations", [1])) == 1:
             continue
-        size = known.get(node.input[SLIDING[node.op_type]], ())[2:]
-        place = WEIGHTS.get(node.op_type)
-        kernel = given.get("kernel_shape") or (known.get(node.input[place], ())[2:] if place is not None else ())
+        size = known.get(node.input[0], ())[2:]
+        kernel = given.get("kernel_shape") or known.get(node.input[place], ())[2:]
         if not size or len(size) != len(kernel):
             continue
-        ones = [1] * len(size)
-        strides, dilations = given.get("strides", ones), given.get("dilations", ones)
+        strides, dilations = given.get("strides", [1] * len(size)), given["dilations"]
         before, after = [], []
         for n, k, s, d in zip(size, kernel, strides, dilations, strict=True):
             total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)

@@ -24,7 +24,7 @@ class Options:
     Attributes:
         target: a built-in target's name, or a TOML file.
         name: what the generated functions, macros and files are called; from the file's name by default.
-        input_shapes: shapes for inputs whose dimensions are symbolic, by input name.
+        input_shapes: shapes for inputs whose dimensions are symbolic, or that are to have another batch, by input name.
         input_layout: "onnx" keeps the model's own layout; "nhwc" takes 4-dimensional inputs channels last.
         rows_from: where the generated function finds its inputs: "arena" gives them a place in the arena, where the
             network overwrites them; "argument" takes pointers to the caller's memory, which it leaves as it is;

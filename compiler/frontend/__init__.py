@@ -38,11 +38,13 @@ from tinyc.compiler.frontend import (  # noqa: F401
     reduce,
     resize,
 )
-from tinyc.compiler.frontend.errors import FrontendError
+from tinyc.compiler.frontend.errors import BatchError, FrontendError
+from tinyc.compiler.frontend.half import widen_halves
 from tinyc.compiler.frontend.importer import TO_NHWC, Importer, count_parameters
 from tinyc.compiler.frontend.inspection import Inspection, inspect_model
-from tinyc.compiler.frontend.model import model_opset, read_model, with_input_shapes
-from tinyc.compiler.frontend.support import listing, unsupported_nodes
+from tinyc.compiler.frontend.model import declared_shape, read_model, spell_shape
+from tinyc.compiler.frontend.opset import check_operators
+from tinyc.compiler.frontend.shapes import batch_advice, set_input_shapes
 from tinyc.ir import Module, TinycError, Value
 
 __all__ = ["FrontendError", "Imported", "Inspection", "Port", "inspect_onnx", "load_onnx"]
@@ -67,8 +69,9 @@ class Imported:
     """A module and where it came from.
 
     `parameters` counts the elements of floating-point initialisers and constants as they are in the file. `tensors`
-    has, for ONNX tensors, the value that holds exactly that tensor (same shape and layout). `model` has concrete input
-    shapes, so that onnxruntime runs exactly what was imported. `nodes` counts all nodes of the ONNX graph.
+    has, for ONNX tensors, the value that holds exactly that tensor (same shape and layout). `model` is what was
+    imported, for a reference to run: concrete input shapes, nodes in order, halves widened to float32. `nodes` counts
+    all nodes of the ONNX graph. `notes` tell a user what the import changed, a line each.
     """
 
     module: Module
@@ -80,6 +83,7 @@ class Imported:
     nodes: int
     opset: int
     producer: str
+    notes: tuple[str, ...] = ()
 
 
 def load_onnx(
@@ -93,8 +97,8 @@ def load_onnx(
 
     Args:
         path: the file; external data is looked for beside it.
-        input_shapes: shapes of inputs whose dimensions the model leaves open. An open first dimension is the batch
-            and becomes 1 if not given.
+        input_shapes: shapes of inputs whose dimensions the model leaves open, or that are to have another batch than
+            it declares. An open first dimension is the batch and becomes 1 if not given.
         input_layout: "nhwc" makes every input of 4 dimensions channel-last, as cameras and signal buffers have it.
         name: of the module; the file's stem if not given.
 
@@ -103,19 +107,23 @@ def load_onnx(
     """
     if input_layout not in ("onnx", "nhwc"):
         raise FrontendError(f'the input layout "{input_layout}" is not "onnx" or "nhwc"')
-    original = read_model(path)
-    opset = model_opset(original)
-    missing = unsupported_nodes(original.graph, opset)
-    if missing:
-        raise FrontendError(f"{Path(path).name} uses operators that tinyc does not support: {listing(missing)}")
-    model = with_input_shapes(original, input_shapes)
+    model = read_model(path)
+    opset = check_operators(model, Path(path).name)
+    parameters = count_parameters(model)
+    nodes = len(model.graph.node)
+    halves = widen_halves(model)
+    rebatched = set_input_shapes(model, input_shapes, opset)
     importer = Importer(model, opset, name or Path(path).stem, input_layout == "nhwc")
     try:
         module, tensors = importer.run()
+    except BatchError as error:
+        raise FrontendError(f"{error}: {batch_advice(model)}") from error
     except FrontendError:
         raise
     except TinycError as error:
         raise FrontendError(f"{Path(path).name}: {error}") from error
+    if rebatched:
+        _check_outputs(model, module)
     perms = tuple(TO_NHWC if input_layout == "nhwc" and v.type.rank == 4 else None for v in module.inputs)
     inputs = tuple(
         Port(v.name, v, v.shape if p is None else tuple(v.shape[k] for k in (0, 3, 1, 2)), p)
@@ -126,13 +134,25 @@ def load_onnx(
         module=module,
         inputs=inputs,
         outputs=outputs,
-        parameters=count_parameters(model),
+        parameters=parameters,
         tensors=tensors,
         model=model,
-        nodes=len(model.graph.node),
+        nodes=nodes,
         opset=opset,
         producer=" ".join(filter(None, (model.producer_name, model.producer_version))),
+        notes=halves + rebatched,
     )
+
+
+def _check_outputs(model: onnx.ModelProto, module: Module) -> None:
+    """Raises `FrontendError` when an output has not the shape that follows from another batch."""
+    for info, value in zip(model.graph.output, module.outputs, strict=True):
+        declared = declared_shape(info)
+        if declared is not None and declared != value.shape:
+            raise FrontendError(
+                f'the output "{info.name}" is {value.type}, which does not follow the batch of the inputs '
+                f"(it should be {spell_shape(declared)}): export the model with this batch"
+            )
 
 
 def inspect_onnx(path: str | os.PathLike[str]) -> Inspection:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import helper, numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
-from tinyc.compiler.frontend.context import LARGEST, Context
-from tinyc.compiler.frontend.errors import FrontendError
+from tinyc.compiler.frontend.context import SMALL, Context
 from tinyc.compiler.frontend.functions import schema_of
+from tinyc.compiler.frontend.limits import check_elements
 from tinyc.compiler.frontend.model import tensor_array
 from tinyc.compiler.frontend.node import OnnxNode, normal_domain
 from tinyc.compiler.frontend.registry import onnx_op
@@ -29,10 +29,11 @@ def is_function(node: onnx.NodeProto, opset: int) -> bool:
     return known and not (node.op_type.startswith(_RANDOM) or branches)
 
 
-def evaluate_by_reference(node: OnnxNode, arrays: Sequence[Array | None]) -> list[Array]:
-    """The outputs of an operator without a handler, for constant operands, by ONNX's reference implementation."""
-    proto = onnx.NodeProto()
-    proto.CopyFrom(node.proto)
+def evaluate_by_reference(proto: onnx.NodeProto, opset: int, arrays: Sequence[Array | None]) -> list[Array]:
+    """The outputs of an operator for constant operands, by ONNX's reference implementation.
+
+    Raises `FrontendError` for a result that is too large, and whatever the implementation raises for what is malformed.
+    """
     feeds = {name: array for name, array in zip(proto.input, arrays, strict=True) if array is not None}
     graph = helper.make_graph(
         [proto],
@@ -40,10 +41,24 @@ def evaluate_by_reference(node: OnnxNode, arrays: Sequence[Array | None]) -> lis
         [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape) for n, a in feeds.items()],
         [helper.make_value_info(name, onnx.TypeProto()) for name in proto.output if name],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", node.opset)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    _check_results(model, feeds)
     results = ReferenceEvaluator(model).run(None, feeds)
     named = iter(results)
     return [np.asarray(next(named)) if name else np.zeros(0, np.float32) for name in proto.output]
+
+
+def _check_results(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> None:
+    """Raises `FrontendError` when an output will be too large. What the operands' types and small values do not tell,
+    its operator has to find out."""
+    shaped = onnx.ModelProto()
+    shaped.CopyFrom(model)
+    small = [numpy_helper.from_array(a, name) for name, a in feeds.items() if a.size <= SMALL and a.dtype != object]
+    shaped.graph.initializer.extend(small)
+    for info in shape_inference.infer_shapes(shaped, data_prop=True).graph.output:
+        dims = info.type.tensor_type.shape.dim
+        if all(d.HasField("dim_value") for d in dims):
+            check_elements([d.dim_value for d in dims], f'the constant "{info.name}"')
 
 
 @onnx_op("Constant")
@@ -72,7 +87,7 @@ def constant_of_shape(ctx: Context, node: OnnxNode) -> Value:
         value = tensor_array(node.attributes["value"].t, f"{node.where}: the value")
     if value.size != 1:
         raise node.error(f"its value has {value.size} elements, not 1")
-    check_size(node, shape)
+    check_elements(shape, f"{node.where}: its result")
     return ctx.constant(np.full(shape, value.reshape(()), value.dtype))
 
 
@@ -84,7 +99,7 @@ def number_range(ctx: Context, node: OnnxNode) -> Value:
     if delta == 0:
         raise node.error("delta is 0")
     count = max(0, int(np.ceil((limit.astype(np.float64) - start) / delta)))
-    check_size(node, (count,))
+    check_elements((count,), f"{node.where}: its result")
     return ctx.constant(start + np.arange(count).astype(start.dtype) * delta, dtype=start.dtype)
 
 
@@ -106,9 +121,3 @@ def branch(ctx: Context, node: OnnxNode) -> Sequence[Value]:
     """The branch that a constant condition takes; exporters leave such conditions on shapes."""
     taken = ctx.known(node, node.operand(0), "the condition")
     return ctx.nested(node.graph("then_branch" if bool(taken.reshape(())) else "else_branch"), node.scope)
-
-
-def check_size(node: OnnxNode, shape: Sequence[int]) -> None:
-    """Raises `FrontendError` for a shape no constant should have."""
-    if any(d < 0 for d in shape) or int(np.prod(np.asarray(shape, np.float64))) > LARGEST:
-        raise FrontendError(f"{node.where}: a constant of shape {list(shape)} is not possible")

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from numpy.typing import DTypeLike
 
-from tinyc.compiler.frontend.errors import FrontendError
+from tinyc.compiler.frontend.limits import check_elements
 from tinyc.compiler.frontend.node import OnnxNode, Scope
 from tinyc.compiler.frontend.weights import MOVES, moved
 from tinyc.ir import Builder, DType, Op, Tensor, Value
@@ -23,9 +23,6 @@ from tinyc.ir.tensor import Array
 
 SMALL = 4096
 """Elements up to which a float constant expression is evaluated here even if the result is larger than its operands."""
-
-LARGEST = 1 << 26
-"""Elements no constant that is computed here may exceed: more never fits a microcontroller."""
 
 
 class Context:
@@ -48,12 +45,11 @@ class Context:
                 above = moved(op, below, x)
                 if above is not None:
                     return self.emit(above, hint)
+        check_elements(op.type.shape, f"node {self.loc}: its result")
         arrays = [self.data(v) for v in op.operands]
         known = [a for a in arrays if a is not None]
         if len(known) == len(arrays) and not isinstance(op, Constant | Dequantize):
             size = op.type.size
-            if size > LARGEST:
-                raise FrontendError(f"{self.loc}: a constant of {size} elements is too large")
             if not op.type.dtype.is_float or size <= max(SMALL, sum(a.size for a in known)):
                 return self.constant(op.run(known), hint or op.mnemonic)
         return self.builder.add(op, self._name(hint or op.mnemonic), self.loc)

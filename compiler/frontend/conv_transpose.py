@@ -8,7 +8,16 @@ from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.conv import depthwise_weights
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.compiler.frontend.registry import onnx_op
-from tinyc.compiler.frontend.window import Geometry, from_rows, require_float, spatial_rank, to_rows, two, window_of
+from tinyc.compiler.frontend.window import (
+    Geometry,
+    crop,
+    from_rows,
+    require_float,
+    spatial_rank,
+    to_rows,
+    two,
+    window_of,
+)
 from tinyc.ir import Value
 from tinyc.ir.ops import Conv2d, DepthwiseConv2d, Pad, Slice
 
@@ -29,9 +38,7 @@ def conv_transpose(ctx: Context, node: OnnxNode) -> Value:
     if max(window.strides) > 1:
         between = (0, *(s - 1 for s in two(window.strides)), 0)
         rows = ctx.emit(Pad(rows, (0,) * 4, (0,) * 4, between))
-    rows = _crop(ctx, rows, window)
-    before, after = (tuple(max(p, 0) for p in pads) for pads in (window.before, window.after))
-    pads = (*two(before, 0), *two(after, 0))
+    rows, pads = crop(ctx, rows, window), window.pads4()
     weights = _flipped(ctx, w, groups)
     if groups == channels > 1:
         kernel = depthwise_weights(ctx, ctx.transpose(weights, (0, 3, 1, 2)))
@@ -51,14 +58,12 @@ def _transposed_window(node: OnnxNode, x: Value, w: Value) -> Geometry:
         raise node.error(f"output_padding {list(grown)} does not fit {x.type}")
     before, after = window.before, window.after
     wanted = node.integers("output_shape", ())[-rank:]
-    if not wanted and auto in ("SAME_UPPER", "SAME_LOWER"):
-        wanted = tuple(n * s for n, s in zip(x.shape[2:], window.strides, strict=True))
+    full = [(n - 1) * s + e + g for n, s, e, g in zip(x.shape[2:], window.strides, window.extents, grown, strict=True)]
+    if not wanted and auto in ("SAME_UPPER", "SAME_LOWER"):  # a kernel below the stride never fills n * s
+        wanted = tuple(min(n * s, f) for n, s, f in zip(x.shape[2:], window.strides, full, strict=True))
     if wanted:
         if len(wanted) != rank:
             raise node.error(f"output_shape {list(wanted)} does not fit {x.type}")
-        full = [
-            (n - 1) * s + e + g for n, s, e, g in zip(x.shape[2:], window.strides, window.extents, grown, strict=True)
-        ]
         total = [max(f - o, 0) for f, o in zip(full, wanted, strict=True)]
         grown = tuple(g + max(o - f, 0) for g, f, o in zip(grown, full, wanted, strict=True))
         small, large = tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
@@ -68,16 +73,6 @@ def _transposed_window(node: OnnxNode, x: Value, w: Value) -> Geometry:
         before=tuple(e - 1 - p for e, p in zip(window.extents, before, strict=True)),
         after=tuple(e - 1 - p + g for e, p, g in zip(window.extents, after, grown, strict=True)),
     )
-
-
-def _crop(ctx: Context, rows: Value, window: Geometry) -> Value:
-    """Cuts what negative pads cut."""
-    before = (0, *(max(-p, 0) for p in two(window.before, 0)), 0)
-    after = (0, *(max(-p, 0) for p in two(window.after, 0)), 0)
-    if not any((*before, *after)):
-        return rows
-    size = tuple(n - b - a for n, b, a in zip(rows.shape, before, after, strict=True))
-    return ctx.emit(Slice(rows, before, size, (1,) * 4))
 
 
 def _flipped(ctx: Context, w: Value, groups: int) -> Value:

@@ -1,4 +1,4 @@
-"""The one error the frontend raises."""
+"""The errors the frontend raises."""
 
 from __future__ import annotations
 
@@ -13,3 +13,7 @@ class FrontendError(TinycError):
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message))
+
+
+class BatchError(FrontendError):
+    """A node that takes one sample at a time is given several: another shape of the inputs may help."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import onnx
 
 from tinyc.compiler.frontend.constants import evaluate_by_reference, is_function
 from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.errors import FrontendError
 from tinyc.compiler.frontend.functions import function_body, resolve_references
+from tinyc.compiler.frontend.limits import check_elements
 from tinyc.compiler.frontend.model import input_dtype, real_inputs, tensor_array
-from tinyc.compiler.frontend.node import OnnxNode, Scope, normal_domain, operator_name
+from tinyc.compiler.frontend.node import OnnxNode, Scope, node_loc, normal_domain, operator_name
+from tinyc.compiler.frontend.order import mentioned
 from tinyc.compiler.frontend.registry import HANDLERS
-from tinyc.compiler.frontend.support import live_nodes, mentioned, node_loc
+from tinyc.compiler.frontend.support import live_nodes
 from tinyc.ir import Module, Node, TensorType, TinycError, Value
 from tinyc.ir.op import unused
 from tinyc.passes.rewrite import remove_dead
@@ -48,6 +50,7 @@ class Importer:
     def _input(self, info: onnx.ValueInfoProto) -> Value:
         dtype = input_dtype(info)
         shape = tuple(int(d.dim_value) for d in info.type.tensor_type.shape.dim)
+        check_elements(shape, f'input "{info.name}"')
         if not (self.channels_last and len(shape) == 4):
             self.inputs.append(self.ctx.builder.input(info.name, TensorType(shape, dtype)))
             return self.inputs[-1]
@@ -108,7 +111,7 @@ class Importer:
             return None
         value = scope.find(name)
         if value is None:
-            raise FrontendError(f'node {loc}: its input "{name}" is produced by no input, initialiser or earlier node')
+            raise FrontendError(f'node {loc}: its input "{name}" is produced by no input, initialiser or other node')
         return value
 
     def _import(self, node: OnnxNode) -> Sequence[Value | None]:
@@ -120,7 +123,7 @@ class Importer:
         arrays = [self.ctx.data(v) for v in node.operands]
         known = all(a is not None or v is None for a, v in zip(arrays, node.operands, strict=True))
         if known and is_function(node.proto, node.opset):
-            return [self.ctx.constant(a) for a in evaluate_by_reference(node, arrays)]
+            return [self.ctx.constant(a) for a in evaluate_by_reference(node.proto, node.opset, arrays)]
         function = function_body(node.proto, node.opset, node.operands) if own_domain else None
         if function is None:
             raise node.error(f"the operator {operator_name(node.proto)} is not supported")
@@ -171,4 +174,4 @@ def count_parameters(model: onnx.ModelProto) -> int:
     tensors = [t for t in graph.initializer if t.name in used]
     tensors += [a.t for n in live if n.op_type == "Constant" for a in n.attribute if a.name == "value"]
     floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE)
-    return sum(int(np.prod(t.dims, dtype=np.int64)) for t in tensors if t.data_type in floats)
+    return sum(math.prod(t.dims) for t in tensors if t.data_type in floats)

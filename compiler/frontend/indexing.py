@@ -62,6 +62,8 @@ def split(ctx: Context, node: OnnxNode) -> Sequence[Value]:
     sizes = ctx.attribute_or_input(node, "split", 1)
     if sizes is None:
         count = node.integer("num_outputs", len(node.proto.output))
+        if count != len(node.proto.output):
+            raise node.error(f"num_outputs = {count} does not fit its {len(node.proto.output)} outputs")
         each = -(-x.shape[axis] // count)
         sizes = tuple(max(0, min(each, x.shape[axis] - k * each)) for k in range(count))
     if sum(sizes) != x.shape[axis] or min(sizes) < 0:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import onnx
 
 from tinyc.compiler.frontend.importer import count_parameters
-from tinyc.compiler.frontend.model import Dims, declared_shape, model_opset, real_inputs, type_name
+from tinyc.compiler.frontend.model import Dims, declared_shape, real_inputs, type_name
 from tinyc.compiler.frontend.node import operator_name
+from tinyc.compiler.frontend.opset import check_opset, declared_opset
 from tinyc.compiler.frontend.support import Unsupported, live_nodes, unsupported_nodes
 
 
@@ -26,7 +27,8 @@ class Tensorlike:
 
 @dataclass(frozen=True)
 class Inspection:
-    """A model at a glance. `operators` counts the nodes that the outputs need, by operator; `nodes` counts all."""
+    """A model at a glance. `opset` is that of ONNX's own operators, 0 where none is declared. `operators` counts
+    the nodes that the outputs need, by operator; `nodes` counts all."""
 
     opset: int
     ir_version: int
@@ -41,7 +43,8 @@ class Inspection:
 
 def inspect_model(model: onnx.ModelProto) -> Inspection:
     """The inspection of a model that was read."""
-    opset = model_opset(model)
+    check_opset(model)
+    opset = declared_opset(model)
     operators = Counter(operator_name(node) for _, node in live_nodes(model.graph))
     return Inspection(
         opset=opset,

@@ -1,22 +1,20 @@
-"""Reading and checking an ONNX file before anything is imported: bytes, opset, input shapes and element types."""
+"""Reading an ONNX file before anything is imported, and what its tensors are: names, shapes and element types."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
-from onnx import TensorProto, defs, external_data_helper, inliner, numpy_helper
+from onnx import TensorProto, external_data_helper, inliner, numpy_helper
 
 from tinyc.compiler.frontend.errors import FrontendError
-from tinyc.compiler.frontend.node import normal_domain
+from tinyc.compiler.frontend.limits import LARGEST_FILE, check_elements
+from tinyc.compiler.frontend.order import sort_model
 from tinyc.ir import DType
 from tinyc.ir.tensor import Array
-
-OLDEST_OPSET = 7
-"""The first opset with numpy broadcasting."""
 
 Dims = tuple[int | str, ...]
 """A shape as the model states it: numbers, and names of unknown dimensions ("?" for one without a name)."""
@@ -31,25 +29,20 @@ _DTYPES: dict[int, DType] = {
     TensorProto.BOOL: DType.BOOL,
 }
 _ADVICE: dict[int, str] = {
-    TensorProto.FLOAT16: "export the model in float32; tinyc makes it smaller itself, by quantising",
-    TensorProto.BFLOAT16: "export the model in float32; tinyc makes it smaller itself, by quantising",
     TensorProto.DOUBLE: "export the model in float32, for example after model.float() in PyTorch",
     TensorProto.STRING: "leave the processing of text to the application, and export the model without it",
 }
 
 
 def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
-    """Reads a model with its external data, its local functions inlined. Raises `FrontendError`."""
+    """Reads a model with its external data, its nodes in order and its local functions inlined.
+
+    Raises `FrontendError`.
+    """
     file = Path(path)
-    if file.is_dir():
-        raise FrontendError(f"{file} is a directory, not an ONNX file")
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise FrontendError(f"{file} cannot be read: {error.strerror or error}") from None
     model = onnx.ModelProto()
     try:
-        model.ParseFromString(data)
+        model.ParseFromString(_read_bytes(file))
     except DecodeError:
         raise FrontendError(f"{file} is not an ONNX file, or is truncated") from None
     if not _is_text(model):
@@ -59,11 +52,20 @@ def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
         raise FrontendError(f"{file} is not an ONNX file, or is truncated: it has no {lacks}")
     if not model.graph.output:
         raise FrontendError(f"{file}: the graph has no outputs, so there is nothing to compile")
-    model_opset(model)
+    if model.ir_version > onnx.IR_VERSION:
+        raise FrontendError(
+            f"{file} has IR version {model.ir_version}, newer than the installed onnx {onnx.__version__} knows "
+            f"({onnx.IR_VERSION}): upgrade onnx, or export the model with an older one"
+        )
+    if model.ir_version < 1:  # left out: nothing in the format depends on it, but readers insist on one
+        model.ir_version = 8
+    for tensor in model.graph.initializer:
+        check_elements(tensor.dims, f'{file}: the initialiser "{tensor.name}"')
     try:
         external_data_helper.load_external_data_for_model(model, str(file.parent))
     except Exception as error:  # onnx raises many kinds here
         raise FrontendError(f"{file}: its external data cannot be read: {_one_line(error)}") from None
+    sort_model(model)
     if not model.functions:
         return model
     try:
@@ -72,23 +74,23 @@ def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
         raise FrontendError(f"{file}: its local functions cannot be inlined: {_one_line(error)}") from None
 
 
-def model_opset(model: onnx.ModelProto) -> int:
-    """The version of ONNX's own operators. Raises `FrontendError` when it is missing, too old or too new."""
-    versions = [int(o.version) for o in model.opset_import if normal_domain(o.domain) == ""]
-    newest = defs.onnx_opset_version()
-    if not versions:
-        raise FrontendError("the model declares no opset of ONNX's own operators")
-    if versions[0] < OLDEST_OPSET:
-        raise FrontendError(
-            f"opset {versions[0]} is too old: tinyc takes {OLDEST_OPSET} to {newest}; "
-            f"export the model again, or convert it with onnx.version_converter.convert_version"
-        )
-    if versions[0] > newest:
-        raise FrontendError(
-            f"opset {versions[0]} is newer than the installed onnx {onnx.__version__} knows ({newest}): "
-            f"upgrade onnx, or export the model with an older opset"
-        )
-    return versions[0]
+def _read_bytes(file: Path) -> bytes:
+    try:
+        if file.is_dir():
+            raise FrontendError(f"{file} is a directory, not an ONNX file")
+        with file.open("rb") as stream:
+            large = os.fstat(stream.fileno()).st_size > LARGEST_FILE
+            parts: list[bytes] = []
+            while not large and (part := stream.read(1 << 22)):  # a pipe tells no size
+                parts.append(part)
+                large = sum(map(len, parts)) > LARGEST_FILE
+    except OSError as error:
+        raise FrontendError(f"{file} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # a path with a NUL character
+        raise FrontendError(f"{file} cannot be read: {error}") from None
+    if large:
+        raise FrontendError(f"{file} has more than {LARGEST_FILE >> 20} MB: a model of that size fits into no target")
+    return b"".join(parts)
 
 
 def real_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
@@ -138,78 +140,8 @@ def input_dtype(info: onnx.ValueInfoProto) -> DType:
     return element_type(info.type.tensor_type.elem_type, f'input "{info.name}"')
 
 
-def with_input_shapes(model: onnx.ModelProto, given: Mapping[str, Sequence[int]]) -> onnx.ModelProto:
-    """The model with every dimension of its inputs a number.
-
-    A shape in `given` binds the names of the dimensions it fills. What is still unknown in first place is the batch
-    and becomes 1. Raises `FrontendError` for dimensions that stay unknown, and for given shapes that do not fit.
-    """
-    inputs = real_inputs(model)
-    _check_given(inputs, given)
-    symbols: dict[str, int] = {}
-    for info in inputs:
-        for dim, size in zip(declared_shape(info) or (), given.get(info.name, ()), strict=False):
-            if isinstance(dim, str) and dim != "?" and symbols.setdefault(dim, size) != size:
-                raise FrontendError(f'dimension "{dim}" is given as {symbols[dim]} and as {size} (input "{info.name}")')
-    for info in inputs:
-        first = (declared_shape(info) or (1,))[0:1]
-        if first and isinstance(first[0], str) and first[0] != "?" and info.name not in given:
-            symbols.setdefault(first[0], 1)
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    unknown: list[str] = []
-    for info in real_inputs(result):
-        shape = _resolve(info, given, symbols)
-        if not all(isinstance(d, int) for d in shape):
-            unknown.append(_ask_for(info, shape))
-            continue
-        target = info.type.tensor_type.shape
-        del target.dim[:]
-        for number in shape:
-            target.dim.add().dim_value = int(number)
-    if unknown:
-        raise FrontendError("; ".join(unknown))
-    return result
-
-
-def _check_given(inputs: Sequence[onnx.ValueInfoProto], given: Mapping[str, Sequence[int]]) -> None:
-    names = [i.name for i in inputs]
-    for name, shape in given.items():
-        if name not in names:
-            raise FrontendError(f'there is no input "{name}" to give a shape (inputs: {", ".join(names) or "none"})')
-        if any(d < 1 for d in shape):
-            raise FrontendError(f'the shape {_spell(shape)} for input "{name}" has a dimension below 1')
-        declared = declared_shape(inputs[names.index(name)])
-        if declared is None:
-            continue
-        if len(declared) != len(shape) or any(
-            d != s for d, s in zip(declared, shape, strict=True) if isinstance(d, int)
-        ):
-            stated = f'input "{name}", which the model declares as {_spell(declared)}'
-            raise FrontendError(f"the shape {_spell(shape)} does not fit {stated}")
-
-
-def _resolve(info: onnx.ValueInfoProto, given: Mapping[str, Sequence[int]], symbols: Mapping[str, int]) -> Dims:
-    input_dtype(info)
-    if info.name in given:
-        return tuple(given[info.name])
-    declared = declared_shape(info)
-    if declared is None:
-        raise FrontendError(f'input "{info.name}" declares no shape: give it with --input-shape {info.name}=1,...')
-    batch = tuple(1 if k == 0 and d == "?" else d for k, d in enumerate(declared))
-    return tuple(symbols.get(d, d) if isinstance(d, str) else d for d in batch)
-
-
-def _ask_for(info: onnx.ValueInfoProto, shape: Dims) -> str:
-    missing = ", ".join(f"{k} ({d})" for k, d in enumerate(shape) if isinstance(d, str))
-    example = ",".join(f"<{d}>" if isinstance(d, str) else str(d) for d in shape)
-    return (
-        f'input "{info.name}" has the shape {_spell(shape)}; give a size to dimension {missing} '
-        f"with --input-shape {info.name}={example}"
-    )
-
-
-def _spell(shape: Sequence[int | str]) -> str:
+def spell_shape(shape: Sequence[int | str]) -> str:
+    """A shape for people."""
     return "[" + ", ".join(map(str, shape)) + "]"
 
 

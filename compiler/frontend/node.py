@@ -151,10 +151,16 @@ class OnnxNode:
         return helper.get_attribute_value(attribute)
 
 
+def node_loc(proto: onnx.NodeProto, index: int) -> str:
+    """What locations call a node: its name, or its operator and its place in the graph."""
+    return str(proto.name) or f"{proto.op_type}_{index}"
+
+
 def operator_name(proto: onnx.NodeProto) -> str:
     """The operator with its domain, where that is not ONNX's own."""
     domain = normal_domain(proto.domain)
-    return f"{domain}:{proto.op_type}" if domain else str(proto.op_type)
+    name = str(proto.op_type) or "(none)"
+    return f"{domain}:{name}" if domain else name
 
 
 def normal_domain(domain: str) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.indexing import take
+from tinyc.compiler.frontend.limits import check_elements
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.compiler.frontend.registry import onnx_op
 from tinyc.ir import Value
@@ -61,5 +62,6 @@ def _by_numbers(ctx: Context, node: OnnxNode, x: Value, axis: int, before: int, 
     count = x.shape[axis]
     if count == 0 or (count == 1 and mode == "reflect"):
         raise node.error(f"dimension {axis} of {x.type} has nothing to pad with by {mode}")
+    check_elements((count + max(before, 0) + max(after, 0),), f"{node.where}: its result")
     numbers = np.pad(np.arange(count), (max(before, 0), max(after, 0)), mode=_NUMPY_MODES[mode])  # type: ignore[call-overload]
     return take(ctx, x, numbers[max(-before, 0) : numbers.size - max(-after, 0)], axis)

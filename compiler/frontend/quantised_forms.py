@@ -14,7 +14,7 @@ import numpy as np
 from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.compiler.frontend.quantised import as_operator, dequantise, grid, quantise
-from tinyc.compiler.frontend.registry import MICROSOFT, onnx_op
+from tinyc.compiler.frontend.registry import MICROSOFT, SHAPED_LIKE, onnx_op
 from tinyc.ir import DType, Value
 from tinyc.ir.ops import Concat
 from tinyc.ir.ops.quantise import Dequantize
@@ -42,6 +42,7 @@ def _unary(name: str, operator: str) -> None:
         return _result(ctx, node, as_operator(ctx, node, operator, [_operand(ctx, node, 0)]), 3)
 
     onnx_op(name, domain=MICROSOFT)(_channels_first(handler))
+    _shaped_like(name, operator, lambda names: names[:1])
 
 
 def _binary(name: str, operator: str) -> None:
@@ -52,6 +53,11 @@ def _binary(name: str, operator: str) -> None:
         return _result(ctx, node, as_operator(ctx, node, operator, operands), 6)
 
     onnx_op(name, domain=MICROSOFT)(handler)
+    _shaped_like(name, operator, lambda names: [names[0], names[3]])
+
+
+def _shaped_like(name: str, operator: str, taken: Callable[[Sequence[str]], Sequence[str]]) -> None:
+    SHAPED_LIKE[f"{MICROSOFT}:{name}"] = (operator, taken)
 
 
 def _channels_first(handler: Handler) -> Handler:
@@ -77,6 +83,12 @@ _unary("QLinearSigmoid", "Sigmoid")
 _unary("QLinearLeakyRelu", "LeakyRelu")
 _binary("QLinearAdd", "Add")
 _binary("QLinearMul", "Mul")
+_shaped_like("QLinearConv", "Conv", lambda names: [names[0], names[3]])
+_shaped_like("QGemm", "Gemm", lambda names: [names[0], names[3]])
+_shaped_like("QLinearConcat", "Concat", lambda names: names[2::3])
+_shaped_like("QLinearSoftmax", "Softmax", lambda names: names[:1])
+_shaped_like("QuantizeLinear", "Identity", lambda names: names[:1])
+_shaped_like("DequantizeLinear", "Identity", lambda names: names[:1])
 
 
 def qlinear_conv(ctx: Context, node: OnnxNode) -> Value:

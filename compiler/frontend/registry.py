@@ -14,6 +14,10 @@ Handler = Callable[[Context, OnnxNode], "Value | Sequence[Value]"]
 HANDLERS: dict[str, Handler] = {}
 """Handlers by operator, as `operator_name` spells it: ONNX's own plainly, others after their domain."""
 
+SHAPED_LIKE: dict[str, tuple[str, Callable[[Sequence[str]], Sequence[str]]]] = {}
+"""For operators of other domains, which onnx knows nothing of: an operator of ONNX's own whose result has the same
+shape, and which of their inputs it takes."""
+
 MICROSOFT = "com.microsoft"
 """The domain of onnxruntime's own operators."""
 

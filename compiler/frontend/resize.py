@@ -9,6 +9,7 @@ import numpy as np
 
 from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.indexing import take
+from tinyc.compiler.frontend.limits import check_elements
 from tinyc.compiler.frontend.movement import repeat_entries
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.compiler.frontend.registry import onnx_op
@@ -90,6 +91,8 @@ def _sized(node: OnnxNode, x: Value, numbers: Sequence[int], sizes: list[int]) -
 def _resize(ctx: Context, node: OnnxNode, x: Value, axes: list[Axis], coordinates: str, rounding: str) -> Value:
     if any(a.old == 0 or a.new == 0 for a in axes):
         raise node.error(f"resizing {x.type} leaves nothing")
+    new = {a.number: a.new for a in axes}
+    check_elements([new.get(d, n) for d, n in enumerate(x.shape)], f"{node.where}: its result")
     mode = node.choice("mode", ("nearest", "linear", "cubic"), "nearest")
     if mode == "nearest":
         return _nearest(ctx, x, {a.number: _round(a, _origin(a, coordinates), rounding) for a in axes})

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import onnx
 
 from tinyc.compiler.frontend.constants import is_function
 from tinyc.compiler.frontend.functions import CONTEXT_DEPENDENT, function_body, schema_of
-from tinyc.compiler.frontend.node import normal_domain, operator_name
+from tinyc.compiler.frontend.node import node_loc, normal_domain, operator_name
+from tinyc.compiler.frontend.order import mentioned
 from tinyc.compiler.frontend.registry import HANDLERS
 
 _FIXED = ("Shape", "Size")
@@ -23,6 +24,11 @@ class Unsupported:
     operator: str
     loc: str
 
+    @property
+    def domain(self) -> str:
+        """Whose operator it is; empty for ONNX's own."""
+        return self.operator.rpartition(":")[0]
+
 
 def listing(found: Iterable[Unsupported]) -> str:
     """For people: each operator with the nodes that use it."""
@@ -30,21 +36,6 @@ def listing(found: Iterable[Unsupported]) -> str:
     for each in found:
         nodes.setdefault(each.operator, []).append(each.loc)
     return "; ".join(f"{op} (node{'s' if len(n) > 1 else ''} {', '.join(n)})" for op, n in nodes.items())
-
-
-def node_loc(proto: onnx.NodeProto, index: int) -> str:
-    """What locations call a node: its name, or its operator and its place in the graph."""
-    return str(proto.name) or f"{proto.op_type}_{index}"
-
-
-def mentioned(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
-    """The tensors that nodes read, also from within their branches."""
-    for node in nodes:
-        yield from node.input
-        for attribute in node.attribute:
-            for graph in (*attribute.graphs, *((attribute.g,) if attribute.HasField("g") else ())):
-                yield from mentioned(graph.node)
-                yield from (o.name for o in graph.output)
 
 
 def live_nodes(graph: onnx.GraphProto) -> list[tuple[int, onnx.NodeProto]]:

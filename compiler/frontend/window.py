@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tinyc.compiler.frontend.context import Context
+from tinyc.compiler.frontend.errors import BatchError
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.ir import Value
+from tinyc.ir.ops import Slice
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """A window over the 1 or 2 spatial dimensions of a channel-first tensor; pads before and after each dimension."""
+    """A window over the 1 or 2 spatial dimensions of a channel-first tensor; pads before and after each dimension.
+
+    Negative pads cut elements off: `crop` does that to the rows, and `pads4` has what remains.
+    """
 
     kernel: tuple[int, ...]
     strides: tuple[int, ...]
@@ -33,8 +39,8 @@ class Geometry:
         return two(self.dilations)
 
     def pads4(self) -> tuple[int, ...]:
-        """Pads for the IR: top, left, bottom, right."""
-        return (*two(self.before, 0), *two(self.after, 0))
+        """Pads for the IR, of rows that were cropped: top, left, bottom, right."""
+        return tuple(max(p, 0) for p in (*two(self.before, 0), *two(self.after, 0)))
 
 
 def two(values: tuple[int, ...], rest: int = 1) -> tuple[int, ...]:
@@ -43,11 +49,11 @@ def two(values: tuple[int, ...], rest: int = 1) -> tuple[int, ...]:
 
 
 def spatial_rank(node: OnnxNode, x: Value) -> int:
-    """1 or 2 spatial dimensions. Raises `FrontendError` for others and for batches."""
+    """1 or 2 spatial dimensions. Raises `FrontendError` for others, and `BatchError` for batches."""
     if x.type.rank not in (3, 4):
         raise node.error(f"its input is {x.type}; only 1 or 2 spatial dimensions are supported")
     if x.shape[0] != 1:
-        raise node.error(f"the batch is {x.shape[0]}; only batch 1 is supported: export the model with batch 1")
+        raise BatchError(f"{node.where}: the batch is {x.shape[0]}; only batch 1 is supported")
     return x.type.rank - 2
 
 
@@ -57,8 +63,24 @@ def require_float(node: OnnxNode, *values: Value) -> None:
         raise node.error(f"takes floating point, not {' and '.join(str(v.type) for v in values)}")
 
 
-def window_of(node: OnnxNode, x: Value, kernel: tuple[int, ...]) -> Geometry:
-    """The window that the attributes say, auto_pad resolved. Raises `FrontendError` when they do not fit."""
+Surplus = Callable[[int, bool], int]
+"""Where windows begin that leave elements over under SAME padding: given how many are left over, and whether a larger
+half lies before (SAME_LOWER). See docs/decisions/0010."""
+
+
+def from_the_first(surplus: int, lower: bool) -> int:
+    """As ONNX's text has it: there is no padding, and the first window begins at the first element."""
+    return 0
+
+
+def window_of(
+    node: OnnxNode, x: Value, kernel: tuple[int, ...], begin: Surplus = from_the_first, *, dilated: bool = True
+) -> Geometry:
+    """The window that the attributes say, auto_pad resolved. Raises `FrontendError` when they do not fit.
+
+    `begin` says how many elements SAME padding skips where the windows leave some over; `dilated`, whether it counts
+    the dilations in what a window covers.
+    """
     rank = len(kernel)
     strides = node.integers("strides", (1,) * rank)
     dilations = node.integers("dilations", (1,) * rank)
@@ -75,10 +97,29 @@ def window_of(node: OnnxNode, x: Value, kernel: tuple[int, ...]) -> Geometry:
         if min(pads) < 0:
             raise node.error(f"pads {list(pads)} are negative")
         return window
-    total = [max((-(-n // s) - 1) * s + e - n, 0) for n, s, e in zip(x.shape[2:], strides, window.extents, strict=True)]
-    small, large = tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
-    before, after = (small, large) if auto == "SAME_UPPER" else (large, small)
-    return Geometry(kernel, strides, dilations, before, after)
+    before, after = [], []
+    covered = window.extents if dilated else kernel
+    for size, stride, cover, extent in zip(x.shape[2:], strides, covered, window.extents, strict=True):
+        total = (-(-size // stride) - 1) * stride + cover - size
+        small, large = total // 2, total - total // 2
+        if total < 0:
+            small = -begin(-total, auto == "SAME_LOWER")
+            # What is left over at the end is less than a stride: only a dilated window could still reach into it.
+            large = total - small if extent > cover else 0
+        upper = auto == "SAME_UPPER" or total < 0
+        before.append(small if upper else large)
+        after.append(large if upper else small)
+    return Geometry(kernel, strides, dilations, tuple(before), tuple(after))
+
+
+def crop(ctx: Context, rows: Value, window: Geometry) -> Value:
+    """Rows [N,H,W,C] without what negative pads cut off."""
+    before = (0, *(max(-p, 0) for p in two(window.before, 0)), 0)
+    after = (0, *(max(-p, 0) for p in two(window.after, 0)), 0)
+    if not any((*before, *after)):
+        return rows
+    size = tuple(n - b - a for n, b, a in zip(rows.shape, before, after, strict=True))
+    return ctx.emit(Slice(rows, before, size, (1,) * 4))
 
 
 def to_rows(ctx: Context, x: Value) -> Value:

@@ -243,7 +243,17 @@ class TestBadInput:
         refused(tinyc("compile", model), "length", "--input-shape x=")
         assert tinyc("compile", model, "-o", tmp_path / "o", "--input-shape", "x=1,5", "--no-verify").exit_code == 0
 
-    @pytest.mark.parametrize("shape", ["x", "x=", "x=1,a", "=1,2", "x=0,2", "x=-1,2"])
+    @pytest.mark.parametrize("shape", ["x=1,5", "x:1,5"])
+    def test_another_batch(self, tmp_path: Path, shape: str) -> None:
+        model = small_model(tmp_path / "m.onnx", shape=(8, 5))
+        result = tinyc("compile", model, "-o", tmp_path / "o", "--input-shape", shape)
+        assert result.exit_code == 0
+        assert "batch 1 instead of the model's 8" in " ".join(result.stdout.split())
+        refused(tinyc("compile", model, "--input-shape", "x:1,6"), "[1, 6]", "[8, 5]", "only its batch")
+
+    @pytest.mark.parametrize(
+        "shape", ["x", "x=", "x:", "x=1,a", "x:1,", ":1,2", "x=" + "9" * 99, "=1,2", "x=0,2", "x=-1,2"]
+    )
     def test_malformed_shape(self, shape: str, relu: Path) -> None:
         refused(tinyc("compile", relu, "--input-shape", shape), "--input-shape takes NAME=1,3,96,96")
 

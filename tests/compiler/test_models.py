@@ -49,7 +49,8 @@ COMPILE = [
     "yunet_n_320",
 ]
 LARGE = {"basic_pitch_nmp", "dnsmos_p808_keras2onnx", "fastestdet", "gap_mnist_gru", "super_resolution_224",
-         "ultraface_slim320_simplified", "yunet_n_320", "st_mbv2_128_05"}  # fmt: skip
+         "ultraface_slim320_simplified", "yunet_n_320", "st_mbv2_128_05", "squeezenet_fp16w",
+         "match_resnet_block"}  # fmt: skip
 SHAPES = {"vespa_tiny_transformer": {"input": (1, 8)}}
 MOST_ERROR = {"mlperf_vww96_mbv1_025_tflite2onnx": 1e-5}
 
@@ -75,8 +76,14 @@ HALF = ["match_resnet_block", "mlperf_kws_dscnn_tf2onnx", "mlperf_resnet8_tf2onn
 OTHERS = [
     *(f"nonstandard/{n}" for n in NONSTANDARD),
     *(f"classical_ml/{n}" for n in CLASSICAL),
-    *(f"fp16/{n}" for n in HALF),
 ]
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in LARGE else ()) for n in HALF])
+def test_halves_compile_as_float32(name: str) -> None:
+    result = tinyc.compile(model(f"fp16/{name}.onnx"))
+    assert [v.executor for v in result.verdicts] == ["interpreter", "host"], result.notes
+    assert "float16 became float32" in result.imported.notes[0]
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -15,14 +15,10 @@ from tinyc.ir.tensor import Array
 
 DATA = Path(os.environ.get("TINYC_TEST_DATA", Path(__file__).parents[3] / "shared")) / "models"
 
-# No neural networks, broken, or in half precision.
+# No neural networks, or broken.
 REFUSED = {
     "classical_ml/iris_randomforest_skl": "ai.onnx.ml:TreeEnsembleClassifier",
     "classical_ml/treeensemble_onnx2c": "ai.onnx.ml:TreeEnsembleClassifier",
-    "fp16/match_resnet_block": "float16",
-    "fp16/mlperf_kws_dscnn_tf2onnx": "float16",
-    "fp16/mlperf_resnet8_tf2onnx": "float16",
-    "fp16/squeezenet_fp16w": "float16",
     "nonstandard/deeploy_mlperf_kws_requantshift": "RequantShift",
     "nonstandard/match_kws_uint8_typeclash": "takes floating point",
     "nonstandard/tflite2onnx_toycar_int8_broken": "different element types",
