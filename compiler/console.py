@@ -83,7 +83,7 @@ def compilation(result: Compilation, folder: Path) -> None:
         table.add_row("stack", f"{ram['stack_bytes']:,} bytes on {ram['stack_measured_on']}")
     table.add_row("weights", f"{report['flash']['weights_bytes']:,} bytes of flash")
     table.add_row("verified", verification(result))
-    for note in (*result.imported.notes, *result.notes):
+    for note in result.notes:
         table.add_row("note", escape(note))
     table.add_row("written to", str(folder))
     _out.print(table)

@@ -82,7 +82,7 @@ class Compilation:
     def report(self) -> dict[str, Any]:
         """The report, as in report.json."""
         report = make_report(self.imported, self.lowered, self.source, self.target.name, self.verdicts, self.quality)
-        return {**report, "package": self.packing.as_dict}
+        return {**report, "package": self.packing.as_dict, "notes": list(self.notes)}
 
     @cached_property
     def files(self) -> Mapping[str, str]:
@@ -143,9 +143,9 @@ def compile(
     source = _generate(lowered, imported, name, packing.placement)
     check_libraries(packing.format, source)
     verdicts: list[Verdict] = []
-    notes: list[str] = [*core_notes(lowered.program, chosen.cores), *kernel_notes(lowered.program, chosen)]
+    notes = [*imported.notes, *checked.notes]
+    notes += [*core_notes(lowered.program, chosen.cores), *kernel_notes(lowered.program, chosen)]
     notes += check_fit(target, sizes(lowered.program, source), chosen)
-    notes += checked.notes
     if lowered.quantised:
         checked = dataclasses.replace(checked, expected=())
     if chosen.verify:

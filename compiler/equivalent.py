@@ -12,9 +12,10 @@ CONVOLUTIONS = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3}
 
 
 def with_explicit_pads(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> onnx.ModelProto | None:
-    """The model with the SAME padding of dilated convolutions, which onnxruntime refuses, as numbers: in all, a dimension
-    gets what the last window reaches beyond it (ONNX's documentation of `auto_pad`, with the dilated size of the
-    window). None if there is no such padding.
+    """The model with the SAME padding of dilated convolutions, which onnxruntime refuses, as numbers.
+
+    In all, a dimension gets what the last window reaches beyond it (ONNX's documentation of `auto_pad`, with the
+    dilated size of the window). None if there is no such padding.
 
     Args:
         model: the model.

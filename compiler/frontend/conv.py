@@ -5,7 +5,16 @@ from __future__ import annotations
 from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.compiler.frontend.registry import onnx_op
-from tinyc.compiler.frontend.window import crop, from_rows, require_float, spatial_rank, to_rows, two, window_of
+from tinyc.compiler.frontend.window import (
+    crop,
+    from_rows,
+    from_the_first,
+    require_float,
+    spatial_rank,
+    to_rows,
+    two,
+    window_of,
+)
 from tinyc.ir import Value
 from tinyc.ir.ops import Conv2d, DepthwiseConv2d
 
@@ -18,7 +27,8 @@ def conv(ctx: Context, node: OnnxNode) -> Value:
     require_float(node, x, w)
     if w.type.rank != x.type.rank:
         raise node.error(f"weights {w.type} do not fit the input {x.type}")
-    window = window_of(node, x, w.shape[2:], _begin)
+    dilated = max(node.integers("dilations", (1,)), default=1) > 1  # onnxruntime refuses these: ONNX's text holds
+    window = window_of(node, x, w.shape[2:], from_the_first if dilated else _begin)
     if node.has("kernel_shape") and node.integers("kernel_shape") != window.kernel:
         raise node.error(f"kernel_shape {list(node.integers('kernel_shape'))} is not that of the weights {w.type}")
     groups, channels = node.integer("group", 1), x.shape[1]
