@@ -20,6 +20,7 @@ from itertools import pairwise
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Op, RowMode, Value, Window
 from tinyc.ir.ops.elementwise import Copy
+from tinyc.ir.row_checks import rows_problem
 from tinyc.ir.tensor import Tensor
 
 
@@ -346,7 +347,8 @@ class RowProgram:
 
 def verify_program(program: RowProgram) -> None:
     """Checks what every row program must satisfy: names, sizes, views within their base, operands written before they
-    are read, segments and rings, slots within the arena. Raises `IRError` naming the stage or buffer."""
+    are read and wholly or by the rows that the operator reads, segments and rings, slots within the arena. What has
+    passed touches no byte outside its buffers. Raises `IRError` naming the stage or buffer."""
     if len(program.buffer) != len(program.buffers):
         raise IRError("two buffers have one name", f"program {program.name}")
     for buffer in program.buffers:
@@ -400,8 +402,12 @@ def _verify_stage(program: RowProgram, stage: Stage, written: set[str]) -> None:
             raise IRError(f"reads {value} before anything wrote it", stage.where)
         if program.buffer[value.name].space is Space.ROWS and not program.takes_rows(stage):
             raise IRError(f"reads {value}, whose rows lie nowhere", stage.where)
+    if stage.result.type != stage.op.type:
+        raise IRError(f"writes {stage.op.type} to {stage.result}, which is {stage.result.type}", stage.where)
     if stage.windows and len(stage.windows) != len(stage.op.operands):
         raise IRError("has not one window an operand", stage.where)
+    if stage.windows and (problem := rows_problem(stage.op, stage.windows, stage.band)):
+        raise IRError(problem, stage.where)
     scratch = program.buffer.get(stage.kernel.scratch.name) if stage.kernel.scratch is not None else None
     if stage.kernel.scratch is not None and (scratch is None or scratch.space is not Space.ARENA or scratch.view):
         raise IRError(f"has scratch memory {stage.kernel.scratch} that is no buffer of the arena", stage.where)
