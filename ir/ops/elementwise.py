@@ -43,12 +43,10 @@ class Elementwise(Op):
         return np.broadcast_to(expr.evaluate(self.expression(), operands), self.type.shape)
 
     def row_form(self) -> RowForm | None:
-        """An operand whose axis that is aligned with the rows is 1 or absent is the same for all of them, and read
-        whole. One that varies along them has rows of its own, and so 4 dimensions: see `lifted`."""
+        """An operand whose dimension there is aligned with the rows has rows of its own where that is more than 1; else
+        it is the same for all rows, and read whole."""
         shape = self.type.shape
-        if len(shape) != 4 or shape[0] != 1:
-            return None
-        if any(v.type.rank != 4 and _varies(v, shape) for v in self.operands):
+        if len(shape) != 4 or shape[0] != 1 or self.lifted() != tuple(v.shape for v in self.operands):
             return None
         windows = tuple(Window() if v.type.rank == 4 and v.shape[1] == shape[1] else None for v in self.operands)
         return RowForm(windows) if any(windows) else None
@@ -56,7 +54,10 @@ class Elementwise(Op):
     def lifted(self) -> tuple[tuple[int, ...], ...]:
         shape = self.type.shape
         image = len(shape) == 4 and shape[0] == 1
-        return tuple((1, *v.shape) if image and v.type.rank == 3 and _varies(v, shape) else v.shape for v in self.operands)
+        # Of fewer dimensions than 4, only 3 reach the rows.
+        return tuple(
+            (1, *v.shape) if image and v.type.rank == 3 and v.shape[0] != 1 else v.shape for v in self.operands
+        )
 
     def row_op(self, rows: int, valid: int) -> Op:
         form = self.row_form()
@@ -72,11 +73,6 @@ class Elementwise(Op):
         shape = self.type.shape
         inputs = tuple(Index(0, broadcast_strides(v.shape, shape)) for v in self.operands)
         return (Loops(shape, inputs, Index(0, contiguous(shape)), self.expression()),)
-
-
-def _varies(value: Value, shape: tuple[int, ...]) -> bool:
-    """Whether an operand varies along the rows (axis -3) of what it is broadcast to."""
-    return value.type.rank >= 3 and value.shape[-3] != 1 and shape[-3] != 1
 
 
 @dataclass(frozen=True)

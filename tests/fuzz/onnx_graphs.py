@@ -1,0 +1,468 @@
+"""Random ONNX models of ordinary operators, as exporters write them: what broadcasts, what is shown under other shapes,
+what is used several times, and what is an output besides.
+
+`float_model(random)` gives a model. Values stay of order one and no operator is steep, so that rounding stays small: a
+condition is an input or a constant, and a divisor stays away from zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from tinyc.ir.tensor import Array
+
+LARGEST = 1500
+"""Elements of a value, at most."""
+Shape = tuple[int, ...]
+
+
+class GiveUp(Exception):
+    """What a maker chose does not fit together."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of the model under way."""
+
+    name: str
+    shape: Shape
+
+    @property
+    def rank(self) -> int:
+        """How many dimensions it has."""
+        return len(self.shape)
+
+
+@dataclass
+class Grower:
+    """A model under way.
+
+    Attributes:
+        random: where choices come from.
+        batch: whether every input begins with a dimension of 1, as calibration data need.
+    """
+
+    random: Random
+    batch: bool = False
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    inputs: list[onnx.ValueInfoProto] = field(default_factory=list)
+    constants: dict[str, Array] = field(default_factory=dict)
+    values: list[Tensor] = field(default_factory=list)
+    names: int = 0
+
+    def chance(self, probability: float) -> bool:
+        """Whether something that is as likely as this happens."""
+        return self.random.random() < probability
+
+    def fresh(self, hint: str) -> str:
+        """A new name."""
+        self.names += 1
+        return f"{hint}{self.names}"
+
+    def array(self, shape: Shape, scale: float = 1.0) -> Array:
+        """Normally distributed numbers."""
+        rng = np.random.default_rng(self.random.getrandbits(32))
+        return np.asarray(rng.standard_normal(shape) * scale, np.float32)
+
+    def constant(self, array: Array, hint: str = "c") -> str:
+        """Adds an initializer."""
+        name = self.fresh(hint)
+        self.constants[name] = array
+        return name
+
+    def input(self, shape: Shape, kind: int = TensorProto.FLOAT) -> Tensor:
+        """Adds an input."""
+        if self.batch and shape[:1] != (1,):
+            raise GiveUp
+        tensor = Tensor(self.fresh("x"), shape)
+        self.inputs.append(helper.make_tensor_value_info(tensor.name, kind, shape))
+        return tensor
+
+    def node(self, op: str, operands: Sequence[str], shape: Sequence[int], **attributes: Any) -> Tensor:
+        """Adds an operator, whose result has this shape."""
+        found = tuple(int(n) for n in shape)
+        if math.prod(found) > LARGEST or len(found) > 5 or 0 in found:
+            raise GiveUp
+        tensor = Tensor(self.fresh(op.lower()), found)
+        self.nodes.append(helper.make_node(op, list(operands), [tensor.name], name=f"n{self.names}", **attributes))
+        self.values.append(tensor)
+        return tensor
+
+    def pick(self, fits: Callable[[Tensor], bool] = lambda _: True) -> Tensor:
+        """A value there is, the later the likelier."""
+        found = [v for v in self.values if fits(v)]
+        if not found:
+            raise GiveUp
+        return found[max(self.random.randrange(len(found)) for _ in range(2))]
+
+    def shape(self) -> Shape:
+        """A shape of rank 1 to 5, now and then with dimensions of 1; mostly an image."""
+        rank = self.random.choice([1, 2, 3, 3, 4, 4, 4, 4, 5])
+        largest = 9 if rank < 4 else 7 if rank == 4 else 3
+        shape = tuple(self.random.choice([1, *range(1, largest + 1)]) for _ in range(rank))
+        one = self.batch or (rank == 4 and self.chance(0.85))
+        return (1, *shape[1:]) if one else shape
+
+    def masked(self, shape: Shape) -> Shape:
+        """A shape that broadcasts to another: any of its last dimensions, any of them 1."""
+        rank = self.random.randint(0, len(shape))
+        keep = self.random.choice([0.3, 0.6, 1.0])
+        return tuple(n if self.chance(keep) else 1 for n in shape[len(shape) - rank :])
+
+    def partner(self, x: Tensor) -> str:
+        """What is broadcast with a value: a constant, an input or another value, smaller or larger."""
+        kind = self.random.randrange(10)
+        found = [v for v in self.values if _joint(v.shape, x.shape) is not None]
+        if kind < 4 and found:
+            return self.random.choice(found).name
+        shape = self.masked(x.shape)
+        if kind == 4:
+            # Both are repeated: along a dimension of 1 of x, and along the others of the partner.
+            wide = [self.random.randint(2, 4) if n == 1 and self.chance(0.5) else n for n in x.shape]
+            shape = tuple(n if self.chance(0.5) or x.shape[d] == 1 else 1 for d, n in enumerate(wide))
+        if kind == 5 and not (self.batch and shape[:1] != (1,)):
+            return self.input(shape).name
+        return self.constant(self.array(shape))
+
+
+def _joint(a: Shape, b: Shape) -> Shape | None:
+    """The shape that two broadcast to."""
+    try:
+        return tuple(int(n) for n in np.broadcast_shapes(a, b))
+    except ValueError:
+        return None
+
+
+def _shape_of(g: Grower, name: str) -> Shape:
+    known = {v.name: v.shape for v in g.values}
+    if name in known:
+        return known[name]
+    if name in g.constants:
+        return tuple(g.constants[name].shape)
+    info = next(i for i in g.inputs if i.name == name)
+    return tuple(d.dim_value for d in info.type.tensor_type.shape.dim)
+
+
+def _broadcast(g: Grower, *names: str) -> Shape:
+    shape: Shape | None = ()
+    for name in names:
+        shape = _joint(shape, _shape_of(g, name)) if shape is not None else None
+    if shape is None:
+        raise GiveUp
+    return shape
+
+
+def binary(g: Grower) -> Tensor:
+    """A sum, difference, product, maximum or minimum, or a quotient by a constant."""
+    x = g.pick()
+    if g.chance(0.1):
+        divisor = g.array(g.masked(x.shape))
+        away = np.asarray(np.where(divisor < 0, divisor - 1, divisor + 1), np.float32)
+        return g.node("Div", [x.name, g.constant(away)], x.shape)
+    names = [x.name, x.name if g.chance(0.08) else g.partner(x)]
+    if g.chance(0.4):
+        names.reverse()
+    return g.node(g.random.choice(["Add", "Add", "Sub", "Mul", "Mul", "Max", "Min"]), names, _broadcast(g, *names))
+
+
+def unary(g: Grower) -> Tensor:
+    """A function of one value."""
+    x = g.pick()
+    kinds: list[tuple[str, dict[str, Any]]] = [
+        *((name, {}) for name in ("Relu", "Sigmoid", "Tanh", "Abs", "Neg", "Erf", "HardSwish", "Softplus")),
+        ("LeakyRelu", {"alpha": 0.2}),
+        ("HardSigmoid", {}),
+        ("Elu", {}),
+    ]
+    kind, attributes = g.random.choice(kinds)
+    return g.node(kind, [x.name], x.shape, **attributes)
+
+
+def clip(g: Grower) -> Tensor:
+    """Limits."""
+    x = g.pick()
+    bounds = [np.float32(g.random.choice([0.0, -1.0])), np.float32(g.random.choice([6.0, 1.0, 0.5]))]
+    return g.node("Clip", [x.name, *(g.constant(np.asarray(b)) for b in bounds)], x.shape)
+
+
+def prelu(g: Grower) -> Tensor:
+    """A PRelu whose slopes are of one number, one a channel, or any that broadcast to x."""
+    x = g.pick()
+    channels = (x.shape[1], *(1 for _ in x.shape[2:])) if x.rank > 1 else x.shape
+    shape = g.random.choice([channels, channels, g.masked(x.shape), (1,) * min(x.rank, 1)])
+    return g.node("PRelu", [x.name, g.constant(np.abs(g.array(shape)) * np.float32(0.3))], x.shape)
+
+
+def where(g: Grower) -> Tensor:
+    """A choice by a condition that is an input or constant."""
+    x = g.pick()
+    y = g.partner(x)
+    shape = g.masked(_broadcast(g, x.name, y))
+    if g.chance(0.3) and not g.batch:
+        condition = g.input(shape, TensorProto.BOOL).name
+    else:
+        condition = g.constant(g.array(shape) > 0)
+    names = [condition, *g.random.sample([x.name, y], 2)]
+    return g.node("Where", names, _broadcast(g, *names))
+
+
+def channels_first(g: Grower) -> Tensor:
+    """What networks do with the channels of an image: a scale, a shift or slopes of each, or a plane for all."""
+    x = g.pick(lambda v: v.rank == 4)
+    _, c, h, w = x.shape
+    shape = g.random.choice([(c, 1, 1), (c, 1, 1), (1, c, 1, 1), (c, h, 1), (c, 1, w), (1, h, w), (h, w), (c, h, w)])
+    kind = g.random.choice(["Mul", "Add", "PRelu", "Sub"])
+    names = [x.name, g.constant(np.asarray(np.abs(g.array(shape)), np.float32))]
+    if kind != "PRelu" and g.chance(0.3):
+        names.reverse()
+    return g.node(kind, names, x.shape)
+
+
+def excite(g: Grower) -> Tensor:
+    """An image times a factor for each channel, which depends on all of it."""
+    x = g.pick(lambda v: v.rank == 4)
+    mean = g.node("GlobalAveragePool", [x.name], (*x.shape[:2], 1, 1))
+    gate = g.node(g.random.choice(["Sigmoid", "HardSigmoid"]), [mean.name], mean.shape)
+    return g.node("Mul", [x.name, gate.name], x.shape)
+
+
+def _window(g: Grower, size: Shape) -> tuple[list[int], dict[str, list[int]], Shape]:
+    """A kernel, its attributes, and the size of the result."""
+    kernel = [g.random.randint(1, 3) for _ in size]
+    strides = [g.random.choice([1, 1, 2]) for _ in size]
+    pads = [g.random.randint(0, k - 1) if g.chance(0.5) else 0 for k in (*kernel, *kernel)]
+    out = [(n + pads[d] + pads[d + 2] - kernel[d]) // strides[d] + 1 for d, n in enumerate(size)]
+    if min(out) < 1 or any(k > n + pads[d] + pads[d + 2] for d, (k, n) in enumerate(zip(kernel, size, strict=True))):
+        raise GiveUp
+    return kernel, {"kernel_shape": kernel, "strides": strides, "pads": pads}, tuple(out)
+
+
+def conv(g: Grower) -> Tensor:
+    """A convolution: plain, grouped or depthwise."""
+    x = g.pick(lambda v: v.rank == 4 and v.shape[0] == 1)
+    channels = x.shape[1]
+    kernel, attributes, size = _window(g, x.shape[2:])
+    groups = g.random.choice([1, 1, channels, *(n for n in (2, 3) if channels % n == 0)])
+    outputs = groups * g.random.randint(1, max(1, 6 // groups))
+    scale = 1 / math.sqrt(channels // groups * kernel[0] * kernel[1])
+    operands = [x.name, g.constant(g.array((outputs, channels // groups, *kernel), scale), "w")]
+    if g.chance(0.6):
+        operands.append(g.constant(g.array((outputs,)), "b"))
+    return g.node("Conv", operands, (1, outputs, *size), group=groups, **attributes)
+
+
+def pool(g: Grower) -> Tensor:
+    """A pooling."""
+    x = g.pick(lambda v: v.rank == 4 and v.shape[0] == 1)
+    _, attributes, size = _window(g, x.shape[2:])
+    kind = g.random.choice(["MaxPool", "AveragePool"])
+    counted = {"count_include_pad": g.random.randint(0, 1)} if kind == "AveragePool" else {}
+    return g.node(kind, [x.name], (1, x.shape[1], *size), **attributes, **counted)
+
+
+def batch_norm(g: Grower) -> Tensor:
+    """A batch norm."""
+    x = g.pick(lambda v: v.rank in (3, 4))
+    c = (x.shape[1],)
+    vectors = [g.array(c), g.array(c), g.array(c), np.asarray(np.abs(g.array(c)) + 0.5, np.float32)]
+    return g.node("BatchNormalization", [x.name, *(g.constant(v) for v in vectors)], x.shape)
+
+
+def gemm(g: Grower) -> Tensor:
+    """A dense layer, or a product of matrices of any rank."""
+    x = g.pick(lambda v: v.rank >= 2)
+    inputs, outputs = x.shape[-1], g.random.randint(1, 6)
+    w = g.constant(g.array((inputs, outputs), 1 / math.sqrt(inputs)), "w")
+    if x.rank == 2 and g.chance(0.5):
+        return g.node("Gemm", [x.name, w, g.constant(g.array((outputs,)), "b")], (x.shape[0], outputs))
+    return g.node("MatMul", [x.name, w], (*x.shape[:-1], outputs))
+
+
+def softmax(g: Grower) -> Tensor:
+    """A softmax along any axis."""
+    x = g.pick(lambda v: v.rank > 0)
+    return g.node("Softmax", [x.name], x.shape, axis=g.random.randrange(x.rank))
+
+
+def reduce(g: Grower) -> Tensor:
+    """A mean or maximum over some axes."""
+    x = g.pick(lambda v: v.rank > 0)
+    axes = sorted(g.random.sample(range(x.rank), g.random.randint(1, x.rank)))
+    keep = g.random.randint(0, 1)
+    shape = [1 if d in axes else n for d, n in enumerate(x.shape) if keep or d not in axes]
+    return g.node(g.random.choice(["ReduceMean", "ReduceMax"]), [x.name], shape, axes=axes, keepdims=keep)
+
+
+def concat(g: Grower) -> Tensor:
+    """A concatenation of values that fit, of one twice, or with a constant."""
+    x = g.pick(lambda v: v.rank > 0)
+    axis = g.random.randrange(x.rank)
+
+    def rest(v: Tensor) -> list[tuple[int, int]]:
+        return [(d, n) for d, n in enumerate(v.shape) if d != axis]
+
+    others = [v for v in g.values if v.rank == x.rank and rest(v) == rest(x)]
+    names = [x.name, *(g.random.choice(others).name for _ in range(g.random.randint(1, 2)))]
+    if g.chance(0.2):
+        names.append(g.constant(g.array(x.shape)))
+    g.random.shuffle(names)
+    shape = list(x.shape)
+    shape[axis] = sum(_shape_of(g, n)[axis] for n in names)
+    return g.node("Concat", names, shape, axis=axis)
+
+
+def cut(g: Grower) -> Tensor:
+    """A slice along some axes."""
+    x = g.pick(lambda v: v.rank > 0)
+    axes = sorted(g.random.sample(range(x.rank), g.random.randint(1, min(2, x.rank))))
+    starts, ends, steps, shape = [], [], [], list(x.shape)
+    for d in axes:
+        start = g.random.randrange(x.shape[d])
+        end, step = g.random.randint(start + 1, x.shape[d]), g.random.choice([1, 1, 2])
+        shape[d] = -(-(end - start) // step)
+        starts, ends, steps = [*starts, start], [*ends, end], [*steps, step]
+    numbers = [g.constant(np.asarray(n, np.int64), "k") for n in (starts, ends, axes, steps)]
+    return g.node("Slice", [x.name, *numbers], shape)
+
+
+def pad(g: Grower) -> Tensor:
+    """A pad of any axes with a constant."""
+    x = g.pick(lambda v: v.rank > 0)
+    first = 1 if g.batch or x.shape[0] == 1 else 0
+    pads = [g.random.choice([0, 0, 1, 2]) if d % x.rank >= first else 0 for d in range(2 * x.rank)]
+    shape = [n + pads[d] + pads[d + x.rank] for d, n in enumerate(x.shape)]
+    value = g.constant(np.asarray(g.random.choice([0.0, 0.0, 0.5]), np.float32))
+    return g.node("Pad", [x.name, g.constant(np.asarray(pads, np.int64), "k"), value], shape)
+
+
+def transpose(g: Grower) -> Tensor:
+    """A transpose, often between the two orders of an image."""
+    x = g.pick(lambda v: v.rank > 1)
+    perm = list(range(x.rank))
+    g.random.shuffle(perm)
+    if x.rank == 4 and g.chance(0.6):
+        perm = g.random.choice([[0, 2, 3, 1], [0, 3, 1, 2]])
+    return g.node("Transpose", [x.name], [x.shape[p] for p in perm], perm=perm)
+
+
+def view(g: Grower, x: Tensor | None = None) -> Tensor:
+    """The same elements: itself, under another shape, or with dimensions of 1 more or less."""
+    x = x or g.pick()
+    kind = g.random.randrange(5)
+    if kind == 0:
+        return g.node("Identity", [x.name], x.shape)
+    if kind == 1 and x.rank > 0:
+        axis = g.random.randint(0, x.rank)
+        shape = (math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))
+        return g.node("Flatten", [x.name], shape, axis=axis)
+    if kind == 2:
+        at = g.random.randint(0, x.rank)
+        axes = g.constant(np.asarray([at], np.int64), "k")
+        return g.node("Unsqueeze", [x.name, axes], (*x.shape[:at], 1, *x.shape[at:]))
+    if kind == 3 and 1 in x.shape:
+        at = g.random.choice([d for d, n in enumerate(x.shape) if n == 1])
+        axes = g.constant(np.asarray([at], np.int64), "k")
+        return g.node("Squeeze", [x.name, axes], (*x.shape[:at], *x.shape[at + 1 :]))
+    dims = list(x.shape)
+    for _ in range(g.random.randint(1, 3)):
+        if len(dims) > 1 and g.chance(0.5):
+            at = g.random.randrange(len(dims) - 1)
+            dims[at : at + 2] = [dims[at] * dims[at + 1]]
+        elif dims:
+            at = g.random.randrange(len(dims))
+            factor = g.random.choice([f for f in range(1, dims[at] + 1) if dims[at] % f == 0])
+            dims[at : at + 1] = [factor, dims[at] // factor]
+    if not dims:
+        dims = [1]
+    return g.node("Reshape", [x.name, g.constant(np.asarray(dims, np.int64), "k")], dims)
+
+
+MAKERS: list[tuple[int, Callable[[Grower], Tensor]]] = [
+    (8, binary), (3, unary), (1, clip), (2, prelu), (2, where), (3, channels_first), (1, excite), (4, conv), (2, pool),
+    (1, batch_norm), (2, gemm), (1, softmax), (2, reduce), (2, concat), (2, cut), (1, pad), (3, transpose), (2, view),
+]  # fmt: skip
+
+
+def grow(random: Random, batch: bool = False) -> Grower:
+    """A model of some operators, without outputs."""
+    g = Grower(random, batch)
+    shape = g.shape()
+    x = g.input(shape)
+    g.values.append(x)
+    if len(shape) == 4 and g.chance(0.2):
+        # An exporter whose images are channels last.
+        g.node("Transpose", [x.name], [shape[p] for p in (0, 3, 1, 2)], perm=[0, 3, 1, 2])
+    makers = [m for weight, m in MAKERS for _ in range(weight)]
+    wanted = random.randint(1, 9)
+    for _ in range(60):
+        if len(g.nodes) >= wanted:
+            break
+        kept = len(g.nodes), len(g.values), len(g.inputs), dict(g.constants)
+        try:
+            random.choice(makers)(g)
+        except GiveUp:
+            nodes, values, inputs, g.constants = kept
+            del g.nodes[nodes:], g.values[values:], g.inputs[inputs:]
+    if not g.nodes:
+        g.node("Relu", [x.name], x.shape)
+    return g
+
+
+def outputs_of(g: Grower) -> list[Tensor]:
+    """The outputs: the last value, at times others, and others that show the same elements, an input or a constant."""
+    made = {n.output[0] for n in g.nodes}
+    computed = [v for v in g.values if v.name in made]
+    found = [g.values[-1]]
+    if g.chance(0.4):
+        found += g.random.sample(computed, g.random.randint(1, min(2, len(computed))))
+    for x in list(found):
+        for _ in range(2):
+            if g.chance(0.12):
+                try:
+                    found.append(transpose_of(g, x) if g.chance(0.3) else view(g, x))
+                except GiveUp:
+                    continue
+    if g.chance(0.05):
+        found.append(g.node("Identity", [g.inputs[0].name], _shape_of(g, g.inputs[0].name)))
+    if g.chance(0.03):
+        shape = g.masked((2, 3, 4))
+        found.append(g.node("Identity", [g.constant(g.array(shape))], shape))
+    unique = list(dict.fromkeys(found))
+    g.random.shuffle(unique)
+    return unique
+
+
+def transpose_of(g: Grower, x: Tensor) -> Tensor:
+    """A transpose of a value."""
+    if not x.rank:
+        raise GiveUp
+    perm = list(range(x.rank))
+    g.random.shuffle(perm)
+    return g.node("Transpose", [x.name], [x.shape[p] for p in perm], perm=perm)
+
+
+def model_of(g: Grower, outputs: Sequence[Tensor]) -> onnx.ModelProto:
+    """The model with these outputs. Inputs that no operator takes are left out."""
+    used = {name for n in g.nodes for name in n.input}
+    graph = helper.make_graph(
+        g.nodes,
+        "random",
+        [i for i in g.inputs if i.name in used],
+        [helper.make_tensor_value_info(v.name, TensorProto.FLOAT, v.shape) for v in outputs],
+        [numpy_helper.from_array(a, n) for n, a in g.constants.items() if n in used],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 16)], ir_version=8)
+
+
+def float_model(random: Random, batch: bool = False) -> onnx.ModelProto:
+    """A random model in float."""
+    g = grow(random, batch)
+    return model_of(g, outputs_of(g))
