@@ -7,15 +7,17 @@ it can be said in loops, the elements that these touch. A row form that is wrong
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import arguments
 from tinyc.ir.loops import Index, Loops
 from tinyc.ir.op import Op, RowMode, Value, Window
 
-Windows = Sequence[Window | None]
+Windows = tuple[Window | None, ...]
 
 
+@lru_cache(maxsize=4096)
 def rows_problem(op: Op, windows: Windows, band: int) -> str:
     """What is wrong with computing an operator row by row, given these rows of its operands; empty if nothing is.
 
@@ -30,7 +32,7 @@ def rows_problem(op: Op, windows: Windows, band: int) -> str:
     if not 1 <= band <= max(shape[1], 1):
         return f"computes {band} of {shape[1]} rows at a time"
     form = op.row_form()
-    if form is None or form.windows != tuple(windows):
+    if form is None or form.windows != windows:
         return "is given other rows than its operator asks for"
     if not op.type.size:
         return ""

@@ -48,10 +48,12 @@ class Grower:
     Attributes:
         random: where choices come from.
         batch: whether every input begins with a dimension of 1, as calibration data need.
+        late: how much likelier later values are picked: 2 for a bush of operators, more for a chain.
     """
 
     random: Random
     batch: bool = False
+    late: int = 2
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     inputs: list[onnx.ValueInfoProto] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
@@ -101,13 +103,13 @@ class Grower:
         found = [v for v in self.values if fits(v)]
         if not found:
             raise GiveUp
-        return found[max(self.random.randrange(len(found)) for _ in range(2))]
+        return found[max(self.random.randrange(len(found)) for _ in range(self.late))]
 
     def shape(self) -> Shape:
         """A shape of rank 1 to 5, now and then with dimensions of 1; mostly an image."""
         rank = self.random.choice([1, 2, 3, 3, 4, 4, 4, 4, 5])
-        largest = 9 if rank < 4 else 7 if rank == 4 else 3
-        shape = tuple(self.random.choice([1, *range(1, largest + 1)]) for _ in range(rank))
+        largest = {4: (2, 5, 12, 8), 5: (3, 3, 3, 3, 3)}.get(rank, (9,) * rank)
+        shape = tuple(self.random.choice([1, *range(1, n + 1)]) for n in largest)
         one = self.batch or (rank == 4 and self.chance(0.85))
         return (1, *shape[1:]) if one else shape
 
@@ -219,8 +221,17 @@ def channels_first(g: Grower) -> Tensor:
     x = g.pick(lambda v: v.rank == 4)
     _, c, h, w = x.shape
     shape = g.random.choice([(c, 1, 1), (c, 1, 1), (1, c, 1, 1), (c, h, 1), (c, 1, w), (1, h, w), (h, w), (c, h, w)])
-    kind = g.random.choice(["Mul", "Add", "PRelu", "Sub"])
-    names = [x.name, g.constant(np.asarray(np.abs(g.array(shape)), np.float32))]
+    kind = g.random.choice(["Mul", "Add", "PRelu", "Sub", "Max"])
+    fits = [v for v in g.values if v.shape == x.shape and v.shape[0] == 1 and math.prod(shape) == math.prod(x.shape)]
+    if fits and g.chance(0.5):
+        # Another image without its first dimension.
+        axis = g.constant(np.asarray([0], np.int64), "k")
+        other = g.node("Squeeze", [g.random.choice(fits).name, axis], x.shape[1:]).name
+    elif g.chance(0.25) and not (g.batch and shape[0] != 1):
+        other = g.input(shape).name
+    else:
+        other = g.constant(np.asarray(np.abs(g.array(shape)), np.float32))
+    names = [x.name, other]
     if kind != "PRelu" and g.chance(0.3):
         names.reverse()
     return g.node(kind, names, x.shape)
@@ -257,6 +268,23 @@ def conv(g: Grower) -> Tensor:
     if g.chance(0.6):
         operands.append(g.constant(g.array((outputs,)), "b"))
     return g.node("Conv", operands, (1, outputs, *size), group=groups, **attributes)
+
+
+def separable(g: Grower) -> Tensor:
+    """What mobile networks are made of: a convolution of one pixel to more channels, a depthwise one, one to fewer."""
+    x = g.pick(lambda v: v.rank == 4 and v.shape[0] == 1 and v.shape[2] > 1)
+    _, channels, height, width = x.shape
+    wide, stride = g.random.randint(2, 6), g.random.choice([1, 1, 2])
+    one = g.constant(g.array((wide, channels, 1, 1), 1 / math.sqrt(channels)), "w")
+    y = g.node("Conv", [x.name, one], (1, wide, height, width))
+    if g.chance(0.7):
+        y = g.node("Relu", [y.name], y.shape)
+    size = [(n - 1) // stride + 1 for n in (height, width)]
+    operands = [y.name, g.constant(g.array((wide, 1, 3, 3), 1 / 3), "w"), g.constant(g.array((wide,)), "b")]
+    y = g.node("Conv", operands, (1, wide, *size), group=wide, strides=[stride] * 2, pads=[1, 1, 1, 1])
+    last = g.constant(g.array((channels, wide, 1, 1), 1 / math.sqrt(wide)), "w")
+    y = g.node("Conv", [y.name, last], (1, channels, *size))
+    return g.node("Add", [x.name, y.name], x.shape) if x.shape == y.shape and g.chance(0.5) else y
 
 
 def pool(g: Grower) -> Tensor:
@@ -391,16 +419,23 @@ MAKERS: list[tuple[int, Callable[[Grower], Tensor]]] = [
 ]  # fmt: skip
 
 
+NETWORK: list[tuple[int, Callable[[Grower], Tensor]]] = [
+    (8, conv), (4, separable), (3, pool), (6, channels_first), (3, unary), (2, clip), (3, binary), (1, excite),
+    (1, batch_norm), (1, concat), (1, cut), (1, pad), (1, transpose), (1, gemm), (1, softmax),
+]  # fmt: skip
+
+
 def grow(random: Random, batch: bool = False) -> Grower:
-    """A model of some operators, without outputs."""
-    g = Grower(random, batch)
-    shape = g.shape()
+    """A bush of operators of all kinds, or a chain as networks for images are; without outputs."""
+    network = random.random() < 0.5
+    g = Grower(random, batch, late=5 if network else 2)
+    shape = (1, *(random.randint(1, n) for n in (5, 16, 9))) if network else g.shape()
     x = g.input(shape)
     g.values.append(x)
     if len(shape) == 4 and g.chance(0.2):
         # An exporter whose images are channels last.
         g.node("Transpose", [x.name], [shape[p] for p in (0, 3, 1, 2)], perm=[0, 3, 1, 2])
-    makers = [m for weight, m in MAKERS for _ in range(weight)]
+    makers = [m for weight, m in (NETWORK if network else MAKERS) for _ in range(weight)]
     wanted = random.randint(1, 9)
     for _ in range(60):
         if len(g.nodes) >= wanted:

@@ -29,18 +29,21 @@ def build(sources: Sequence[CSource], folder: Path) -> Path:
     Raises:
         RuntimeError: the compiler rejects one.
     """
-    texts = []
+    texts, others = [], []
     for number, source in enumerate(sources):
         for name, text in source.files.items():
             # Kernels have the same names in each; here they stand in one file.
             (folder / name).write_text(text.replace("tinyc_", f"tinyc{number}_"), encoding="ascii")
         files = sorted(name for name in source.files if name.endswith(".c"))
+        # What starts the other core has the same names in each, too.
+        others += [name for name in files if name.endswith("_cores.c")]
+        files = [name for name in files if name not in others]
         texts.append(PREFIX + "".join(f'#include "{name}"\n' for name in files))
     (folder / "all.c").write_text("".join(texts), encoding="ascii")
     library = folder / "all.so"
     command = [find_compiler(), *FLAGS, "-O0", *STRICT, "-D_POSIX_C_SOURCE=200809L", "-shared", "-fPIC", "-pthread"]
     result = subprocess.run(
-        [*command, "-o", library.name, "all.c", "-lm"], cwd=folder, capture_output=True, text=True, check=False
+        [*command, "-o", library.name, "all.c", *others, "-lm"], cwd=folder, capture_output=True, text=True, check=False
     )
     if result.returncode:
         raise RuntimeError(result.stderr[:2000])
