@@ -7,13 +7,15 @@ weights are int8, and convolutions at times take and give integers (QLinearConv)
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.fuzz.onnx_graphs import Grower, grow, model_of, outputs_of
+from tests.fuzz.onnx_graphs import grow, model_of, outputs_of
+from tests.fuzz.onnx_grower import Grower
 from tinyc.ir.tensor import Array
 
 
@@ -87,7 +89,7 @@ class _Quantiser:
         self.arrays[name] = array
         return name
 
-    def _add(self, op: str, operands: list[str], output: str, **attributes: object) -> None:
+    def _add(self, op: str, operands: list[str], output: str, **attributes: Any) -> None:
         self.names += 1
         self.nodes.append(helper.make_node(op, operands, [output], name=f"q{self.names}", **attributes))
 
