@@ -186,10 +186,10 @@ def check(cases: Sequence[Case]) -> list[Outcome]:
                 outcomes.append(found)
             else:
                 waiting.append((case, found))
-        return outcomes + _check_c(waiting, folder)
+        return outcomes + check_c(waiting, folder)
 
 
-def _check_c(waiting: Sequence[tuple[Case, Compilation]], folder: Path) -> list[Outcome]:
+def check_c(waiting: Sequence[tuple[Case, Compilation]], folder: Path) -> list[Outcome]:
     """Compares the C of compiled cases with their row programs."""
     if not waiting:
         return []
@@ -202,7 +202,7 @@ def _check_c(waiting: Sequence[tuple[Case, Compilation]], folder: Path) -> list[
             case = waiting[0][0]
             return [Outcome(case.kind, case.seed, wrong=f"the C does not compile: {error}")]
         half = len(waiting) // 2
-        return _check_c(waiting[:half], folder) + _check_c(waiting[half:], folder)
+        return check_c(waiting[:half], folder) + check_c(waiting[half:], folder)
     outcomes = []
     for (case, compilation), found in zip(waiting, shared_c.run(library, sources, samples), strict=True):
         expected = [run_program(compilation.program, list(s)) for s in compilation.lowered.samples]

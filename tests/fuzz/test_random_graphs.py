@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import tempfile
+from pathlib import Path
+from random import Random
+
 import pytest
 
-from tests.fuzz.graphs import Case, Kind, Outcome, check
+from tests.fuzz.graphs import Case, Kind, Outcome, check, check_c, compiled
+from tests.fuzz.onnx_graphs import model_of
+from tests.fuzz.onnx_grower import Grower
+from tinyc.compiler.driver import Compilation
 
 
 def wrong(outcomes: list[Outcome]) -> list[str]:
@@ -17,3 +25,27 @@ def test_random_models_agree_with_onnxruntime(kind: Kind, first: int, count: int
     assert len(outcomes) == count
     assert not wrong(outcomes), "\n".join(wrong(outcomes))
     assert sum(not o.refused for o in outcomes) >= 0.9 * count, [o.refused for o in outcomes]
+
+
+def changed(was: str, now: str) -> str:
+    """What is said of the C of a channel scale in which a piece of text is another one."""
+    g = Grower(Random(0))
+    x = g.input((1, 3, 4, 5))
+    y = g.node("Mul", [x.name, g.constant(g.array((3, 1, 1)))], x.shape)
+    case = Case("float", 0, model_of(g, [y]), {"rows_from": "argument"}, {})
+    with tempfile.TemporaryDirectory() as folder:
+        found = compiled(case, Path(folder), drive=False)
+        assert isinstance(found, Compilation)
+        files = {name: text.replace(was, now) for name, text in found.source.files.items()}
+        assert (files != found.source.files) == (was != now)
+        source = dataclasses.replace(found.source, files=files)
+        (outcome,) = check_c([(case, dataclasses.replace(found, source=source))], Path(folder))
+    return outcome.wrong
+
+
+def test_a_difference_in_the_c_is_seen() -> None:
+    assert not changed("", "")
+    assert "output 0 of sample 0 of the C" in changed("] * x1[", "] + x1[")
+    assert "wrote outside an output" in changed("out[i0", "out[1 + i0")
+    assert "does not compile" in changed(" = x0[", " == x0[")
+    assert "status" in changed(" = x0[", " = *(const volatile float *)0 + x0[")
