@@ -7,7 +7,6 @@ it can be said in loops, the elements that these touch. A row form that is wrong
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import arguments
@@ -17,7 +16,6 @@ from tinyc.ir.op import Op, RowMode, Value, Window
 Windows = tuple[Window | None, ...]
 
 
-@lru_cache(maxsize=4096)
 def rows_problem(op: Op, windows: Windows, band: int) -> str:
     """What is wrong with computing an operator row by row, given these rows of its operands; empty if nothing is.
 

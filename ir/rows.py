@@ -158,6 +158,15 @@ class Stage:
         bounds = [-(-self.rows * k // self.split) for k in range(self.split + 1)]
         return tuple(range(*pair) for pair in pairwise(bounds))
 
+    @cached_property
+    def problem(self) -> str:
+        """What is wrong with the rows that the operator is given; empty if nothing is."""
+        if not self.windows:
+            return ""
+        if len(self.windows) != len(self.op.operands):
+            return "has not one window an operand"
+        return rows_problem(self.op, self.windows, self.band)
+
     @property
     def where(self) -> str:
         """What errors call this stage."""
@@ -404,10 +413,8 @@ def _verify_stage(program: RowProgram, stage: Stage, written: set[str]) -> None:
             raise IRError(f"reads {value}, whose rows lie nowhere", stage.where)
     if stage.result.type != stage.op.type:
         raise IRError(f"writes {stage.op.type} to {stage.result}, which is {stage.result.type}", stage.where)
-    if stage.windows and len(stage.windows) != len(stage.op.operands):
-        raise IRError("has not one window an operand", stage.where)
-    if stage.windows and (problem := rows_problem(stage.op, stage.windows, stage.band)):
-        raise IRError(problem, stage.where)
+    if stage.problem:
+        raise IRError(stage.problem, stage.where)
     scratch = program.buffer.get(stage.kernel.scratch.name) if stage.kernel.scratch is not None else None
     if stage.kernel.scratch is not None and (scratch is None or scratch.space is not Space.ARENA or scratch.view):
         raise IRError(f"has scratch memory {stage.kernel.scratch} that is no buffer of the arena", stage.where)

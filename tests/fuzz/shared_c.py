@@ -4,6 +4,7 @@ program, where a program each takes a second."""
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import multiprocessing
 import subprocess
 from collections.abc import Sequence
@@ -77,6 +78,7 @@ def run(library: Path, sources: Sequence[CSource], samples: Sequence[Sequence[Se
 
 
 def _serve(library: Path, work: Sequence[tuple[CSource, Sequence[Sequence[Array]]]], to: Any) -> None:
+    faulthandler.disable()  # the status says enough
     loaded = ctypes.CDLL(str(library))
     for source, samples in work:
         try:
