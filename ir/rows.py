@@ -368,11 +368,15 @@ def verify_program(program: RowProgram) -> None:
         _verify_stage(program, stage, written)
         written.add(program.root(stage.result.name)[0].name)
     for value in program.outputs:
+        if value.name not in program.buffer:
+            raise IRError("has no buffer", f"output {value}")
         if program.buffer[value.name].space is not Space.OUTPUT or program.root(value.name)[0].name not in written:
             raise IRError("is not an output that a stage wrote", f"output {value}")
     _verify_segments(program)
     if program.plan is not None:
         for slot in program.plan.slots:
+            if slot.buffer not in program.buffer:
+                raise IRError("is of a buffer that does not exist", f"slot of %{slot.buffer}")
             if slot.offset < 0 or slot.offset + slot.bytes > program.plan.bytes:
                 raise IRError("lies outside the arena", f"slot of %{slot.buffer}")
             buffer = program.buffer[slot.buffer]

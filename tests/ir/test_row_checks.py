@@ -125,7 +125,7 @@ def test_rows_that_an_operator_reads_are_not(name: str) -> None:
     generate(good, name="net")
 
 
-def test_the_bound_on_a_layer_of_a_planned_program_holds_too() -> None:
+def test_a_stage_of_a_planned_program_is_checked_too() -> None:
     b = Builder("net")
     x = b.input("x", TensorType((1, 6, 4, 3), DType.F32))
     y = b.add(Clamp(x, min=0.0), loc="layer6")
@@ -143,3 +143,22 @@ def test_what_the_lowering_makes_passes(dtype: DType) -> None:
         assert [rows_problem(s.op, s.windows, s.band) for s in found.stages if s.windows] == [
             "" for s in found.stages if s.windows
         ]
+
+
+def test_slots_and_outputs_without_a_buffer_are_refused() -> None:
+    b = Builder("net")
+    x = b.input("x", TensorType((1, 6, 4, 3), DType.F32))
+    good = PlanArena().run(lowered(b.build([b.add(Clamp(b.add(Clamp(x, min=0.0)), max=1.0))])))
+    assert good.plan is not None
+    (slot,) = good.plan.slots
+    wrong = {
+        "does not exist": dataclasses.replace(slot, buffer="nobody"),
+        "outside the arena": dataclasses.replace(slot, offset=slot.offset + 4),
+        "smaller than its buffer": dataclasses.replace(slot, bytes=slot.bytes - 4),
+    }
+    for why, bad in wrong.items():
+        plan = dataclasses.replace(good.plan, slots=(bad,))
+        with pytest.raises(IRError, match=why):
+            generate(dataclasses.replace(good, plan=plan), name="net")
+    with pytest.raises(IRError, match="output %nobody: has no buffer"):
+        verify_program(dataclasses.replace(good, outputs=(value("nobody", 1),)))
