@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from tests.c.support import need
 from tests.fuzz.graphs import Case, Kind, Outcome, check, check_c, compiled
 from tests.fuzz.onnx_graphs import model_of
 from tests.fuzz.onnx_grower import Grower
@@ -21,6 +22,7 @@ def wrong(outcomes: list[Outcome]) -> list[str]:
 
 @pytest.mark.parametrize(("kind", "first", "count"), [("float", 0, 30), ("float", 30, 30), ("int8", 0, 20)])
 def test_random_models_agree_with_onnxruntime(kind: Kind, first: int, count: int) -> None:
+    need("gcc")
     outcomes = check([Case.of(kind, seed) for seed in range(first, first + count)])
     assert len(outcomes) == count
     assert not wrong(outcomes), "\n".join(wrong(outcomes))
@@ -44,6 +46,7 @@ def changed(was: str, now: str) -> str:
 
 
 def test_a_difference_in_the_c_is_seen() -> None:
+    need("gcc")
     assert not changed("", "")
     assert "the C, sample 0: " in changed("] * x1[", "] + x1[")
     assert "wrote outside an output" in changed("out[i0", "out[1 + i0")
