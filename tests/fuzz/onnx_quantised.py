@@ -1,7 +1,8 @@
 """Random models that are quantised already: QDQ, and operators on integers, made from random float models.
 
 A float model is run once for the ranges of its values; then values are quantised and dequantised where they are made,
-weights are int8, and convolutions at times take and give integers (QLinearConv).
+weights are int8, and convolutions and products of matrices at times take integers and give them (QLinearConv,
+QLinearMatMul) or their sums (ConvInteger, MatMulInteger).
 """
 
 from __future__ import annotations
@@ -67,10 +68,10 @@ class _Quantiser:
             self._value(i.name)
         outputs = {o.name for o in graph.output}
         for node in graph.node:
-            if node.op_type == "Conv" and node.input[0] in self.scales and self.random.random() < 0.4:
-                if node.output[0] not in outputs:
-                    self._qlinear_conv(node)
-                    continue
+            whole = node.op_type in ("Conv", "MatMul") and node.input[0] in self.scales and node.input[1] in self.arrays
+            if whole and node.output[0] not in outputs and self.random.random() < 0.5:
+                self._on_integers(node)
+                continue
             self._plain(node)
             self._value(node.output[0], is_output=node.output[0] in outputs)
         arrays = [numpy_helper.from_array(np.asarray(a), n) for n, a in self.arrays.items()]
@@ -154,23 +155,39 @@ class _Quantiser:
         self._add("DequantizeLinear", [self._constant(name, integers), scale, zero], real)
         return real
 
-    def _qlinear_conv(self, node: onnx.NodeProto) -> None:
-        """The operator on integers."""
+    def _on_integers(self, node: onnx.NodeProto) -> None:
+        """A convolution or a product with a constant matrix, on integers."""
         x, out = node.input[0], node.output[0]
-        integers = self._fresh(x)
+        integers, result, self.shown[out] = self._fresh(x), self._fresh(out), self._fresh(out)
         self._add("QuantizeLinear", [self.shown[x], *self.scales[x]], integers)
-        w, w_scale, w_zero, scale = self._weights(node.input[1], 0)
-        self.scales[out] = self._scale(out)
-        operands = [integers, *self.scales[x], w, w_scale, w_zero, *self.scales[out]]
-        if len(node.input) > 2:
-            steps = self.arrays[self.scales[x][0]] * scale
-            bias = np.rint(self.arrays[node.input[2]] / steps).astype(np.int32)
-            operands.append(self._constant("bias", bias))
-        result = self._fresh(out)
+        *weights, scale = self._weights(node.input[1], 0 if node.op_type == "Conv" else 1)
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        self._add("QLinearConv", operands, result, **attributes)
-        self.shown[out] = self._fresh(out)
+        if self.unsigned and len(node.input) == 2 and self.random.random() < 0.5:
+            self._sums(
+                node, [integers, weights[0], self.scales[x][1]], self.arrays[self.scales[x][0]] * scale, attributes
+            )
+            return
+        self.scales[out] = self._scale(out)
+        operands = [integers, *self.scales[x], *weights, *self.scales[out]]
+        if node.op_type == "MatMul":
+            self._add("QLinearMatMul", operands, result)
+        else:
+            if len(node.input) > 2:
+                steps = self.arrays[self.scales[x][0]] * scale
+                bias = np.rint(self.arrays[node.input[2]] / steps).astype(np.int32)
+                operands.append(self._constant("bias", bias))
+            self._add("QLinearConv", operands, result, **attributes)
         self._add("DequantizeLinear", [result, *self.scales[out]], self.shown[out])
+
+    def _sums(self, node: onnx.NodeProto, operands: list[str], steps: Array, attributes: dict[str, Any]) -> None:
+        """The operator that gives its sums, which are scaled in float."""
+        totals, real = self._fresh("totals"), self._fresh("real")
+        self._add(f"{node.op_type}Integer", operands, totals, **attributes)
+        self._add("Cast", [totals], real, to=TensorProto.FLOAT)
+        shape = (-1, 1, 1) if node.op_type == "Conv" and steps.ndim else steps.shape
+        scale = self._constant("steps", np.asarray(steps, np.float32).reshape(shape))
+        self.shown[node.output[0]] = node.output[0]
+        self._add("Mul", [real, scale], node.output[0])
 
 
 KEEP = ("Clip", "Pad", "BatchNormalization", "PRelu")
