@@ -158,6 +158,11 @@ class Op:
         """How the operator falls into rows, or None: it then takes whole tensors as one row."""
         return None
 
+    def lifted(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes of the operands as the row form wants them: their own, or with leading dimensions of size 1 where
+        an operand has rows of its own but too few dimensions to show them."""
+        return tuple(v.shape for v in self.operands)
+
     def row_op(self, rows: int, valid: int) -> Op:
         """The operator that computes `rows` output rows (1, or all of them for a pointwise operator).
 
@@ -170,9 +175,9 @@ class Op:
         """Whether there is a kernel for whole tensors when the operator has neither a row form nor loops."""
         return False
 
-    def row_fill(self) -> float:
-        """What rows outside an operand hold, for windows that fill."""
-        return 0.0
+    def row_fill(self) -> float | None:
+        """What rows outside an operand hold, for windows that fill; None when its windows leave no operand."""
+        return None
 
     def may_overwrite(self, operand: int) -> bool:
         """Whether the result may be written over this operand, element by element, while it is computed."""

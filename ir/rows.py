@@ -20,6 +20,7 @@ from itertools import pairwise
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Op, RowMode, Value, Window
 from tinyc.ir.ops.elementwise import Copy
+from tinyc.ir.row_checks import rows_problem
 from tinyc.ir.tensor import Tensor
 
 
@@ -156,6 +157,15 @@ class Stage:
         """The rows that each core computes, as equal in number as can be, the larger parts first."""
         bounds = [-(-self.rows * k // self.split) for k in range(self.split + 1)]
         return tuple(range(*pair) for pair in pairwise(bounds))
+
+    @cached_property
+    def problem(self) -> str:
+        """What is wrong with the rows that the operator is given; empty if nothing is."""
+        if not self.windows:
+            return ""
+        if len(self.windows) != len(self.op.operands):
+            return "has not one window an operand"
+        return rows_problem(self.op, self.windows, self.band)
 
     @property
     def where(self) -> str:
@@ -346,7 +356,8 @@ class RowProgram:
 
 def verify_program(program: RowProgram) -> None:
     """Checks what every row program must satisfy: names, sizes, views within their base, operands written before they
-    are read, segments and rings, slots within the arena. Raises `IRError` naming the stage or buffer."""
+    are read and wholly or by the rows that the operator reads, segments and rings, slots within the arena. What has
+    passed touches no byte outside its buffers. Raises `IRError` naming the stage or buffer."""
     if len(program.buffer) != len(program.buffers):
         raise IRError("two buffers have one name", f"program {program.name}")
     for buffer in program.buffers:
@@ -357,11 +368,15 @@ def verify_program(program: RowProgram) -> None:
         _verify_stage(program, stage, written)
         written.add(program.root(stage.result.name)[0].name)
     for value in program.outputs:
+        if value.name not in program.buffer:
+            raise IRError("has no buffer", f"output {value}")
         if program.buffer[value.name].space is not Space.OUTPUT or program.root(value.name)[0].name not in written:
             raise IRError("is not an output that a stage wrote", f"output {value}")
     _verify_segments(program)
     if program.plan is not None:
         for slot in program.plan.slots:
+            if slot.buffer not in program.buffer:
+                raise IRError("is of a buffer that does not exist", f"slot of %{slot.buffer}")
             if slot.offset < 0 or slot.offset + slot.bytes > program.plan.bytes:
                 raise IRError("lies outside the arena", f"slot of %{slot.buffer}")
             buffer = program.buffer[slot.buffer]
@@ -400,8 +415,10 @@ def _verify_stage(program: RowProgram, stage: Stage, written: set[str]) -> None:
             raise IRError(f"reads {value} before anything wrote it", stage.where)
         if program.buffer[value.name].space is Space.ROWS and not program.takes_rows(stage):
             raise IRError(f"reads {value}, whose rows lie nowhere", stage.where)
-    if stage.windows and len(stage.windows) != len(stage.op.operands):
-        raise IRError("has not one window an operand", stage.where)
+    if stage.result.type != stage.op.type:
+        raise IRError(f"writes {stage.op.type} to {stage.result}, which is {stage.result.type}", stage.where)
+    if stage.problem:
+        raise IRError(stage.problem, stage.where)
     scratch = program.buffer.get(stage.kernel.scratch.name) if stage.kernel.scratch is not None else None
     if stage.kernel.scratch is not None and (scratch is None or scratch.space is not Space.ARENA or scratch.view):
         raise IRError(f"has scratch memory {stage.kernel.scratch} that is no buffer of the arena", stage.where)

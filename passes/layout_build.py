@@ -55,14 +55,17 @@ class _Builder:
         outputs: list[Value] = []
         names: dict[Value, Value] = {}
         taken = {*self._module.inputs, *self._module.outputs}
+        placed: dict[Value, Value] = {}
         for wanted in self._module.outputs:
-            value = self._fetch(wanted, Layout.plain(wanted.shape))
-            if value == wanted:
-                outputs.append(value)
+            if wanted in placed:
+                outputs.append(placed[wanted])
                 continue
-            if value in taken or value in names:
-                value = self._add(Reshape(value, wanted.shape), f"{wanted.name}_copy")
-            names[value] = wanted
+            value = self._fetch(wanted, Layout.plain(wanted.shape))
+            if value != wanted:
+                if value in taken or value in names:
+                    value = self._add(Reshape(value, wanted.shape), f"{wanted.name}_copy")
+                names[value] = wanted
+            placed[wanted] = value
             outputs.append(value)
         after = Module(self._module.name, self._module.inputs, tuple(self._nodes), tuple(outputs))
         return remove_dead(rename(after, names))

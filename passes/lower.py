@@ -13,6 +13,7 @@ from tinyc.ir.ops.constant import Constant
 from tinyc.ir.ops.elementwise import Copy
 from tinyc.ir.ops.movement import Slice
 from tinyc.ir.rows import Buffer, RowProgram, Space, Stage, View, row_count, verify_program
+from tinyc.ir.types import TensorType
 from tinyc.passes.base import Lowering, PassError, Slack
 
 InputPlace = Literal["argument", "arena", "rows"]
@@ -22,7 +23,8 @@ InputPlace = Literal["argument", "arena", "rows"]
 class Lower(Lowering, name="lower-to-rows"):
     """Turns operators into stages of row kernels and values into buffers.
 
-    Views (reshapes, contiguous slices, transposes of single dimensions) become buffers without bytes of their own.
+    Views (reshapes, contiguous slices, transposes of single dimensions) become buffers without bytes of their own. So
+    does an operand that is shown with more dimensions, since an operator reads rows of it (`Op.lifted`).
     A value that is a module output is computed straight into the caller's memory; where one memory would have to be
     two outputs, or an input or constant is an output, a copy is made.
 
@@ -45,6 +47,7 @@ class Lower(Lowering, name="lower-to-rows"):
         stages: list[Stage] = []
         names = {v.name for v in module.inputs} | {n.result.name for n in module.nodes}
         renamed: dict[Value, Value] = {}
+        lifted: dict[Value, Value] = {}
         if source is not None:
             rows = renamed[source] = Value(unused(f"{source.name}_rows", names), source.type)
             names.add(rows.name)
@@ -61,8 +64,15 @@ class Lower(Lowering, name="lower-to-rows"):
                 buffers.append(Buffer(node.result, spaces[base], view=View(base.name, _byte_offset(node.op))))
             else:
                 spaces[node.result] = Space.OUTPUT if node.result in homes else Space.ARENA
+                op = node.op.replace_operands(renamed)
+                images = {v: shape for v, shape in zip(op.operands, op.lifted(), strict=True) if shape != v.shape}
+                for value in [v for v in images if v not in lifted]:
+                    lifted[value] = Value(unused(f"{value.name}_rows", names), TensorType(images[value], value.dtype))
+                    names.add(lifted[value].name)
+                    buffers.append(Buffer(lifted[value], spaces[value], view=View(value.name)))
+                op = op.with_operands([lifted[v] if v in images else v for v in op.operands])
                 buffers.append(Buffer(node.result, spaces[node.result]))
-                stages.append(_stage(dataclasses.replace(node, op=node.op.replace_operands(renamed))))
+                stages.append(_stage(dataclasses.replace(node, op=op)))
         outputs = list(module.outputs)
         for position in copies:
             original = renamed.get(outputs[position], outputs[position])

@@ -16,7 +16,7 @@ from tinyc.backends.c.sections import attribute_lines
 from tinyc.backends.c.source import CodegenError, CPort, CSource, CStage, Interface, Placement, PortInfo
 from tinyc.backends.c.unit import Unit
 from tinyc.ir.op import Value
-from tinyc.ir.rows import RowProgram, Space
+from tinyc.ir.rows import RowProgram, Space, verify_program
 
 _ALIGN = """#if defined(__GNUC__)
 #define {macro} __attribute__((aligned(16)))
@@ -45,7 +45,9 @@ def generate(
 
     Raises:
         CodegenError: an operator has no C, or memory cannot be addressed as planned. The message names the stage.
+        IRError: the program is malformed.
     """
+    verify_program(program)
     name, placement = _prefix(name), placement or Placement()
     unit = Unit(name, program)
     inputs, outputs = _ports(unit, name, program, interface)

@@ -209,8 +209,9 @@ def _window_lines(unit: Unit, memory: Memory, stage: Stage, operand: int, name: 
     if leaves_rows(stage, window, height):
         arguments.append(str(height))
         if window.mode is RowMode.FILL:
-            kernel = "fill_rows"
-            arguments.insert(2, unit.constants.pad_row(value.dtype, stage.op.row_fill(), row_elements(value)))
+            kernel, fill = "fill_rows", stage.op.row_fill()
+            assert fill is not None
+            arguments.insert(2, unit.constants.pad_row(value.dtype, fill, row_elements(value)))
         else:
             kernel, result = "clip_rows", f"const int {count} = "
     function = unit.kernels.use(kernel, value.dtype)

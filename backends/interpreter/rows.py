@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tinyc.backends.interpreter.tensor import check_inputs
 from tinyc.ir import loops
 from tinyc.ir.op import Op, RowMode, Value
-from tinyc.ir.rows import RowProgram, Slot, Space, Stage, Step
+from tinyc.ir.rows import RowProgram, Slot, Space, Stage, Step, verify_program
 from tinyc.ir.tensor import Array
 
 Bytes = NDArray[np.uint8]
@@ -104,8 +104,9 @@ def run_program(program: RowProgram, inputs: Sequence[Array], watch: WatchStage 
         watch: called with the number of every stage and its whole result once its last row is written.
 
     Raises:
-        IRError: the inputs do not fit the program.
+        IRError: the inputs do not fit the program, or it is malformed.
     """
+    verify_program(program)
     check_inputs(program.inputs, inputs)
     memory = Memory(program, inputs)
     kernel = cache(_kernel)
@@ -204,13 +205,14 @@ def _apply(
     return result
 
 
-def _window(memory: Memory, value: Value, rows: Sequence[int | None], fill: float, mode: RowMode) -> Array:
+def _window(memory: Memory, value: Value, rows: Sequence[int | None], fill: float | None, mode: RowMode) -> Array:
     """The rows stacked as an operand of their own; rows outside are filled, or absent already when the window clips."""
     present = memory.rows(value.name, [r for r in rows if r is not None])
     if mode is RowMode.CLIP or None not in rows:
         if not present:
             return np.empty((1, 0, *value.shape[2:]), value.dtype.numpy)
         return np.concatenate(present, axis=1)
+    assert fill is not None
     padded: Array = np.full((1, len(rows), *value.shape[2:]), fill, value.dtype.numpy)
     for k, row in enumerate(rows):
         if row is not None:

@@ -201,7 +201,7 @@ class Convolution(Weighted):
             total = total + bias.astype(np.float64)
         return np.clip(total, self.min, self.max).astype(self.x.dtype.numpy)
 
-    def row_fill(self) -> float:
+    def row_fill(self) -> float | None:
         return self.pad_value
 
 

@@ -43,11 +43,21 @@ class Elementwise(Op):
         return np.broadcast_to(expr.evaluate(self.expression(), operands), self.type.shape)
 
     def row_form(self) -> RowForm | None:
+        """An operand whose dimension there is aligned with the rows has rows of its own where that is more than 1; else
+        it is the same for all rows, and read whole."""
         shape = self.type.shape
-        if len(shape) != 4 or shape[0] != 1:
+        if len(shape) != 4 or shape[0] != 1 or self.lifted() != tuple(v.shape for v in self.operands):
             return None
         windows = tuple(Window() if v.type.rank == 4 and v.shape[1] == shape[1] else None for v in self.operands)
         return RowForm(windows) if any(windows) else None
+
+    def lifted(self) -> tuple[tuple[int, ...], ...]:
+        shape = self.type.shape
+        image = len(shape) == 4 and shape[0] == 1
+        # Of fewer dimensions than 4, only 3 reach the rows.
+        return tuple(
+            (1, *v.shape) if image and v.type.rank == 3 and v.shape[0] != 1 else v.shape for v in self.operands
+        )
 
     def row_op(self, rows: int, valid: int) -> Op:
         form = self.row_form()

@@ -84,6 +84,9 @@ class AvgPool2d(Pool, mnemonic="avg_pool2d"):
     def row_mode(self) -> RowMode:
         return RowMode.FILL if self.count_pads else RowMode.CLIP
 
+    def row_fill(self) -> float | None:
+        return 0.0 if self.count_pads else None
+
     def infer(self) -> TensorType:
         if not self.x.dtype.is_float:
             raise IRError(f"takes floating point, not {self.x.type}")

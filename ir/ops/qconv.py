@@ -45,7 +45,7 @@ class QConvolution(Weighted):
         check_channels(self.out_channels(), bias=self.b, multiplier=self.multiplier, shift=self.shift)
         return TensorType((self.x.shape[0], height, width, self.out_channels()), DType.I8)
 
-    def row_fill(self) -> float:
+    def row_fill(self) -> float | None:
         return float(self.zero)
 
 

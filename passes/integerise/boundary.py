@@ -83,15 +83,18 @@ def int8_outputs(module: Module) -> tuple[Module, tuple[Port, ...]]:
                 + (f" by {node.where}" if node is not None else "")
                 + "; leave the output type at float32, or quantise the operator"
             )
-        integers = node.op.x
-        if integers in module.inputs or integers in module.outputs:
-            raise PassError(f"output {value} cannot be int8: {integers} is an input or output itself")
-        scale = Scale.of(node.op)
-        inner = Value(_fresh(module, f"{value.name}_float"), value.type)
+        integers, scale = node.op.x, Scale.of(node.op)
+        names = {value: Value(_fresh(module, f"{value.name}_float"), value.type)}
         given = Value(value.name, TensorType(value.shape, DType.I8))
         outputs = tuple(given if v == value else v for v in module.outputs)
-        renamed = rename(Module(module.name, module.inputs, module.nodes, ()), {value: inner, integers: given})
-        module = remove_dead(dataclasses.replace(renamed, outputs=outputs))
+        shown: tuple[Node, ...] = ()
+        if integers in module.inputs or integers in module.outputs:
+            # They have a name of their own: the output shows them once more.
+            shown = (Node(given, Reshape(integers, value.shape), node.loc),)
+        else:
+            names[integers] = given
+        nodes = (*rename(dataclasses.replace(module, outputs=()), names).nodes, *shown)
+        module = remove_dead(Module(module.name, module.inputs, nodes, outputs))
         ports.append(Port(value.name, DType.I8, scale.scale, scale.zero))
     return module, tuple(ports)
 

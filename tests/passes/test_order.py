@@ -15,7 +15,8 @@ from tests.generate import random_inputs
 from tests.helpers import assert_same, model
 from tinyc.backends.interpreter import observe, run_program
 from tinyc.compiler.frontend import load_onnx
-from tinyc.ir import DType, Module, Op, TensorType, Value
+from tinyc.ir import Builder, DType, Module, Op, TensorType, Value
+from tinyc.ir.ops import Add, Clamp, Exp, ReduceMax
 from tinyc.ir.rows import Buffer, Plan, RowProgram, Space, Stage, View, verify_program
 from tinyc.passes.base import PassError
 from tinyc.passes.lower import Lower
@@ -354,6 +355,17 @@ def test_the_given_order_stays_where_one_part_cannot_be_improved() -> None:
     found = best_order(program)
     assert (found.peak, found.lower_bound) == (40, 40)
     assert found.stages == program.stages
+
+
+def test_rows_from_outside_are_asked_for_first() -> None:
+    b = Builder("net")
+    x = b.input("x", TensorType((1, 6, 5, 4), DType.F32))
+    # Alone, the second input would come first: what it takes is gone before the image is there.
+    y = b.add(ReduceMax(b.add(Exp(b.input("y", TensorType((500,), DType.F32)))), (0,)))
+    module = b.build([b.add(Add(b.add(Clamp(x, min=0.0)), y))])
+    program = OrderStages().run(Lower("rows").run(module))
+    assert program.takes_rows(program.stages[0])
+    assert peak_bytes(program) == best_order(program).peak
 
 
 def test_it_runs_before_planning() -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.helpers import count, run
 from tests.passes.integerise.support import Net, integerised
 from tinyc.ir import DType, Module, TensorType, Value, verify
-from tinyc.ir.ops import Add, Clamp, Conv2d, Dense, MaxPool2d, Neg, QConv2d, Reshape, Transpose
+from tinyc.ir.ops import Add, Clamp, Conv2d, Dense, Dequantize, MaxPool2d, Neg, QConv2d, Reshape, Transpose
 from tinyc.ir.tensor import Array
 from tinyc.passes.base import PassError
 from tinyc.passes.integerise import Port, int8_inputs, int8_outputs, pixel_input
@@ -131,9 +131,32 @@ def test_outputs_that_cannot_be_integers() -> None:
         int8_outputs(in_float(Net()))
     with pytest.raises(PassError, match="no float output"):
         int8_outputs(already_integers(Net()))
+
+
+def test_outputs_that_show_the_same_integers_are_given_once_each() -> None:
     n = Net()
-    with pytest.raises(PassError, match="is an input or output itself"):
-        int8_outputs(n.b.build([n.input(1, 7)]))
+    y = n.op(Dense(n.input(1, 7), n.weights(5, 7)), 0.05, 3)
+    integers = n.b.node(y).op.x  # type: ignore[union-attr, attr-defined]
+    again = n.b.add(Dequantize(integers, (0.05,), (3,)))
+    before = integerised(n.b.build([y, again, y]))
+    after, ports = int8_outputs(before)
+    verify(after)
+    assert [p.name for p in ports] == [y.name, again.name]
+    assert [v.name for v in after.outputs] == [y.name, again.name, y.name]
+    x = np.random.default_rng(0).integers(-128, 128, (1, 7)).astype(np.int8)
+    for given, real in zip(run(after, [x]), run(before, [x]), strict=True):
+        assert given.dtype == np.int8
+        np.testing.assert_array_equal((given.astype(np.float32) - 3) * np.float32(ports[0].scale), real)
+
+
+def test_an_input_that_is_given_as_it_is() -> None:
+    n = Net()
+    before = n.b.build([n.input(1, 7)])
+    after, ports = int8_outputs(before)
+    verify(after)
+    assert after.outputs[0].name == before.outputs[0].name == ports[0].name
+    x = np.arange(-3, 4, dtype=np.int8).reshape(1, 7)
+    np.testing.assert_array_equal(run(after, [x])[0], x)
 
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (1, 3, 6, 6)).astype(np.uint8)
