@@ -87,6 +87,12 @@ def test_a_model_that_computes_no_float_is_compared(tmp_path: Path) -> None:
     assert [v.max_abs_error for v in compiled.verdicts] == [0.0, 0.0]
 
 
+def test_an_output_without_dimensions_is_compared(tmp_path: Path) -> None:
+    nodes = [helper.make_node("ReduceMax", ["x"], ["m"], keepdims=0), helper.make_node("Neg", ["m"], ["y"])]
+    path = save(tmp_path / "m.onnx", nodes, {"x": (TensorProto.FLOAT, [2, 3])}, {"y": (TensorProto.FLOAT, [])})
+    assert all(v.passed for v in driver.compile(path).verdicts)
+
+
 def test_same_padding_with_dilation_is_verified_in_an_equivalent_form(tmp_path: Path) -> None:
     path = float_conv(tmp_path / "m.onnx", auto_pad="SAME_LOWER", dilations=[2, 2], kernel_shape=[3, 3])
     compiled = driver.compile(path)
