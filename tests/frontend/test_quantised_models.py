@@ -8,9 +8,10 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.frontend.support import open_onnxruntime, run_imported
+from tests.frontend.support import run_imported
 from tests.helpers import model as real_model
 from tests.mnist import test_images
+from tests.sessions import open_onnxruntime
 from tinyc.compiler.frontend import load_onnx
 from tinyc.ir import DType
 from tinyc.ir.ops.quantise import Quantize
