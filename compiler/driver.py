@@ -13,7 +13,7 @@ from typing import Any
 from tinyc.backends.c import CSource, Interface, Placement, PortInfo, generate
 from tinyc.backends.interpreter import run_module, run_program
 from tinyc.backends.packages import Packing, check_libraries, choose, package_files
-from tinyc.backends.runners import RUNNERS, HostRunner, MissingTool, runner_for
+from tinyc.backends.runners import RUNNERS, HostRunner, MissingTool, Runner, RunnerError, runner_for
 from tinyc.backends.targets import Target, find
 from tinyc.compiler.arrays import samples_from
 from tinyc.compiler.calibration import Normalise
@@ -273,7 +273,8 @@ def check(
     executor: str, imported: Imported, lowered: Lowered, source: CSource, expected: Sequence[Sequence[Array]]
 ) -> Verdict:
     """Compares one executor with the reference's outputs, and C, on the first sample, with the interpreter layer by
-    layer. A difference in the outputs is traced to the first layer that has it.
+    layer. A difference in the outputs is traced to the first layer that has it, and so is a write outside the memory
+    that the C was given. Raises `VerificationError` when the C does not compile or run.
 
     What was quantised here differs from the reference by design, and how much is measured elsewhere: its C is compared
     with the interpreter instead, and the interpreter with nothing.
@@ -284,13 +285,29 @@ def check(
         return compare(executor, imported, outputs, outputs if lowered.quantised else expected)
     if lowered.quantised:
         expected = _execute("interpreter", program, source, samples)
-    runner = runner_for(source, executor)
-    verdict = compare(executor, imported, runner.run(samples), expected)
-    suspects = samples[:1] if verdict.passed else samples
-    layer = next(filter(None, (first_difference_in_c(program, runner, s) for s in suspects)), "")
-    first = "; ".join(filter(None, (layer, verdict.first_difference)))
-    stack = runner.stack_bytes(list(samples[0])) if isinstance(runner, HostRunner) and not first else None
-    return dataclasses.replace(verdict, first_difference=first, stack_bytes=stack)
+    try:
+        runner = runner_for(source, executor)
+    except RunnerError as error:
+        raise VerificationError(f"on {executor}: {error}") from None
+    try:
+        verdict = compare(executor, imported, runner.run(samples), expected)
+        suspects = samples[:1] if verdict.passed else samples
+        layer = next(filter(None, (first_difference_in_c(program, runner, s) for s in suspects)), "")
+        first = "; ".join(filter(None, (layer, verdict.first_difference)))
+        stack = runner.stack_bytes(list(samples[0])) if isinstance(runner, HostRunner) and not first else None
+        return dataclasses.replace(verdict, first_difference=first, stack_bytes=stack)
+    except RunnerError as error:
+        raise VerificationError(f"on {executor}: {_traced(runner, samples, error)}") from None
+
+
+def _traced(runner: Runner, samples: Samples, error: RunnerError) -> RunnerError:
+    """What a program says that failed, when its layers are watched: it names the one that wrote where it must not."""
+    try:
+        for sample in samples:
+            runner.trace(list(sample))
+    except RunnerError as found:
+        return found
+    return error
 
 
 def verify(

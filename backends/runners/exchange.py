@@ -24,6 +24,9 @@ from tinyc.ir.tensor import Array
 
 INPUTS, OUTPUTS, TRACE, COUNTS = "inputs.bin", "outputs.bin", "trace.bin", "counts.bin"
 
+WROTE_OUTSIDE = (3, 4)
+"""The exit statuses of a network that wrote where it must not."""
+
 EXIT_MEANING: Mapping[int, str] = {
     2: "the harness could not open, read or write its files",
     3: "the network wrote outside its arena",
@@ -126,6 +129,18 @@ def unpack_traces(source: CSource, data: bytes, count: int) -> dict[int, Array]:
             byte = int(np.argmax(counted != 1))
             raise RunnerError(f"{TRACE} has byte {byte} of stage {number} {counted[byte]} times, not once")
     return {n: found[n].view(t.dtype.numpy).reshape(count, *t.shape) for n, t in types.items()}
+
+
+def last_stage(data: bytes) -> int | None:
+    """The stage of the last whole record in `trace.bin`: where a program stopped recording, the first to write where it
+    must not. None when there is no record."""
+    at, found = 0, None
+    while at + _HEAD.size <= len(data):
+        stage, _, size = _HEAD.unpack_from(data, at)
+        at += _HEAD.size + max(size, 0)
+        if stage >= 0 and at <= len(data):
+            found = stage
+    return found
 
 
 def _first_records(data: bytes) -> Iterator[_Record]:

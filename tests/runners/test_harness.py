@@ -178,7 +178,7 @@ void net_run(void *arena, int8_t *output)
 }
 """
     header = HEADER.replace("ARENA_BYTES 37", "ARENA_BYTES 60") + (
-        "#define NET_INPUT_A_BYTES 30\n#define NET_INPUT_B_BYTES 30\nint8_t *net_input_a(void *arena);\n"
+        "#define NET_INPUT_A_SIZE 30\n#define NET_INPUT_A_BYTES 30\n#define NET_INPUT_B_SIZE 30\n#define NET_INPUT_B_BYTES 30\nint8_t *net_input_a(void *arena);\n"
         "int8_t *net_input_b(void *arena);\nvoid net_run(void *arena, int8_t *output);\n"
     )
     both = dataclasses.replace(source, files={"net.h": header, "net.c": body}, arena_bytes=60, inputs=(a, b), stages=())
@@ -204,7 +204,7 @@ void net_run(void *arena, const int8_t *input_b, net_row_fn next_row, void *user
 }
 """
     header = HEADER + (
-        "#define NET_INPUT_B_BYTES 30\ntypedef void (*net_row_fn)(void *user, int row, int8_t *to);\n"
+        "#define NET_INPUT_B_SIZE 30\n#define NET_INPUT_B_BYTES 30\ntypedef void (*net_row_fn)(void *user, int row, int8_t *to);\n"
         "void net_run(void *arena, const int8_t *input_b, net_row_fn next_row, void *user, int8_t *output);\n"
     )
     both: CSource = dataclasses.replace(source, files={"net.h": header, "net.c": body}, inputs=(other, rows), stages=())
