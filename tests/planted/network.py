@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -32,9 +33,9 @@ class _Graph:
         self.nodes.append(helper.make_node(operator, [*operands], [f"{name}_out"], name=name, **attributes))
         return f"{name}_out"
 
-    def conv(self, name: str, x: str, shape: tuple[int, ...], **attributes: object) -> str:
+    def conv(self, name: str, x: str, shape: tuple[int, ...], loud: float = 1.0, **attributes: object) -> str:
         size = float(np.sqrt(np.prod(shape[1:])))
-        w = self.weight(f"{name}_w", self.rng.normal(size=shape) * 1.5 / size)
+        w = self.weight(f"{name}_w", self.rng.normal(size=shape) * 1.5 * loud / size)
         b = self.weight(f"{name}_b", self.rng.normal(size=shape[0]) * 0.3)
         return self.node("Conv", name, x, w, b, **attributes)
 
@@ -49,12 +50,15 @@ class _Graph:
         return self.node("BatchNormalization", name, x, *constants, epsilon=EPSILON)
 
 
-def network() -> onnx.ModelProto:
-    """A stem with batch norm and ReLU6, an inverted residual (expand, depthwise, pointwise, add), a layer behind a pad of
-    its own, both poolings, a concatenation, a dense layer and a softmax."""
+def network(loud: float = 1.0) -> onnx.ModelProto:
+    """A stem with batch norm and ReLU6, an inverted residual (expand, depthwise, pointwise, add), a layer behind a pad,
+    both poolings, a concatenation, a dense layer and a softmax.
+
+    The first weights are multiplied by `loud`: one trained on pixels of 0..255 has weights of 1/255.
+    """
     g = _Graph()
     six = [g.weight("zero", np.float32(0)), g.weight("six", np.float32(6))]
-    x = g.conv("stem", "image", (8, 3, 3, 3), strides=[2, 2], pads=[0, 1, 2, 2])
+    x = g.conv("stem", "image", (8, 3, 3, 3), loud, strides=[2, 2], pads=[0, 1, 2, 2])
     x = g.batch_norm("stem_bn", x, 8)
     stem = g.node("Clip", "stem_relu6", x, *six)
     x = g.conv("expand", stem, (24, 8, 1, 1))
@@ -91,15 +95,20 @@ def _model(g: _Graph, output: str, shape: tuple[int, ...]) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def write(folder: Path) -> Path:
+def write(folder: Path, loud: float = 1.0) -> Path:
     """The network as a file."""
     path = folder / "planted.onnx"
-    onnx.save(network(), path)
+    onnx.save(network(loud), path)
     return path
 
 
-def quantise(**options: object) -> QuantiseOptions:
-    """To int8, learnt from 12 seeded images whose brightness and contrast differ."""
+def images() -> list[Array]:
+    """Six seeded images whose brightness and contrast differ."""
     rng = np.random.default_rng(11)
-    images = [[(rng.normal(size=SHAPE) * c + b).astype(np.float32)] for c, b in rng.uniform((0.4, -0.5), (2, 0.5), (12, 2))]
-    return QuantiseOptions(Calibration(images), **options)  # type: ignore[arg-type]
+    how = rng.uniform((0.4, -0.5), (2, 0.5), (6, 2))
+    return [(rng.normal(size=SHAPE) * contrast + light).astype(np.float32) for contrast, light in how]
+
+
+def quantise(**options: Any) -> QuantiseOptions:
+    """To int8, learnt from these images."""
+    return QuantiseOptions(Calibration([[i] for i in images()]), **options)
