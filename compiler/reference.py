@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from tinyc.compiler.exact_products import exact_products
 from tinyc.compiler.frontend import FrontendError, Imported, Port
 from tinyc.ir.tensor import Array
 
@@ -50,12 +51,11 @@ class Reference:
 
     @staticmethod
     def _open(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+        model = exact_products(model)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
-        # Products of uint8 and int8 saturate by default on x86 without VNNI.
-        options.add_session_config_entry("session.x64quantprecision", "1")
         if any(node.op_type in _QUANTISED for node in model.graph.node):
             # The optimiser turns quantised operators into others that round differently, some of them coarsely.
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
