@@ -19,7 +19,6 @@ from tinyc.passes.quantise import bias, insert, scales
 from tinyc.passes.quantise.pairs import PairWeights
 from tinyc.passes.quantise.ranges import BIAS_LIMIT
 
-LAYERS = "integer layers are not held against what they stand for one by one yet"
 WITNESS = "constants are not held against their definitions yet"
 STAGES = "C layers that follow from floats are not compared yet where they are integers"
 
@@ -82,7 +81,7 @@ FAULTS = [
         on_call(fixed_point, "rounding_shift", lambda _, x, right: np.asarray(x, np.int64) >> right),
         "layer",
     ),
-    Fault("pads of 0", pads_of(lambda _: 0), "layer|pass integerise", waits=LAYERS),
+    Fault("pads of 0", pads_of(lambda _: 0), "layer|pass integerise"),
     Fault("pads of one more", pads_of(lambda zero: zero + 1), "layer", waits=WITNESS),
     Fault("multiplier x 1.02", on_call(layers, "multiplier", larger_multiplier), "layer", waits=WITNESS),
     Fault("bias correction x -4", on_call(bias, "_with_biases", wrong_correction), "layer", waits=WITNESS),
