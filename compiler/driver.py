@@ -13,7 +13,7 @@ from typing import Any
 from tinyc.backends.c import CSource, Interface, Placement, PortInfo, generate
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.packages import Packing, check_libraries, choose, package_files
-from tinyc.backends.runners import RUNNERS, HostRunner, MissingTool, runner_for
+from tinyc.backends.runners import RUNNERS, HostRunner, MissingTool, Runner, RunnerError, runner_for
 from tinyc.backends.targets import Target, find
 from tinyc.compiler.arrays import samples_from
 from tinyc.compiler.calibration import Normalise
@@ -136,9 +136,9 @@ def compile(
     imported = _load(model, chosen, name)
     if chosen.quantise is not None:
         chosen = dataclasses.replace(chosen, quantise=with_data(chosen.quantise, imported))
-    samples = _samples(chosen, imported)
-    checked = _check_import(imported, samples, say) if chosen.verify else Checked()
-    lowered = lower(imported.module, chosen, samples, say)
+    samples, seeded = _samples(chosen, imported), _seeded(chosen, imported)
+    checked = _check_import(imported, samples, seeded, say) if chosen.verify else Checked()
+    lowered = lower(imported.module, chosen, samples, say, seeded)
     say("generate C")
     source = _generate(lowered, imported, name, packing.placement)
     check_libraries(packing.format, source)
@@ -196,9 +196,17 @@ def _samples(options: Options, imported: Imported) -> Samples:
     return sample_inputs(imported.module)
 
 
-def _check_import(imported: Imported, samples: Samples, say: Callable[[str], None]) -> Checked:
+def _seeded(options: Options, imported: Imported) -> Samples:
+    """What the import and the passes over floats are verified with beside calibration data: real inputs are all alike,
+    and may leave limits and signs out that others reach."""
+    beside = options.verify and options.quantise is not None and options.samples is None
+    return sample_inputs(imported.module)[-1:] if beside else []
+
+
+def _check_import(imported: Imported, samples: Samples, seeded: Samples, say: Callable[[str], None]) -> Checked:
     say("compare the import with the reference")
-    return check_import(imported, samples)
+    checked = check_import(imported, [*samples, *seeded])
+    return dataclasses.replace(checked, expected=checked.expected[: len(samples)])
 
 
 def _packing(options: Options, target: Target, name: str) -> Packing:
@@ -266,7 +274,8 @@ def _known(executors: Sequence[str]) -> None:
 
 def check(executor: str, imported: Imported, lowered: Lowered, source: CSource, checked: Checked) -> Verdict:
     """Compares one executor with the reference's outputs, and its layers, each on its own operands, with what their
-    operators make of these.
+    operators make of these. A write outside the memory that the C was given is traced to its layer as well. Raises
+    `VerificationError` when the C does not compile or run.
 
     What was quantised here differs from the reference by design, and how much is measured elsewhere: outputs are then
     only measured against the interpreter's.
@@ -277,15 +286,31 @@ def check(executor: str, imported: Imported, lowered: Lowered, source: CSource, 
         outputs, layer = run_rows(program, samples)
         verdict = compare(executor, imported, outputs, checked.expected or outputs, end_to_end=end_to_end)
         return dataclasses.replace(verdict, first_difference=layer or verdict.first_difference)
-    runner = runner_for(source, executor)
-    outputs = runner.run([list(sample) for sample in samples])
-    verdict = compare(executor, imported, outputs, checked.expected or outputs, end_to_end=end_to_end)
-    # One sample stands for all, but where outputs differ, or where layers are all that can be compared.
-    suspects = len(samples) if verdict.first_difference or not end_to_end else 1
-    layer = first_difference_in_c(program, runner, samples[:suspects], outputs)
-    first = "; ".join(filter(None, (layer, verdict.first_difference)))
-    stack = runner.stack_bytes(list(samples[0])) if isinstance(runner, HostRunner) and not first else None
-    return dataclasses.replace(verdict, first_difference=first, stack_bytes=stack)
+    try:
+        runner = runner_for(source, executor)
+    except RunnerError as error:
+        raise VerificationError(f"on {executor}: {error}") from None
+    try:
+        outputs = runner.run([list(sample) for sample in samples])
+        verdict = compare(executor, imported, outputs, checked.expected or outputs, end_to_end=end_to_end)
+        # One sample stands for all, but where outputs differ, or where layers are all that can be compared.
+        suspects = len(samples) if verdict.first_difference or not end_to_end else 1
+        layer = first_difference_in_c(program, runner, samples[:suspects], outputs)
+        first = "; ".join(filter(None, (layer, verdict.first_difference)))
+        stack = runner.stack_bytes(list(samples[0])) if isinstance(runner, HostRunner) and not first else None
+        return dataclasses.replace(verdict, first_difference=first, stack_bytes=stack)
+    except RunnerError as error:
+        raise VerificationError(f"on {executor}: {_traced(runner, samples, error)}") from None
+
+
+def _traced(runner: Runner, samples: Samples, error: RunnerError) -> RunnerError:
+    """What a program says that failed, when its layers are watched: it names the one that wrote where it must not."""
+    try:
+        for sample in samples:
+            runner.trace(list(sample))
+    except RunnerError as found:
+        return found
+    return error
 
 
 def verify(
@@ -320,8 +345,9 @@ def verify(
     if chosen.quantise is not None:
         chosen = dataclasses.replace(chosen, quantise=with_data(chosen.quantise, imported))
     samples = samples_from(imported, arrays, source) if arrays is not None else _samples(chosen, imported)
-    checked = _check_import(imported, samples, say)
-    lowered = lower(imported.module, chosen, samples[:PASS_SAMPLES], say)
+    seeded = _seeded(chosen, imported)
+    checked = _check_import(imported, samples, seeded, say)
+    lowered = lower(imported.module, chosen, samples[:PASS_SAMPLES], say, seeded)
     lowered = dataclasses.replace(lowered, samples=given(lowered.program, samples, lowered.inputs))
     if lowered.quantised:
         checked = dataclasses.replace(checked, expected=())

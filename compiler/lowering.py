@@ -46,8 +46,10 @@ class Lowered:
     leftovers: tuple[Leftover, ...] = ()
 
 
-def lower(module: Module, options: Options, samples: Samples, say: Say) -> Lowered:
+def lower(module: Module, options: Options, samples: Samples, say: Say, seeded: Samples = ()) -> Lowered:
     """Runs the pipeline, quantising in its midst where the options say so.
+
+    Passes are compared on `samples`, and those over floats on `seeded` too.
 
     Raises:
         TinycError: bad options, or a model that cannot be compiled or quantised as asked.
@@ -60,7 +62,7 @@ def lower(module: Module, options: Options, samples: Samples, say: Say) -> Lower
     if unknown := sorted(set(options.debug_passes) - {p.name for p in everything}):
         known = ", ".join(dict.fromkeys(p.name for p in everything))
         raise TinycError(f"there is no pass {', '.join(unknown)} to trace; the pipeline has {known}")
-    module = run.tensor(tensor_passes(), module, samples)
+    module = run.tensor(tensor_passes(), module, [*samples, *seeded])
     quantised: QuantisedModule | None = None
     if options.quantise is not None:
         quantised = quantise(module, options.quantise, say)

@@ -18,6 +18,7 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from tinyc.compiler.equivalent import with_explicit_pads
+from tinyc.compiler.exact_products import exact_products
 from tinyc.compiler.frontend import FrontendError, Imported, Port
 from tinyc.ir.tensor import Array
 
@@ -139,12 +140,11 @@ def _candidates(imported: Imported) -> list[_Candidate]:
 def session(model: onnx.ModelProto) -> _Engine:
     """onnxruntime on a model: on one thread, so that sums are added in the same order every time, with exact products
     of integers, and without the optimisations that turn quantised operators into others that round differently."""
+    model = exact_products(model)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    # On x86 processors without VNNI its fast products of uint8 and int8 saturate in pairs.
-    options.add_session_config_entry("session.x64quantprecision", "1")
     if any(node.op_type in _QUANTISED for node in model.graph.node):
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     opened = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -24,6 +24,9 @@ from tinyc.ir.tensor import Array
 
 INPUTS, OUTPUTS, TRACE, COUNTS = "inputs.bin", "outputs.bin", "trace.bin", "counts.bin"
 
+WROTE_OUTSIDE = (3, 4)
+"""The exit statuses of a network that wrote where it must not."""
+
 EXIT_MEANING: Mapping[int, str] = {
     2: "the harness could not open, read or write its files",
     3: "the network wrote outside its arena",
@@ -118,14 +121,36 @@ def unpack_traces(source: CSource, data: bytes, count: int) -> dict[int, Array]:
     times = {number: np.zeros(t.bytes, np.uint8) for number, t in types.items()}
     for r in records[:-1]:
         if r.stage not in types or not 0 <= r.first <= r.first + r.bytes <= types[r.stage].bytes:
-            raise RunnerError(f"{TRACE} has bytes {r.first} to {r.first + r.bytes} of stage {r.stage}, which has none")
+            raise RunnerError(
+                f"{TRACE} has bytes {r.first} to {r.first + r.bytes} of stage {r.stage}, which has none"
+                f"{_layer(source, r.stage)}"
+            )
         found[r.stage][:, r.first : r.first + r.bytes] = rows[:, r.at : r.at + r.bytes]
         times[r.stage][r.first : r.first + r.bytes] += 1
     for number, counted in times.items():
         if (counted != 1).any():
             byte = int(np.argmax(counted != 1))
-            raise RunnerError(f"{TRACE} has byte {byte} of stage {number} {counted[byte]} times, not once")
+            raise RunnerError(
+                f"{TRACE} has byte {byte} of stage {number} {counted[byte]} times, not once{_layer(source, number)}"
+            )
     return {n: found[n].view(t.dtype.numpy).reshape(count, *t.shape) for n, t in types.items()}
+
+
+def _layer(source: CSource, number: int) -> str:
+    """A stage as errors name it, in brackets; nothing for one that there is not."""
+    return "".join(f" (layer {s.number}, {s.label})" for s in source.stages if s.number == number)
+
+
+def last_stage(data: bytes) -> int | None:
+    """The stage of the last whole record in `trace.bin`: where a program stopped recording, the first to write where it
+    must not. None when there is no record."""
+    at, found = 0, None
+    while at + _HEAD.size <= len(data):
+        stage, _, size = _HEAD.unpack_from(data, at)
+        at += _HEAD.size + max(size, 0)
+        if stage >= 0 and at <= len(data):
+            found = stage
+    return found
 
 
 def _first_records(data: bytes) -> Iterator[_Record]:

@@ -112,8 +112,26 @@ static int intact(const struct block *block)
     return 1;
 }
 
+/* What of the memory around arena and outputs is not as it was; 0 when all is. */
+static int written_outside(void)
+{
+    const struct block *block;
+    if (!intact(&arena)) {
+        return BAD_ARENA;
+    }
+    for (block = outputs; block->room != NULL; ++block) {
+        if (!intact(block)) {
+            return BAD_OUTPUT;
+        }
+    }
+    return 0;
+}
+
 #ifdef HARNESS_TRACE
 static FILE *traced;
+
+/* Nothing is recorded of what comes after a stage that wrote outside: the last record is that stage's. */
+static int outside_now;
 
 static void record(int32_t stage, size_t first, size_t bytes)
 {
@@ -124,8 +142,12 @@ static void record(int32_t stage, size_t first, size_t bytes)
 void harness_trace(int stage, size_t first, const void *data, size_t bytes);
 void harness_trace(int stage, size_t first, const void *data, size_t bytes)
 {
+    if (outside_now) {
+        return;
+    }
     record(stage, first, bytes);
     fwrite(data, 1, bytes, traced);
+    outside_now = written_outside() != 0;
 }
 #endif
 
@@ -208,6 +230,7 @@ static int write_counts(void)
 static int turn(uint32_t number)
 {
     const struct block *block;
+    int outside_after;
     garbage(&arena, number);
     for (block = outputs; block->room != NULL; ++block) {
         garbage(block, number);
@@ -221,13 +244,9 @@ static int turn(uint32_t number)
 #else
     infer();
 #endif
-    if (!intact(&arena)) {
-        return BAD_ARENA;
-    }
-    for (block = outputs; block->room != NULL; ++block) {
-        if (!intact(block)) {
-            return BAD_OUTPUT;
-        }
+    outside_after = written_outside();
+    if (outside_after) {
+        return outside_after;
     }
     return rows_wrong || rows_given != HARNESS_ROWS ? BAD_ROWS : 0;
 }

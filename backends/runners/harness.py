@@ -3,6 +3,9 @@
 An input comes as an argument, lies in the arena before the call (`N_input`), or comes row by row: the network asks for
 each row (`N_row_fn`), or, in a program built with `HARNESS_PUSH`, is handed each (`N_start`, if there is one, then
 `N_push_row` for each row, then `N_finish`).
+
+What a caller goes by are the macros of the network's header. The program does not compile unless they say what is known
+of the network here, and each is named after what it says, so that the compiler's message tells which.
 """
 
 from __future__ import annotations
@@ -52,6 +55,8 @@ def network_h(source: CSource) -> str:
         f"#define HARNESS_ROWS {rows.type.shape[1] if rows else 0}",
         f"#define ALIGNED __attribute__((aligned({max(16, source.arena_align)})))",
         "",
+        *_as_planned(source),
+        "",
         f"ALIGNED static unsigned char arena_room[ROOM({source.macro}_ARENA_BYTES)];",
         *(f"ALIGNED static unsigned char {p.name}_room[ROOM({p.macro}_BYTES)];" for p in source.outputs),
         *(f"ALIGNED static unsigned char {p.name}_bytes[ROOM({p.macro}_BYTES)];" for p in source.inputs),
@@ -73,6 +78,25 @@ def network_h(source: CSource) -> str:
 def rows_port(source: CSource) -> CPort | None:
     """The input that comes row by row."""
     return next((p for p in source.inputs if p.place == "rows"), None)
+
+
+def _as_planned(source: CSource) -> list[str]:
+    """Types that are an error where a macro of the header says otherwise than the plan."""
+    numbers = {f"{source.macro}_ARENA_BYTES": source.arena_bytes, f"{source.macro}_ARENA_ALIGN": source.arena_align}
+    for port in (*source.inputs, *source.outputs):
+        numbers |= {f"{port.macro}_SIZE": port.type.size, f"{port.macro}_BYTES": port.type.bytes}
+    arena = f"{source.macro}_ARENA"
+    return [
+        *(f"typedef char {macro}_is_as_planned[({macro}) == {number} ? 1 : -1];" for macro, number in numbers.items()),
+        f"#ifdef {arena}",
+        "INLINE void arena_as_defined(void)",
+        "{",
+        f"    {arena}(made);",
+        f"    typedef char {arena}_is_as_planned[sizeof made == {source.arena_bytes} ? 1 : -1];",
+        f"    (void)sizeof({arena}_is_as_planned);",
+        "}",
+        "#endif",
+    ]
 
 
 def _table(kind: str, name: str, entries: Sequence[str]) -> list[str]:

@@ -162,10 +162,18 @@ class Runner:
         except subprocess.TimeoutExpired as error:
             raise RunnerError(f"{self._source.name} did not end within {error.timeout:g} seconds") from None
         if result.returncode:
-            raise RunnerError(
-                f"{self._source.name}: {_meaning(result.returncode)}\n{_tail(result.stdout + result.stderr)}".rstrip()
-            )
+            where = self._culprit(program, result.returncode)
+            said = f"\n{_tail(result.stdout + result.stderr)}"
+            raise RunnerError(f"{self._source.name}: {where}{_meaning(result.returncode)}{said}".rstrip())
         return (self._folder / wanted).read_bytes()
+
+    def _culprit(self, program: Program, status: int) -> str:
+        """The stage that wrote where it must not, where the program has traced that."""
+        if program is not TRACE or status not in exchange.WROTE_OUTSIDE:
+            return ""
+        stage = exchange.last_stage((self._folder / exchange.TRACE).read_bytes())
+        labels = {s.number: s.label for s in self._source.stages}
+        return f"layer {stage}, {labels[stage]}: " if stage in labels else ""
 
 
 def _meaning(status: int) -> str:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import numpy_helper
 
 from benchmarks import networks
 from benchmarks.networks import NETWORKS, blood_mobile_lenet, main, micro_mobilenet, mobilenet_v1, resnet8
 from tests.mnist import folder, published_mobile_lenet
+from tests.sessions import open_onnxruntime
 from tinyc.compiler.frontend import load_onnx
 
 DATA = {"mobile_lenet": "noodle_mobile_lenet_mnist", "blood_mobile_lenet": "noodle_mobile_lenet_bloodmnist"}
@@ -33,7 +33,7 @@ def macs(model: onnx.ModelProto, tmp_path: Path) -> int:
 
 def run(model: onnx.ModelProto, seed: int = 0) -> np.ndarray:
     onnx.checker.check_model(model, full_check=True)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_onnxruntime(model)
     (taken,) = session.get_inputs()
     image = np.random.default_rng(seed).random(taken.shape, dtype=np.float32)
     (output,) = session.run(None, {taken.name: image})

@@ -297,14 +297,12 @@ def test_mobile_lenet_quantised(tmp_path: Path) -> None:
     for k in range(100):
         feeds = {imported.inputs[0].name: images[k : k + 1]}
         ours, back = run(quantised, [images[k : k + 1]])[0], run(again.module, [images[k : k + 1]])[0]
-        theirs, fused = (run_onnxruntime(exported, feeds, optimise)[0] for optimise in (False, True))
+        theirs = run_onnxruntime(exported, feeds)[0]
         np.testing.assert_array_equal(back, ours)
         # A sum at the border between two steps may fall to either side, in every layer; an output step is 1/256.
         np.testing.assert_allclose(theirs, ours, rtol=0, atol=0.1)
-        top.append([a.argmax() for a in (ours, theirs, fused)])
-    agreed = np.array(top)
-    assert (agreed[:, 0] == agreed[:, 1]).mean() >= 0.99
-    assert (agreed[:, 0] == agreed[:, 2]).mean() >= 0.98
+        top.append(ours.argmax() == theirs.argmax())
+    assert np.mean(top) >= 0.99
 
 
 def run_watched(module: Module, arrays: Sequence[Array], watch: Any = None) -> list[Array]:

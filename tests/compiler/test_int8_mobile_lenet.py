@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 import tinyc
 from tests.batched import batched
 from tests.helpers import ROOT
 from tests.mnist import folder, published_mobile_lenet, test_images, training_images
+from tests.sessions import open_onnxruntime
 from tinyc.backends.interpreter import run_module
 from tinyc.backends.runners import HostRunner
 from tinyc.compiler import driver
@@ -119,7 +119,7 @@ def test_the_exported_model_predicts_the_same_in_onnxruntime(compiled: driver.Co
     images, _ = test_images()
     exported = tmp_path / "int8.onnx"
     driver.quantize(EXAMPLE, exported, tinyc.QuantiseOptions(calibration()))
-    session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
+    session = open_onnxruntime(exported)
     name = session.get_inputs()[0].name
     reference = np.concatenate([session.run(None, {name: i[np.newaxis]})[0] for i in images])
     own = in_c(compiled, images)

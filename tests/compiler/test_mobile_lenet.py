@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 import tinyc
 from tests.helpers import ROOT
 from tests.mnist import published_mobile_lenet, test_images
+from tests.sessions import open_onnxruntime
 
 EXAMPLE = ROOT / "examples" / "mobile_lenet" / "mobile_lenet.onnx"
 
 
 def in_onnxruntime(model: Path, images: np.ndarray) -> np.ndarray:
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    session = open_onnxruntime(model)
     name = session.get_inputs()[0].name
     return np.concatenate([session.run(None, {name: image[np.newaxis]})[0] for image in images])
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 from benchmarks.networks import mobilenet_v1
 from tests.mobilenet_weights import RESOLUTION, imagenet_weights
 from tests.photographs import CALIBRATION, EVALUATION, crops
+from tests.sessions import open_onnxruntime
 from tinyc.backends.interpreter import run_module
 from tinyc.compiler.frontend import load_onnx
 from tinyc.ir import Module, Node
@@ -80,7 +80,7 @@ def sqnr(exact: Results, found: Results, output: int) -> float:
 def test_the_imported_network_knows_what_photographs_show(tmp_path: Path) -> None:
     path = tmp_path / "mobilenet.onnx"
     onnx.save(mobilenet_v1(0.25, RESOLUTION, weights=imagenet_weights()), path)
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = open_onnxruntime(path)
     for name, classes in SHOWN.items():
         (found,) = session.run(None, {"image": crops(name, RESOLUTION, 1)[0]})
         assert int(found.argmax()) in classes, name

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
@@ -16,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 import tinyc as library
 from tests.helpers import ROOT
+from tests.sessions import open_onnxruntime
 from tinyc.compiler.cli import app
 
 RUNNER = CliRunner()
@@ -150,9 +150,7 @@ def test_quantize_writes_a_model_that_onnxruntime_runs(model: Path, samples: Pat
     assert result.exit_code == 0, result.output
     with np.load(samples) as archive:
         images = archive["image"]
-    own, reference = (
-        onnxruntime.InferenceSession(str(p), providers=["CPUExecutionProvider"]) for p in (written, model)
-    )
+    own, reference = (open_onnxruntime(p) for p in (written, model))
     for image in images:
         feeds = {"image": image[np.newaxis]}
         # Probabilities of scale 1/256, a step or two off.

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.sessions import open_onnxruntime
 from tinyc.compiler.frontend import Imported, load_onnx
 from tinyc.ir import Module, Value
 from tinyc.ir.tensor import Array
@@ -34,16 +34,6 @@ def run_imported(imported: Imported, feeds: Mapping[str, Array]) -> list[Array]:
 def run_onnxruntime(model: onnx.ModelProto, feeds: Mapping[str, Array], optimise: bool = True) -> list[Array]:
     """The outputs onnxruntime computes."""
     return [np.asarray(a) for a in open_onnxruntime(model, optimise).run(None, dict(feeds))]
-
-
-def open_onnxruntime(model: onnx.ModelProto, optimise: bool = True) -> Any:
-    """A session on one thread; without `optimise`, it runs operator by operator as the model says."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    if not optimise:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def build(

@@ -8,9 +8,10 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.frontend.support import open_onnxruntime, run_imported
+from tests.frontend.support import run_imported
 from tests.helpers import model as real_model
 from tests.mnist import test_images
+from tests.sessions import open_onnxruntime
 from tinyc.compiler.frontend import load_onnx
 from tinyc.ir import DType
 from tinyc.ir.ops.quantise import Quantize
@@ -60,15 +61,14 @@ def test_dynamically_quantised_models_are_exact(name: str, count: int) -> None:
 @pytest.mark.parametrize("count", COUNTS)
 def test_operator_form_agrees_end_to_end(count: int) -> None:
     imported = load_onnx(real_model("micro_kws_m_qoperator_std.onnx"))
-    sessions = [open_onnxruntime(imported.model, optimise) for optimise in (False, True)]
+    session = open_onnxruntime(imported.model)
     classes = set()
     for x in spectrograms(count):
         feeds = {imported.inputs[0].name: x}
         (ours,) = run_imported(imported, feeds)
-        for session in sessions:
-            (theirs,) = session.run(None, feeds)
-            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)  # a float softmax of equal operands
-            assert ours.argmax() == theirs.argmax()
+        (theirs,) = session.run(None, feeds)
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)  # a float softmax of equal operands
+        assert ours.argmax() == theirs.argmax()
         classes.add(int(ours.argmax()))
     assert len(classes) >= 7
 
@@ -78,8 +78,8 @@ def test_qdq_model_agrees_tensor_by_tensor(count: int) -> None:
     """Every quantised tensor is within one step of onnxruntime's, given onnxruntime's tensors before it.
 
     Where it is not the same, the real number stands between two steps: a mean of four values on their own scale does
-    in a quarter of all cases. Such steps add up layer by layer, in onnxruntime too, whose optimiser rounds elsewhere;
-    so end to end, we and its two ways of running the model differ from each other alike.
+    in a quarter of all cases. Such steps add up layer by layer, so that end to end the two may choose another class
+    where two are about equally likely.
     """
     imported = load_onnx(real_model("micro_kws_m_qdq.onnx"))
     names = {v: n for n, v in imported.tensors.items() if v.dtype is DType.I8 and v in imported.module.producer}
@@ -88,8 +88,8 @@ def test_qdq_model_agrees_tensor_by_tensor(count: int) -> None:
     exposed = onnx.ModelProto()
     exposed.CopyFrom(imported.model)
     exposed.graph.output.extend(onnx.ValueInfoProto(name=n) for n in names.values())
-    session, other = open_onnxruntime(exposed, False), open_onnxruntime(imported.model, True)
-    same: list[tuple[bool, bool, bool]] = []
+    session = open_onnxruntime(exposed)
+    same: list[bool] = []
     equal = total = 0
     for x in spectrograms(count):
         feeds = {imported.inputs[0].name: x}
@@ -103,11 +103,8 @@ def test_qdq_model_agrees_tensor_by_tensor(count: int) -> None:
                 apart = np.abs(own.astype(int) - theirs.astype(int))
                 assert apart.max() <= 1, node.where
                 equal, total = equal + int((apart == 0).sum()), total + apart.size
-        top = [
-            int(np.argmax(r[0]))
-            for r in (run_imported(imported, feeds), session.run(None, feeds), other.run(None, feeds))
-        ]
-        same.append((top[0] == top[1], top[0] == top[2], top[1] == top[2]))
+        ours, theirs = run_imported(imported, feeds)[0], session.run(None, feeds)[0]
+        same.append(int(ours.argmax()) == int(theirs.argmax()))
     assert equal / total > 0.999
-    agreement = np.mean(same, axis=0)
-    assert min(agreement[:2]) >= agreement[2] - 0.005, "further from onnxruntime than onnxruntime is from itself"
+    print(f"{np.mean(same):.4f}")
+    assert np.mean(same) >= 0.99

@@ -7,7 +7,6 @@ from itertools import islice
 from random import Random
 
 import numpy as np
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -15,6 +14,7 @@ from tests import generate_int8
 from tests.generate import Grower, random_inputs
 from tests.quantised import reference
 from tests.quantised.support import cases, modules
+from tests.sessions import open_onnxruntime
 from tinyc.backends.interpreter import run_module, run_program
 from tinyc.ir import Builder, DType, IRError, Op, TensorType, Value
 from tinyc.ir import ops as o
@@ -63,10 +63,7 @@ def onnxruntime_runs(operator: str, to: int, operands: Sequence[Array], axis: in
         [numpy_helper.from_array(a, n) for a, n in zip(operands, names, strict=True)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(None, {})[0])
+    return np.asarray(open_onnxruntime(model).run(None, {})[0])
 
 
 @pytest.mark.parametrize("to", [DType.I8, DType.U8])

@@ -107,7 +107,10 @@ TEXT = {"argument": ARGUMENT, "arena": ARENA, "rows": ROWS}
 HEADER = """#include <stdint.h>
 #include <string.h>
 #define NET_ARENA_BYTES 37
+#define NET_ARENA_ALIGN 1
+#define NET_INPUT_SIZE 30
 #define NET_INPUT_BYTES 30
+#define NET_OUTPUT_SIZE 30
 #define NET_OUTPUT_BYTES 30
 #ifndef TINYC_TRACE
 #define TINYC_TRACE(stage, first, data, count) ((void)0)

@@ -77,6 +77,36 @@ def test_writes_outside_are_noticed(name: str, size: int, word: str, behind: boo
         runner(source, where, flags=("-w",)).run(images(1))
 
 
+def test_the_layer_that_writes_outside_is_named() -> None:
+    """The second of two stages, which advance row by row, spoils the byte after the arena with its third row."""
+    spoiling = ("TINYC_TRACE(1, row", "if (row == 2) {\n        ring[37] = 1;\n    }\n    TINYC_TRACE(1, row")
+    own = HostRunner(network("rows", replace=spoiling), flags=("-w",))
+    with pytest.raises(RunnerError, match=r"net: the network wrote outside its arena"):
+        own.run(images(1))
+    with pytest.raises(RunnerError, match=r"net: layer 1, stage 1: the network wrote outside its arena"):
+        own.trace(images(1)[0])
+
+
+@pytest.mark.parametrize(
+    "macro", ["ARENA_BYTES 37", "ARENA_ALIGN 1", "INPUT_SIZE 30", "INPUT_BYTES 30", "OUTPUT_SIZE 30"]
+)
+def test_macros_that_are_not_as_planned_do_not_compile(macro: str) -> None:
+    source = network()
+    name, number = macro.split()
+    header = source.files["net.h"].replace(f"NET_{macro}\n", f"NET_{name} {int(number) + 1}\n")
+    wrong = dataclasses.replace(source, files={**source.files, "net.h": header})
+    with pytest.raises(RunnerError, match=f"NET_{name}_is_as_planned"):
+        HostRunner(wrong)
+
+
+def test_an_arena_that_is_defined_too_small_does_not_compile() -> None:
+    source = network()
+    define = "#define NET_ARENA(name) static unsigned char name[36]\n"
+    wrong = dataclasses.replace(source, files={**source.files, "net.h": source.files["net.h"] + define})
+    with pytest.raises(RunnerError, match="NET_ARENA_is_as_planned"):
+        HostRunner(wrong)
+
+
 def test_a_pushed_row_does_not_last() -> None:
     """A network that keeps a pointer to the row, instead of the row, finds garbage there."""
     lazy = """
@@ -178,7 +208,8 @@ void net_run(void *arena, int8_t *output)
 }
 """
     header = HEADER.replace("ARENA_BYTES 37", "ARENA_BYTES 60") + (
-        "#define NET_INPUT_A_BYTES 30\n#define NET_INPUT_B_BYTES 30\nint8_t *net_input_a(void *arena);\n"
+        "#define NET_INPUT_A_SIZE 30\n#define NET_INPUT_A_BYTES 30\n"
+        "#define NET_INPUT_B_SIZE 30\n#define NET_INPUT_B_BYTES 30\nint8_t *net_input_a(void *arena);\n"
         "int8_t *net_input_b(void *arena);\nvoid net_run(void *arena, int8_t *output);\n"
     )
     both = dataclasses.replace(source, files={"net.h": header, "net.c": body}, arena_bytes=60, inputs=(a, b), stages=())
@@ -204,7 +235,8 @@ void net_run(void *arena, const int8_t *input_b, net_row_fn next_row, void *user
 }
 """
     header = HEADER + (
-        "#define NET_INPUT_B_BYTES 30\ntypedef void (*net_row_fn)(void *user, int row, int8_t *to);\n"
+        "#define NET_INPUT_B_SIZE 30\n#define NET_INPUT_B_BYTES 30\n"
+        "typedef void (*net_row_fn)(void *user, int row, int8_t *to);\n"
         "void net_run(void *arena, const int8_t *input_b, net_row_fn next_row, void *user, int8_t *output);\n"
     )
     both: CSource = dataclasses.replace(source, files={"net.h": header, "net.c": body}, inputs=(other, rows), stages=())

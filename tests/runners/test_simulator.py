@@ -173,7 +173,9 @@ void net_finish(void *arena, int8_t *output) { (void)arena; (void)output; }
     found = []
     for columns in (1, 100):
         type_ = dataclasses.replace(port.type, shape=(1, 5, columns, 6))
-        header = small.files["net.h"].replace("INPUT_BYTES 30", f"INPUT_BYTES {type_.bytes}")
+        header = small.files["net.h"]
+        for macro in ("INPUT_SIZE", "INPUT_BYTES"):
+            header = header.replace(f"{macro} 30", f"{macro} {type_.bytes}")
         header = header.replace("ARENA_BYTES 37", "ARENA_BYTES 600")
         source = dataclasses.replace(
             small,
