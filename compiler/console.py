@@ -15,6 +15,7 @@ from rich.table import Table
 
 from tinyc.backends.targets import Target
 from tinyc.compiler.driver import Compilation
+from tinyc.compiler.flags import as_flags
 from tinyc.compiler.frontend import Inspection
 from tinyc.compiler.verify import Verdict
 from tinyc.ir.tensor import Array
@@ -84,7 +85,7 @@ def compilation(result: Compilation, folder: Path) -> None:
     table.add_row("weights", f"{report['flash']['weights_bytes']:,} bytes of flash")
     table.add_row("verified", verification(result))
     for note in result.notes:
-        table.add_row("note", escape(note))
+        table.add_row("note", escape(as_flags(note)))
     table.add_row("written to", str(folder))
     _out.print(table)
     memory_plan(ram)
@@ -94,6 +95,12 @@ def compilation(result: Compilation, folder: Path) -> None:
             _out.print(f"{hint} {layer['output_bytes']:,} bytes.", highlight=False)
     if "quantisation" in report:
         quantisation(report["quantisation"], report["ram"])
+
+
+def notes(lines: Iterable[str]) -> None:
+    """What the user should know, on stderr."""
+    for line in lines:
+        _err.print(escape(f"note: {as_flags(line)}"), soft_wrap=True, highlight=False)
 
 
 INPUT_PLACES = {
@@ -306,7 +313,7 @@ def bench(document: Mapping[str, Any]) -> None:
     table.add_row("code", f"{document['code_bytes']:,} bytes, without the C library")
     table.add_row("weights", f"{document['weights_bytes']:,} bytes")
     if document["note"]:
-        table.add_row("note", escape(document["note"]))
+        table.add_row("note", escape(as_flags(document["note"])))
     _out.print(table)
     layers = Table("", "layer", "operator", "MACs", "instructions", "part")
     layers.columns[1].overflow = "fold"
@@ -326,7 +333,7 @@ def dump(document: Mapping[str, Any]) -> None:
     table = _grid()
     table.add_row("model", escape(f"{document['model']}, program {document['program']}"))
     for note in document["notes"]:
-        table.add_row("note", escape(note))
+        table.add_row("note", escape(as_flags(note)))
     for number, found in enumerate(document["inferences"], 1):
         differs = found["input_difference"] or found["first_difference"]
         state = "" if found["passed"] else "DIFFERS: " if differs else "INCOMPLETE: "

@@ -22,8 +22,8 @@ def kernel_libraries(options: Options) -> tuple[KernelLibrary, ...]:
     if missing and options.kernels != "auto":
         known = ", ".join(target.kernels) or "none"
         raise TinycError(
-            f"--kernels {options.kernels}: there is no {missing[0]} for the target {target.name} (kernel libraries: "
-            f"{known}); take --kernels generic"
+            f"`kernels={options.kernels}`: there is no {missing[0]} for the target {target.name} (kernel libraries: "
+            f"{known}); take `kernels=generic`"
         )
     return tuple(library for library in found if library.name not in missing)
 
@@ -34,4 +34,4 @@ def kernel_notes(program: RowProgram, options: Options) -> list[str]:
         return []
     reasons = [s.kernel.note for s in program.stages if s.kernel.note]
     why = f" ({reasons[0]}, ...)" if reasons else ""
-    return [f"--kernels {options.kernels}: no layer could be given to it{why}; all kernels are tinyc's own"]
+    return [f"`kernels={options.kernels}`: no layer could be given to it{why}; all kernels are tinyc's own"]

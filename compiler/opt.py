@@ -9,7 +9,7 @@ from pathlib import Path
 from tinyc.backends.interpreter import observe
 from tinyc.compiler.arrays import read_npz, write_npz
 from tinyc.compiler.custom import load_pass
-from tinyc.compiler.output import OutputError
+from tinyc.compiler.files import read_text, write_file
 from tinyc.compiler.samples import sample_inputs
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
@@ -43,10 +43,7 @@ def optimise_text(
         TinycError: an unreadable file, text that is not a module, an unknown pass or one for the other level.
         PassVerificationError: a pass changed the meaning.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TinycError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None
+    text = read_text(file)
     beside = file.with_suffix(".npz")
     module = parse_module(text, read_npz(beside) if beside.exists() else {}, str(file))
     instruments: list[Instrument] = [VerifyTypes()]
@@ -56,10 +53,7 @@ def optimise_text(
     result, records = PassManager(steps, instruments, debug=debug, trace=trace).run(module)
     printed = format_module(result) if isinstance(result, Module) else Text(format_program(result), {})
     if output is not None:
-        try:
-            output.write_text(printed.text, encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"cannot write {output}: {error.strerror}") from None
+        write_file(output, printed.text.encode("utf-8"))
         if printed.data:
             write_npz(output.with_suffix(".npz"), printed.data)
     return Optimised(printed.text, tuple(records))

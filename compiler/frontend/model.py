@@ -10,6 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 from onnx import TensorProto, defs, external_data_helper, inliner, numpy_helper
 
+from tinyc.compiler.files import reason, shown
 from tinyc.compiler.frontend.errors import FrontendError
 from tinyc.compiler.frontend.node import normal_domain
 from tinyc.ir import DType
@@ -41,12 +42,12 @@ _ADVICE: dict[int, str] = {
 def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
     """Reads a model with its external data, its local functions inlined. Raises `FrontendError`."""
     file = Path(path)
-    if file.is_dir():
-        raise FrontendError(f"{file} is a directory, not an ONNX file")
     try:
+        if os.path.isdir(file):
+            raise FrontendError(f"{shown(file)} is a directory, not an ONNX file")
         data = file.read_bytes()
-    except OSError as error:
-        raise FrontendError(f"{file} cannot be read: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:
+        raise FrontendError(f"{shown(file)} cannot be read: {reason(error)}") from None
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)
@@ -195,17 +196,19 @@ def _resolve(info: onnx.ValueInfoProto, given: Mapping[str, Sequence[int]], symb
         return tuple(given[info.name])
     declared = declared_shape(info)
     if declared is None:
-        raise FrontendError(f'input "{info.name}" declares no shape: give it with --input-shape {info.name}=1,...')
+        raise FrontendError(
+            f'input "{info.name}" declares no shape: give it by `input_shapes={{"{info.name}": (1, ...)}}`'
+        )
     batch = tuple(1 if k == 0 and d == "?" else d for k, d in enumerate(declared))
     return tuple(symbols.get(d, d) if isinstance(d, str) else d for d in batch)
 
 
 def _ask_for(info: onnx.ValueInfoProto, shape: Dims) -> str:
     missing = ", ".join(f"{k} ({d})" for k, d in enumerate(shape) if isinstance(d, str))
-    example = ",".join(f"<{d}>" if isinstance(d, str) else str(d) for d in shape)
+    example = ", ".join(f"<{d}>" if isinstance(d, str) else str(d) for d in shape)
     return (
         f'input "{info.name}" has the shape {_spell(shape)}; give a size to dimension {missing} '
-        f"with --input-shape {info.name}={example}"
+        f'by `input_shapes={{"{info.name}": ({example})}}`'
     )
 
 

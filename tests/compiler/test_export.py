@@ -19,6 +19,7 @@ from tests.mnist import published_mobile_lenet, test_images
 from tinyc.backends.interpreter import run_module
 from tinyc.compiler.export import ExportError, to_onnx_qdq, write_onnx
 from tinyc.compiler.export_operators import EMITTERS
+from tinyc.compiler.files import OutputError
 from tinyc.compiler.frontend import Imported, Port, load_onnx
 from tinyc.compiler.reference import to_onnx
 from tinyc.compiler.samples import sample_inputs
@@ -379,8 +380,8 @@ def _umask() -> int:
 def test_write_failures_are_clear_and_leave_nothing(tmp_path: Path) -> None:
     b = Builder("m")
     exported = export(b.build([b.input("x", TensorType((3,), F32))]))
-    with pytest.raises(ExportError, match=r"is a directory; give the name of a file"):
+    with pytest.raises(OutputError, match=r"is a directory; give the name of a file"):
         write_onnx(exported, tmp_path)
-    with pytest.raises(ExportError, match=r"cannot write .*none/m\.onnx: No such file"):
+    with pytest.raises(OutputError, match=r"cannot write .*none/m\.onnx: No such file"):
         write_onnx(exported, tmp_path / "none" / "m.onnx")
     assert not list(tmp_path.iterdir())
