@@ -9,14 +9,19 @@ from pathlib import Path
 from tinyc.backends.interpreter import observe
 from tinyc.compiler.arrays import read_npz, write_npz
 from tinyc.compiler.custom import load_pass
-from tinyc.compiler.files import read_text, write_file
+from tinyc.compiler.files import read_text, shown, write_file
 from tinyc.compiler.samples import sample_inputs
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
+from tinyc.ir.ops import Constant
 from tinyc.ir.parser import parse_module
 from tinyc.ir.text import Text, format_module, format_program
 from tinyc.passes import AnyPass, registered
 from tinyc.passes.manager import CompareMeaning, Instrument, PassManager, PassRecord, VerifyTypes
+
+LARGEST_RUN = 2**25
+"""Elements of all values together that the interpreter is run on; 128 MiB of float32, and as much again and more in the
+midst of an operator."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ def optimise_text(
     module = parse_module(text, read_npz(beside) if beside.exists() else {}, str(file))
     instruments: list[Instrument] = [VerifyTypes()]
     if verify:
+        _check_size(module, file)
         instruments.append(CompareMeaning(observe, sample_inputs(module)))
     steps = [find_pass(name) for name in names]
     result, records = PassManager(steps, instruments, debug=debug, trace=trace).run(module)
@@ -57,6 +63,18 @@ def optimise_text(
         if printed.data:
             write_npz(output.with_suffix(".npz"), printed.data)
     return Optimised(printed.text, tuple(records))
+
+
+def _check_size(module: Module, file: Path) -> None:
+    """Raises `TinycError` where the interpreter would need gigabytes: it holds all values of a module at once."""
+    computed = [n.result for n in module.nodes if not isinstance(n.op, Constant)]
+    values = sorted((*module.inputs, *computed), key=lambda v: -v.type.size)
+    total = sum(v.type.size for v in values)
+    if total > LARGEST_RUN:
+        raise TinycError(
+            f"{shown(file)}: the values have {total:,} elements together, the largest {values[0]}: {values[0].type}; "
+            f"before and after a pass can be compared up to {LARGEST_RUN:,}: make them smaller, or do not verify"
+        )
 
 
 def find_pass(name: str) -> AnyPass:
