@@ -100,10 +100,16 @@ def misfit(value: object, hint: Any) -> str:
 def brief(value: object) -> str:
     """A value in a few words, on one line."""
     if isinstance(value, type):
-        return f"the class {value.__name__}; give an instance of it"
+        return f"the class {value.__name__} (an instance is needed)"
     if isinstance(value, np.ndarray):
         return f"an array {value.dtype}{list(value.shape)}"
+    if isinstance(value, (list, tuple)):
+        return _cut(f"[{', '.join(map(brief, value))}]")
     text = repr(value) if value is None or isinstance(value, (str, bytes, int, float, Path)) else type(value).__name__
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
@@ -153,7 +159,8 @@ def _unfit_items(value: object, item: Any) -> str:
     many = isinstance(value, (Collection, np.ndarray)) and not isinstance(value, (str, bytes, Mapping))
     if many and not any(_unfit(each, item) for each in cast("Collection[object]", value)):
         return ""
-    return f"a list of {_unfit(_NOTHING, item) or 'anything'}"
+    wanted = _unfit(_NOTHING, item) or "anything"
+    return f"a list, of which each is {wanted}"
 
 
 _NOTHING = object()
@@ -173,4 +180,4 @@ def _unfit_plain(value: object, hint: Any) -> str:
     if isinstance(value, hint):
         return ""
     words: dict[Any, str] = {str: "a text", bool: "True or False"}
-    return words.get(hint) or f"a {hint.__name__}"
+    return words.get(hint) or f"{'an' if hint.__name__[0] in 'AEIOU' else 'a'} {hint.__name__}"

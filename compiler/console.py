@@ -15,6 +15,7 @@ from rich.table import Table
 
 from tinyc.backends.targets import Target
 from tinyc.compiler.driver import Compilation
+from tinyc.compiler.files import shown
 from tinyc.compiler.flags import as_flags
 from tinyc.compiler.frontend import Inspection
 from tinyc.compiler.verify import Verdict
@@ -44,15 +45,15 @@ def progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20))
-    with Progress(*columns, console=_err, transient=True) as shown:
-        task = shown.add_task("starting", total=None)
+    with Progress(*columns, console=_err, transient=True) as bar:
+        task = bar.add_task("starting", total=None)
 
         def say(text: str) -> None:
             counted = re.fullmatch(r"(.*): (\d+) of (\d+)", text)
             if counted:
-                shown.update(task, description=escape(text), completed=int(counted[2]), total=int(counted[3]))
+                bar.update(task, description=escape(text), completed=int(counted[2]), total=int(counted[3]))
             else:
-                shown.update(task, description=escape(text), completed=0, total=None)
+                bar.update(task, description=escape(text), completed=0, total=None)
 
         yield say
 
@@ -86,7 +87,7 @@ def compilation(result: Compilation, folder: Path) -> None:
     table.add_row("verified", verification(result))
     for note in result.notes:
         table.add_row("note", escape(as_flags(note)))
-    table.add_row("written to", str(folder))
+    table.add_row("written to", escape(shown(folder)))
     _out.print(table)
     memory_plan(ram)
     for layer in report["layers"]:

@@ -1,4 +1,4 @@
-"""Custom passes: found by `--pass module:Name`, or installed under the entry-point group `tinyc.passes`."""
+"""Custom passes: found by `module:Name`, or installed under the entry-point group `tinyc.passes`."""
 
 from __future__ import annotations
 

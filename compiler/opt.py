@@ -78,7 +78,7 @@ def _check_size(module: Module, file: Path) -> None:
 
 
 def find_pass(name: str) -> AnyPass:
-    """A registered pass by name, or a custom one as `--pass` takes it."""
+    """A registered pass by name, or a custom one as `load_pass` takes it."""
     if name in registered():
         try:
             return registered()[name]()

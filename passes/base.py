@@ -140,10 +140,8 @@ OURS = "tinyc."
 
 def blame(error: Exception) -> str:
     """An exception that somebody else's code has raised, on one line: where in that code, and what."""
-    place = _place(error)
+    place = f"{error.filename}:{error.lineno}" if isinstance(error, SyntaxError) else _place(error)
     what = " ".join(str(error).split())
-    if isinstance(error, SyntaxError):
-        place = place or f"{error.filename}:{error.lineno}"
     return (f"{place}: " if place else "") + type(error).__name__ + (f": {what}" if what else "")
 
 

@@ -193,7 +193,7 @@ def _check_given(inputs: Sequence[onnx.ValueInfoProto], given: Mapping[str, Sequ
 def _resolve(info: onnx.ValueInfoProto, given: Mapping[str, Sequence[int]], symbols: Mapping[str, int]) -> Dims:
     input_dtype(info)
     if info.name in given:
-        return tuple(given[info.name])
+        return tuple(int(d) for d in given[info.name])
     declared = declared_shape(info)
     if declared is None:
         raise FrontendError(
