@@ -113,10 +113,11 @@ def test_options_of_compile(options: dict[str, Any], words: tuple[str, ...], rel
     one_line(str(caught.value), *words)
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [case for case in OPTIONS if not {"output", "progress", "format", "arena_in", "weights_in"} & set(case[0])][:20],
-)
+PACKING = {"output", "progress", "format", "arena_in", "weights_in"}
+"""What a verification has no use for, or checks by the same types."""
+
+
+@pytest.mark.parametrize(("options", "words"), [case for case in OPTIONS if not PACKING & set(case[0])][:20])
 def test_options_of_verify(options: dict[str, Any], words: tuple[str, ...], relu: Path) -> None:
     with pytest.raises(tinyc.TinycError) as caught:
         tinyc.verify(relu, on=["interpreter"], **options)
