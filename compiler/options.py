@@ -61,7 +61,7 @@ class Options:
     arena_in: Literal["internal", "psram"] = "internal"
     weights_in: str = "flash"
     kernels: Kernels = "generic"
-    cores: Annotated[int, AtLeast(1)] = 1
+    cores: Literal[1, 2] = 1
     verify: bool = True
     quantise: QuantiseOptions | None = None
     extra_passes: Sequence[AnyPass] = ()
