@@ -64,7 +64,7 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert "int mobile_lenet_cores_start(void);" in (out / "mobile_lenet.h").read_text(encoding="ascii")
     result = RUNNER.invoke(app, ["compile", str(LENET), "--cores", "4"])
     assert result.exit_code == 2
-    assert "--cores is 1 or 2, not 4" in " ".join(result.stderr.split())
+    assert "--cores takes one of 1, 2, not 4" in " ".join(result.stderr.split())
 
 
 def test_one_core_has_no_worker() -> None:
