@@ -66,5 +66,5 @@ def _note(compiled: Compilation, machine: Machine) -> str:
         return ""
     return (
         f"{machine.chips} has no floating-point unit: {len(floats)} layer(s) compute their multiply-accumulates in "
-        "software, at tens of times the cost of integers; --quantize int8 makes them integers"
+        "software, at tens of times the cost of integers; `quantise=QuantiseOptions(...)` makes them integers"
     )

@@ -9,9 +9,12 @@ import contextlib
 import dataclasses
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -19,7 +22,7 @@ import typer
 from tinyc.backends.runners import MACHINES
 from tinyc.backends.targets import builtin
 from tinyc.compiler import console, driver
-from tinyc.compiler.arrays import outputs_by_name, read_npz, samples_from, write_npz
+from tinyc.compiler.arrays import outputs_by_name, write_npz
 from tinyc.compiler.bench import bench, find_machine
 from tinyc.compiler.cli_options import (
     Calibration,
@@ -34,7 +37,10 @@ from tinyc.compiler.cli_options import (
     takes_code_options,
 )
 from tinyc.compiler.dump import compare_dump
+from tinyc.compiler.files import SIGNALS
+from tinyc.compiler.flags import as_flags
 from tinyc.compiler.frontend import inspect_onnx
+from tinyc.compiler.inputs import load_inputs
 from tinyc.compiler.opt import optimise_text
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.version import VERSION
@@ -61,7 +67,7 @@ Code = Callable[[], dict[str, Any]]
 """What `takes_code_options` hands to a command."""
 OnMachine = Annotated[str, typer.Option("--on", metavar="|".join(MACHINES), help="The simulated machine.")]
 Inputs = Annotated[
-    Path | None, typer.Option("--inputs", metavar="FILE.npz", help="Arrays named as the model's inputs.")
+    Path | None, typer.Option("--inputs", metavar="FILE|DIR", help="Arrays named as the model's inputs, or images.")
 ]
 
 
@@ -77,6 +83,7 @@ def reporting(as_json: bool) -> Iterator[None]:
 
 
 def _fail(message: str, status: int, as_json: bool) -> NoReturn:
+    message = as_flags(message)
     if as_json:
         _print_json({"error": message, "status": status})
     else:
@@ -107,6 +114,7 @@ def compile_command(
     dump_ir: Annotated[
         Path | None, typer.Option("--dump-ir", metavar="DIR", help="Write the IR after each pass.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite generated files that were edited.")] = False,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Skip all comparisons.")] = False,
     debug_pass: Annotated[
         list[str] | None,
@@ -124,6 +132,7 @@ def compile_command(
                 model,
                 output=folder,
                 progress=say,
+                force=force,
                 verify=not no_verify,
                 dump_ir=dump_ir,
                 debug_passes=debug_pass or [],
@@ -151,7 +160,9 @@ def inspect_command(model: Model, input_shape: Shapes = None, as_json: Json = Fa
 def run_command(
     model: Model,
     code: Code,
-    inputs: Annotated[Path, typer.Option("--inputs", metavar="FILE.npz", help="Arrays named as the model's inputs.")],
+    inputs: Annotated[
+        Path, typer.Option("--inputs", metavar="FILE|DIR", help="Arrays named as the model's inputs, or images.")
+    ],
     on: On = "host",
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT.npz", help="Write the outputs.")] = None,
     as_json: Json = False,
@@ -160,12 +171,14 @@ def run_command(
     with reporting(as_json):
         with console.progress(quiet=as_json) as say:
             compiled = driver.compile(model, progress=say, verify=False, **code())
-            samples = samples_from(compiled.imported, read_npz(inputs), str(inputs))
+            found = load_inputs(inputs, compiled.imported)
+            samples = found.samples
             say(f"run on {on}")
             results = driver.execute(compiled, on, compiled.given(samples))
         arrays = outputs_by_name(compiled.imported, results)
         if output is not None:
             write_npz(output, arrays)
+        console.notes(found.notes)
         document = console.outputs_document(arrays, on, len(samples))
         _print_json(document) if as_json else console.outputs(document)
 
@@ -178,14 +191,16 @@ def verify_command(
     """Compare a model with onnxruntime: every pass, then each executor."""
     with reporting(as_json):
         with console.progress(quiet=as_json) as say:
+            notes: list[str] = []
             verdicts = driver.verify(
                 model,
                 on=[part.strip() for part in on.split(",") if part.strip()],
-                arrays=read_npz(inputs) if inputs else None,
-                source=str(inputs or ""),
+                arrays=inputs,
+                note=notes.append,
                 progress=say,
                 **code(),
             )
+        console.notes(notes)
         document = console.verdicts_document(verdicts)
         _print_json(document) if as_json else console.verdicts(document)
         if not all(v.passed for v in verdicts):
@@ -218,7 +233,7 @@ def compare_dump_command(
     with reporting(as_json):
         with console.progress(quiet=as_json) as say:
             compiled = driver.compile(model, progress=say, verify=False, **code())
-            samples = samples_from(compiled.imported, read_npz(inputs), str(inputs)) if inputs else None
+            samples = load_inputs(inputs, compiled.imported).samples if inputs else None
             say("compare the dump")
             document = compare_dump(compiled, log, samples)
         _print_json(document) if as_json else console.dump(document)
@@ -280,10 +295,40 @@ def targets_command(as_json: Json = False) -> None:
     _print_json([t.as_dict for t in found]) if as_json else console.targets(found)
 
 
+class Interrupted(BaseException):
+    """A signal that asks the program to end; not an exception that any handler on the way should take for an error."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise Interrupted(number)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Inside, signals that end programs are raised as `Interrupted`, so that nothing temporary is left behind. Those
+    that whoever started the program wants ignored, as nohup does, are."""
+    with contextlib.ExitStack() as restore:
+        for number in SIGNALS if threading.current_thread() is threading.main_thread() else ():
+            handler = signal.getsignal(number)
+            if handler not in (None, signal.SIG_IGN):
+                restore.callback(signal.signal, number, handler)
+                signal.signal(number, _interrupt)
+        yield
+
+
 def main(run: Callable[[], None] = app) -> None:
-    """The entry point of the `tinyc` command. What is no user's error is a bug: it says so, and gives status 3."""
+    """The entry point of the `tinyc` command. What is no user's error is a bug: it says so, and gives status 3. A
+    signal ends it with one line and the status that shells give it: 130 for SIGINT, 143 for SIGTERM."""
     try:
-        run()
+        with _interruptible():
+            run()
+    except Interrupted as signalled:
+        console.error(f"interrupted by {signal.Signals(signalled.number).name}")
+        sys.exit(128 + signalled.number)
     except Exception as error:
         if os.environ.get("TINYC_TRACEBACK"):
             raise

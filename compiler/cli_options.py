@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Callable
 from enum import Enum
@@ -58,7 +59,8 @@ class OutputType(str, Enum):
 
 
 Calibration = Annotated[
-    Path | None, typer.Option("--calibration", metavar="FILE.npz|DIR", help="Real inputs, or a folder of images.")
+    Path | None,
+    typer.Option("--calibration", metavar="FILE|DIR", help="Real inputs: arrays, or a folder of such or of images."),
 ]
 Labels = Annotated[Path | None, typer.Option("--labels", metavar="FILE", help="Classes of the calibration inputs.")]
 Normalise_ = Annotated[
@@ -220,7 +222,9 @@ def quantise_options(
             raise TinycError(f"{', '.join(given)} goes with --quantize int8")
         return None
     if calibration is None:
-        raise TinycError("--quantize needs --calibration: an .npz file of real inputs, or a folder of images")
+        raise TinycError(
+            "--quantize needs --calibration: real inputs in .npy or .npz files, or a folder of such files or images"
+        )
     if observer not in OBSERVERS:
         raise TinycError(f"--observer is one of {', '.join(OBSERVERS)}, not {observer!r}")
     return QuantiseOptions(
@@ -234,14 +238,14 @@ def quantise_options(
     )
 
 
-def parse_normalise(given: str) -> Normalise:
-    """`MEAN,STD`. Raises `TinycError` for anything else."""
+def parse_normalise(given: str) -> Normalise | None:
+    """`MEAN,STD`; None for nothing. Raises `TinycError` for anything else."""
     if not given:
-        return Normalise()
+        return None
     try:
         mean, std = (float(part) for part in given.split(","))
     except ValueError:
         mean, std = 0.0, 0.0
-    if not std > 0.0:
+    if not (math.isfinite(mean) and math.isfinite(std) and std > 0.0):
         raise TinycError(f"--normalize takes MEAN,STD (numbers, STD above 0), as in 127.5,127.5; not {given!r}")
     return Normalise(mean, std)

@@ -15,6 +15,8 @@ from rich.table import Table
 
 from tinyc.backends.targets import Target
 from tinyc.compiler.driver import Compilation
+from tinyc.compiler.files import shown
+from tinyc.compiler.flags import as_flags
 from tinyc.compiler.frontend import Inspection
 from tinyc.compiler.verify import Verdict
 from tinyc.ir.tensor import Array
@@ -43,15 +45,15 @@ def progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20))
-    with Progress(*columns, console=_err, transient=True) as shown:
-        task = shown.add_task("starting", total=None)
+    with Progress(*columns, console=_err, transient=True) as bar:
+        task = bar.add_task("starting", total=None)
 
         def say(text: str) -> None:
             counted = re.fullmatch(r"(.*): (\d+) of (\d+)", text)
             if counted:
-                shown.update(task, description=escape(text), completed=int(counted[2]), total=int(counted[3]))
+                bar.update(task, description=escape(text), completed=int(counted[2]), total=int(counted[3]))
             else:
-                shown.update(task, description=escape(text), completed=0, total=None)
+                bar.update(task, description=escape(text), completed=0, total=None)
 
         yield say
 
@@ -84,8 +86,8 @@ def compilation(result: Compilation, folder: Path) -> None:
     table.add_row("weights", f"{report['flash']['weights_bytes']:,} bytes of flash")
     table.add_row("verified", verification(result))
     for note in result.notes:
-        table.add_row("note", escape(note))
-    table.add_row("written to", str(folder))
+        table.add_row("note", escape(as_flags(note)))
+    table.add_row("written to", escape(shown(folder)))
     _out.print(table)
     memory_plan(ram)
     for layer in report["layers"]:
@@ -94,6 +96,12 @@ def compilation(result: Compilation, folder: Path) -> None:
             _out.print(f"{hint} {layer['output_bytes']:,} bytes.", highlight=False)
     if "quantisation" in report:
         quantisation(report["quantisation"], report["ram"])
+
+
+def notes(lines: Iterable[str]) -> None:
+    """What the user should know, on stderr."""
+    for line in lines:
+        _err.print(escape(f"note: {as_flags(line)}"), soft_wrap=True, highlight=False)
 
 
 INPUT_PLACES = {
@@ -306,7 +314,7 @@ def bench(document: Mapping[str, Any]) -> None:
     table.add_row("code", f"{document['code_bytes']:,} bytes, without the C library")
     table.add_row("weights", f"{document['weights_bytes']:,} bytes")
     if document["note"]:
-        table.add_row("note", escape(document["note"]))
+        table.add_row("note", escape(as_flags(document["note"])))
     _out.print(table)
     layers = Table("", "layer", "operator", "MACs", "instructions", "part")
     layers.columns[1].overflow = "fold"
@@ -326,7 +334,7 @@ def dump(document: Mapping[str, Any]) -> None:
     table = _grid()
     table.add_row("model", escape(f"{document['model']}, program {document['program']}"))
     for note in document["notes"]:
-        table.add_row("note", escape(note))
+        table.add_row("note", escape(as_flags(note)))
     for number, found in enumerate(document["inferences"], 1):
         differs = found["input_difference"] or found["first_difference"]
         state = "" if found["passed"] else "DIFFERS: " if differs else "INCOMPLETE: "

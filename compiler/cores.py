@@ -5,26 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tinyc.backends.c.cores import CORES
 from tinyc.backends.targets import Target
 from tinyc.ir.errors import TinycError
 from tinyc.ir.rows import RowProgram
 
 
 def check_cores(cores: int, target: Target) -> None:
-    """Raises `TinycError` unless code for so many cores can be made, and runs on the target."""
-    if not 1 <= cores <= CORES:
-        raise TinycError(f"--cores is 1 or {CORES}, not {cores}")
+    """Raises `TinycError` unless code for so many cores runs on the target."""
     if cores > target.cores:
-        raise TinycError(f"--cores {cores}: target {target.name} has {target.cores} core; leave --cores out")
+        raise TinycError(f"`cores={cores}`: target {target.name} has {target.cores} core; leave `cores` out")
 
 
 def core_notes(program: RowProgram, cores: int) -> Iterator[str]:
     """What the user should know when several cores were asked for."""
     if cores > 1 and not shared_layers(program):
         yield (
-            f"--cores {cores} changes nothing: no layer stands by itself that is worth sharing"
-            + (" (a larger --ram lets more layers do so)" if any(s.streams for s in program.order) else "")
+            f"`cores={cores}` changes nothing: no layer stands by itself that is worth sharing"
+            + (" (a larger `ram` lets more layers do so)" if any(s.streams for s in program.order) else "")
         )
 
 

@@ -1,4 +1,4 @@
-"""Custom passes: found by `--pass module:Name`, or installed under the entry-point group `tinyc.passes`."""
+"""Custom passes: found by `module:Name`, or installed under the entry-point group `tinyc.passes`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from tinyc.passes import Pass, PassError, registered
+from tinyc.passes.base import blame
 
 GROUP = "tinyc.passes"
 
@@ -17,20 +18,24 @@ def load_pass(spec: str) -> Pass:
     installed entry point, or from the name of a registered pass. Raises `PassError`."""
     found = metadata.entry_points(group=GROUP)
     if spec in found.names:
-        return _instance(found[spec].load(), spec)
+        try:
+            installed = found[spec].load()
+        except Exception as error:  # a package of somebody else's, too
+            raise PassError(f"pass {spec}: cannot be imported: {blame(error)}") from error
+        return _instance(installed, spec)
     if spec in registered():
         return _instance(registered()[spec], spec)
     module_name, colon, attribute = spec.partition(":")
     if not colon or not attribute:
-        raise PassError(f"--pass takes MODULE:NAME or the name of an installed pass, not {spec!r}")
+        raise PassError(f"a pass is given as MODULE:NAME or by the name of an installed one, not as {spec!r}")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise PassError(f"--pass {spec}: cannot import {module_name}: {error}") from error
+    except Exception as error:  # the module is the user's: it may raise anything
+        raise PassError(f"pass {spec}: cannot import {module_name}: {blame(error)}") from error
     if not hasattr(module, attribute):
-        raise PassError(f"--pass {spec}: {module_name} has no {attribute}")
+        raise PassError(f"pass {spec}: {module_name} has no {attribute}")
     return _instance(getattr(module, attribute), spec)
 
 
@@ -39,7 +44,7 @@ def _instance(found: object, spec: str) -> Pass:
         try:
             return found()
         except TypeError as error:
-            raise PassError(f"--pass {spec}: needs options that the command line cannot give ({error})") from None
+            raise PassError(f"pass {spec}: needs options that cannot be given here ({error})") from None
     if isinstance(found, Pass):
         return found
-    raise PassError(f"--pass {spec}: is not a subclass of tinyc.passes.Pass")
+    raise PassError(f"pass {spec}: is not a subclass of tinyc.passes.Pass")

@@ -15,22 +15,24 @@ from tinyc.backends.interpreter import run_program
 from tinyc.backends.packages import Packing, check_libraries, choose, package_files
 from tinyc.backends.runners import RUNNERS, HostRunner, MissingTool, Runner, RunnerError, runner_for
 from tinyc.backends.targets import Target, find
-from tinyc.compiler.arrays import samples_from
+from tinyc.compiler.arrays import check_arrays, check_samples
 from tinyc.compiler.calibration import Normalise
+from tinyc.compiler.checked import checked
 from tinyc.compiler.cores import check_cores, core_notes
 from tinyc.compiler.export import to_onnx_qdq, write_onnx
 from tinyc.compiler.fit import check_fit, sizes
 from tinyc.compiler.frontend import FrontendError, Imported, Port, load_onnx
+from tinyc.compiler.inputs import given_inputs
 from tinyc.compiler.kernels import kernel_libraries, kernel_notes
 from tinyc.compiler.lowering import Lowered, given, lower, quantised_module
-from tinyc.compiler.options import Layout, Options, Samples
+from tinyc.compiler.options import Layout, Options, Samples, Shapes
 from tinyc.compiler.output import check_folder, write_folder
 from tinyc.compiler.quality import Quality, measure
 from tinyc.compiler.quantised import QuantiseOptions, data, with_data
 from tinyc.compiler.report import make_report, to_json
 from tinyc.compiler.samples import sample_inputs
 from tinyc.compiler.verify import (
-    Checked,
+    Agreement,
     Verdict,
     VerificationError,
     check_import,
@@ -51,6 +53,8 @@ EXECUTORS = ("interpreter", *RUNNERS)
 """Where a compiled model runs: the row program on the planned arena; its C on this computer or a simulated machine."""
 VERIFIED = ("interpreter", "host")
 """The executors that a compilation is verified on."""
+LONGEST_NAME = 100
+"""Of the generated code: the names of its files are longer by some endings, and file systems stop at 255."""
 PASS_SAMPLES = 8
 """Of many inferences to verify, as many are used to compare the IR before and after each pass."""
 
@@ -89,21 +93,26 @@ class Compilation:
         """Everything that is written, by relative path."""
         return {**package_files(self.source, self.packing, VERSION), "report.json": to_json(self.report)}
 
-    def write(self, folder: str | Path) -> Path:
-        """Writes the files into a folder, all or none. Raises `OutputError`."""
-        write_folder(Path(folder), self.files)
+    @checked
+    def write(self, folder: str | Path, force: bool = False) -> Path:
+        """Writes the files into a folder, all or none; over edited ones only with `force`. Raises `OutputError`."""
+        write_folder(Path(folder), self.files, force)
         return Path(folder)
 
 
-def load(model: str | Path, **options: Any) -> Imported:
-    """Imports an ONNX model without compiling it. Options: `input_shapes`, `input_layout`, `name`.
+@checked
+def load(
+    model: str | Path, *, input_shapes: Shapes | None = None, input_layout: Layout = "onnx", name: str = ""
+) -> Imported:
+    """Imports an ONNX model without compiling it. The options are those of `Options`.
 
     Raises:
         FrontendError: the file is not a model that tinyc can import; the message says why.
     """
-    return load_onnx(Path(model), **options)
+    return load_onnx(Path(model), input_shapes=input_shapes or {}, input_layout=input_layout, name=name or None)
 
 
+@checked
 def compile(
     model: str | Path,
     *,
@@ -131,28 +140,29 @@ def compile(
     name = identifier(chosen.name or Path(model).stem, strict=bool(chosen.name))
     packing = _packing(chosen, target, name)
     if output is not None:
-        check_folder(Path(output))
+        check_folder(Path(output), chosen.force)
     say("import")
     imported = _load(model, chosen, name)
     if chosen.quantise is not None:
         chosen = dataclasses.replace(chosen, quantise=with_data(chosen.quantise, imported))
     samples, seeded = _samples(chosen, imported), _seeded(chosen, imported)
-    checked = _check_import(imported, samples, seeded, say) if chosen.verify else Checked()
+    agreed = _check_import(imported, samples, seeded, say) if chosen.verify else Agreement()
     lowered = lower(imported.module, chosen, samples, say, seeded)
     say("generate C")
     source = _generate(lowered, imported, name, packing.placement)
     check_libraries(packing.format, source)
     verdicts: list[Verdict] = []
-    notes = [*imported.notes, *checked.notes]
+    notes = [*imported.notes, *agreed.notes]
     notes += [*core_notes(lowered.program, chosen.cores), *kernel_notes(lowered.program, chosen)]
+    notes += data(chosen.quantise).notes if chosen.quantise is not None else ()
     notes += check_fit(target, sizes(lowered.program, source), chosen)
     if lowered.quantised:
-        checked = dataclasses.replace(checked, expected=())
+        agreed = dataclasses.replace(agreed, expected=())
     if chosen.verify:
         for executor in VERIFIED:
             say(f"verify on {executor}")
             try:
-                verdicts.append(check(executor, imported, lowered, source, checked))
+                verdicts.append(check(executor, imported, lowered, source, agreed))
             except MissingTool as error:
                 notes.append(f"not verified on {executor}: {error}")
     for verdict in verdicts:
@@ -163,7 +173,7 @@ def compile(
         quality = measure(imported, lowered, source, data(chosen.quantise), say)
     result = Compilation(imported, lowered, source, target, packing, tuple(verdicts), tuple(notes), quality)
     if output is not None:
-        result.write(output)
+        result.write(output, chosen.force)
     return result
 
 
@@ -190,7 +200,7 @@ def _channels_first(module: Module) -> bool:
 def _samples(options: Options, imported: Imported) -> Samples:
     """What to verify with: given, or some of the calibration data, or seeded."""
     if options.samples is not None:
-        return options.samples
+        return check_samples(imported, options.samples, "samples")
     if options.quantise is not None:
         return data(options.quantise).samples[:PASS_SAMPLES]
     return sample_inputs(imported.module)
@@ -203,15 +213,15 @@ def _seeded(options: Options, imported: Imported) -> Samples:
     return sample_inputs(imported.module)[-1:] if beside else []
 
 
-def _check_import(imported: Imported, samples: Samples, seeded: Samples, say: Callable[[str], None]) -> Checked:
+def _check_import(imported: Imported, samples: Samples, seeded: Samples, say: Callable[[str], None]) -> Agreement:
     say("compare the import with the reference")
-    checked = check_import(imported, [*samples, *seeded])
-    return dataclasses.replace(checked, expected=checked.expected[: len(samples)])
+    agreed = check_import(imported, [*samples, *seeded])
+    return dataclasses.replace(agreed, expected=agreed.expected[: len(samples)])
 
 
 def _packing(options: Options, target: Target, name: str) -> Packing:
     """The form of the output and the memories, as the options say."""
-    pixels = options.quantise.normalise if options.quantise is not None else Normalise()
+    pixels = options.quantise.pixels if options.quantise is not None else Normalise()
     return choose(
         target,
         name,
@@ -238,6 +248,7 @@ def _described(port: Port, scale: ScaledPort | None) -> PortInfo:
     return PortInfo(port.name, layout, (scale.scale, scale.zero) if scale else None)
 
 
+@checked
 def execute(compilation: Compilation, executor: str, samples: Samples) -> list[list[Array]]:
     """Runs a compiled model on inputs given in the module's order and layout.
 
@@ -249,6 +260,7 @@ def execute(compilation: Compilation, executor: str, samples: Samples) -> list[l
     Raises:
         TinycError: there is no such executor, or what it needs is missing.
     """
+    check_arrays([v.type for v in compilation.program.inputs], samples, "samples")
     return _execute(executor, compilation.program, compilation.source, samples)
 
 
@@ -258,9 +270,9 @@ def _execute(executor: str, program: RowProgram, source: CSource, samples: Sampl
     Raises:
         TinycError: there is no such executor, or what it needs is missing (`MissingTool`).
     """
+    _known([executor])
     if executor == "interpreter":
         return [run_program(program, list(sample)) for sample in samples]
-    _known([executor])
     return runner_for(source, executor).run([list(sample) for sample in samples])
 
 
@@ -272,7 +284,7 @@ def _known(executors: Sequence[str]) -> None:
         raise TinycError(f"unknown executor {', '.join(map(repr, unknown))}; the executors are {', '.join(EXECUTORS)}")
 
 
-def check(executor: str, imported: Imported, lowered: Lowered, source: CSource, checked: Checked) -> Verdict:
+def check(executor: str, imported: Imported, lowered: Lowered, source: CSource, agreed: Agreement) -> Verdict:
     """Compares one executor with the reference's outputs, and its layers, each on its own operands, with what their
     operators make of these. A write outside the memory that the C was given is traced to its layer as well. Raises
     `VerificationError` when the C does not compile or run.
@@ -281,10 +293,10 @@ def check(executor: str, imported: Imported, lowered: Lowered, source: CSource, 
     only measured against the interpreter's.
     """
     program, samples = lowered.program, lowered.samples
-    end_to_end = checked.end_to_end and not lowered.quantised
+    end_to_end = agreed.end_to_end and not lowered.quantised
     if executor == "interpreter":
         outputs, layer = run_rows(program, samples)
-        verdict = compare(executor, imported, outputs, checked.expected or outputs, end_to_end=end_to_end)
+        verdict = compare(executor, imported, outputs, agreed.expected or outputs, end_to_end=end_to_end)
         return dataclasses.replace(verdict, first_difference=layer or verdict.first_difference)
     try:
         runner = runner_for(source, executor)
@@ -292,7 +304,7 @@ def check(executor: str, imported: Imported, lowered: Lowered, source: CSource, 
         raise VerificationError(f"on {executor}: {error}") from None
     try:
         outputs = runner.run([list(sample) for sample in samples])
-        verdict = compare(executor, imported, outputs, checked.expected or outputs, end_to_end=end_to_end)
+        verdict = compare(executor, imported, outputs, agreed.expected or outputs, end_to_end=end_to_end)
         # One sample stands for all, but where outputs differ, or where layers are all that can be compared.
         suspects = len(samples) if verdict.first_difference or not end_to_end else 1
         layer = first_difference_in_c(program, runner, samples[:suspects], outputs)
@@ -313,12 +325,14 @@ def _traced(runner: Runner, samples: Samples, error: RunnerError) -> RunnerError
     return error
 
 
+@checked
 def verify(
     model: str | Path,
     *,
     on: Sequence[str] = VERIFIED,
-    arrays: Mapping[str, Array] | None = None,
+    arrays: Mapping[str, Array] | Array | str | Path | None = None,
     source: str = "the inputs",
+    note: Callable[[str], None] | None = None,
     progress: Callable[[str], None] | None = None,
     **options: Any,
 ) -> list[Verdict]:
@@ -327,8 +341,10 @@ def verify(
     Args:
         model: the ONNX file.
         on: the executors to compare.
-        arrays: inputs by ONNX name, one inference or several along the batch dimension; seeded ones by default.
+        arrays: inputs by ONNX name, for one inference or several (`samples_from`), or a file or folder of them
+            (`load_inputs`); seeded ones by default.
         source: what errors call the arrays.
+        note: told what the user should know of the inputs.
         progress: told what is being done.
         **options: fields of `Options`.
 
@@ -344,27 +360,33 @@ def verify(
     imported = _load(model, chosen, name)
     if chosen.quantise is not None:
         chosen = dataclasses.replace(chosen, quantise=with_data(chosen.quantise, imported))
-    samples = samples_from(imported, arrays, source) if arrays is not None else _samples(chosen, imported)
+    samples = _samples(chosen, imported)
+    if arrays is not None:
+        found = given_inputs(arrays, imported, source)
+        samples = found.samples
+        for line in found.notes:
+            (note or say)(line)
     seeded = _seeded(chosen, imported)
-    checked = _check_import(imported, samples, seeded, say)
+    agreed = _check_import(imported, samples, seeded, say)
     lowered = lower(imported.module, chosen, samples[:PASS_SAMPLES], say, seeded)
     lowered = dataclasses.replace(lowered, samples=given(lowered.program, samples, lowered.inputs))
     if lowered.quantised:
-        checked = dataclasses.replace(checked, expected=())
+        agreed = dataclasses.replace(agreed, expected=())
     generated = _generate(lowered, imported, name)
     verdicts = []
     for executor in on:
         say(f"verify on {executor}")
-        verdicts.append(check(executor, imported, lowered, generated, checked))
+        verdicts.append(check(executor, imported, lowered, generated, agreed))
     return verdicts
 
 
+@checked
 def quantize(
     model: str | Path,
     output: str | Path,
     options: QuantiseOptions,
     *,
-    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    input_shapes: Shapes | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Quantises a float model and writes it as a QDQ model that onnxruntime runs.
@@ -402,10 +424,12 @@ def count_macs(model: str | Path, input_shapes: Mapping[str, Sequence[int]]) -> 
 def identifier(name: str, *, strict: bool) -> str:
     """A C identifier for the generated code. A name the user chose must be one already; a file's name is made one."""
     if strict:
+        if len(name) > LONGEST_NAME:
+            raise TinycError(f"`name` has {len(name)} characters; take at most {LONGEST_NAME}")
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
             raise TinycError(
-                f"--name {name!r} is not a C identifier: use letters, digits and _, and start with a letter"
+                f"`name` {name!r} is not a C identifier: use letters, digits and _, and start with a letter"
             )
         return name
     cleaned = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_").lower()
-    return cleaned if re.match(r"[a-z]", cleaned) else f"model_{cleaned}".rstrip("_")
+    return (cleaned if re.match(r"[a-z]", cleaned) else f"model_{cleaned}")[:LONGEST_NAME].rstrip("_")

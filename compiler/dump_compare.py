@@ -115,7 +115,7 @@ def compare_inference(program: RowProgram, inference: Inference, given: Sequence
         nothing = [np.zeros(v.shape, v.dtype.numpy) for v in program.inputs]
         inputs = [dumped[homes[k]].values.reshape(a.shape) if k in homes else a for k, a in enumerate(given or nothing)]
     elif given is None:
-        raise LogError(f"the inference at line {inference.line} lacks some of its inputs: give them with --inputs")
+        raise LogError(f"the inference at line {inference.line} lacks some of its inputs: give them by `inputs`")
     elif wrong is not None:
         return Compared(inference.line, wrong, None, {}, missing)
     else:

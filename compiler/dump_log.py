@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyc.compiler.files import reason, shown
 from tinyc.ir.errors import TinycError
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import TensorType
@@ -96,8 +97,8 @@ def read_log(path: Path) -> str:
     """The text of a log; bytes that are no text become signs of their absence. Raises `LogError`."""
     try:
         raw = path.read_bytes()
-    except OSError as error:
-        raise LogError(f"cannot read {path}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise LogError(f"cannot read {shown(path)}: {reason(error)}") from None
     # Windows PowerShell writes what is redirected as UTF-16.
     wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return raw.decode("utf-16" if wide else "utf-8", errors="replace")

@@ -8,7 +8,6 @@ The inputs and outputs are those of the model that was imported, so this one can
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from onnx import helper
 
 from tinyc.compiler.export_graph import OPSET, ExportError, Graph
 from tinyc.compiler.export_operators import EMITTERS
+from tinyc.compiler.files import write_file
 from tinyc.compiler.frontend import Port
 from tinyc.compiler.frontend.importer import TO_NHWC
 from tinyc.compiler.version import VERSION
@@ -98,31 +98,12 @@ def write_onnx(model: onnx.ModelProto, path: str | os.PathLike[str]) -> Path:
     """Writes a model: the whole file or, when that fails, none and nothing changed.
 
     Raises:
-        ExportError: the file cannot be written; the message says why.
+        ExportError: the model is too large for a file.
+        OutputError: the file cannot be written; the message says why.
     """
-    file = Path(path)
-    if file.is_dir():
-        raise ExportError(f"{file} is a directory; give the name of a file to write")
     try:
         data = model.SerializeToString()
     except ValueError:  # protobuf's limit of 2 GB
-        raise ExportError(f"{file}: the model is too large for one ONNX file (2 GB)") from None
-    aside = ""
-    try:
-        handle, aside = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        os.chmod(aside, 0o666 & ~_umask())
-        os.replace(aside, file)
-    except OSError as error:
-        if aside:
-            Path(aside).unlink(missing_ok=True)
-        raise ExportError(f"cannot write {file}: {error.strerror or error}") from None
-    return file
-
-
-def _umask() -> int:
-    """The permissions that new files do not get; asking for it means setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+        raise ExportError(f"{path}: the model is too large for one ONNX file (2 GB)") from None
+    write_file(path, data)
+    return Path(path)

@@ -128,8 +128,11 @@ class Graph:
         return self.add("Clip", [name, *limits], hint)
 
     def finish(self, value: Value, name: str, first: bool = False) -> None:
-        """Makes a value the graph's output `name`: by renaming the tensor, or by copying one that has a fixed name."""
+        """Makes a value the graph's output `name`: by renaming the tensor, or by copying one that has a fixed name. An
+        input that is an output under its own name is one already."""
         held = self.name(value, first)
+        if held == name:
+            return
         fixed = held in self._reserved or any(t.name == held for t in self.initialisers)
         if fixed:
             self.nodes.append(helper.make_node("Identity", [held], [name], name=f"Identity_{len(self.nodes)}"))

@@ -120,21 +120,21 @@ def _what_helps(target: Target, needed: Sizes, options: Options, demand: Demand)
     parts = dict(demand.parts)
     if demand.memory.startswith("flash"):
         if needed.floats and needed.weights:
-            yield f"--quantize int8 (weights of about {needed.weights // 4:,} bytes)"
+            yield f"`quantise=QuantiseOptions(...)` (weights of about {needed.weights // 4:,} bytes)"
         return
     if "weights" in parts and options.weights_in != "flash":
-        yield f"--weights-in flash ({needed.weights:,} bytes less)"
+        yield f"`weights_in=flash` ({needed.weights:,} bytes less)"
     if "arena" in parts:
         if options.ram is not None:
-            yield f"a smaller --ram than {options.ram:,}, or none, for the smallest arena"
+            yield f"a smaller `ram` than {options.ram:,}, or none, for the smallest arena"
         if options.rows_from == "argument" and "inputs and outputs" in parts:
-            yield "inputs in the arena (--rows-from arena)"
+            yield "inputs in the arena (`rows_from=arena`)"
         if options.rows_from != "callback":
-            yield "input rows from a callback (--rows-from callback), where the input is an image"
+            yield "input rows from a callback (`rows_from=callback`), where the input is an image"
     if needed.floats:
-        yield f"--quantize int8 (an arena of about {needed.arena // 4:,} bytes)"
+        yield f"`quantise=QuantiseOptions(...)` (an arena of about {needed.arena // 4:,} bytes)"
     if "arena" in parts and options.arena_in == "internal" and needed.arena <= target.psram_bytes:
-        yield "on a board with PSRAM, --arena-in psram, which is slower"
+        yield "on a board with PSRAM, `arena_in=psram`, which is slower"
 
 
 def _tight(target: Target, found: Sequence[Demand]) -> Iterator[str]:
@@ -161,7 +161,7 @@ def _soft_float(target: Target, needed: Sizes) -> Iterator[str]:
     yield (
         f"{target.name} has no floating-point unit: {needed.float_macs:,} multiply-accumulates in software take about "
         f"{SOFT_FLOAT} instructions each, {HARD_FLOAT} with such a unit: {instructions / 1e6:,.0f} million{seconds} an "
-        "inference; --quantize int8 makes them integers"
+        "inference; `quantise=QuantiseOptions(...)` makes them integers"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tinyc.compiler.kernels import kernel_libraries
 from tinyc.compiler.memory import check_budget
@@ -103,7 +104,7 @@ def _boundary(module: Module, options: QuantiseOptions) -> tuple[Module, tuple[P
     if options.input_type == "int8":
         module, inputs = int8_inputs(module)
     elif options.input_type == "uint8":
-        module, port = pixel_input(module, options.normalise.mean, options.normalise.std)
+        module, port = pixel_input(module, options.pixels.mean, options.pixels.std)
         inputs = (port,)
     if options.output_type == "int8":
         module, outputs = int8_outputs(module)
@@ -115,7 +116,7 @@ class _Runner:
 
     def __init__(self, options: Options, say: Say) -> None:
         self._options, self._say = options, say
-        self._dump = Dump(options.dump_ir) if options.dump_ir is not None else None
+        self._dump = Dump(Path(options.dump_ir)) if options.dump_ir is not None else None
         self.records: list[PassRecord] = []
 
     def __call__(self, passes: Sequence[AnyPass], ir: IR, samples: Samples) -> IR:

@@ -82,7 +82,7 @@ def check_budget(program: RowProgram, module: Module, options: Options) -> None:
     held = ", ".join(f"{s.buffer} {s.bytes:,}" for s in alive[:4])
     helps = list(_what_helps(program, module, options, size))
     raise TinycError(
-        f"the smallest arena is {size:,} bytes, {size - options.ram:,} more than --ram allows ({options.ram:,}). "
+        f"the smallest arena is {size:,} bytes, {size - options.ram:,} more than `ram` allows ({options.ram:,}). "
         f"Most is needed in {where} ({held} bytes). "
         + (f"What would help: {'; '.join(helps)}." if helps else "Only a smaller network would help.")
     )
@@ -99,11 +99,11 @@ def _what_helps(program: RowProgram, module: Module, options: Options, size: int
             assert ir.plan is not None
             if ir.plan.bytes < size:
                 fits = "" if ir.plan.bytes <= options.ram else ", still too much"
-                yield f"input rows from a callback (--rows-from callback: {ir.plan.bytes:,} bytes{fits})"
+                yield f"input rows from a callback (`rows_from=callback`: {ir.plan.bytes:,} bytes{fits})"
         except PassError:
             pass
     if any(b.value.dtype.is_float for b in program.buffers if b.data is None):
-        yield f"--quantize int8 (about {size // 4:,} bytes)"
+        yield f"`quantise=QuantiseOptions(...)` (about {size // 4:,} bytes)"
     images = [v for v in module.inputs if v.type.rank == 4]
     if images:
         height, width = sorted(images[0].shape)[-2:]

@@ -9,14 +9,19 @@ from pathlib import Path
 from tinyc.backends.interpreter import observe
 from tinyc.compiler.arrays import read_npz, write_npz
 from tinyc.compiler.custom import load_pass
-from tinyc.compiler.output import OutputError
+from tinyc.compiler.files import read_text, shown, write_file
 from tinyc.compiler.samples import sample_inputs
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
+from tinyc.ir.ops import Constant
 from tinyc.ir.parser import parse_module
 from tinyc.ir.text import Text, format_module, format_program
 from tinyc.passes import AnyPass, registered
 from tinyc.passes.manager import CompareMeaning, Instrument, PassManager, PassRecord, VerifyTypes
+
+LARGEST_RUN = 2**25
+"""Elements of all values together that the interpreter is run on; 128 MiB of float32, and as much again and more in the
+midst of an operator."""
 
 
 @dataclass(frozen=True)
@@ -43,30 +48,37 @@ def optimise_text(
         TinycError: an unreadable file, text that is not a module, an unknown pass or one for the other level.
         PassVerificationError: a pass changed the meaning.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TinycError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None
+    text = read_text(file)
     beside = file.with_suffix(".npz")
     module = parse_module(text, read_npz(beside) if beside.exists() else {}, str(file))
     instruments: list[Instrument] = [VerifyTypes()]
     if verify:
+        _check_size(module, file)
         instruments.append(CompareMeaning(observe, sample_inputs(module)))
     steps = [find_pass(name) for name in names]
     result, records = PassManager(steps, instruments, debug=debug, trace=trace).run(module)
     printed = format_module(result) if isinstance(result, Module) else Text(format_program(result), {})
     if output is not None:
-        try:
-            output.write_text(printed.text, encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"cannot write {output}: {error.strerror}") from None
+        write_file(output, printed.text.encode("utf-8"))
         if printed.data:
             write_npz(output.with_suffix(".npz"), printed.data)
     return Optimised(printed.text, tuple(records))
 
 
+def _check_size(module: Module, file: Path) -> None:
+    """Raises `TinycError` where the interpreter would need gigabytes: it holds all values of a module at once."""
+    computed = [n.result for n in module.nodes if not isinstance(n.op, Constant)]
+    values = sorted((*module.inputs, *computed), key=lambda v: -v.type.size)
+    total = sum(v.type.size for v in values)
+    if total > LARGEST_RUN:
+        raise TinycError(
+            f"{shown(file)}: the values have {total:,} elements together, the largest {values[0]}: {values[0].type}; "
+            f"before and after a pass can be compared up to {LARGEST_RUN:,}: make them smaller, or do not verify"
+        )
+
+
 def find_pass(name: str) -> AnyPass:
-    """A registered pass by name, or a custom one as `--pass` takes it."""
+    """A registered pass by name, or a custom one as `load_pass` takes it."""
     if name in registered():
         try:
             return registered()[name]()

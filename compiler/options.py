@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from tinyc.backends.libraries import Kernels
+from tinyc.backends.packages.placement import Format
+from tinyc.compiler.checked import AtLeast, checked
 from tinyc.compiler.quantised import QuantiseOptions
 from tinyc.ir.tensor import Array
 from tinyc.passes.base import AnyPass
@@ -15,11 +17,13 @@ from tinyc.passes.base import AnyPass
 Layout = Literal["onnx", "nhwc"]
 RowsFrom = Literal["arena", "argument", "callback"]
 Samples = Sequence[Sequence[Array]]
+Shapes = Mapping[str, Sequence[Annotated[int, AtLeast(1)]]]
 
 
+@checked
 @dataclass(frozen=True)
 class Options:
-    """How to compile; the command line has the same options by the same names.
+    """How to compile; the command line has the same options by the same names. The annotations are what is checked.
 
     Attributes:
         target: a built-in target's name, or a TOML file.
@@ -42,25 +46,27 @@ class Options:
         dump_ir: a folder for the IR after each pass.
         debug_passes: names of passes whose rewriting is traced.
         trace: told what those passes rewrote, and what they did not and why, one line at a time.
+        force: overwrite generated files that somebody has edited.
         samples: input sets to verify with, in the module's order and layout; calibration data, or seeded ones, by
             default.
     """
 
     target: str = "host"
     name: str = ""
-    input_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    input_shapes: Shapes = field(default_factory=dict)
     input_layout: Layout = "onnx"
     rows_from: RowsFrom = "arena"
-    ram: int | None = None
-    format: str = ""
-    arena_in: str = "internal"
+    ram: Annotated[int, AtLeast(1)] | None = None
+    format: Format | Literal[""] = ""
+    arena_in: Literal["internal", "psram"] = "internal"
     weights_in: str = "flash"
     kernels: Kernels = "generic"
-    cores: int = 1
+    cores: Literal[1, 2] = 1
     verify: bool = True
     quantise: QuantiseOptions | None = None
     extra_passes: Sequence[AnyPass] = ()
-    dump_ir: Path | None = None
+    dump_ir: str | Path | None = None
     debug_passes: Collection[str] = ()
     trace: Callable[[str], None] = print
+    force: bool = False
     samples: Samples | None = None

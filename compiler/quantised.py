@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from tinyc.backends.interpreter import run_module
-from tinyc.compiler.calibration import Calibration, Normalise, load_calibration
+from tinyc.compiler.arrays import check_samples
+from tinyc.compiler.calibration import Calibration, CalibrationError, Normalise, load_calibration
+from tinyc.compiler.checked import OneOf, checked
 from tinyc.compiler.frontend import Imported
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
 from tinyc.ir.tensor import Array
 from tinyc.passes.integerise import Port
-from tinyc.passes.quantise import DEFAULT_OBSERVER, QuantisedModule, quantise_module
+from tinyc.passes.quantise import DEFAULT_OBSERVER, OBSERVERS, QuantisedModule, quantise_module
 
 InputType = Literal["float32", "int8", "uint8"]
 OutputType = Literal["float32", "int8"]
 
 
+@checked
 @dataclass(frozen=True)
 class QuantiseOptions:
     """How to quantise; the command line has the same options.
 
     Attributes:
         calibration: real inputs, from which the ranges of activations are learnt: an .npz file with arrays named as the
-            model's inputs, a folder of images, or input sets in the module's order and layout.
+            model's inputs, a .npy file for a model with one, a folder of such files or of images, or input sets in the
+            module's order and layout.
         labels: a file with the class of each calibration input, to measure accuracy; folders of images have their own.
         observer: how a range is chosen (`tinyc.passes.quantise.OBSERVERS`).
         equalise: scale channels of neighbouring layers to like ranges first.
@@ -37,24 +41,33 @@ class QuantiseOptions:
         input_type: "float32" keeps the model's own input, "int8" takes values in the calibrated scale, "uint8" takes
             pixels 0..255.
         output_type: "float32" or "int8" in the calibrated scale.
-        normalise: how the model wants its pixels, (pixel - mean) / std, for images and for the input type "uint8".
+        normalise: how the model wants its pixels, (pixel - mean) / std: those of images, arrays of integers 0..255, and
+            the input type "uint8". Without it, images and "uint8" are divided by 255, and arrays taken as they are.
     """
 
     calibration: Calibration | str | Path
     labels: str | Path | None = None
-    observer: str = DEFAULT_OBSERVER
+    observer: Annotated[str, OneOf(OBSERVERS)] = DEFAULT_OBSERVER
     equalise: bool = True
     correct_bias: bool = True
     keep_float: tuple[str, ...] = ()
     input_type: InputType = "float32"
     output_type: OutputType = "float32"
-    normalise: Normalise = field(default_factory=Normalise)
+    normalise: Normalise | None = None
+
+    @property
+    def pixels(self) -> Normalise:
+        """What pixels stand for."""
+        return self.normalise or Normalise()
 
 
 def with_data(options: QuantiseOptions, imported: Imported) -> QuantiseOptions:
     """The options with the calibration data read. Raises `TinycError` naming the file that is wrong."""
     given = options.calibration
     if isinstance(given, Calibration):
+        check_samples(imported, given.samples, "calibration")
+        if given.labels is not None and len(given.labels) != len(given.samples):
+            raise CalibrationError(f"`calibration` has {len(given.labels)} labels for {len(given.samples)} inputs")
         return options
     labels = Path(options.labels) if options.labels is not None else None
     return replace(options, calibration=load_calibration(Path(given), imported, options.normalise, labels))
@@ -69,7 +82,7 @@ def data(options: QuantiseOptions) -> Calibration:
 def quantise(module: Module, options: QuantiseOptions, say: Callable[[str], None]) -> QuantisedModule:
     """Quantises a float module that the tensor passes have been through. Raises `TinycError`."""
     if not data(options).samples:
-        raise TinycError("quantisation needs calibration data: real inputs of the model (--calibration)")
+        raise TinycError("quantisation needs calibration data: real inputs of the model, by `calibration`")
 
     def progress(what: str, done: int, total: int) -> None:
         say(f"{what}: {done} of {total}")

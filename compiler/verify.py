@@ -23,7 +23,7 @@ from tinyc.ir.tensor import Array
 __all__ = [
     "ABSOLUTE",
     "RELATIVE",
-    "Checked",
+    "Agreement",
     "Gap",
     "Verdict",
     "VerificationError",
@@ -55,7 +55,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Checked:
+class Agreement:
     """An import that agrees with its reference.
 
     Attributes:
@@ -72,7 +72,7 @@ class Checked:
     notes: tuple[str, ...] = ()
 
 
-def check_import(imported: Imported, samples: Sequence[Sequence[Array]]) -> Checked:
+def check_import(imported: Imported, samples: Sequence[Sequence[Array]]) -> Agreement:
     """Compares an imported module with its reference, layer by layer on the reference's own operands, and, where no
     rounding can move what comes after it, at the outputs as well.
 
@@ -95,7 +95,7 @@ def check_import(imported: Imported, samples: Sequence[Sequence[Array]]) -> Chec
     notes = [*faults.values()]
     if reference.name != ONNXRUNTIME:
         notes.insert(0, f"onnxruntime refuses this model; it was verified against {reference.name}")
-    return Checked(expected, reference.name, not stepped, tuple(notes))
+    return Agreement(expected, reference.name, not stepped, tuple(notes))
 
 
 def compare(

@@ -134,6 +134,7 @@ class Builder:
 def verify(module: Module) -> None:
     """Checks what every module must satisfy: unique names, operands defined before use with the types they are used
     with, result types as inferred, outputs defined. Raises `IRError` naming the node."""
+    _verify_structure(module)
     defined: dict[str, Value] = {}
 
     def define(value: Value, where: str) -> None:
@@ -160,6 +161,26 @@ def verify(module: Module) -> None:
         raise IRError("a module has at least one output", f"module {module.name}")
     for value in module.outputs:
         use(value, f"output {value}")
+
+
+def _verify_structure(module: Module) -> None:
+    """Raises `IRError` where a module is made of something else than values and nodes: passes may be anybody's."""
+    where = f"module {module.name}"
+    for name, part, kind in (
+        ("inputs", module.inputs, Value),
+        ("nodes", module.nodes, Node),
+        ("outputs", module.outputs, Value),
+    ):
+        if not isinstance(part, tuple):
+            raise IRError(f"{name} is a tuple, not {type(part).__name__}", where)
+        for item in part:
+            if not isinstance(item, kind):
+                raise IRError(f"{name} has {type(item).__name__} where {kind.__name__} belongs", where)
+    for node in module.nodes:
+        fields: tuple[tuple[object, type], ...] = ((node.result, Value), (node.op, Op), (node.loc, str))
+        for field, wanted in fields:
+            if not isinstance(field, wanted):
+                raise IRError(f"a node has {type(field).__name__} where {wanted.__name__} belongs", where)
 
 
 def merge_locs(*locs: str) -> str:

@@ -18,6 +18,11 @@ from tinyc.ir.tensor import Array, Tensor
 from tinyc.ir.text import attribute_from, dtype_named
 from tinyc.ir.types import TensorType
 
+LARGEST = 2**26
+"""Elements of a value. No microcontroller holds as many, and a short text must not take gigabytes to compute."""
+_AROUND = 60
+"""Characters of a long line that are shown before and behind the place of an error."""
+
 
 class ParseError(TinycError):
     """Text that is not a module. `line` and `column` count from 1."""
@@ -25,7 +30,11 @@ class ParseError(TinycError):
     def __init__(self, message: str, text: str, line: int, column: int, source: str) -> None:
         lines = text.split("\n")
         shown = lines[line - 1] if 0 < line <= len(lines) else ""
-        caret = "".join("\t" if c == "\t" else " " for c in shown[: column - 1]) + "^"
+        at = column - 1
+        if len(shown) > 2 * _AROUND:
+            first = max(0, at - _AROUND)
+            shown, at = shown[first : first + 2 * _AROUND], at - first
+        caret = "".join("\t" if c == "\t" else " " for c in shown[:at]) + "^"
         super().__init__(f"{source}:{line}:{column}: {message}\n  {shown}\n  {caret}")
         self.line = line
         self.column = column
@@ -134,7 +143,10 @@ class _Reader:
     def _type(self, tree: Any) -> TensorType:
         word, *dims = tree.children
         try:
-            return TensorType(tuple(int(str(d)) for d in dims), dtype_named(str(word)))
+            type_ = TensorType(tuple(int(str(d)) for d in dims), dtype_named(str(word)))
+            if type_.size > LARGEST:
+                self.fail(f"a value has at most {LARGEST:,} elements", tree)
+            return type_
         except ValueError as error:
             self.fail(str(error) if "element type" in str(error) else "a shape has non-negative integers", tree)
         except IRError as error:
@@ -194,6 +206,8 @@ class _Reader:
 
     def _literal(self, tree: Any) -> Any:
         if tree.data == "list":
+            if any(t.data == "list" for t in tree.children):
+                self.fail("a list holds no lists", tree)
             return tuple(self._literal(t) for t in tree.children)
         if tree.data == "tensor":
             return self._tensor(tree)

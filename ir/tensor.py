@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import zipfile
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,9 +43,11 @@ class Tensor:
         return f"Tensor({self.type})"
 
 
-def save_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
-    """Writes a .npz file; unlike `numpy.savez` it takes arrays of any name. Raises OSError."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+def npz_bytes(arrays: Mapping[str, Array]) -> bytes:
+    """The content of a .npz file; unlike `numpy.savez` it takes arrays of any name."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+    return content.getvalue()

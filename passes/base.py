@@ -12,6 +12,8 @@ lists. Every pass, ours or a user's, is run by the pass manager and checked by t
 
 from __future__ import annotations
 
+import sysconfig
+import traceback
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -96,13 +98,67 @@ def registered() -> dict[str, type[AnyPass]]:
 
 
 def apply(step: AnyPass, ir: Module | RowProgram) -> Module | RowProgram:
-    """Runs one pass on the IR of the level it takes. Raises `PassError` when the levels do not fit."""
+    """Runs one pass on the IR of the level it takes.
+
+    Raises:
+        PassError: the levels do not fit, the pass refused the IR, or it gave something else than an IR. A pass that is
+            not tinyc's own may raise anything: the error names the pass and its line.
+    """
+    level = "the tensor level" if isinstance(ir, Module) else "the row level"
+    takes, gives = _levels(step)
+    if not isinstance(ir, takes):
+        raise PassError(f"pass {label(step)} does not run on {level}")
     try:
-        if isinstance(step, RowPass) and isinstance(ir, RowProgram):
-            return step.run(ir)
-        if isinstance(step, (Pass, Lowering)) and isinstance(ir, Module):
-            return step.run(ir)
+        result: Module | RowProgram = step.run(ir)  # type: ignore[attr-defined]
     except IRError as error:
-        raise PassError(f"pass {step.name}: {error}") from error
-    has = "the tensor level" if isinstance(ir, Module) else "the row level"
-    raise PassError(f"pass {step.name} does not run on {has}")
+        where = f" ({place})" if (place := _place(error)) else ""
+        raise PassError(f"pass {label(step)}: {error}{where}") from error
+    except TinycError:
+        raise
+    except Exception as error:
+        if type(step).__module__.startswith(OURS):
+            raise
+        raise PassError(f"pass {label(step)}: {blame(error)}") from error
+    if not isinstance(result, gives):
+        raise PassError(f"pass {label(step)}: run gave {type(result).__name__}, it has to give a {gives.__name__}")
+    return result
+
+
+def label(step: AnyPass) -> str:
+    """What a pass is called."""
+    return step.name or type(step).__name__
+
+
+def _levels(step: AnyPass) -> tuple[type[Module] | type[RowProgram], type[Module] | type[RowProgram]]:
+    """What a pass takes, and what it gives."""
+    if isinstance(step, RowPass):
+        return RowProgram, RowProgram
+    return Module, RowProgram if isinstance(step, Lowering) else Module
+
+
+OURS = "tinyc."
+"""How the names of tinyc's own modules begin."""
+
+
+def blame(error: Exception) -> str:
+    """An exception that somebody else's code has raised, on one line: where in that code, and what."""
+    place = f"{error.filename}:{error.lineno}" if isinstance(error, SyntaxError) else _place(error)
+    what = " ".join(str(error).split())
+    return (f"{place}: " if place else "") + type(error).__name__ + (f": {what}" if what else "")
+
+
+def _place(error: Exception) -> str:
+    """FILE:LINE of the innermost code that is neither tinyc's nor a library's, or else of the outermost that is not
+    tinyc's: a pass may be installed as a library. Empty where there is none."""
+    others: list[str] = []
+    own: list[str] = []
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file = frame.f_code.co_filename
+        if not str(frame.f_globals.get("__name__", "")).startswith(OURS) and not file.startswith("<"):
+            others.append(f"{file}:{line}")
+            if not file.startswith(_LIBRARIES):
+                own.append(f"{file}:{line}")
+    return own[-1] if own else others[0] if others else ""
+
+
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})

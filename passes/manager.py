@@ -19,9 +19,9 @@ from tinyc.ir.errors import IRError, TinycError
 from tinyc.ir.module import Module, verify
 from tinyc.ir.replay import replay
 from tinyc.ir.rows import RowProgram, verify_program
-from tinyc.ir.tensor import Array, save_arrays
+from tinyc.ir.tensor import Array, npz_bytes
 from tinyc.ir.text import format_module, format_program
-from tinyc.passes.base import AnyPass, apply
+from tinyc.passes.base import AnyPass, PassError, apply, label
 from tinyc.passes.rewrite import tracing
 
 IR = Module | RowProgram
@@ -59,7 +59,7 @@ class VerifyTypes:
         try:
             verify(result) if isinstance(result, Module) else verify_program(result)
         except IRError as error:
-            raise PassVerificationError(step.name, f"left a malformed IR: {error}") from error
+            raise PassVerificationError(label(step), f"left a malformed IR: {error}") from error
         return None
 
 
@@ -71,7 +71,7 @@ class ReplayRows:
             try:
                 replay(result)
             except IRError as error:
-                raise PassVerificationError(step.name, f"left a schedule that loses rows: {error}") from error
+                raise PassVerificationError(label(step), f"left a schedule that loses rows: {error}") from error
         return None
 
 
@@ -95,7 +95,7 @@ class CompareMeaning:
         try:
             new = self._outputs(result)
         except (IRError, ValueError, IndexError, KeyError) as error:
-            raise PassVerificationError(step.name, f"left an IR that cannot be run: {error}") from error
+            raise PassVerificationError(label(step), f"left an IR that cannot be run: {error}") from error
         worst = 0.0
         for reference, arrays in zip(old, new, strict=True):
             for name in sorted(reference.keys() & arrays.keys()):
@@ -112,7 +112,7 @@ def _difference(step: AnyPass, name: str, before: Array, after: Array) -> float:
     """The largest absolute difference. Raises `PassVerificationError` when it is more than the pass may cause."""
     if before.shape != after.shape or before.dtype != after.dtype:
         raise PassVerificationError(
-            step.name,
+            label(step),
             f"{name} was {before.dtype}{list(before.shape)}, is {after.dtype}{list(after.shape)}",
         )
     if np.array_equal(before, after, equal_nan=before.dtype.kind == "f") or not before.size:
@@ -129,7 +129,7 @@ def _difference(step: AnyPass, name: str, before: Array, after: Array) -> float:
     if gap.flat[worst] > allowed:
         where = [int(i) for i in np.unravel_index(worst, a.shape)]
         raise PassVerificationError(
-            step.name,
+            label(step),
             f"changed the meaning: {name}{where} was {before.flat[worst]}, is {after.flat[worst]}"
             f" (difference {gap.flat[worst]:.3g}, allowed {allowed:.3g})",
         )
@@ -145,21 +145,25 @@ class Dump:
     def after(self, step: AnyPass, before: IR, result: IR) -> float | None:
         if self._count == 0:
             self.write("input", before)
-        self.write(step.name, result)
+        self.write(label(step), result)
         return None
 
     def write(self, label: str, ir: IR) -> None:
-        """Writes one IR."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Writes one IR. Raises `PassError` where the folder cannot be written."""
         stem = self._folder / f"{self._count:02d}-{label}"
         self._count += 1
-        if isinstance(ir, Module):
-            printed = format_module(ir)
-            stem.with_suffix(".tc").write_text(printed.text, encoding="utf-8")
-            if printed.data:
-                save_arrays(stem.with_suffix(".npz"), printed.data)
-        else:
-            stem.with_suffix(".rows").write_text(format_program(ir), encoding="utf-8")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if isinstance(ir, Module):
+                printed = format_module(ir)
+                stem.with_suffix(".tc").write_text(printed.text, encoding="utf-8")
+                if printed.data:
+                    stem.with_suffix(".npz").write_bytes(npz_bytes(printed.data))
+            else:
+                stem.with_suffix(".rows").write_text(format_program(ir), encoding="utf-8")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise PassError(f"cannot write the IR to {str(self._folder)!r} (`dump_ir`): {reason}") from None
 
 
 @dataclass(frozen=True)
@@ -186,12 +190,12 @@ class PassManager:
         records = []
         for step in self.passes:
             if self.progress:
-                self.progress(step.name)
+                self.progress(label(step))
             start = time.perf_counter()
             with tracing(self.trace) if step.name in self.debug else nullcontext():
                 result = apply(step, ir)
             seconds = time.perf_counter() - start
             errors = [e for e in (i.after(step, ir, result) for i in self.instruments) if e is not None]
-            records.append(PassRecord(step.name, seconds, max(errors) if errors else None))
+            records.append(PassRecord(label(step), seconds, max(errors) if errors else None))
             ir = result
         return ir, records

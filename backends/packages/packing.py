@@ -84,8 +84,9 @@ def choose(
         raise PackageError(f"unknown format {format or target.package!r}; the formats are {', '.join(FORMATS)}")
     if form != "c" and not target.idf_target:
         raise PackageError(
-            f"--format {form} is for chips of the ESP32 family, and target {target.name} is none: give such a target "
-            "(--target esp32; `tinyc targets` lists them), or take --format c, whose files any C compiler takes"
+            f"`format={form}` is for chips of the ESP32 family, and target {target.name} is none: give such a target "
+            "(`target=esp32`; the command `tinyc targets` lists them), or take `format=c`, whose files any C "
+            "compiler takes"
         )
     _check_memories(target, arena_in, weights_in)
     _check_name(name, form)
@@ -96,21 +97,21 @@ def choose(
 
 def _check_memories(target: Target, arena_in: str, weights_in: str) -> None:
     if arena_in not in ARENAS:
-        raise PackageError(f"--arena-in takes {' or '.join(ARENAS)}, not {arena_in!r}")
+        raise PackageError(f"`arena_in` takes {' or '.join(ARENAS)}, not {arena_in!r}")
     if weights_in == "psram":
         raise PackageError(
-            "--weights-in psram is not possible: nothing loads constants into PSRAM at a start, no section of a linker "
+            "`weights_in=psram` is not possible: nothing loads constants into PSRAM at a start, no section of a linker "
             "script does. With CONFIG_SPIRAM_RODATA=y, where a chip has it, ESP-IDF itself copies all constants of a "
-            "program there; the code for that is the one of --weights-in flash"
+            "program there; the code for that is the one of `weights_in=flash`"
         )
     if weights_in not in WEIGHTS:
-        raise PackageError(f"--weights-in takes {' or '.join(WEIGHTS)}, not {weights_in!r}")
+        raise PackageError(f"`weights_in` takes {' or '.join(WEIGHTS)}, not {weights_in!r}")
     if arena_in == "psram" and not target.psram_bytes:
         raise PackageError(
-            f"--arena-in psram: target {target.name} has no PSRAM (psram_bytes = 0). Give a target that has, or leave "
-            "the arena in internal RAM; --ram, --rows-from callback and --quantize int8 make it smaller"
+            f"`arena_in=psram`: target {target.name} has no PSRAM (psram_bytes = 0). Give a target that has, or leave "
+            "the arena in internal RAM; `ram`, `rows_from=callback` and `quantise=QuantiseOptions(...)` make it smaller"
         )
-    elsewhere = ["--arena-in psram"] * (arena_in == "psram") + ["--weights-in internal"] * (weights_in == "internal")
+    elsewhere = ["`arena_in=psram`"] * (arena_in == "psram") + ["`weights_in=internal`"] * (weights_in == "internal")
     if elsewhere and not target.idf_target:
         raise PackageError(
             f"{' and '.join(elsewhere)}: the sections of the ESP32 family are known, those of target {target.name} are "
@@ -122,12 +123,12 @@ def _check_name(name: str, form: Format) -> None:
     if name.lower() in _HEADERS:
         raise PackageError(
             f"a network cannot be called {name}: its header {name}.h would stand before another of that name; "
-            "choose a name with --name"
+            "choose a name by `name`"
         )
     if form == "arduino" and len(name) > LONGEST_ARDUINO_NAME:
         raise PackageError(
             f"{name} has {len(name)} characters, and the name of an Arduino library at most {LONGEST_ARDUINO_NAME}; "
-            "choose a shorter one with --name"
+            "choose a shorter one by `name`"
         )
 
 
@@ -135,6 +136,6 @@ def check_libraries(format: str, source: CSource) -> None:
     """Raises `PackageError` when a package would lack a library that its C calls."""
     if source.libraries and format in ("arduino", "platformio"):
         raise PackageError(
-            f"--format {format} cannot bring {', '.join(source.libraries)}, which are components of ESP-IDF only; take "
-            "--kernels generic, or --format idf"
+            f"`format={format}` cannot bring {', '.join(source.libraries)}, which are components of ESP-IDF only; take "
+            "`kernels=generic`, or `format=idf`"
         )

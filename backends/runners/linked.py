@@ -58,5 +58,5 @@ def refuse_libraries(source: CSource, machine: str) -> None:
     if source.libraries:
         raise MissingTool(
             f"{source.name} is linked with {', '.join(source.libraries)}, which {machine} does not have: run it on "
-            "host, or compile it with --kernels generic"
+            "host, or compile it with `kernels=generic`"
         )

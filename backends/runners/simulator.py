@@ -126,8 +126,8 @@ class SimulatorRunner(Runner):
         others = ", ".join(m.name for m in MACHINES.values() if m.family.runs_float)
         return (
             f"{source.name} computes with floats{where}, and {machine.name} has neither instructions nor routines for "
-            f"them ({', '.join(missing)}); run it on {others}, or make all of it integers: --quantize int8 "
-            "--input-type int8 --output-type int8"
+            f"them ({', '.join(missing)}); run it on {others}, or make all of it integers: "
+            "`quantise=QuantiseOptions(...)` with `input_type=int8` and `output_type=int8`"
         )
 
     def _code_bytes(self) -> int:

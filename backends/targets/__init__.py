@@ -87,8 +87,10 @@ def find(name: str) -> Target:
         raise TargetError(f"unknown target {name!r}; the targets are {', '.join(targets)}, or a .toml file of your own")
     try:
         text = Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TargetError(f"cannot read the target file {name}: {getattr(error, 'strerror', None) or error}") from None
+    except (OSError, ValueError) as error:
+        raise TargetError(
+            f"cannot read the target file {name!r}: {getattr(error, 'strerror', None) or error}"
+        ) from None
     return _target(_with_base(read(text, name), name), name)
 
 

@@ -10,6 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 from onnx import TensorProto, external_data_helper, inliner, numpy_helper
 
+from tinyc.compiler.files import reason, shown
 from tinyc.compiler.frontend.errors import FrontendError
 from tinyc.compiler.frontend.limits import LARGEST_FILE, check_elements
 from tinyc.compiler.frontend.order import sort_model
@@ -77,17 +78,15 @@ def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
 def _read_bytes(file: Path) -> bytes:
     try:
         if file.is_dir():
-            raise FrontendError(f"{file} is a directory, not an ONNX file")
+            raise FrontendError(f"{shown(file)} is a directory, not an ONNX file")
         with file.open("rb") as stream:
             large = os.fstat(stream.fileno()).st_size > LARGEST_FILE
             parts: list[bytes] = []
             while not large and (part := stream.read(1 << 22)):  # a pipe tells no size
                 parts.append(part)
                 large = sum(map(len, parts)) > LARGEST_FILE
-    except OSError as error:
-        raise FrontendError(f"{file} cannot be read: {error.strerror or error}") from None
-    except ValueError as error:  # a path with a NUL character
-        raise FrontendError(f"{file} cannot be read: {error}") from None
+    except (OSError, ValueError) as error:
+        raise FrontendError(f"{shown(file)} cannot be read: {reason(error)}") from None
     if large:
         raise FrontendError(f"{file} has more than {LARGEST_FILE >> 20} MB: a model of that size fits into no target")
     return b"".join(parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 
 import onnx
@@ -61,17 +60,21 @@ def set_input_shapes(model: onnx.ModelProto, given: Mapping[str, Sequence[int]],
 
 def batch_advice(model: onnx.ModelProto) -> str:
     """What to do about a model that works on several samples at once; every dimension of its inputs is a number."""
-    options, literals = [], []
+    options = []
     for info in real_inputs(model):
         shape, axis = [d.dim_value for d in info.type.tensor_type.shape.dim], batch_axis(model, info)
         if len(shape) > axis and shape[axis] > 1:
             shape[axis] = 1
-            numbers = ",".join(map(str, shape))
-            options.append(f"--input-shape {shlex.quote(f'{info.name}={numbers}')}")
-            literals.append(f"{info.name!r}: ({numbers}{',' * (len(shape) == 1)})")
+            options.append(input_shape_option(info.name, shape))
     if not options:
         return "the model makes one of its images; export it so that each node sees one at a time"
-    return f"compile for one sample with {' '.join(options)} (input_shapes={{{', '.join(literals)}}} in Python)"
+    return f"compile for one sample by {' and '.join(options)}"
+
+
+def input_shape_option(name: str, shape: Sequence[int | str]) -> str:
+    """The option that gives an input a shape, as messages have it."""
+    numbers = ", ".join(map(str, shape)) + "," * (len(shape) == 1)
+    return f'`input_shapes={{"{name}": ({numbers})}}`'
 
 
 def batch_axis(model: onnx.ModelProto, info: onnx.ValueInfoProto) -> int:
@@ -167,15 +170,17 @@ def _bound(info: onnx.ValueInfoProto, given: Mapping[str, Sequence[int]], symbol
         return tuple(given[info.name])
     declared = declared_shape(info)
     if declared is None:
-        raise FrontendError(f'input "{info.name}" declares no shape: give it with --input-shape {info.name}=1,...')
+        raise FrontendError(
+            f'input "{info.name}" declares no shape: give it by {input_shape_option(info.name, (1, "..."))}'
+        )
     batch = tuple(1 if k == 0 and d == "?" else d for k, d in enumerate(declared))
     return tuple(symbols.get(d, d) if isinstance(d, str) else d for d in batch)
 
 
 def _ask_for(info: onnx.ValueInfoProto, shape: Dims) -> str:
     missing = ", ".join(f"{k} ({d})" for k, d in enumerate(shape) if isinstance(d, str))
-    example = ",".join(f"<{d}>" if isinstance(d, str) else str(d) for d in shape)
+    example = [f"<{d}>" if isinstance(d, str) else d for d in shape]
     return (
         f'input "{info.name}" has the shape {spell_shape(shape)}; give a size to dimension {missing} '
-        f"with --input-shape {info.name}={example}"
+        f"by {input_shape_option(info.name, example)}"
     )

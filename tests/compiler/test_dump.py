@@ -328,7 +328,7 @@ def test_without_inputs_those_of_the_log_are_taken(device: Device, full: str) ->
     assert device.report(full, True, given=False)["input_difference"] is None
     assert device.report(patched(full, 3, flip), False, given=False)["first_difference"]["index"] == 3
     cut = re.sub(r"(?m)^tinyc \w+ -1 .*\n", "", full, count=1)
-    with pytest.raises(LogError, match=r"lacks some of its inputs.*--inputs"):
+    with pytest.raises(LogError, match=r"lacks some of its inputs.*`inputs`"):
         device.compare(cut, None, given=False)
     # Given, they are used: what is left of the device's own must agree with them.
     found = device.report(cut, False)

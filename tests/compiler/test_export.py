@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,17 +15,21 @@ import pytest
 from onnx import numpy_helper
 
 from tests.frontend.support import run_onnxruntime
-from tests.helpers import assert_close, model, run
+from tests.helpers import DATA, assert_close, model, run
 from tests.mnist import published_mobile_lenet, test_images
 from tinyc.backends.interpreter import run_module
+from tinyc.compiler.calibration import Calibration
+from tinyc.compiler.driver import quantize
 from tinyc.compiler.export import ExportError, to_onnx_qdq, write_onnx
 from tinyc.compiler.export_operators import EMITTERS
+from tinyc.compiler.files import OutputError
 from tinyc.compiler.frontend import Imported, Port, load_onnx
+from tinyc.compiler.quantised import QuantiseOptions
 from tinyc.compiler.reference import to_onnx
 from tinyc.compiler.samples import sample_inputs
 from tinyc.ir import Builder, DType, Module, Op, TensorType, Value, ops
 from tinyc.ir.op import registry
-from tinyc.ir.tensor import Array
+from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.pipeline import tensor_passes
 from tinyc.passes.quantise import quantise_module
 
@@ -377,8 +382,92 @@ def _umask() -> int:
 def test_write_failures_are_clear_and_leave_nothing(tmp_path: Path) -> None:
     b = Builder("m")
     exported = export(b.build([b.input("x", TensorType((3,), F32))]))
-    with pytest.raises(ExportError, match=r"is a directory; give the name of a file"):
+    with pytest.raises(OutputError, match=r"is a directory; give the name of a file"):
         write_onnx(exported, tmp_path)
-    with pytest.raises(ExportError, match=r"cannot write .*none/m\.onnx: No such file"):
+    with pytest.raises(OutputError, match=r"cannot write .*none/m\.onnx: No such file"):
         write_onnx(exported, tmp_path / "none" / "m.onnx")
     assert not list(tmp_path.iterdir())
+
+
+# Names
+
+
+def names_of(exported: onnx.ModelProto) -> list[str]:
+    graph = exported.graph
+    given = [i.name for i in (*graph.input, *graph.initializer)]
+    return [*given, *(name for node in graph.node for name in node.output)]
+
+
+NAMES = ("x0", "x1", "y0", "y1", "y2", "x0_1", "mul", "min", "shape", "y0_nchw", "c_scale")
+"""Names of values that clash with those of inputs, outputs and what the export itself makes."""
+
+
+def tangled(seed: int) -> tuple[Module, list[Port], list[Port]]:
+    """A module of few operators whose values are called like its ports, with inputs and outputs in either layout:
+    outputs that are inputs (then under their names), constants, one value twice, views, weights."""
+    rng = np.random.default_rng(seed)
+    b = Builder("tangled")
+    values = [b.input(str(rng.choice(NAMES)), TensorType((1, 2, 3, 4), F32)) for _ in range(int(rng.integers(1, 3)))]
+    inputs = list(values)
+    for _ in range(int(rng.integers(0, 7))):
+        x, y = (values[int(k)] for k in rng.integers(0, len(values), 2))
+        w = b.constant(rng.integers(-9, 9, (1, 2, 3, 4)).astype(np.int8), str(rng.choice(NAMES)))
+        made: list[Op] = [
+            ops.Add(x, y),
+            ops.Neg(x),
+            ops.Clamp(x, min=-0.5, max=0.5),
+            ops.Transpose(b.add(ops.Transpose(x, (0, 3, 1, 2))), (0, 2, 3, 1)),
+            ops.Reshape(b.add(ops.Reshape(x, (24,))), (1, 2, 3, 4)),
+            ops.Constant(Tensor(rng.standard_normal((1, 2, 3, 4)).astype(np.float32))),
+            ops.Dequantize(w, (0.25,), (1,)),
+            ops.Dequantize(b.add(ops.Quantize(x, 0.25, 3, DType.I8)), (0.25,), (3,)),
+        ]
+        values.append(b.add(made[int(rng.integers(0, len(made)))], str(rng.choice(NAMES))))
+    outputs = [values[int(k)] for k in rng.integers(0, len(values), int(rng.integers(1, 4)))]
+    module = b.build(outputs)
+    first = [(0, 2, 3, 1) if rng.random() < 0.5 else None for _ in inputs]
+    given = [ports([v], "", p)[0] for v, p in zip(inputs, first, strict=True)]
+    given = [dataclasses.replace(p, name=f"x{k}") for k, p in enumerate(given)]
+    by_value = {p.value: p for p in given}
+    taken: set[str] = set()
+    results = []
+    for k, v in enumerate(outputs):
+        port = dataclasses.replace(ports([v], "", (0, 2, 3, 1) if rng.random() < 0.5 else None)[0], name=f"y{k}")
+        if v in by_value and by_value[v].name not in taken and rng.random() < 0.7:
+            port = by_value[v]  # the ONNX model gives an input as an output
+        taken.add(port.name)
+        results.append(port)
+    return module, given, results
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_names_are_unique_whatever_values_are_called(seed: int) -> None:
+    module, inputs, outputs = tangled(seed)
+    exported = to_onnx_qdq(module, inputs, outputs)
+    assert max(Counter(names_of(exported)).values()) == 1
+    onnx.checker.check_model(exported, full_check=True)
+    arrays = [numbers(v, k) for k, v in enumerate(module.inputs)]
+    feeds = {p.name: to_onnx(p, a) for p, a in zip(inputs, arrays, strict=True)}
+    found = run_onnxruntime(exported, feeds, optimise=False)
+    expected = [to_onnx(p, a) for p, a in zip(outputs, run(module, arrays), strict=True)]
+    assert_close(expected, found, 2e-6)  # as in `check`
+
+
+@pytest.mark.parametrize("name", ["export_duplicate_name", "lstm_time_first", "LayerNorm", "MatMul_two_act", "Div_two"])
+def test_quantised_cases_run_in_onnxruntime(name: str, tmp_path: Path) -> None:
+    file = DATA / "cases" / "int8" / f"{name}.onnx"
+    if not file.exists():
+        pytest.skip(f"{file} is missing")
+    imported = load_onnx(file)
+    samples = [[numbers(p.value, k)] for k in range(4) for p in imported.inputs]
+    out = tmp_path / "q.onnx"
+    quantize(file, out, QuantiseOptions(Calibration(samples)))
+    written = onnx.load(out)
+    assert max(Counter(names_of(written)).values()) == 1
+    onnx.checker.check_model(written, full_check=True)
+    feeds = feeds_of(imported, samples[0])
+    found = run_onnxruntime(written, feeds, optimise=False)
+    # int8 in every layer: a few steps of the range of what comes out, not a wrong network.
+    assert_close(
+        [to_onnx(p, a) for p, a in zip(imported.outputs, run(imported.module, samples[0]), strict=True)], found, 0.1
+    )

@@ -70,22 +70,22 @@ def test_what_would_help_is_what_is_possible() -> None:
     large = dataclasses.replace(SMALL, arena=80_000, floats=True)
     text = message(large, Options(ram=90_000, rows_from="argument"))
     assert "chip" in text
-    for word in ("smaller --ram than 90,000", "--rows-from callback", "of about 20,000 bytes", "--arena-in psram"):
+    for word in ("smaller `ram` than 90,000", "`rows_from=callback`", "of about 20,000 bytes", "`arena_in=psram`"):
         assert word in text
     # Inputs in memory of the caller are not static here: moving them into the arena would not help.
-    assert "--rows-from arena" not in text
+    assert "`rows_from=arena`" not in text
     many = dataclasses.replace(large, arena=50_000, buffers=60_000)
-    assert "--rows-from arena" in message(many, Options(rows_from="argument"))
+    assert "`rows_from=arena`" in message(many, Options(rows_from="argument"))
     without = dataclasses.replace(CHIP, psram_bytes=0)
     text = message(dataclasses.replace(large, floats=False), Options(rows_from="callback"), without)
     assert text.endswith("Only a smaller network would help.")
     text = message(dataclasses.replace(SMALL, weights=70_000), Options(weights_in="internal"))
     assert "arena 1,000 + weights 70,000 = 71,000 bytes" in text
-    assert "--weights-in flash (70,000 bytes less)" in text
+    assert "`weights_in=flash` (70,000 bytes less)" in text
     text = message(dataclasses.replace(SMALL, arena=600_000), Options(arena_in="psram"))
     assert "arena 600,000 bytes, 100,000 more than the 500,000 bytes of PSRAM" in text
-    assert "--arena-in psram" not in text
-    assert "--quantize int8 (weights of about 75,000 bytes)" in message(
+    assert "`arena_in=psram`" not in text
+    assert "`quantise=QuantiseOptions(...)` (weights of about 75,000 bytes)" in message(
         dataclasses.replace(SMALL, weights=300_000, floats=True)
     )
 
@@ -107,7 +107,14 @@ def test_floats_without_a_unit_are_slow() -> None:
     floats = dataclasses.replace(SMALL, float_macs=10_000_000, floats=True)
     for name in ("esp32s2", "esp32c3", "esp32c6", "esp32h2"):
         (note,) = check_fit(find(name), floats, Options())
-        for word in (name, "no floating-point unit", "10,000,000", "179", "1,790 million", "--quantize int8"):
+        for word in (
+            name,
+            "no floating-point unit",
+            "10,000,000",
+            "179",
+            "1,790 million",
+            "`quantise=QuantiseOptions(...)`",
+        ):
             assert word in note
     assert "of the order of 10 s" in check_fit(find("esp32c3"), floats, Options())[0]
     assert (

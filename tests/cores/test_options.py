@@ -31,15 +31,15 @@ def save(graph: onnx.GraphProto, path: Path) -> None:
 
 @pytest.mark.parametrize("cores", [-1, 0, 3])
 def test_other_numbers_are_refused(cores: int) -> None:
-    with pytest.raises(TinycError, match=f"--cores is 1 or 2, not {cores}"):
+    with pytest.raises(TinycError, match=f"`cores` takes one of 1, 2, not {cores}"):
         tinyc.compile(LENET, cores=cores, verify=False)
-    with pytest.raises(TinycError, match=f"--cores is 1 or 2, not {cores}"):
+    with pytest.raises(TinycError, match=f"`cores` takes one of 1, 2, not {cores}"):
         tinyc.verify(LENET, cores=cores)
 
 
 def test_a_target_of_one_core_is_refused_by_name() -> None:
     target = dataclasses.replace(find("host"), name="small_board", cores=1)
-    with pytest.raises(TinycError, match="--cores 2: target small_board has 1 core; leave --cores out"):
+    with pytest.raises(TinycError, match="`cores=2`: target small_board has 1 core; leave `cores` out"):
         check_cores(2, target)
     check_cores(1, target)
     for name in ("esp32c3", "esp32c6", "esp32h2", "esp32s2"):
@@ -64,7 +64,7 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert "int mobile_lenet_cores_start(void);" in (out / "mobile_lenet.h").read_text(encoding="ascii")
     result = RUNNER.invoke(app, ["compile", str(LENET), "--cores", "4"])
     assert result.exit_code == 2
-    assert "--cores is 1 or 2, not 4" in " ".join(result.stderr.split())
+    assert "--cores takes one of 1, 2, not 4" in " ".join(result.stderr.split())
 
 
 def test_one_core_has_no_worker() -> None:
@@ -79,7 +79,7 @@ def test_a_network_too_small_says_so(tmp_path: Path) -> None:
     ports = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 2, 4, 4]) for n in "xy"]
     save(helper.make_graph(nodes, "small", ports[:1], ports[1:]), tmp_path / "small.onnx")
     made = tinyc.compile(tmp_path / "small.onnx", cores=2)
-    assert any("--cores 2 changes nothing" in note for note in made.notes)
+    assert any("`cores=2` changes nothing" in note for note in made.notes)
     assert made.source.cores == 1
     assert "cores" not in "".join(made.source.files)
 
@@ -93,7 +93,7 @@ def test_the_arena_stays_within_the_budget() -> None:
     made = tinyc.compile(LENET, cores=2, ram=half, verify=False).report
     assert made["ram"]["arena_bytes"] <= half
     assert 0 < made["cores"]["shared_macs"] < free["cores"]["shared_macs"]
-    with pytest.raises(TinycError, match="more than --ram allows"):
+    with pytest.raises(TinycError, match="more than `ram` allows"):
         tinyc.compile(LENET, cores=2, ram=least["ram"]["arena_bytes"] - 1000, verify=False)
 
 

@@ -385,7 +385,7 @@ def test_the_message_says_what_to_give(tmp_path: Path, op: str) -> None:
     nodes = [CONV if op == "Conv" else node("MaxPool", ["x"], ["c"], kernel_shape=[2, 2]), node("Relu", ["c"], ["y"])]
     with pytest.raises(FrontendError) as caught:
         load_onnx(save(build(nodes, IMAGE, WEIGHTS if op == "Conv" else {}), tmp_path))
-    assert "--input-shape x=1,2,6,6 (input_shapes={'x': (1,2,6,6)} in Python)" in str(caught.value)
+    assert '`input_shapes={"x": (1, 2, 6, 6)}`' in str(caught.value)
 
 
 def test_a_batch_made_inside_is_not_blamed_on_the_input(tmp_path: Path) -> None:
@@ -394,7 +394,7 @@ def test_a_batch_made_inside_is_not_blamed_on_the_input(tmp_path: Path) -> None:
     with pytest.raises(FrontendError) as caught:
         load_onnx(save(model, tmp_path))
     assert "the batch is 6" in str(caught.value)
-    assert "--input-shape" not in str(caught.value)
+    assert "input_shapes" not in str(caught.value)
 
 
 def test_case(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_dead_branch_may_be_unsupported(tmp_path: Path) -> None:
 
 def test_symbolic_dimensions(tmp_path: Path) -> None:
     path = save(with_input(["N", 3, "height", None]), tmp_path)
-    refuse(path, '"x"', "2 (height), 3 (?)", "--input-shape x=1,3,<height>,<?>")
+    refuse(path, '"x"', "2 (height), 3 (?)", '`input_shapes={"x": (1, 3, <height>, <?>)}`')
     assert load_onnx(path, input_shapes={"x": (1, 3, 4, 5)}).inputs[0].onnx_shape == (1, 3, 4, 5)
 
 
@@ -164,7 +164,7 @@ def test_one_name_has_one_size(tmp_path: Path) -> None:
 
 def test_no_shape(tmp_path: Path) -> None:
     path = save(with_input(None), tmp_path)
-    refuse(path, 'input "x" declares no shape', "--input-shape x=")
+    refuse(path, 'input "x" declares no shape', '`input_shapes={"x": (1, ...)}`')
     assert load_onnx(path, input_shapes={"x": (2, 3)}).inputs[0].onnx_shape == (2, 3)
 
 

@@ -159,3 +159,32 @@ def test_constructor_checks_come_from_the_fields() -> None:
     with pytest.raises(IRError, match="field xs takes a tuple of Value"):
         Concat([x, x], 0)  # type: ignore[arg-type]
     assert Constant(Tensor(np.zeros(3, np.float32))).type == TensorType((3,), F32)
+
+
+SHORT = "module @m {{\n  input %x: f32[1,4]\n  %y = {} : f32[1,4]\n  return %y\n}}\n"
+LARGE = "module @m {{\n  input %x: {}\n  return %x\n}}\n"
+ABSURD = {
+    "brackets": (SHORT.format("clamp(%x) {min = " + "[" * 3000 + "1" + "]" * 3000 + "}"), "a list holds no lists"),
+    "open brackets": (SHORT.format("clamp(%x) {min = " + "[" * 3000), "expected"),
+    "parentheses": (SHORT.format("clamp" + "(" * 3000), "expected"),
+    "nothing else": ("[" * 3000, "expected"),
+    "a huge dimension": (LARGE.format("f32[1,99999999999999999999]"), "a value has at most 67,108,864 elements"),
+    "an endless dimension": (LARGE.format(f"f32[{'9' * 5000}]"), "a shape has non-negative integers"),
+    "a huge image": (LARGE.format("f32[1,20000,20000,1]"), "a value has at most"),
+    "a huge constant": (SHORT.format("constant() {data = f32[20000,20000]<1.0>}"), "a value has at most"),
+    "an endless number": (SHORT.format("clamp(%x) {min = " + "9" * 5000 + "}"), ""),
+}
+
+
+@pytest.mark.parametrize("what", ABSURD)
+def test_absurd_texts_are_refused_with_a_short_message(what: str) -> None:
+    text, word = ABSURD[what]
+    with pytest.raises(ParseError) as caught:
+        parse_module(text)
+    message = str(caught.value)
+    assert word in message
+    assert message.count("\n") == 2, "what, the line, the caret"
+    assert max(map(len, message.split("\n"))) < 400
+    line, caret = message.split("\n")[1:]
+    assert caret.endswith("^")
+    assert len(caret) <= len(line) + 1

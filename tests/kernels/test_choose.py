@@ -137,10 +137,10 @@ def test_two_cores_or_a_library() -> None:
 
 
 def test_options() -> None:
-    with pytest.raises(TinycError, match="--kernels is one of generic, auto, esp-nn, esp-dsp, not 'cmsis'"):
+    with pytest.raises(TinycError, match="`kernels` takes one of 'generic', 'auto', 'esp-nn', 'esp-dsp', not 'cmsis'"):
         tinyc.compile(LENET, kernels="cmsis", verify=False)
     found = tinyc.compile(LENET, kernels="esp-nn", target="esp32", verify=False)
-    assert any("--kernels esp-nn: no layer could be given to it" in note for note in found.notes)
+    assert any("`kernels=esp-nn`: no layer could be given to it" in note for note in found.notes)
 
 
 def test_a_target_without_the_library(tmp_path: Path) -> None:
@@ -153,6 +153,6 @@ def test_a_target_without_the_library(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", ["arduino", "platformio"])
 def test_formats_that_cannot_bring_a_library(format: str) -> None:
-    with pytest.raises(TinycError, match=f"--format {format} cannot bring esp-dsp"):
+    with pytest.raises(TinycError, match=f"`format={format}` cannot bring esp-dsp"):
         tinyc.compile(LENET, kernels="esp-dsp", target="esp32", format=format, verify=False)
     tinyc.compile(LENET, kernels="generic", target="esp32", format=format, verify=False)

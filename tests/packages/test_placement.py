@@ -115,11 +115,11 @@ def refused(out: Path, *options: str) -> str:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--format wheel", "unknown format 'wheel'; the formats are c, idf, arduino, platformio"),
+        ("--format wheel", "--format takes one of 'c', 'idf', 'arduino', 'platformio'"),
         ("--format idf", "--format idf is for chips of the ESP32 family, and target host is none"),
         ("--format arduino --target host", "--format arduino is for chips of the ESP32 family"),
         ("--format platformio", "take --format c, whose files any C compiler takes"),
-        ("--target esp32 --arena-in flash", "--arena-in takes internal or psram, not 'flash'"),
+        ("--target esp32 --arena-in flash", "--arena-in takes one of 'internal', 'psram', not 'flash'"),
         ("--target esp32 --weights-in rtc", "--weights-in takes flash or internal, not 'rtc'"),
         (
             "--target esp32s3 --weights-in psram",
@@ -160,7 +160,7 @@ def test_kernel_libraries_come_with_esp_idf_only(form: str) -> None:
     source = dataclasses.replace(packed("arena", "idf").source, libraries=("esp-nn",))
     if form in ("arduino", "platformio"):
         with pytest.raises(
-            PackageError, match=f"--format {form} cannot bring esp-nn.*--kernels generic, or --format idf"
+            PackageError, match=f"`format={form}` cannot bring esp-nn.*`kernels=generic`, or `format=idf`"
         ):
             check_libraries(form, source)
     else:

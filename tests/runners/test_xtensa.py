@@ -92,7 +92,7 @@ def test_floats_are_refused_with_what_helps() -> None:
     compiled = driver.compile(MODEL, verify=False)
     with pytest.raises(RunnerError) as caught:
         runner_for(compiled.source, NAME)
-    for word in ("computes with floats in conv2d stem", NAME, "__mulsf3", "rv32imc", "--input-type int8"):
+    for word in ("computes with floats in conv2d stem", NAME, "__mulsf3", "rv32imc", "`input_type=int8`"):
         assert word in str(caught.value)
     assert NAME not in str(caught.value).partition("run it on")[2]
     refused(tinyc("verify", MODEL, "--on", NAME), "computes with floats", "--quantize int8")
