@@ -167,7 +167,7 @@ def _resolved(inputs: Sequence[onnx.ValueInfoProto], given: Mapping[str, Sequenc
 def _bound(info: onnx.ValueInfoProto, given: Mapping[str, Sequence[int]], symbols: Mapping[str, int]) -> Dims:
     input_dtype(info)
     if info.name in given:
-        return tuple(given[info.name])
+        return tuple(int(d) for d in given[info.name])
     declared = declared_shape(info)
     if declared is None:
         raise FrontendError(

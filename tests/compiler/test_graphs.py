@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import tinyc
 from tests.helpers import DATA
+from tests.sessions import open_onnxruntime
 from tinyc.compiler.driver import quantize
 from tinyc.compiler.quantised import QuantiseOptions
 
@@ -59,7 +59,7 @@ def test_one_value_as_two_outputs_is_exported(tmp_path: Path) -> None:
     out = tmp_path / "out.onnx"
     quantize(case("two_equal_outputs"), out, QuantiseOptions(data(tmp_path)))
     feeds = {"x": np.load(tmp_path / "data.npz")["x"][:1]}
-    y, z = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"]).run(None, feeds)
+    y, z = open_onnxruntime(out).run(None, feeds)
     np.testing.assert_array_equal(y, z)
 
 
@@ -78,7 +78,7 @@ def test_a_lone_prelu_has_a_slope_a_channel(tmp_path: Path) -> None:
     for verify in (True, False):
         result = tinyc.compile(path, verify=verify)
         x = np.random.default_rng(0).standard_normal((1, 3, 8, 8)).astype(np.float32)
-        (expected,) = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"x": x})
+        (expected,) = open_onnxruntime(path).run(None, {"x": x})
         np.testing.assert_array_equal(tinyc.execute(result, "host", [[x]])[0][0], expected)
 
 

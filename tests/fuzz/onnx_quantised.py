@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.fuzz.onnx_graphs import grow, model_of, outputs_of
 from tests.fuzz.onnx_grower import Grower
+from tests.sessions import open_onnxruntime
 from tinyc.ir.tensor import Array
 
 
@@ -36,9 +36,7 @@ def _ranges(model: onnx.ModelProto, random: Random) -> dict[str, tuple[float, fl
     known = {o.name for o in whole.graph.output}
     made = [name for n in whole.graph.node for name in n.output]
     whole.graph.output.extend(onnx.ValueInfoProto(name=n) for n in made if n not in known)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level, options.intra_op_num_threads = 4, 1
-    session = onnxruntime.InferenceSession(whole.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = open_onnxruntime(whole)
     rng = np.random.default_rng(random.getrandbits(32))
     feeds = {
         i.name: rng.standard_normal([d.dim_value for d in i.type.tensor_type.shape.dim]).astype(np.float32)
