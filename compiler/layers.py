@@ -18,7 +18,7 @@ import numpy as np
 from tinyc.compiler.gap import ABSOLUTE, Gap, gap
 from tinyc.ir.module import Module, Node
 from tinyc.ir.op import Value
-from tinyc.ir.ops import Constant, Dequantize, Elementwise
+from tinyc.ir.ops import Constant, Dequantize, Elementwise, Lookup
 from tinyc.ir.tensor import Array
 
 LAYER = 2e-5
@@ -56,12 +56,20 @@ class Walk:
         operands = [self.known[v] for v in node.op.operands]
         with np.errstate(all="ignore"):
             result = node.op.run(operands)
-            if isinstance(node.op, Elementwise):
+            if isinstance(node.op, (Elementwise, Lookup)):
                 self._follow(node, operands, result)
         self.known[node.result] = result
         if isinstance(node.op, Constant):
             self._given.add(node.result)
         return result
+
+    def doubt(self, value: Value) -> None:
+        """States that a computed integer has no witness: it may be `steps` off."""
+        array = self.known[value]
+        limits = np.iinfo(array.dtype)
+        wide = array.astype(np.int64)
+        low, high = np.maximum(wide - self._steps, limits.min), np.minimum(wide + self._steps, limits.max)
+        self._bounds[value] = low.astype(array.dtype), high.astype(array.dtype)
 
     def take(self, value: Value, array: Array) -> None:
         """Goes on with the witness's array of a value."""

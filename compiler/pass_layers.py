@@ -16,6 +16,7 @@ from tinyc.compiler.gap import Gap, describe
 from tinyc.compiler.layers import Walk, jumps
 from tinyc.ir.module import Module, Node
 from tinyc.ir.op import Value
+from tinyc.ir.ops import Constant
 from tinyc.ir.tensor import Array
 from tinyc.passes.base import AnyPass
 from tinyc.passes.manager import IR, CompareMeaning, PassVerificationError
@@ -68,6 +69,8 @@ def _compare(step: AnyPass, before: Mapping[Value, Array], module: Module, sampl
         own = walk.apply(node)
         other = before.get(node.result)
         if other is None:
+            if own.dtype.kind in "iu" and not isinstance(node.op, Constant):
+                walk.doubt(node.result)
             continue
         found = walk.difference(node, other)
         if found is None:
@@ -76,7 +79,6 @@ def _compare(step: AnyPass, before: Mapping[Value, Array], module: Module, sampl
             raise PassVerificationError(step.name, f"changed the meaning of {node.where}: {describe(found)}")
         else:
             suspect = suspect or (node, found)
-        del own
     worst = 0.0
     for position, (value, key) in enumerate(zip(module.outputs, _output_keys(module), strict=True)):
         was, now = before[key], walk.known[value]
