@@ -19,6 +19,10 @@ from tinyc.passes.integerise.movement import taken
 from tinyc.passes.rewrite import Replaced, Rewriter, Skip
 
 
+SIGNED = "_i8"
+"""Appended to the name of a uint8 value for the int8 value, 128 less, that stands for it."""
+
+
 def to_unsigned(value: Value, rewriter: Rewriter) -> Add:
     """The uint8 value of an int8 value, 128 larger."""
     return Add(rewriter.add(Cast(value, DType.U8)), rewriter.constant_value(np.asarray(128, np.uint8), "offset"))
@@ -48,7 +52,7 @@ def quantize_to_int8(node: Node, rewriter: Rewriter) -> Replaced | None:
     op = node.op
     if not isinstance(op, Quantize) or op.to is not DType.U8:
         return None
-    value = rewriter.add(dataclasses.replace(op, zero=op.zero - 128, to=DType.I8))
+    value = rewriter.add(dataclasses.replace(op, zero=op.zero - 128, to=DType.I8), node.result.name + SIGNED)
     return Replaced(to_unsigned(value, rewriter))
 
 
