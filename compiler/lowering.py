@@ -10,8 +10,10 @@ from tinyc.compiler.kernels import kernel_libraries
 from tinyc.compiler.memory import check_budget
 from tinyc.compiler.options import Options, Samples
 from tinyc.compiler.quantised import QuantiseOptions, as_given, data, quantise
+from tinyc.compiler.witness import Quantisation, Witnessed, check_integers, check_quantisation
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
+from tinyc.ir.ops import Dequantize, Quantize
 from tinyc.ir.rows import RowProgram
 from tinyc.passes.base import AnyPass
 from tinyc.passes.integerise import Leftover, Port, int8_inputs, int8_outputs, leftovers, pixel_input
@@ -21,6 +23,8 @@ from tinyc.passes.pipeline import integer_passes, row_passes, tensor_passes
 from tinyc.passes.quantise import QuantisedModule
 
 Say = Callable[[str], None]
+WITNESSED = 2
+"""Of many inferences to verify, as many are used to hold integer layers against their definition."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Lowered:
         outputs: the same for outputs.
         quantised: the quantised module and its measurements; None when nothing was quantised here.
         leftovers: operators of a quantised module that compute in float, with the reasons.
+        quantisation: what of the quantisation was held against the float model; None without either.
+        witnessed: what of a quantised network was held against its definition; None without verification, or of floats.
     """
 
     program: RowProgram
@@ -44,6 +50,8 @@ class Lowered:
     outputs: tuple[Port, ...] = ()
     quantised: QuantisedModule | None = None
     leftovers: tuple[Leftover, ...] = ()
+    quantisation: Quantisation | None = None
+    witnessed: Witnessed | None = None
 
 
 def lower(module: Module, options: Options, samples: Samples, say: Say) -> Lowered:
@@ -62,10 +70,14 @@ def lower(module: Module, options: Options, samples: Samples, say: Say) -> Lower
         raise TinycError(f"there is no pass {', '.join(unknown)} to trace; the pipeline has {known}")
     module = run.tensor(tensor_passes(), module, samples)
     quantised: QuantisedModule | None = None
+    quantisation: Quantisation | None = None
     if options.quantise is not None:
-        quantised = quantise(module, options.quantise, say)
+        quantised, quantisation = _quantised(module, options, samples, say)
         module = quantised.module
+    defined = module
     module = run.tensor(integer_passes(), module, samples)
+    quantises = any(isinstance(n.op, (Quantize, Dequantize)) for n in defined.nodes)
+    witnessed = check_integers(defined, module, samples[:WITNESSED], say) if options.verify and quantises else None
     left = tuple(leftovers(module))
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
@@ -76,13 +88,30 @@ def lower(module: Module, options: Options, samples: Samples, say: Say) -> Lower
     program = run(rows, module, samples)
     assert isinstance(program, RowProgram)
     check_budget(program, module, options)
-    return Lowered(program, tuple(run.records), samples, inputs, outputs, quantised, left if quantised else ())
+    records = tuple(run.records)
+    left = left if quantised else ()
+    return Lowered(program, records, samples, inputs, outputs, quantised, left, quantisation, witnessed)
 
 
-def quantised_module(module: Module, options: QuantiseOptions, say: Say) -> QuantisedModule:
-    """The tensor passes, verified, and quantisation, without lowering: for export."""
-    run = _Runner(Options(quantise=options), say)
-    return quantise(run.tensor(tensor_passes(), module, data(options).samples[:2]), options, say)
+def quantised_module(module: Module, options: QuantiseOptions, say: Say, accept_accuracy: bool) -> QuantisedModule:
+    """The tensor passes and quantisation, verified, without lowering: for export."""
+    chosen = Options(quantise=options, accept_accuracy=accept_accuracy)
+    run = _Runner(chosen, say)
+    samples = data(options).samples
+    made, _ = _quantised(run.tensor(tensor_passes(), module, samples[:2]), chosen, samples, say)
+    return made
+
+
+def _quantised(
+    module: Module, options: Options, samples: Samples, say: Say
+) -> tuple[QuantisedModule, Quantisation | None]:
+    """The module quantised, and what was verified of that."""
+    assert options.quantise is not None
+    made = quantise(module, options.quantise, say)
+    if not options.verify:
+        return made, None
+    calibration = data(options.quantise).samples
+    return made, check_quantisation(module, made, calibration, samples, options.accept_accuracy, say)
 
 
 def given(module: Module | RowProgram, samples: Samples, ports: Sequence[Port]) -> Samples:

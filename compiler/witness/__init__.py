@@ -1,9 +1,13 @@
-"""An independent witness for quantised models: what was made of floats, and what of that in integers, against definitions.
+"""An independent witness for quantised models.
 
-The interpreter, the C and the passes share the constants of a quantised network and the arithmetic on them; comparing
-one with another says nothing about either. What is compared here is computed anew from definitions, and by onnxruntime.
+    quantisation.py   what was made of floats: weights, biases, bias correction, equalisation, noise
+    integers.py       what was made of that in integers: constants, arithmetic, every layer on the same integers
+
+Interpreter, C and passes share the constants of a quantised network and the arithmetic on them, so comparing one with
+another says nothing about either. What is compared here is computed anew from definitions, and by onnxruntime.
 """
 
 from tinyc.compiler.witness.integers import Witnessed, check_integers
+from tinyc.compiler.witness.quantisation import AccuracyError, Quantisation, check_quantisation
 
-__all__ = ["Witnessed", "check_integers"]
+__all__ = ["AccuracyError", "Quantisation", "Witnessed", "check_integers", "check_quantisation"]

@@ -28,6 +28,10 @@ BIAS = 1e-6
 file that is off by some units in the last place."""
 
 
+LEAST = 2.0**-32
+"""Factors below this are zero: no multiplier and shift can say them."""
+
+
 @dataclass(frozen=True)
 class Result:
     """What an integer operator gives.
@@ -119,6 +123,7 @@ def _layer(op: QConv2d | QDepthwiseConv2d | QDense, sums: Array, w: Array, vecto
     real = total * scale
     # Half a unit of the sums is what the bias was rounded by.
     allowed = 0.5 * (1 + BIAS) * scale + MULTIPLIER * np.abs(real) + BIAS * np.abs(b + zero * weights) * scale
+    allowed = allowed + np.where(multiplier == 0, LEAST * np.abs(total), 0.0)
     integers = _limited(requantised(total, multiplier, shift) + op.out_zero, op)
     return Result(integers, real + op.out_zero, allowed, float(twice(shift).max()))
 

@@ -36,6 +36,8 @@ n times, a chain of functions some times by 2^-24 of what goes into it. Of 2^12 
 signs that fall as they may."""
 EXACT = 1e-9
 """Steps by which float64 sums may be off."""
+FAR = 4096.0
+"""Steps beyond which int8's limits hide what a result is: the bias of a channel without weights may be limited there."""
 ONE_PRODUCT = 2.0**-23
 """Relative error of a product of float32 numbers, and to spare."""
 
@@ -139,7 +141,7 @@ def _check_region(region: Region, own: Mapping[Value, Array], known: Mapping[Val
             _check_floats(region, ran.array, evaluate(region.meant, given, result))
         return
     assert isinstance(op, Quantize)
-    free, low, high = region.limits()
+    free, low, high = region.limits
     steps = evaluate(region.meant, given, result, free=free)
     shift = offset(region.node.result, result)
     if ran.real is not None:
@@ -148,17 +150,26 @@ def _check_region(region: Region, own: Mapping[Value, Array], known: Mapping[Val
         found.left.append(region.where)
         return
     scale = float(np.float32(op.scale))
-    ends = [np.clip(steps, *sorted((low / scale + op.zero, high / scale + op.zero)))]
-    if any(isinstance(n.op, Quantize) for n in region.meant if n is not region.definition):
+    real = np.clip(steps, low / scale + op.zero, high / scale + op.zero)
+
+    def distances(*ends: Array) -> tuple[Array, Array | None]:
+        """How far the integers lie from what they may round, and onnxruntime's."""
+        within = [np.clip(e, *op.to.limits) + shift for e in ends]
+        reference = known[result].astype(np.int64) + shift if asked and result in known else None
+        return _outside(ran.array, within), None if reference is None else _outside(reference, within)
+
+    own_gap, reference_gap = distances(real)
+    worst = max(own_gap.max(initial=0.0) - ran.error, 0.0 if reference_gap is None else reference_gap.max(initial=0.0) - 0.5 - FLOAT_STEPS)
+    if worst > 0 and any(isinstance(n.op, Quantize) for n in region.meant if n is not region.definition):
+        # Integers inside may be rounded either way where they lie between two steps.
         nudge = max(TABLE_STEPS, ran.error - 0.5)
-        ends += [evaluate(region.meant, given, result, n) for n in (-nudge, nudge)]
-    ends = [np.clip(e, *op.to.limits) + shift for e in ends]
-    least, most = np.minimum.reduce(ends), np.maximum.reduce(ends)
-    found.steps = max(found.steps, _distance(region, "its result", ran.array, least, most, ran.error))
-    if asked and result in known:
-        reference = known[result].astype(np.int64) + shift
-        gap = _distance(region, "onnxruntime's result", reference, least, most, 0.5 + FLOAT_STEPS)
-        found.reference = max(found.reference or 0.0, gap)
+        moved = [evaluate(region.meant, given, result, n) for n in (-nudge, nudge)]
+        own_gap, reference_gap = distances(real, *moved)
+    _check_gap(region, "its result", ran.array, own_gap, real + shift, ran.error)
+    found.steps = max(found.steps, float(own_gap.max(initial=0.0)))
+    if reference_gap is not None:
+        _check_gap(region, "onnxruntime's result", known[result], reference_gap, real, 0.5 + FLOAT_STEPS)
+        found.reference = max(found.reference or 0.0, float(reference_gap.max(initial=0.0)))
 
 
 def _signed(array: Array, value: Value) -> Array:
@@ -167,24 +178,26 @@ def _signed(array: Array, value: Value) -> Array:
     return (array.astype(np.int16) - OFFSET).astype(np.int8) if unsigned else array.astype(value.dtype.numpy, copy=False)
 
 
-def _distance(region: Region, what: str, integers: Array, least: Array, most: Array, allowed: float) -> float:
-    """The largest distance of integers from what they may round, in steps; raises when it is more than is allowed."""
+def _outside(integers: Array, ends: Sequence[Array]) -> Array:
+    """How far integers lie outside of the range of some numbers; 0 where these are none, and have no integer."""
     wide = integers.astype(np.float64)
-    gap = np.maximum(np.maximum(least - wide, wide - most), 0.0)
-    gap = np.where(np.isnan(gap), 0.0, gap)  # what is no number has no integer
-    if not gap.size:
-        return 0.0
-    at = tuple(int(i) for i in np.unravel_index(int(np.argmax(gap)), gap.shape))
-    if gap[at] > allowed:
+    gap = np.maximum(np.minimum.reduce(ends) - wide, wide - np.maximum.reduce(ends))
+    return np.asarray(np.where(np.isnan(gap), 0.0, np.maximum(gap, 0.0)))
+
+
+def _check_gap(region: Region, what: str, integers: Array, gap: Array, steps: Array, allowed: float) -> None:
+    """Raises when integers lie further from the numbers that they round than is allowed."""
+    if gap.max(initial=0.0) > allowed:
+        at = tuple(int(i) for i in np.unravel_index(int(np.argmax(gap)), gap.shape))
         raise VerificationError(
-            f"{region.where}: {what} at {list(at)} is {int(wide[at])}, defined as {least[at]:.4f} before rounding "
+            f"{region.where}: {what} at {list(at)} is {int(integers[at])}, defined as {steps[at]:.4f} before rounding "
             f"({gap[at]:.3f} steps off, rounding explains {allowed:.3f}; {int((gap > allowed).sum())} of {gap.size} elements)"
         )
-    return float(gap[at])
 
 
 def _check_real(region: Region, real: Array, allowed: Array, steps: Array) -> None:
     """Before rounding, integers and definition differ by what the constants' own roundings explain."""
+    real, steps = (np.clip(a, -FAR, FAR) for a in (real, steps))
     over = np.abs(real - steps) - allowed - EXACT
     over = np.where(np.isnan(over), 0.0, over)
     if over.size and over.max() > 0:

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from tinyc.compiler.verify import VerificationError
+from tinyc.compiler.witness.arithmetic import BIAS, LEAST
 from tinyc.compiler.witness.definition import dequantised
-from tinyc.compiler.witness.regions import OFFSET, Region
+from tinyc.compiler.witness.regions import MOVING, OFFSET, Region
 from tinyc.ir.module import Node
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import Constant, Dense, DepthwiseConv2d, Dequantize, QConvolution, QDense, Quantize
-from tinyc.ir.ops import Broadcast, Reshape, Slice, Transpose
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 
 MULTIPLIER = 2.0**-30
 """Relative error of a multiplier: its 31 bits leave half a unit of at least 2^30, 2^-31."""
-LEAST = 2.0**-32
-"""Factors below this are zero: their multiplier and shift cannot be said."""
-BIAS = 1e-6
-"""Relative error of a bias: its scale is a float32 that stands for the product of two (2^-24), and may be one from a
-file that is off by some units in the last place."""
-MOVING = (Reshape, Transpose, Slice, Broadcast)
 
 
 @dataclass(frozen=True)
@@ -41,7 +34,7 @@ class _Meant:
     sums: Array
     """The real value of one unit of the sums, one a channel."""
     bias: Array | None
-    """In units of the sums; None where it is not the layer's own alone."""
+    """In units of the sums; None where it is not constant."""
 
 
 def check_layer(region: Region) -> bool:
@@ -52,7 +45,7 @@ def check_layer(region: Region) -> bool:
     """
     layers = [n for n in region.own if isinstance(n.op, (QConvolution, QDense))]
     meant = _meant(region)
-    if len(layers) != 1 or meant is None or not isinstance(region.definition.op, Quantize):
+    if len(layers) != 1 or meant is None or region.core is not meant.op or not isinstance(region.definition.op, Quantize):
         return False
     op = layers[0].op
     assert isinstance(op, (QConvolution, QDense))
@@ -98,7 +91,7 @@ def _check_fields(region: Region, op: QConvolution | QDense, meant: _Meant) -> N
     padded = isinstance(op, QConvolution) and isinstance(meant.op, Convolution) and op.pads == meant.op.pads
     if padded and any(op.pads) and op.zero != (pad := meant.op.pad_value / meant.scale + meant.zero):  # type: ignore[union-attr]
         _differs(region, f"padding holds {op.zero}, a pad value of {meant.op.pad_value} is {pad:.6g}")  # type: ignore[union-attr]
-    _, *limits = region.limits()
+    _, *limits = region.limits
     for name, own, limit in zip(("lower", "upper"), (op.min, op.max), limits, strict=True):
         steps = limit / float(np.float32(made.scale)) + zero
         if abs(own - min(max(steps, -128), 127)) > 0.5 + BIAS * min(abs(steps), OFFSET):
@@ -126,7 +119,7 @@ def _meant(region: Region) -> _Meant | None:
     scale = float(np.float32(x.scale[0]))
     sums = np.broadcast_to(scale * np.asarray(w.op.scale, np.float32).astype(np.float64), (data.shape[axis],))
     zero = x.zero[0] - (OFFSET if x.x.dtype is DType.U8 else 0)
-    return _Meant(op, scale, zero, data - zeros, sums, _bias(region, made, op, sums))
+    return _Meant(op, scale, zero, data - zeros, sums, _bias(made, op, sums))
 
 
 def _behind_moves(made: Mapping[Value, Node], value: Value) -> Dequantize | None:
@@ -136,11 +129,8 @@ def _behind_moves(made: Mapping[Value, Node], value: Value) -> Dequantize | None
     return node.op if node is not None and isinstance(node.op, Dequantize) else None
 
 
-def _bias(region: Region, made: Mapping[Value, Node], op: Convolution | Dense, sums: Array) -> Array | None:
-    """The bias in units of the sums; None where something else may have been added to it."""
-    free, _, _ = region.limits()
-    if next(n.result for n in region.meant if n.op is op) not in free:
-        return None
+def _bias(made: Mapping[Value, Node], op: Convolution | Dense, sums: Array) -> Array | None:
+    """The bias in units of the sums; None where it is not constant."""
     if op.b is None:
         return np.zeros(len(sums))
     node = made.get(op.b)

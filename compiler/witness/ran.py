@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.compiler.witness import arithmetic
-from tinyc.compiler.witness.regions import Region
+from tinyc.compiler.witness.regions import MOVING, ROUNDED_ONCE, Region
 from tinyc.compiler.witness.tables import TABLE_STEPS
 from tinyc.ir.module import Node
 from tinyc.ir.op import Op, Value
@@ -33,8 +33,6 @@ from tinyc.ir.ops import (
 )
 from tinyc.ir.tensor import Array
 
-MOVING = (Reshape, Transpose, Slice, Broadcast)
-"""Operators that give elements as they are, whatever they stand for."""
 CHOOSING = (*MOVING, Concat, Gather, Pad, Clamp, Maximum, Minimum, MaxPool2d, ReduceMax, ReduceMin)
 """Operators on integers that round nothing."""
 
@@ -76,7 +74,7 @@ def run_region(region: Region, operands: Mapping[Value, Array]) -> Ran:
             real, allowed = (op.evaluate(a).reshape(op.type.shape) for a in reals[op.operands[0]])
             reals[value] = real, allowed
     end = region.node.result
-    real, allowed = reals.get(end, (None, np.zeros(())))
+    real, allowed = reals.get(end, (None, np.zeros(()))) if isinstance(region.core, ROUNDED_ONCE) else (None, np.zeros(()))
     plain = all(isinstance(n.op, (Constant, Dequantize, *CHOOSING)) for n in region.own)
     return Ran(arrays[end], errors[end], real, allowed, plain)
 
@@ -98,7 +96,8 @@ def _error(
     if isinstance(op, CHOOSING):
         return worst
     if exact is not None:
-        return None if worst else 0.5 + exact.slack
+        # Rounded once and again, of a sum whose constants were rounded.
+        return None if worst else 0.5 + exact.slack + float(np.max(exact.allowed, initial=0.0))
     if isinstance(op, Quantize):
         return None if worst else 0.5 + TABLE_STEPS
     return None if worst else 0.0

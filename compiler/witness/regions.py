@@ -8,18 +8,41 @@ modules have.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from tinyc.ir.module import Module, Node
-from tinyc.ir.op import Value
-from tinyc.ir.ops import Clamp, Constant, Dense, Dequantize, Quantize
+from tinyc.ir.op import Op, Value
+from tinyc.ir.ops import (
+    Add,
+    AvgPool2d,
+    Broadcast,
+    Clamp,
+    Constant,
+    Dense,
+    Dequantize,
+    Div,
+    Mul,
+    Quantize,
+    ReduceMean,
+    Reshape,
+    Slice,
+    Sub,
+    Transpose,
+)
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.types import DType
 from tinyc.passes.integerise.unsigned import SIGNED
 
 OFFSET = 128
 """What an int8 value that stands for a uint8 value is less than that."""
+
+
+MOVING = (Reshape, Transpose, Slice, Broadcast)
+"""Operators that give elements as they are, whatever they stand for."""
+ROUNDED_ONCE = (Convolution, Dense, Add, Sub, Mul, Div, ReduceMean, AvgPool2d)
+"""Operators whose result an integer operator rounds, and nothing before it."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +70,16 @@ class Region:
         return f"layer {loc} ({self.node.op.mnemonic})" if loc else self.node.where
 
 
+    @cached_property
+    def core(self) -> Op | None:
+        """The operator whose result is rounded, moves and limits aside."""
+        made = {n.result: n for n in self.meant}
+        node = made.get(self.definition.op.operands[0])
+        while node is not None and isinstance(node.op, (Clamp, *MOVING)):
+            node = made.get(node.op.operands[0])
+        return node.op if node is not None else None
+
+    @cached_property
     def limits(self) -> tuple[frozenset[Value], float, float]:
         """What limits the real result last: the values whose operators have or are these limits, and the limits. Those
         of integers that it is made of count as well, but not among the values."""
@@ -64,7 +97,7 @@ class Region:
             elif isinstance(op, Dequantize) and op.whole():
                 inner = True
                 limits = tuple(op.scale[0] * (q - op.zero[0]) for q in op.x.dtype.limits)  # type: ignore[assignment]
-            elif not isinstance(op, Quantize):
+            elif not isinstance(op, (Quantize, *MOVING)):
                 break
             else:
                 limits = (-math.inf, math.inf)
@@ -87,6 +120,7 @@ def find_regions(quantised: Module, integers: Module) -> tuple[list[Region], lis
         integers: what a pass has made of it.
     """
     twins = _twins(quantised, integers)
+    ways = _Walk(integers), _Walk(quantised)
     regions: list[Region] = []
     covered: set[Value] = set()
     for node in integers.nodes:
@@ -94,7 +128,7 @@ def find_regions(quantised: Module, integers: Module) -> tuple[list[Region], lis
         definition = quantised.producer.get(meant) if meant is not None else None
         if definition is None or not isinstance(definition.op, (Quantize, Dequantize)):
             continue
-        region = _region(quantised, integers, twins, node, definition)
+        region = _region(*ways, twins, node, definition)
         if region is not None:
             regions.append(region)
             covered.update(n.result for n in region.own)
@@ -120,39 +154,46 @@ def _twins(quantised: Module, integers: Module) -> dict[Value, Value]:
     return found
 
 
+class _Walk:
+    """Ways back through a module."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self._place = {n.result: k for k, n in enumerate(module.nodes)}
+
+    def behind(self, node: Node, ends: Container[Value]) -> tuple[tuple[Node, ...], list[Value]]:
+        """The nodes that a node's result comes from, in order, back to some values and to inputs; and where it
+        started."""
+        wanted = {node.result: node}
+        starts: dict[Value, None] = {}
+        waiting = list(node.op.operands)
+        while waiting:
+            value = waiting.pop()
+            if value in wanted or value in starts:
+                continue
+            made = self.module.producer.get(value)
+            if made is None or value in ends:
+                starts[value] = None
+            else:
+                wanted[value] = made
+                waiting.extend(made.op.operands)
+        return tuple(wanted[v] for v in sorted(wanted, key=self._place.__getitem__)), list(starts)
+
+
 def _region(
-    quantised: Module, integers: Module, twins: Mapping[Value, Value], node: Node, definition: Node
+    integers: _Walk, quantised: _Walk, twins: Mapping[Value, Value], node: Node, definition: Node
 ) -> Region | None:
     """The region of one value; None where the modules do not start from the same values."""
-    ends: Collection[Value] = twins.keys() - {node.result}
+    passed = {node.result}
     while True:
-        own, starts = _behind(integers, node, ends)
-        meant, reached = _behind(quantised, definition, {twins[v] for v in starts})
-        taken = [(v, twins[v]) for v in starts if v in twins and twins[v] in reached]
-        if {m for _, m in taken} == set(reached):
-            unused = [v for v in starts if v not in dict(taken)]
-            if not unused:
-                return Region(node, definition, own, meant, tuple(taken))
-        else:
-            unused = [v for v in starts if twins.get(v) not in reached]
-        if not unused or all(v in integers.inputs for v in unused):
+        own, starts = integers.behind(node, twins.keys() - passed)
+        meant, reached = quantised.behind(definition, {twins[v] for v in starts if v in twins})
+        taken = tuple((v, twins[v]) for v in starts if twins.get(v) in reached)
+        needless = [v for v in starts if twins.get(v) not in reached]
+        if not needless and {m for _, m in taken} == set(reached):
+            return Region(node, definition, own, meant, taken)
+        # What only one module takes lies behind: the integer module is followed further back.
+        further = [v for v in needless if v not in integers.module.inputs]
+        if not further:
             return None
-        ends = set(ends) - set(unused)
-
-
-def _behind(module: Module, node: Node, ends: Collection[Value]) -> tuple[tuple[Node, ...], list[Value]]:
-    """The nodes that a node's result comes from, in order, back to some values and to inputs; and where it started."""
-    wanted = {node.result}
-    starts: list[Value] = []
-    waiting = list(node.op.operands)
-    while waiting:
-        value = waiting.pop()
-        if value in wanted or value in starts:
-            continue
-        made = module.producer.get(value)
-        if value in ends or made is None:
-            starts.append(value)
-            continue
-        wanted.add(value)
-        waiting.extend(made.op.operands)
-    return tuple(n for n in module.nodes if n.result in wanted), starts
+        passed.update(further)
