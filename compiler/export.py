@@ -47,8 +47,8 @@ def to_onnx_qdq(module: Module, inputs: Sequence[Port], outputs: Sequence[Port])
 def with_tensors(
     module: Module, inputs: Sequence[Port], outputs: Sequence[Port]
 ) -> tuple[onnx.ModelProto, Mapping[Value, tuple[str, bool]]]:
-    """`to_onnx_qdq`, and where each value of the module is in the model: the tensor's name, and whether it lies channels
-    first there."""
+    """`to_onnx_qdq`, and where each value of the module is in the model: the tensor's name, and whether it lies
+    channels first there."""
     graph = Graph(module, {p.name for p in (*inputs, *outputs)})
     for port, value in zip(inputs, module.inputs, strict=True):
         graph.define(value, port.name, first=_is_first(port))

@@ -22,7 +22,8 @@ Floats = NDArray[np.float64]
 
 
 MULTIPLIER = 2.0**-29
-"""Relative error of a multiplier of 31 bits (2^-31), or of the two that an operand of a sum goes through, and to spare."""
+"""Relative error of a multiplier of 31 bits (2^-31), or of the two that an operand of a sum goes through, and to
+spare."""
 BIAS = 1e-6
 """Relative error of a bias: its scale is a float32 that stands for the product of two (2^-24), and may be one from a
 file that is off by some units in the last place."""
@@ -113,7 +114,9 @@ def _taps(op: Spatial, x: Array, fill: int) -> Iterator[tuple[int, int, Array, N
             yield ky, kx, np.where(inside[None, :, :, None], met, fill), inside
 
 
-def _layer(op: QConv2d | QDepthwiseConv2d | QDense, sums: Array, w: Array, vectors: Sequence[Array], zero: int) -> Result:
+def _layer(
+    op: QConv2d | QDepthwiseConv2d | QDense, sums: Array, w: Array, vectors: Sequence[Array], zero: int
+) -> Result:
     """A result of sums of products; `zero` is the operand's zero point, whose part of the bias is none of its own."""
     b, multiplier, shift = (v.astype(np.int64) for v in vectors)
     total = sums.astype(np.int64) + b

@@ -80,8 +80,7 @@ def _check_gone(layer: QuantisedLayer, mean: Array) -> None:
 
 
 def _check_less(layer: QuantisedLayer, mean: Array, change: Array, error: Array) -> None:
-    """What is left is nothing that a channel's correction explains: the correction and the rest go opposite ways, or are
-    like in size, by chance alone."""
+    """What is left is less than it would be without the correction, as far as it is more than chance."""
     allowed = CHANCE * error + 0.51 * layer.units + FLIPPED * layer.out_scale
     excess = np.maximum(np.abs(mean) - allowed, 0.0)
     without = np.maximum(np.abs(mean + change) - allowed, 0.0)

@@ -73,8 +73,7 @@ def real(op: Op, arrays: Sequence[Array], free: bool = False) -> Array:
         whole = np.full(op.type.shape, op.value)
         gaps = op.between or (0,) * whole.ndim
         inside = tuple(
-            slice(b, b + d + max(d - 1, 0) * g, g + 1)
-            for b, d, g in zip(op.before, op.x.shape, gaps, strict=True)
+            slice(b, b + d + max(d - 1, 0) * g, g + 1) for b, d, g in zip(op.before, op.x.shape, gaps, strict=True)
         )
         whole[inside] = arrays[0]
         return whole
@@ -83,9 +82,7 @@ def real(op: Op, arrays: Sequence[Array], free: bool = False) -> Array:
     return op.evaluate(*op.arguments(arrays))  # type: ignore[arg-type]
 
 
-def column(
-    nodes: Sequence[Node], source: Value, end: Value, inputs: Array, nudge: float = 0.0
-) -> Array | None:
+def column(nodes: Sequence[Node], source: Value, end: Value, inputs: Array, nudge: float = 0.0) -> Array | None:
     """`evaluate` for elementwise nodes on one value, with any number of elements instead of the value's own; None
     where the nodes are of another kind, or constants have elements of their own."""
     found: dict[Value, Array] = {source: inputs}
@@ -102,7 +99,9 @@ def column(
             arrays = [found[v] for v in op.operands]
             with np.errstate(all="ignore"):
                 if isinstance(op, Quantize):
-                    found[node.result] = steps_of(op, arrays[0]) if node.result == end else quantised(op, arrays[0], nudge)
+                    found[node.result] = (
+                        steps_of(op, arrays[0]) if node.result == end else quantised(op, arrays[0], nudge)
+                    )
                 elif isinstance(op, Dequantize):
                     found[node.result] = dequantised(op, arrays[0])
                 else:
@@ -119,7 +118,7 @@ def quantised(op: Quantize, x: Array, nudge: float = 0.0) -> Array:
     """Real numbers as a quantize gives them: ties to even before the zero point is added."""
     steps = np.rint(x.astype(np.float64) / float(np.float32(op.scale)) + nudge) + op.zero
     low, high = op.to.limits
-    return np.clip(np.nan_to_num(steps, nan=0.0), low, high).astype(op.to.numpy)
+    return np.asarray(np.clip(np.nan_to_num(steps, nan=0.0), low, high)).astype(op.to.numpy)
 
 
 def dequantised(op: Dequantize, q: Array) -> Floats:
@@ -170,4 +169,3 @@ def _scalar(expression: expr.Expr, args: Sequence[Array]) -> Array:
             value = np.clip(np.trunc(np.nan_to_num(value, nan=0.0)), low, high)
         return value.astype(wide)
     return np.asarray(expr.FUNCTIONS[expression.fn].numpy(*values)).astype(wide, copy=False)
-

@@ -17,7 +17,8 @@ from tinyc.passes.manager import CompareMeaning
 from tinyc.passes.quantise.equalise import EqualiseRanges
 
 DECIBELS = 1.0
-"""By which a layer's noise may grow: the pass chooses factors by the ranges of all calibration data, this looks at some."""
+"""By which a layer's noise may grow: the pass chooses factors by the ranges of all calibration data, and this looks at
+some of it."""
 STEPS, WEIGHT_STEPS = 255, 127
 
 
@@ -46,11 +47,7 @@ def _noise(module: Module, samples: Sequence[Sequence[Array]]) -> dict[str, tupl
     Roundings in steps of d add d^2 / 12 to the mean of squares: of the operand, steps of its range / 255; of weights,
     steps of the channel's largest / 127.
     """
-    nodes = [
-        n
-        for n in module.nodes
-        if isinstance(n.op, (Convolution, Dense)) and module.constant(n.op.w) is not None
-    ]
+    nodes = [n for n in module.nodes if isinstance(n.op, (Convolution, Dense)) and module.constant(n.op.w) is not None]
     wanted = {n.op.operands[0] for n in nodes}
     squares: dict[Value, Array] = {}
     ranges: dict[Value, tuple[float, float]] = {}

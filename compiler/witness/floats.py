@@ -152,8 +152,8 @@ def _check_bias(layer: QuantisedLayer, bias: Array, given: Array) -> None:
     if off.size and off.max() > 0:
         c = int(np.argmax(off))
         raise VerificationError(
-            f"{layer.where}: the bias of channel {c} is {bias[c]:.6g} in the float model and {given[c]:.6g} in int8, more "
-            f"than half a step of {layer.units[c]:.3g} off"
+            f"{layer.where}: the bias of channel {c} is {bias[c]:.6g} in the float model and {given[c]:.6g} in int8, "
+            f"more than half a step of {layer.units[c]:.3g} off"
         )
 
 

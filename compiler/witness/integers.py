@@ -17,27 +17,27 @@ from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness import arithmetic
 from tinyc.compiler.witness.definition import evaluate
 from tinyc.compiler.witness.layers import check_layer
-from tinyc.compiler.witness.regions import OFFSET, Region, find_regions, offset
 from tinyc.compiler.witness.ran import run_region
+from tinyc.compiler.witness.regions import OFFSET, Region, find_regions, offset
 from tinyc.compiler.witness.rounding import check_rounding
-from tinyc.compiler.witness.tables import TABLE_STEPS, check_table
 from tinyc.compiler.witness.session import QdqModel
+from tinyc.compiler.witness.tables import TABLE_STEPS, check_table
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
 from tinyc.ir.op import Op, Value
-from tinyc.ir.ops import Constant, Dequantize, Quantize
+from tinyc.ir.ops import Dequantize, Quantize
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.eliminate_common import EliminateCommon
 
 FLOAT_STEPS = 0.1
-"""Steps of the result by which float32 arithmetic may be off: a sum of n products rounds by 2^-24 of its partial sums
-n times, a chain of functions some times by 2^-24 of what goes into it. Of 2^12 steps and 1,000 products that is 0.06 with
-signs that fall as they may."""
+"""Steps of the result by which onnxruntime's float32 arithmetic may be off: a sum rounds by 2^-24 of its partial sums
+at each product, 0.25 for 1,000 products and sums of 2^12 steps if all err one way, a thirtieth of that if they do not.
+What would be a fault, a wrong scale or zero point, is off by whole steps."""
 EXACT = 1e-9
 """Steps by which float64 sums may be off."""
 FAR = 4096.0
-"""Steps beyond which int8's limits hide what a result is: the bias of a channel without weights may be limited there."""
+"""Steps beyond which int8's limits hide what a result is: a channel without weights may have its bias limited there."""
 ONE_PRODUCT = 2.0**-23
 """Relative error of a product of float32 numbers, and to spare."""
 
@@ -121,8 +121,8 @@ def _check_arithmetic(op: Op, where: str, operands: Sequence[Array], result: Arr
     if wrong.any():
         at = tuple(int(i[0]) for i in np.nonzero(wrong))
         raise VerificationError(
-            f"{where}: the interpreter's integers are not those of exact arithmetic: element {list(at)} is {result[at]}, "
-            f"exactly {exact.integers[at]} ({int(wrong.sum())} of {wrong.size} elements differ)"
+            f"{where}: the interpreter's integers are not those of exact arithmetic: element {list(at)} is "
+            f"{result[at]}, exactly {exact.integers[at]} ({int(wrong.sum())} of {wrong.size} elements differ)"
         )
     return True
 
@@ -144,8 +144,8 @@ def _check_region(region: Region, own: Mapping[Value, Array], known: Mapping[Val
     free, low, high = region.limits
     steps = evaluate(region.meant, given, result, free=free)
     shift = offset(region.node.result, result)
-    if ran.real is not None:
-        _check_real(region, ran.real, ran.allowed, steps + shift)
+    if ran.unrounded is not None:
+        _check_real(region, *ran.unrounded, steps + shift)
     if ran.error is None:
         found.left.append(region.where)
         return
@@ -159,7 +159,10 @@ def _check_region(region: Region, own: Mapping[Value, Array], known: Mapping[Val
         return _outside(ran.array, within), None if reference is None else _outside(reference, within)
 
     own_gap, reference_gap = distances(real)
-    worst = max(own_gap.max(initial=0.0) - ran.error, 0.0 if reference_gap is None else reference_gap.max(initial=0.0) - 0.5 - FLOAT_STEPS)
+    worst = max(
+        own_gap.max(initial=0.0) - ran.error,
+        0.0 if reference_gap is None else reference_gap.max(initial=0.0) - 0.5 - FLOAT_STEPS,
+    )
     if worst > 0 and any(isinstance(n.op, Quantize) for n in region.meant if n is not region.definition):
         # Integers inside may be rounded either way where they lie between two steps.
         nudge = max(TABLE_STEPS, ran.error - 0.5)
@@ -175,7 +178,9 @@ def _check_region(region: Region, own: Mapping[Value, Array], known: Mapping[Val
 def _signed(array: Array, value: Value) -> Array:
     """An array of the reference as a value of the integer module has it."""
     unsigned = array.dtype == np.uint8 and value.dtype is DType.I8
-    return (array.astype(np.int16) - OFFSET).astype(np.int8) if unsigned else array.astype(value.dtype.numpy, copy=False)
+    return (
+        (array.astype(np.int16) - OFFSET).astype(np.int8) if unsigned else array.astype(value.dtype.numpy, copy=False)
+    )
 
 
 def _outside(integers: Array, ends: Sequence[Array]) -> Array:
@@ -191,7 +196,8 @@ def _check_gap(region: Region, what: str, integers: Array, gap: Array, steps: Ar
         at = tuple(int(i) for i in np.unravel_index(int(np.argmax(gap)), gap.shape))
         raise VerificationError(
             f"{region.where}: {what} at {list(at)} is {int(integers[at])}, defined as {steps[at]:.4f} before rounding "
-            f"({gap[at]:.3f} steps off, rounding explains {allowed:.3f}; {int((gap > allowed).sum())} of {gap.size} elements)"
+            f"({gap[at]:.3f} steps off, rounding explains {allowed:.3f}; "
+            f"{int((gap > allowed).sum())} of {gap.size} elements)"
         )
 
 

@@ -45,7 +45,12 @@ def check_layer(region: Region) -> bool:
     """
     layers = [n for n in region.own if isinstance(n.op, (QConvolution, QDense))]
     meant = _meant(region)
-    if len(layers) != 1 or meant is None or region.core is not meant.op or not isinstance(region.definition.op, Quantize):
+    if (
+        len(layers) != 1
+        or meant is None
+        or region.core is not meant.op
+        or not isinstance(region.definition.op, Quantize)
+    ):
         return False
     op = layers[0].op
     assert isinstance(op, (QConvolution, QDense))

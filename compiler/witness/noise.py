@@ -16,15 +16,15 @@ from tinyc.ir.ops import Constant, Dequantize, Quantize
 from tinyc.ir.tensor import Array
 
 BEYOND, FEW = 6.0, 10.0
-"""dB by which a layer's noise may exceed the prediction, and what is added for few channels, over the square root of their
-number. Roundings are not independent, as is predicted: all weights of a channel may err one way, and a flat image has one
-error everywhere, of up to a quarter of a squared step, 4.8 dB above the mean. Over 25 networks the mean of channels stayed
-below 3 dB."""
+"""dB by which a layer's noise may exceed the prediction, and what is added for few channels, over the square root of
+their number. Roundings are not independent, as is predicted: all weights of a channel may err one way, and a flat image
+has one error everywhere, of up to a quarter of a squared step, 4.8 dB above the mean. Over 25 networks the mean of
+channels stayed at most 3 dB above."""
 ONE_ROUNDING = 1 / 12
 """The variance of a rounding, in squared steps."""
 CLIPPED_TIMES, CLIPPED_PART = 10.0, 0.02
-"""A part of new inputs that is cut off is far beyond that of the calibration data when it is ten times as large, and two
-in a hundred."""
+"""The part of new inputs that is cut off is far beyond that of the calibration data when it is ten times as large, and
+two in a hundred."""
 SAMPLES = 8
 ENOUGH = 20_000_000
 """Multiply-accumulates after which two samples do: large layers have numbers enough."""
@@ -60,6 +60,7 @@ def measure_noise(
         float_module: what was quantised.
         module: the quantised module; dequantised values have the names they have in the float module.
         samples: inputs of both; a few of them are used.
+        say: told what is being done.
     """
     floats = _float_names(float_module, module)
     tallies = {v: _Tally() for v in floats}
@@ -69,7 +70,11 @@ def measure_noise(
     for sample in samples[:count]:
         say("compare the noise of layers with its prediction")
         known: dict[str, Array] = {v.name: a for v, a in zip(float_module.inputs, sample, strict=True)}
-        run_module(float_module, sample, lambda value, array, known=known: known.update({value.name: array}))
+
+        def watch(value: Value, array: Array, known: dict[str, Array] = known) -> None:
+            known[value.name] = array
+
+        run_module(float_module, sample, watch)
         for value, nodes in parts.items():
             if nodes is not None:
                 _compare(nodes, module.producer[value], floats, known, random, tallies[value])
@@ -85,9 +90,7 @@ def measure_noise(
     return found
 
 
-def judge(
-    layers: Sequence[LayerNoise], calibrated: Mapping[str, float]
-) -> list[str]:
+def judge(layers: Sequence[LayerNoise], calibrated: Mapping[str, float]) -> list[str]:
     """What is worse than it should be, in words.
 
     Args:
@@ -104,8 +107,8 @@ def judge(
         before = calibrated.get(layer.name)
         if before is not None and layer.clipped > max(CLIPPED_TIMES * before, CLIPPED_PART):
             found.append(
-                f"{layer.where}: {layer.clipped:.1%} of its numbers lie beyond what its int8 represents, {before:.2%} on "
-                f"the calibration data; {advice}"
+                f"{layer.where}: {layer.clipped:.1%} of its numbers lie beyond what its int8 represents, {before:.2%} "
+                f"on the calibration data; {advice}"
             )
     return found
 
@@ -202,7 +205,9 @@ def _compare(
             step = np.asarray(conversion.scale, np.float32).astype(np.float64)
             step = step if conversion.whole() else step.reshape(shape)
             if name is not None:
-                scaled = Quantize(Value("x", node.result.type), conversion.scale[0], conversion.zero[0], conversion.x.dtype)
+                scaled = Quantize(
+                    Value("x", node.result.type), conversion.scale[0], conversion.zero[0], conversion.x.dtype
+                )
                 plain[node.result] = known[name].astype(np.float64)
                 rounded[node.result] = dequantised(conversion, quantised(scaled, plain[node.result]))
                 ends = [step * (q - conversion.zero[0]) for q in conversion.x.dtype.limits]

@@ -13,7 +13,6 @@ from tinyc.compiler.witness.tables import TABLE_STEPS
 from tinyc.ir.module import Node
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import (
-    Broadcast,
     Clamp,
     Concat,
     Constant,
@@ -27,9 +26,6 @@ from tinyc.ir.ops import (
     Quantize,
     ReduceMax,
     ReduceMin,
-    Reshape,
-    Slice,
-    Transpose,
 )
 from tinyc.ir.tensor import Array
 
@@ -44,15 +40,14 @@ class Ran:
     Attributes:
         array: its result, as the interpreter has it.
         error: steps of the result by which integers may be off the real number; None where nothing is known of it.
-        real: the result before rounding and limits, in steps; None where that says nothing.
-        allowed: steps by which `real` may be off, element by element.
+        unrounded: the result before rounding and limits, in steps, and by how many of them that may be off, element by
+            element; None where it says nothing.
         exact: whether no operator of the region rounds anything but a conversion to float.
     """
 
     array: Array
     error: float | None
-    real: Array | None
-    allowed: Array
+    unrounded: tuple[Array, Array] | None
     exact: bool
 
 
@@ -74,9 +69,9 @@ def run_region(region: Region, operands: Mapping[Value, Array]) -> Ran:
             real, allowed = (op.evaluate(a).reshape(op.type.shape) for a in reals[op.operands[0]])
             reals[value] = real, allowed
     end = region.node.result
-    real, allowed = reals.get(end, (None, np.zeros(()))) if isinstance(region.core, ROUNDED_ONCE) else (None, np.zeros(()))
+    unrounded = reals.get(end) if isinstance(region.core, ROUNDED_ONCE) else None
     plain = all(isinstance(n.op, (Constant, Dequantize, *CHOOSING)) for n in region.own)
-    return Ran(arrays[end], errors[end], real, allowed, plain)
+    return Ran(arrays[end], errors[end], unrounded, plain)
 
 
 def _error(

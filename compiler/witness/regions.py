@@ -1,7 +1,7 @@
-"""Which integer operators compute what of the quantised module: parts of both modules between the same values.
+"""Which integer operators compute what of the quantised module: parts of both between the same values.
 
-A pass that makes integers keeps the names of quantised values where it keeps the values. Between two such names lies one
-operator as a rule; where a value is gone (absorbed, moved, merged), the part reaches further back, to names that both
+A pass that makes integers keeps the names of quantised values where it keeps the values. Between two such names lies
+one operator as a rule; where a value is gone (absorbed, moved, merged), the part reaches further back, to names that both
 modules have.
 """
 
@@ -68,7 +68,6 @@ class Region:
         """What errors call it: the ONNX nodes if they are known."""
         loc = self.node.loc or self.definition.loc
         return f"layer {loc} ({self.node.op.mnemonic})" if loc else self.node.where
-
 
     @cached_property
     def core(self) -> Op | None:

@@ -34,9 +34,9 @@ def check_rounding(module: Module) -> None:
     # A zero times a zero weight leaves the bias as the sum.
     x = np.zeros((1, 1), np.int8)
     vectors = [v.astype(np.int32) for v in (sums, multipliers, shifts)]
-    arrays = [x, np.zeros((len(cases), 1), np.int8), *vectors]
-    values = [Value(f"v{k}", TensorType(a.shape, DType.of(a.dtype))) for k, a in enumerate(arrays)]
-    op = QDense(*values)
+    arrays: list[Array] = [x, np.zeros((len(cases), 1), np.int8), *vectors]
+    x_, w, b, m, s = (Value(f"v{k}", TensorType(a.shape, DType.of(a.dtype))) for k, a in enumerate(arrays))
+    op = QDense(x_, w, b, m, s)
     exact = arithmetic.compute(op, arrays)
     assert exact is not None
     if (wrong := exact.integers != op.run(arrays)).any():
@@ -51,7 +51,9 @@ def check_rounding(module: Module) -> None:
     even = np.where(steps % 2 == 0, steps, steps + 1) + 3
     if (wrong := given != even).any():
         k = int(np.argmax(wrong))
-        raise VerificationError(f"quantize: {steps[k] + 0.5} steps become {given[k] - 3}, the even neighbour is {even[k] - 3}")
+        raise VerificationError(
+            f"quantize: {steps[k] + 0.5} steps become {given[k] - 3}, the even neighbour is {even[k] - 3}"
+        )
 
 
 def _some(module: Module) -> Iterator[tuple[int, int]]:

@@ -11,8 +11,8 @@ from tinyc.ir.ops import Clamp, Constant, Lookup, Quantize
 from tinyc.ir.tensor import Array
 
 TABLE_STEPS = 1e-2
-"""Steps of a result by which a chain of float32 functions may be off the same in float64: some times 2^-24 of numbers of
-some 2^8 steps, and what cancels."""
+"""Steps of a result by which a chain of float32 functions may be off the same in float64: some times 2^-24 of numbers
+of some 2^8 steps, and what cancels."""
 INT8 = np.arange(-128, 128)
 
 
@@ -49,6 +49,6 @@ def check_table(region: Region) -> bool:
     if off.max() > 0.5 + TABLE_STEPS:
         k = int(np.argmax(off))
         raise VerificationError(
-            f"{region.where}: the table's entry for {INT8[k]} is {table[k]}, defined as {steps[1][k]:.5g} before rounding"
+            f"{region.where}: the table's entry for {INT8[k]} is {table[k]}, defined as {steps[1][k]:.5g}"
         )
     return True

@@ -18,7 +18,6 @@ from tinyc.passes.facts import uniform
 from tinyc.passes.integerise.movement import taken
 from tinyc.passes.rewrite import Replaced, Rewriter, Skip
 
-
 SIGNED = "_i8"
 """Appended to the name of a uint8 value for the int8 value, 128 less, that stands for it."""
 
