@@ -16,7 +16,7 @@ from tinyc.backends.interpreter import run_module
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness import arithmetic
 from tinyc.compiler.witness.definition import evaluate
-from tinyc.compiler.witness.layers import check_layer
+from tinyc.compiler.witness.layers import check_layer, check_softmax
 from tinyc.compiler.witness.ran import run_region
 from tinyc.compiler.witness.regions import OFFSET, Region, find_regions, offset
 from tinyc.compiler.witness.rounding import check_rounding
@@ -84,7 +84,7 @@ def check_integers(
     found = Witnessed(layers=len(regions))
     found.left = [n.where for n in left if arithmetic.computes(n.op)]
     for region in regions:
-        found.constants += check_layer(region) or check_table(region)
+        found.constants += check_layer(region) or check_table(region) or check_softmax(region)
     say("check the integer arithmetic")
     check_rounding(integers)
     wanted = dict.fromkeys(v for r in regions for v in (r.definition.result, *(meant for _, meant in r.taken)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,7 +14,17 @@ from tinyc.compiler.witness.definition import dequantised
 from tinyc.compiler.witness.regions import MOVING, OFFSET, Region
 from tinyc.ir.module import Node
 from tinyc.ir.op import Op, Value
-from tinyc.ir.ops import Constant, Dense, DepthwiseConv2d, Dequantize, QConvolution, QDense, Quantize
+from tinyc.ir.ops import (
+    Constant,
+    Dense,
+    DepthwiseConv2d,
+    Dequantize,
+    QConvolution,
+    QDense,
+    QSoftmax,
+    Quantize,
+    Softmax,
+)
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
@@ -82,6 +93,30 @@ def check_layer(region: Region) -> bool:
             c = int(np.argmax(off))
             _differs(region, f"the bias of channel {c} is {own[c]} units of the sums, defined as {meant.bias[c]:.6g}")
     _check_fields(region, op, meant)
+    return True
+
+
+def check_softmax(region: Region) -> bool:
+    """Whether the region is a softmax whose scaling could be compared, and was: differences times the operand's scale
+    in Q5.26, those below -31 left out.
+
+    Raises:
+        VerificationError: it is not what the operand's scale gives.
+    """
+    found = [n.op for n in region.own if isinstance(n.op, QSoftmax)]
+    made: Mapping[Value, Node] = {n.result: n for n in region.meant}
+    x = _behind_moves(made, region.core.x) if isinstance(region.core, Softmax) else None
+    if len(found) != 1 or x is None or not x.whole():
+        return False
+    op = found[0]
+    wanted = min(float(np.float32(x.scale[0])) * 2.0**26, 2.0**31 - 1)
+    given = op.multiplier * 2.0 ** (op.left - 31)
+    # A scale below 2^-26 has fewer bits than 31, and is cut to whole ones.
+    if abs(given - wanted) > max(MULTIPLIER * wanted, 2.0**-31):
+        _differs(region, f"its differences are scaled by {given:.9g} / 2^26 where the scale gives {wanted:.9g} / 2^26")
+    least = -math.floor(31 * 2.0 ** (26 - op.left))
+    if op.diff_min != least:
+        _differs(region, f"differences count from {op.diff_min} on, defined as {least}")
     return True
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.backends.interpreter import run_module
-from tinyc.compiler.witness.definition import dequantised, evaluate, quantised
+from tinyc.compiler.witness.definition import dequantised, evaluate, quantised, steps_of
 from tinyc.ir.module import Module, Node
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Constant, Dequantize, Quantize
@@ -80,13 +80,24 @@ def measure_noise(
                 _compare(nodes, module.producer[value], floats, known, random, tallies[value])
     found = []
     for value, tally in tallies.items():
-        if tally.actual.count > 1:
+        if tally.elements:
             node = module.producer[value]
-            name = f"layer {node.loc}" if node.loc else str(node.result)
-            actual = np.maximum(tally.actual.variance(), ONE_ROUNDING)
-            predicted = ONE_ROUNDING + tally.cut.square() + tally.moved.variance()
-            beyond = float(10 * np.log10(actual / predicted).mean())
-            found.append(LayerNoise(name, floats[value], actual.size, beyond, tally.clipped / tally.elements))
+            taken = floats[value] in {v.name for v in float_module.inputs}
+            name = f"input {floats[value]}" if taken else f"layer {node.loc}" if node.loc else str(node.result)
+            channels, beyond = tally.beyond()
+            found.append(LayerNoise(name, floats[value], channels, beyond, tally.clipped / tally.elements))
+    return found
+
+
+def clipped_inputs(module: Module, samples: Sequence[Sequence[Array]]) -> dict[str, float]:
+    """By the name of an input that is quantised: the part of its numbers that int8 cuts off."""
+    found: dict[str, float] = {}
+    for place, value in enumerate(module.inputs):
+        for node in module.users[value]:
+            if isinstance(node.op, Quantize):
+                low, high = node.op.to.limits
+                steps = [steps_of(node.op, sample[place]) for sample in samples]
+                found[value.name] = float(np.mean([((s < low - 0.5) | (s > high + 0.5)).mean() for s in steps]))
     return found
 
 
@@ -176,6 +187,14 @@ class _Tally:
         self.actual, self.moved, self.cut = _Spread(), _Spread(), _Spread()
         self.clipped = self.elements = 0
 
+    def beyond(self) -> tuple[int, float]:
+        """How many channels there are, and the mean over them of dB of actual over predicted noise."""
+        if self.actual.count < 2:
+            return 1, 0.0
+        actual = np.maximum(self.actual.variance(), ONE_ROUNDING)
+        predicted = ONE_ROUNDING + self.cut.square() + self.moved.variance()
+        return actual.size, float(10 * np.log10(actual / predicted).mean())
+
 
 def _compare(
     nodes: Sequence[Node],
@@ -190,6 +209,8 @@ def _compare(
     assert isinstance(op, Quantize)
     exact = known[floats[end.result]].astype(np.float64) / float(np.float32(op.scale)) + op.zero
     low, high = op.to.limits
+    tally.clipped += int(((exact < low - 0.5) | (exact > high + 0.5)).sum())
+    tally.elements += exact.size
     rounded: dict[Value, Array] = {}
     plain: dict[Value, Array] = {}
     noisy: dict[Value, Array] = {}
@@ -225,5 +246,3 @@ def _compare(
         evaluate(rest, {**integers, **noisy}, end.result) - evaluate(rest, {**integers, **plain}, end.result)
     )
     tally.cut.see(np.clip(exact, low, high) - exact)
-    tally.clipped += int(((exact < low - 0.5) | (exact > high + 0.5)).sum())
-    tally.elements += exact.size

@@ -9,7 +9,7 @@ from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness.correction import check_correction
 from tinyc.compiler.witness.equalisation import check_equalisation
 from tinyc.compiler.witness.floats import check_floats
-from tinyc.compiler.witness.noise import judge, measure_noise
+from tinyc.compiler.witness.noise import clipped_inputs, judge, measure_noise
 from tinyc.ir.module import Module
 from tinyc.ir.tensor import Array
 from tinyc.passes.quantise import QuantisedModule
@@ -70,7 +70,8 @@ def check_quantisation(
     say("check bias correction")
     left = check_correction(made.float_module, made.uncorrected, made.module, calibration)
     noise = measure_noise(made.float_module, made.module, samples, say)
-    worse = judge(noise, {layer.value: layer.clipped for layer in made.layers})
+    calibrated = clipped_inputs(made.module, calibration) | {layer.value: layer.clipped for layer in made.layers}
+    worse = judge(noise, calibrated)
     if worse and not accept_accuracy:
         raise AccuracyError(worse[0] + (f"; {len(worse) - 1} more like this" if len(worse) > 1 else ""))
     return Quantisation(layers, left, max((layer.beyond for layer in noise), default=0.0), tuple(worse))

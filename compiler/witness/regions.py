@@ -1,8 +1,8 @@
 """Which integer operators compute what of the quantised module: parts of both between the same values.
 
 A pass that makes integers keeps the names of quantised values where it keeps the values. Between two such names lies
-one operator as a rule; where a value is gone (absorbed, moved, merged), the part reaches further back, to names that both
-modules have.
+one operator as a rule; where a value is gone (absorbed, moved, merged), the part reaches further back, to names that
+both modules have.
 """
 
 from __future__ import annotations

@@ -15,18 +15,18 @@ import pytest
 
 import tinyc
 from tests.compiler.witness.networks import calibration, network
-from tinyc.compiler import lowering, quantised
+from tinyc.compiler import driver
+from tinyc.compiler.calibration import Calibration
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness import AccuracyError
 from tinyc.ir import Module, Value, fixed_point
 from tinyc.ir.module import Node
 from tinyc.ir.op import Op
 from tinyc.ir.ops import Constant, Lookup, QAdd, QConvolution, QDense, QMean, QMul, QSoftmax, Quantize
-from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.integerise import Integerise, layers, scales
 from tinyc.passes.manager import PassVerificationError
-from tinyc.passes.quantise import bias, equalise, flow, insert, ranges
+from tinyc.passes.quantise import bias, equalise, insert
 from tinyc.passes.quantise import scales as chosen
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -274,3 +274,78 @@ def test_without_a_fault(model: Path) -> None:
 def test_a_planted_fault(name: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     FAULTS[name](monkeypatch)
     print(name, "->", caught(model, tmp_path / "out"))
+
+
+@pytest.mark.parametrize("times", [-4.0, -1.0, 4.0])
+def test_bias_correction_on_a_part_of_the_data(times: float, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More calibration data than the means are taken of."""
+    correction(times)(monkeypatch)
+    with pytest.raises(VerificationError, match="bias correction does harm"):
+        tinyc.compile(model, quantise=tinyc.QuantiseOptions(calibration(60)))
+
+
+def test_much_data_without_a_fault(model: Path) -> None:
+    tinyc.compile(model, quantise=tinyc.QuantiseOptions(calibration(60)))
+
+
+def _last(given: dict[str, Any]) -> dict[str, Any]:
+    """Options for channels-first data, for a module that takes its channels last."""
+
+    def moved(samples: Any) -> Any:
+        return [[np.ascontiguousarray(a.transpose(0, 2, 3, 1)) for a in s] for s in samples]
+
+    data = Calibration(moved(calibration().samples))
+    return {"quantise": tinyc.QuantiseOptions(data), "samples": moved(given["samples"])}
+
+
+def test_inputs_that_calibration_has_not_shown(model: Path) -> None:
+    """Three times as large: int8 cuts them off."""
+    samples = calibration(4, seed=9, scale=3.0).samples
+    given = {"quantise": tinyc.QuantiseOptions(calibration()), "samples": samples}
+    with pytest.raises(AccuracyError, match="input image"):
+        tinyc.compile(model, input_layout="nhwc", **_last(given))
+    with pytest.raises(AccuracyError, match=r"stem.*lie beyond what its int8 represents.*calibrate with more data"):
+        tinyc.compile(model, **given)
+    made = tinyc.compile(model, accept_accuracy=True, **given)
+    assert made.lowered.quantisation is not None
+    assert made.lowered.quantisation.accepted
+    assert made.report["witness"]["accepted"]
+
+
+def test_noise_beyond_the_steps(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that are right by every definition but are rounded away: as accuracy, it can be accepted."""
+    right = insert.quantise_weights
+
+    def noisy(weights: Array, axis: int, factors: Array) -> Array:
+        return np.asarray(right(weights, axis, factors) // 24 * 24).astype(np.int8)
+
+    monkeypatch.setattr(insert, "quantise_weights", noisy)
+    monkeypatch.setattr("tinyc.compiler.witness.quantisation.check_floats", lambda *_: 0)
+    monkeypatch.setattr("tinyc.compiler.witness.quantisation.check_correction", lambda *_: None)
+    options = tinyc.QuantiseOptions(calibration())
+    with pytest.raises(AccuracyError, match="above what its step sizes predict"):
+        tinyc.compile(model, quantise=options, output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    tinyc.compile(model, quantise=options, output=tmp_path / "out", accept_accuracy=True)
+    assert (tmp_path / "out").exists()
+
+
+def test_exactness_cannot_be_accepted(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    factors(1.02)(monkeypatch)
+    with pytest.raises(VerificationError, match="multiplier"):
+        compiled(model, accept_accuracy=True)
+
+
+def test_verify_and_quantize_see_the_same(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = tinyc.QuantiseOptions(calibration())
+    with monkeypatch.context() as patch:
+        fine_weights(patch)
+        with pytest.raises(VerificationError, match="half a step"):
+            driver.quantize(model, tmp_path / "out.onnx", options)
+        assert not (tmp_path / "out.onnx").exists()
+    driver.quantize(model, tmp_path / "int8.onnx", options)
+    assert all(v.passed for v in driver.verify(model, on=["interpreter"], quantise=options))
+    factors(1.02)(monkeypatch)
+    for name, chosen_options in ((model, {"quantise": options}), (tmp_path / "int8.onnx", {})):
+        with pytest.raises(VerificationError, match="multiplier"):
+            driver.verify(name, on=["interpreter"], **chosen_options)
