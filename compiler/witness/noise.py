@@ -76,8 +76,10 @@ def measure_noise(
 
         run_module(float_module, sample, watch)
         for value, nodes in parts.items():
+            tally = tallies[value]
+            exact = _steps(module.producer[value], known[floats[value]], tally)
             if nodes is not None:
-                _compare(nodes, module.producer[value], floats, known, random, tallies[value])
+                _compare(nodes, module.producer[value], floats, known, exact, random, tally)
     found = []
     for value, tally in tallies.items():
         if tally.elements:
@@ -110,7 +112,8 @@ def judge(layers: Sequence[LayerNoise], calibrated: Mapping[str, float]) -> list
     """
     found = []
     for layer in layers:
-        advice = "keep it in float, calibrate with more data, or accept it"
+        kept = "" if layer.where.startswith("input ") else "keep the layer in float (keep_float), "
+        advice = f"{kept}calibrate with more data like these, or accept it (accept_accuracy)"
         if layer.beyond > BEYOND + FEW / math.sqrt(layer.channels):
             found.append(
                 f"{layer.where}: its noise in int8 is {layer.beyond:.1f} dB above what its step sizes predict; {advice}"
@@ -196,21 +199,28 @@ class _Tally:
         return actual.size, float(10 * np.log10(actual / predicted).mean())
 
 
+def _steps(node: Node, array: Array, tally: _Tally) -> Array:
+    """Float numbers in steps of a quantize, and how many of them it cuts off."""
+    assert isinstance(node.op, Quantize)
+    low, high = node.op.to.limits
+    exact = steps_of(node.op, array)
+    tally.clipped += int(((exact < low - 0.5) | (exact > high + 0.5)).sum())
+    tally.elements += exact.size
+    return exact
+
+
 def _compare(
     nodes: Sequence[Node],
     end: Node,
     floats: Mapping[Value, str],
     known: Mapping[str, Array],
+    exact: Array,
     random: np.random.Generator,
     tally: _Tally,
 ) -> None:
-    """Adds the noise of a result on one sample, in steps."""
-    op = end.op
-    assert isinstance(op, Quantize)
-    exact = known[floats[end.result]].astype(np.float64) / float(np.float32(op.scale)) + op.zero
-    low, high = op.to.limits
-    tally.clipped += int(((exact < low - 0.5) | (exact > high + 0.5)).sum())
-    tally.elements += exact.size
+    """Adds the noise of a result on one sample, in steps; `exact` is the float model's result."""
+    assert isinstance(end.op, Quantize)
+    low, high = end.op.to.limits
     rounded: dict[Value, Array] = {}
     plain: dict[Value, Array] = {}
     noisy: dict[Value, Array] = {}
