@@ -10,7 +10,7 @@ from tinyc.compiler.kernels import kernel_libraries
 from tinyc.compiler.memory import check_budget
 from tinyc.compiler.options import Options, Samples
 from tinyc.compiler.quantised import QuantiseOptions, as_given, data, quantise
-from tinyc.compiler.witness import Quantisation, Witnessed, check_integers, check_quantisation
+from tinyc.compiler.witness import Quantisation, Witnessed, check_boundary, check_integers, check_quantisation
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
 from tinyc.ir.ops import Dequantize, Quantize
@@ -84,6 +84,9 @@ def lower(module: Module, options: Options, samples: Samples, say: Say) -> Lower
     if options.quantise is not None:
         module, inputs, outputs = _boundary(module, options.quantise)
         samples = given(module, samples, inputs)
+        if options.verify and (inputs or outputs):
+            say("check the inputs and outputs as integers")
+            check_boundary(defined, module, inputs, outputs, samples[:WITNESSED])
     module = run.tensor(options.extra_passes, module, samples)
     program = run(rows, module, samples)
     assert isinstance(program, RowProgram)

@@ -106,7 +106,7 @@ def check_integers(
             if _check_arithmetic(node.op, node.where, [own[v] for v in node.op.operands], own[node.result]):
                 operators.add(node.result)
         for region in regions:
-            _check_region(region, own, known, found)
+            check_region(region, own, known, found)
     found.left = list(dict.fromkeys(found.left))
     found.arithmetic = len(operators)
     return found
@@ -127,13 +127,31 @@ def _check_arithmetic(op: Op, where: str, operands: Sequence[Array], result: Arr
     return True
 
 
-def _check_region(region: Region, own: Mapping[Value, Array], known: Mapping[Value, Array], found: Witnessed) -> None:
-    """Runs a region on the reference's numbers, or on its own where the reference has none."""
+def check_region(
+    region: Region,
+    own: Mapping[Value, Array],
+    known: Mapping[Value, Array],
+    found: Witnessed,
+    meaning: Mapping[Value, Array] | None = None,
+) -> None:
+    """Runs a region on the reference's numbers, or on its own where the reference has none, and compares.
+
+    Args:
+        region: what to run.
+        own: arrays of the integer module.
+        known: the reference's arrays, of values of the quantised module.
+        found: what has been found so far; added to.
+        meaning: steps of quantised values that are given with fractions, in place of integers.
+
+    Raises:
+        VerificationError: the region's result is further from its definition than rounding explains.
+    """
     asked = all(m in known for _, m in region.taken)
     operands = {v: _signed(known[m], v) if asked else own[v] for v, m in region.taken}
     given = {
         m: operands[v].astype(np.int64) - offset(v, m) if v.dtype.is_integer else operands[v] for v, m in region.taken
     }
+    given.update({m: steps for m, steps in (meaning or {}).items() if m in given})
     ran = run_region(region, operands)
     op, result = region.definition.op, region.definition.result
     if isinstance(op, Dequantize):

@@ -111,14 +111,17 @@ def offset(own: Value, meant: Value) -> int:
     return -OFFSET if (own.dtype, meant.dtype) == (DType.I8, DType.U8) else 0
 
 
-def find_regions(quantised: Module, integers: Module) -> tuple[list[Region], list[Node]]:
+def find_regions(
+    quantised: Module, integers: Module, ports: Mapping[Value, Value] | None = None
+) -> tuple[list[Region], list[Node]]:
     """The regions of all values that both modules have, in order; and operators of the integer module that are in none.
 
     Args:
         quantised: float operators between quantize and dequantize.
         integers: what a pass has made of it.
+        ports: integers at its interface, and the quantised module's values of the same meaning.
     """
-    twins = _twins(quantised, integers)
+    twins = {**_twins(quantised, integers), **(ports or {})}
     ways = _Walk(integers), _Walk(quantised)
     regions: list[Region] = []
     covered: set[Value] = set()
