@@ -16,6 +16,7 @@ from tinyc.backends.interpreter import run_module
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness import arithmetic
 from tinyc.compiler.witness.definition import evaluate
+from tinyc.compiler.witness.factors import check_factors
 from tinyc.compiler.witness.layers import check_layer, check_softmax
 from tinyc.compiler.witness.ran import run_region
 from tinyc.compiler.witness.regions import OFFSET, Region, find_regions, offset
@@ -30,6 +31,8 @@ from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.eliminate_common import EliminateCommon
 
+CONSTANTS = (check_layer, check_factors, check_table, check_softmax)
+"""What compares the constants of a region, if they are of a kind that it knows."""
 FLOAT_STEPS = 0.1
 """Steps of the result by which onnxruntime's float32 arithmetic may be off: a sum rounds by 2^-24 of its partial sums
 at each product, 0.25 for 1,000 products and sums of 2^12 steps if all err one way, a thirtieth of that if they do not.
@@ -84,7 +87,7 @@ def check_integers(
     found = Witnessed(layers=len(regions))
     found.left = [n.where for n in left if arithmetic.computes(n.op)]
     for region in regions:
-        found.constants += check_layer(region) or check_table(region) or check_softmax(region)
+        found.constants += any(check(region) for check in CONSTANTS)
     say("check the integer arithmetic")
     check_rounding(integers)
     wanted = dict.fromkeys(v for r in regions for v in (r.definition.result, *(meant for _, meant in r.taken)))
@@ -179,7 +182,7 @@ def check_region(
     own_gap, reference_gap = distances(real)
     worst = max(
         own_gap.max(initial=0.0) - ran.error,
-        0.0 if reference_gap is None else reference_gap.max(initial=0.0) - 0.5 - FLOAT_STEPS,
+        0.0 if reference_gap is None else reference_gap.max(initial=0.0) - ran.error - FLOAT_STEPS,
     )
     if worst > 0 and any(isinstance(n.op, Quantize) for n in region.meant if n is not region.definition):
         # Integers inside may be rounded either way where they lie between two steps.
@@ -189,7 +192,7 @@ def check_region(
     _check_gap(region, "its result", ran.array, own_gap, real + shift, ran.error)
     found.steps = max(found.steps, float(own_gap.max(initial=0.0)))
     if reference_gap is not None:
-        _check_gap(region, "onnxruntime's result", known[result], reference_gap, real, 0.5 + FLOAT_STEPS)
+        _check_gap(region, "onnxruntime's result", known[result], reference_gap, real, ran.error + FLOAT_STEPS)
         found.reference = max(found.reference or 0.0, float(reference_gap.max(initial=0.0)))
 
 

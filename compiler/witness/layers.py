@@ -105,7 +105,7 @@ def check_softmax(region: Region) -> bool:
     """
     found = [n.op for n in region.own if isinstance(n.op, QSoftmax)]
     made: Mapping[Value, Node] = {n.result: n for n in region.meant}
-    x = _behind_moves(made, region.core.x) if isinstance(region.core, Softmax) else None
+    x = behind_moves(made, region.core.x) if isinstance(region.core, Softmax) else None
     if len(found) != 1 or x is None or not x.whole():
         return False
     op = found[0]
@@ -145,7 +145,7 @@ def _meant(region: Region) -> _Meant | None:
     if len(layers) != 1:
         return None
     op = layers[0]
-    x, w = _behind_moves(made, op.x), made.get(op.w)
+    x, w = behind_moves(made, op.x), made.get(op.w)
     if x is None or not x.whole() or w is None or not isinstance(w.op, Dequantize):
         return None
     integers = made.get(w.op.x)
@@ -162,7 +162,8 @@ def _meant(region: Region) -> _Meant | None:
     return _Meant(op, scale, zero, data - zeros, sums, _bias(made, op, sums))
 
 
-def _behind_moves(made: Mapping[Value, Node], value: Value) -> Dequantize | None:
+def behind_moves(made: Mapping[Value, Node], value: Value) -> Dequantize | None:
+    """What made a float value of integers, if it was only moved since; else None."""
     node = made.get(value)
     while node is not None and isinstance(node.op, MOVING):
         node = made.get(node.op.operands[0])

@@ -8,29 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.compiler.witness import arithmetic
-from tinyc.compiler.witness.regions import MOVING, ROUNDED_ONCE, Region
+from tinyc.compiler.witness.regions import CHOOSING, MOVING, Region
 from tinyc.compiler.witness.tables import TABLE_STEPS
 from tinyc.ir.module import Node
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import (
     Clamp,
-    Concat,
     Constant,
     Dequantize,
-    Gather,
     Lookup,
-    Maximum,
-    MaxPool2d,
-    Minimum,
-    Pad,
     Quantize,
-    ReduceMax,
-    ReduceMin,
 )
 from tinyc.ir.tensor import Array
-
-CHOOSING = (*MOVING, Concat, Gather, Pad, Clamp, Maximum, Minimum, MaxPool2d, ReduceMax, ReduceMin)
-"""Operators on integers that round nothing."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +58,7 @@ def run_region(region: Region, operands: Mapping[Value, Array]) -> Ran:
             real, allowed = (op.evaluate(a).reshape(op.type.shape) for a in reals[op.operands[0]])
             reals[value] = real, allowed
     end = region.node.result
-    unrounded = reals.get(end) if isinstance(region.core, ROUNDED_ONCE) else None
+    unrounded = reals.get(end) if region.rounds_once else None
     plain = all(isinstance(n.op, (Constant, Dequantize, *CHOOSING)) for n in region.own)
     return Ran(arrays[end], errors[end], unrounded, plain)
 

@@ -19,13 +19,21 @@ from tinyc.ir.ops import (
     AvgPool2d,
     Broadcast,
     Clamp,
+    Concat,
     Constant,
     Dense,
     Dequantize,
     Div,
+    Gather,
+    Maximum,
+    MaxPool2d,
+    Minimum,
     Mul,
+    Pad,
     Quantize,
+    ReduceMax,
     ReduceMean,
+    ReduceMin,
     Reshape,
     Slice,
     Sub,
@@ -41,6 +49,8 @@ OFFSET = 128
 
 MOVING = (Reshape, Transpose, Slice, Broadcast)
 """Operators that give elements as they are, whatever they stand for."""
+CHOOSING = (*MOVING, Concat, Gather, Pad, Clamp, Maximum, Minimum, MaxPool2d, ReduceMax, ReduceMin)
+"""Operators on integers that round nothing."""
 ROUNDED_ONCE = (Convolution, Dense, Add, Sub, Mul, Div, ReduceMean, AvgPool2d)
 """Operators whose result an integer operator rounds, and nothing before it."""
 
@@ -79,6 +89,31 @@ class Region:
         return node.op if node is not None else None
 
     @cached_property
+    def rounds_once(self) -> bool:
+        """Whether the result is that of one operator on integers that are taken, chosen among and moved, and rounded
+        nowhere in between."""
+        if not isinstance(self.core, ROUNDED_ONCE):
+            return False
+        made = {n.result: n for n in self.meant}
+        waiting = list(self.core.operands)
+        while waiting:
+            node = made.get(waiting.pop())
+            op = node.op if node is not None else None
+            if op is None or isinstance(op, Constant):
+                continue
+            if isinstance(op, Quantize):
+                behind = _chosen(made, op.x)
+                if behind is None or any((d.scale, d.zero) != ((op.scale,), (op.zero,)) for d in behind):
+                    return False
+            elif isinstance(op, (Convolution, Dense)):  # to which a bias is added
+                if not isinstance(self.core, Add) or (op.min, op.max) != (-math.inf, math.inf):
+                    return False
+            elif isinstance(op, Clamp) or not isinstance(op, (Dequantize, *CHOOSING)):
+                return False
+            waiting.extend(op.operands)
+        return True
+
+    @cached_property
     def limits(self) -> tuple[frozenset[Value], float, float]:
         """What limits the real result last: the values whose operators have or are these limits, and the limits. Those
         of integers that it is made of count as well, but not among the values."""
@@ -104,6 +139,20 @@ class Region:
             low, high = (min(max(v, low), high) for v in limits)
             node = None if isinstance(op, (Convolution, Dense)) else made.get(op.operands[0])
         return frozenset(found), low, high
+
+
+def _chosen(made: Mapping[Value, Node], value: Value) -> list[Dequantize] | None:
+    """What made a float value of integers, if it was only moved or chosen since; else None."""
+    node = made.get(value)
+    if node is None:
+        return None
+    if isinstance(node.op, Dequantize):
+        return [node.op]
+    if isinstance(node.op, Clamp) or not isinstance(node.op, CHOOSING):
+        return None
+    operands = node.op.operands[:1] if isinstance(node.op, Gather) else node.op.operands
+    found = [_chosen(made, v) for v in operands]
+    return None if any(f is None for f in found) else [d for f in found if f is not None for d in f]
 
 
 def offset(own: Value, meant: Value) -> int:
