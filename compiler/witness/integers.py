@@ -13,20 +13,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinyc.backends.interpreter import run_module
-from tinyc.compiler.verify import VerificationError
+from tinyc.compiler.verify import ABSOLUTE, RELATIVE, VerificationError
 from tinyc.compiler.witness import arithmetic
 from tinyc.compiler.witness.definition import evaluate
 from tinyc.compiler.witness.factors import check_factors
 from tinyc.compiler.witness.layers import check_layer, check_softmax
 from tinyc.compiler.witness.ran import run_region
-from tinyc.compiler.witness.regions import OFFSET, Region, find_regions, offset
+from tinyc.compiler.witness.regions import CHOOSING, OFFSET, Region, find_regions, offset
 from tinyc.compiler.witness.rounding import check_rounding
 from tinyc.compiler.witness.session import QdqModel
 from tinyc.compiler.witness.tables import TABLE_STEPS, check_table
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
 from tinyc.ir.op import Op, Value
-from tinyc.ir.ops import Dequantize, Quantize
+from tinyc.ir.ops import Constant, Dequantize, Quantize
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.eliminate_common import EliminateCommon
@@ -84,7 +84,7 @@ def check_integers(
     """
     quantised = EliminateCommon().run(quantised)
     regions, left = find_regions(quantised, integers)
-    found = Witnessed(layers=len(regions))
+    found = Witnessed(layers=sum(isinstance(r.definition.op, Quantize) for r in regions))
     found.left = [n.where for n in left if arithmetic.computes(n.op)]
     for region in regions:
         found.constants += any(check(region) for check in CONSTANTS)
@@ -157,11 +157,10 @@ def check_region(
     given.update({m: steps for m, steps in (meaning or {}).items() if m in given})
     ran = run_region(region, operands)
     op, result = region.definition.op, region.definition.result
-    if isinstance(op, Dequantize):
-        if ran.exact:
+    if not isinstance(op, Quantize):
+        if not ran.rounds:
             _check_floats(region, ran.array, evaluate(region.meant, given, result))
         return
-    assert isinstance(op, Quantize)
     free, low, high = region.limits
     steps = evaluate(region.meant, given, result, free=free)
     shift = offset(region.node.result, result)
@@ -237,8 +236,16 @@ def _check_real(region: Region, real: Array, allowed: Array, steps: Array) -> No
 
 
 def _check_floats(region: Region, array: Array, real: Array) -> None:
-    """Integers as real numbers: one float32 product each."""
-    over = np.abs(array.astype(np.float64) - real) - ONE_PRODUCT * np.abs(real)
+    """Integers as real numbers, one float32 product each; or what floats give, as near as float32 is elsewhere."""
+    plain = all(isinstance(n.op, (Constant, Dequantize, *CHOOSING)) for n in region.own)
+    if plain:
+        allowed = ONE_PRODUCT * np.abs(real)
+    else:
+        finite = np.abs(real[np.isfinite(real)])
+        allowed = np.full(real.shape, max(RELATIVE * float(finite.max(initial=0.0)), ABSOLUTE))
+    with np.errstate(invalid="ignore"):
+        over = np.abs(array.astype(np.float64) - real) - allowed
+    over = np.where(np.isnan(over), 0.0, over)  # infinity from itself, and what is no number
     if over.size and over.max() > 0:
         worst = int(np.argmax(over))
         raise VerificationError(

@@ -14,8 +14,6 @@ from tinyc.ir.module import Node
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import (
     Clamp,
-    Constant,
-    Dequantize,
     Lookup,
     Quantize,
 )
@@ -31,13 +29,13 @@ class Ran:
         error: steps of the result by which integers may be off the real number; None where nothing is known of it.
         unrounded: the result before rounding and limits, in steps, and by how many of them that may be off, element by
             element; None where it says nothing.
-        exact: whether no operator of the region rounds anything but a conversion to float.
+        rounds: whether anything of the region makes integers of numbers.
     """
 
     array: Array
     error: float | None
     unrounded: tuple[Array, Array] | None
-    exact: bool
+    rounds: bool
 
 
 def run_region(region: Region, operands: Mapping[Value, Array]) -> Ran:
@@ -59,8 +57,7 @@ def run_region(region: Region, operands: Mapping[Value, Array]) -> Ran:
             reals[value] = real, allowed
     end = region.node.result
     unrounded = reals.get(end) if region.rounds_once else None
-    plain = all(isinstance(n.op, (Constant, Dequantize, *CHOOSING)) for n in region.own)
-    return Ran(arrays[end], errors[end], unrounded, plain)
+    return Ran(arrays[end], errors[end], unrounded, any(errors.get(n.result) != 0.0 for n in region.own))
 
 
 def _error(

@@ -57,11 +57,11 @@ ROUNDED_ONCE = (Convolution, Dense, Add, Sub, Mul, Div, ReduceMean, AvgPool2d)
 
 @dataclass(frozen=True)
 class Region:
-    """A quantised value, or a float made from one, and how both modules compute it.
+    """A quantised value, or a float, and how both modules compute it.
 
     Attributes:
         node: what computes it on integers.
-        definition: what computes it in the quantised module: a quantize, or a dequantize of what is an output.
+        definition: what computes it in the quantised module: a quantize, or what gives a float.
         own: the integer module's nodes up to `node`, in order, constants among them.
         meant: the quantised module's, up to `definition`.
         taken: what both start from: values of the integer module, and of the quantised one.
@@ -177,7 +177,7 @@ def find_regions(
     for node in integers.nodes:
         meant = twins.get(node.result)
         definition = quantised.producer.get(meant) if meant is not None else None
-        if definition is None or not isinstance(definition.op, (Quantize, Dequantize)):
+        if definition is None or not (isinstance(definition.op, Quantize) or definition.result.dtype.is_float):
             continue
         region = _region(*ways, twins, node, definition)
         if region is not None:
