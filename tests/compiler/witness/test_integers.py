@@ -140,5 +140,5 @@ def test_a_model_that_came_quantised(tmp_path: Path) -> None:
     module, _ = PassManager(tensor_passes()).run(tinyc.load(qdq_of_uint8(tmp_path / "qdq.onnx")).module)
     assert isinstance(module, Module)
     found = check(module, integers_of(module))
-    assert (found.layers, found.constants, found.left) == (4, 2, [])
+    assert (found.layers, found.constants, found.left) == (3, 2, [])
     assert found.reference is not None
