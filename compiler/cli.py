@@ -25,6 +25,7 @@ from tinyc.compiler import console, driver
 from tinyc.compiler.arrays import outputs_by_name, write_npz
 from tinyc.compiler.bench import bench, find_machine
 from tinyc.compiler.cli_options import (
+    AcceptAccuracy,
     Calibration,
     Integers,
     KeepFloat,
@@ -251,6 +252,7 @@ def quantize_command(
     keep_float: KeepFloat = "",
     observer: Observer_ = DEFAULT_OBSERVER,
     input_shape: Shapes = None,
+    accept_accuracy: AcceptAccuracy = False,
     as_json: Json = False,
 ) -> None:
     """Quantise a float model to int8 and write it as a QDQ model that onnxruntime runs."""
@@ -258,7 +260,14 @@ def quantize_command(
         options = quantise_options(Integers.int8, calibration, labels, normalize, keep_float, observer)
         assert options is not None
         with console.progress(quiet=as_json) as say:
-            layers = driver.quantize(model, output, options, input_shapes=parse_shapes(input_shape), progress=say)
+            layers = driver.quantize(
+                model,
+                output,
+                options,
+                input_shapes=parse_shapes(input_shape),
+                accept_accuracy=accept_accuracy,
+                progress=say,
+            )
         document = {"model": str(model), "written": str(output), "layers": layers}
         _print_json(document) if as_json else console.quantised_layers(document)
 

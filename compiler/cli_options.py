@@ -101,6 +101,10 @@ InputLayout = Annotated[Layout, typer.Option("--input-layout", help="Layout of 4
 Quantize = Annotated[Integers | None, typer.Option("--quantize", help="Quantise a float model.")]
 InputType_ = Annotated[InputType, typer.Option("--input-type", help="What the input is as C.")]
 OutputType_ = Annotated[OutputType, typer.Option("--output-type", help="What the output is.")]
+AcceptAccuracy = Annotated[
+    bool,
+    typer.Option("--accept-accuracy", help="Note layers that are less accurate in int8 than explained; do not refuse."),
+]
 ExtraPass = Annotated[
     list[str] | None,
     typer.Option("--pass", metavar="MODULE:NAME", help="A pass of your own; may be repeated."),
@@ -128,6 +132,7 @@ def code_options(
     normalize: Normalise_ = "",
     keep_float: KeepFloat = "",
     observer: Observer_ = DEFAULT_OBSERVER,
+    accept_accuracy: AcceptAccuracy = False,
     extra_pass: ExtraPass = None,
 ) -> dict[str, Any]:
     """The fields of `Options` that these options amount to. Raises `TinycError` when they do not go together."""
@@ -146,6 +151,7 @@ def code_options(
         "quantise": quantise_options(
             quantize, calibration, labels, normalize, keep_float, observer, input_type.value, output_type.value
         ),
+        "accept_accuracy": accept_accuracy,
         "extra_passes": [load_pass(p) for p in extra_pass or []],
     }
 

@@ -18,6 +18,7 @@ from tinyc.compiler.driver import Compilation
 from tinyc.compiler.files import shown
 from tinyc.compiler.flags import as_flags
 from tinyc.compiler.frontend import Inspection
+from tinyc.compiler.lowering import Lowered
 from tinyc.compiler.verify import Verdict
 from tinyc.ir.tensor import Array
 
@@ -85,7 +86,8 @@ def compilation(result: Compilation, folder: Path) -> None:
         table.add_row("stack", f"{ram['stack_bytes']:,} bytes on {ram['stack_measured_on']}")
     table.add_row("weights", f"{report['flash']['weights_bytes']:,} bytes of flash")
     table.add_row("verified", verification(result))
-    for note in result.notes:
+    accepted = result.lowered.quantisation.accepted if result.lowered.quantisation is not None else ()
+    for note in (*result.notes, *accepted):
         table.add_row("note", escape(as_flags(note)))
     table.add_row("written to", escape(shown(folder)))
     _out.print(table)
@@ -187,9 +189,23 @@ def verification(result: Compilation) -> str:
         lines.append(f"all {compared} passes before against after, and against onnxruntime:")
     if result.lowered.quantised is not None and result.verdicts:
         lines[-1:] = [f"all {compared} passes before against after; the C equals the interpreter bit for bit"]
-        return "\n".join(lines)
+        return "\n".join([*lines, *_witness(result.lowered)])
     lines += [f"{v.executor}: largest difference {v.max_abs_error:.2g}" for v in result.verdicts]
-    return "\n".join(lines) or "not verified"
+    return "\n".join([*lines, *_witness(result.lowered)]) or "not verified"
+
+
+def _witness(lowered: Lowered) -> list[str]:
+    """What of a quantised network was held against its definition."""
+    found, lines = lowered.witnessed, []
+    if lowered.quantisation is not None:
+        lines.append(f"weights and biases of {lowered.quantisation.layers} layers against the float model")
+    if found is not None and found.layers:
+        what = "their definition" if found.reference is None else "the QDQ model in onnxruntime"
+        lines.append(f"constants of {found.constants} layers against their scales")
+        lines.append(f"{found.layers} integer layers within {found.steps:.2f} steps of {what}, on the same integers")
+    if found is not None and found.left:
+        lines.append(f"{len(found.left)} integer operators without a definition to hold them against")
+    return lines
 
 
 def inspection_document(model: Path, found: Inspection, macs: int | None, reason: str) -> dict[str, Any]:

@@ -387,6 +387,7 @@ def quantize(
     options: QuantiseOptions,
     *,
     input_shapes: Shapes | None = None,
+    accept_accuracy: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Quantises a float model and writes it as a QDQ model that onnxruntime runs.
@@ -396,6 +397,7 @@ def quantize(
         output: the file to write.
         options: how to quantise; its input and output types do not matter here.
         input_shapes: as for `compile`.
+        accept_accuracy: as for `compile`.
         progress: told what is being done.
 
     Returns:
@@ -403,12 +405,13 @@ def quantize(
 
     Raises:
         TinycError: bad input or usage; nothing has been written.
+        PassVerificationError, VerificationError: a result differs, or is too inaccurate; nothing has been written.
     """
     say = progress or (lambda _: None)
     say("import")
     imported = load_onnx(Path(model), input_shapes=input_shapes or {})
     options = with_data(options, imported)
-    quantised = quantised_module(imported.module, options, say)
+    quantised = quantised_module(imported.module, options, say, accept_accuracy)
     write_onnx(to_onnx_qdq(quantised.module, imported.inputs, imported.outputs), Path(output))
     return to_dicts(quantised.layers)
 

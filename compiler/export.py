@@ -8,7 +8,7 @@ The inputs and outputs are those of the model that was imported, so this one can
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import onnx
@@ -24,7 +24,7 @@ from tinyc.ir import Module, Value
 from tinyc.ir.ops import Constant
 from tinyc.ir.ops.quantise import Dequantize
 
-__all__ = ["ExportError", "to_onnx_qdq", "write_onnx"]
+__all__ = ["ExportError", "to_onnx_qdq", "with_tensors", "write_onnx"]
 
 IR_VERSION = 9
 """The file format that came with ONNX's opset 19."""
@@ -41,6 +41,14 @@ def to_onnx_qdq(module: Module, inputs: Sequence[Port], outputs: Sequence[Port])
     Raises:
         ExportError: the module has an operator that ONNX has no equivalent for.
     """
+    return with_tensors(module, inputs, outputs)[0]
+
+
+def with_tensors(
+    module: Module, inputs: Sequence[Port], outputs: Sequence[Port]
+) -> tuple[onnx.ModelProto, Mapping[Value, tuple[str, bool]]]:
+    """`to_onnx_qdq`, and where each value of the module is in the model: the tensor's name, and whether it lies
+    channels first there."""
     graph = Graph(module, {p.name for p in (*inputs, *outputs)})
     for port, value in zip(inputs, module.inputs, strict=True):
         graph.define(value, port.name, first=_is_first(port))
@@ -55,7 +63,7 @@ def to_onnx_qdq(module: Module, inputs: Sequence[Port], outputs: Sequence[Port])
         emit(graph, node.result, node.op)
     for port, value in zip(outputs, module.outputs, strict=True):
         graph.finish(value, port.name, first=_is_first(port))
-    return _model(module, graph, inputs, outputs)
+    return _model(module, graph, inputs, outputs), graph.tensors()
 
 
 def _is_first(port: Port) -> bool:

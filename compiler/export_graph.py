@@ -76,6 +76,10 @@ class Graph:
             self._tensors[value, first] = self._constant(value, first) or self._turned(value, first)
         return self._tensors[value, first]
 
+    def tensors(self) -> dict[Value, tuple[str, bool]]:
+        """The tensor of each value that has been defined, and whether it lies channels first."""
+        return {value: (self._tensors[value, first], first) for value, first in self._native.items()}
+
     def flat(self, value: Value) -> str:
         """A tensor with the elements of a value in the value's order, under whatever shape."""
         if self.lies_first(value) and _keeps_order(value.shape):

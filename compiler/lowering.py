@@ -11,8 +11,10 @@ from tinyc.compiler.memory import check_budget
 from tinyc.compiler.options import Options, Samples
 from tinyc.compiler.pass_layers import ComparePasses
 from tinyc.compiler.quantised import QuantiseOptions, as_given, data, quantise
+from tinyc.compiler.witness import Quantisation, Witnessed, check_boundary, check_integers, check_quantisation
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
+from tinyc.ir.ops import Dequantize, Quantize
 from tinyc.ir.rows import RowProgram
 from tinyc.passes.base import AnyPass
 from tinyc.passes.integerise import Leftover, Port, int8_inputs, int8_outputs, leftovers, pixel_input
@@ -22,6 +24,8 @@ from tinyc.passes.pipeline import integer_passes, row_passes, tensor_passes
 from tinyc.passes.quantise import QuantisedModule
 
 Say = Callable[[str], None]
+WITNESSED = 2
+"""Of many inferences to verify, as many are used to hold integer layers against their definition."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Lowered:
         outputs: the same for outputs.
         quantised: the quantised module and its measurements; None when nothing was quantised here.
         leftovers: operators of a quantised module that compute in float, with the reasons.
+        quantisation: what of the quantisation was held against the float model; None without either.
+        witnessed: what of a quantised network was held against its definition; None without verification, or of floats.
     """
 
     program: RowProgram
@@ -45,6 +51,8 @@ class Lowered:
     outputs: tuple[Port, ...] = ()
     quantised: QuantisedModule | None = None
     leftovers: tuple[Leftover, ...] = ()
+    quantisation: Quantisation | None = None
+    witnessed: Witnessed | None = None
 
 
 def lower(module: Module, options: Options, samples: Samples, say: Say, seeded: Samples = ()) -> Lowered:
@@ -65,27 +73,53 @@ def lower(module: Module, options: Options, samples: Samples, say: Say, seeded: 
         raise TinycError(f"there is no pass {', '.join(unknown)} to trace; the pipeline has {known}")
     module = run.tensor(tensor_passes(), module, [*samples, *seeded])
     quantised: QuantisedModule | None = None
+    quantisation: Quantisation | None = None
     if options.quantise is not None:
-        quantised = quantise(module, options.quantise, say)
+        quantised, quantisation = _quantised(module, options, samples, say)
         module = quantised.module
-    module = run.tensor(integer_passes(), module, samples)
+    defined = module
+    quantises = any(isinstance(n.op, (Quantize, Dequantize)) for n in defined.nodes)
+    signed, integers, *rest = integer_passes()
+    module = run.tensor([signed, integers], module, samples)
+    witnessed = check_integers(defined, module, samples[:WITNESSED], say) if options.verify and quantises else None
+    module = run.tensor(rest, module, samples)
     left = tuple(leftovers(module))
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
     if options.quantise is not None:
         module, inputs, outputs = _boundary(module, options.quantise)
         samples = given(module, samples, inputs)
+        if options.verify and (inputs or outputs):
+            say("check the inputs and outputs as integers")
+            check_boundary(defined, module, inputs, outputs, samples[:WITNESSED])
     module = run.tensor(options.extra_passes, module, samples)
     program = run(rows, module, samples)
     assert isinstance(program, RowProgram)
     check_budget(program, module, options)
-    return Lowered(program, tuple(run.records), samples, inputs, outputs, quantised, left if quantised else ())
+    records = tuple(run.records)
+    left = left if quantised else ()
+    return Lowered(program, records, samples, inputs, outputs, quantised, left, quantisation, witnessed)
 
 
-def quantised_module(module: Module, options: QuantiseOptions, say: Say) -> QuantisedModule:
-    """The tensor passes, verified, and quantisation, without lowering: for export."""
-    run = _Runner(Options(quantise=options), say)
-    return quantise(run.tensor(tensor_passes(), module, data(options).samples[:2]), options, say)
+def quantised_module(module: Module, options: QuantiseOptions, say: Say, accept_accuracy: bool) -> QuantisedModule:
+    """The tensor passes and quantisation, verified, without lowering: for export."""
+    chosen = Options(quantise=options, accept_accuracy=accept_accuracy)
+    run = _Runner(chosen, say)
+    samples = data(options).samples
+    made, _ = _quantised(run.tensor(tensor_passes(), module, samples[:2]), chosen, samples, say)
+    return made
+
+
+def _quantised(
+    module: Module, options: Options, samples: Samples, say: Say
+) -> tuple[QuantisedModule, Quantisation | None]:
+    """The module quantised, and what was verified of that."""
+    assert options.quantise is not None
+    made = quantise(module, options.quantise, say)
+    if not options.verify:
+        return made, None
+    calibration = data(options.quantise).samples
+    return made, check_quantisation(module, made, calibration, samples, options.accept_accuracy, say)
 
 
 def given(module: Module | RowProgram, samples: Samples, ports: Sequence[Port]) -> Samples:

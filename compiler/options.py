@@ -41,6 +41,8 @@ class Options:
             takes the faster ones for each layer.
         cores: how many cores share the rows of heavy layers: 1, or 2 where the target has them.
         verify: compare every pass before and after, and the result with onnxruntime.
+        accept_accuracy: note it, instead of refusing to compile, when a layer's noise in int8, or what it cuts off, is
+            beyond what its step sizes and the calibration data explain.
         quantise: quantise the float model to int8; None leaves it as it is.
         extra_passes: custom passes over the tensor level, run before the lowering.
         dump_ir: a folder for the IR after each pass.
@@ -63,6 +65,7 @@ class Options:
     kernels: Kernels = "generic"
     cores: Literal[1, 2] = 1
     verify: bool = True
+    accept_accuracy: bool = False
     quantise: QuantiseOptions | None = None
     extra_passes: Sequence[AnyPass] = ()
     dump_ir: str | Path | None = None

@@ -14,6 +14,7 @@ from tinyc.compiler.lowering import Lowered
 from tinyc.compiler.memory import buffer_table, segment_table
 from tinyc.compiler.quality import Quality
 from tinyc.compiler.verify import Verdict
+from tinyc.compiler.witness import Quantisation, Witnessed
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import Broadcast, Gather, Reshape, Slice, Transpose
 from tinyc.ir.rows import RowProgram, Space
@@ -39,7 +40,7 @@ def make_report(
     the layers that advance together row by row; `ram.stack_bytes` is what the stack needed where it was measured, null
     where it was not. `layers` has one entry a stage, in the order of execution; `verification` one an executor that was
     compared with onnxruntime (empty when verification was off). `quantisation` is there for a model that was quantised
-    here.
+    here, `witness` for any quantised model that was verified.
     """
     program, plan = lowered.program, lowered.program.plan
     measured = next((v for v in verdicts if v.stack_bytes is not None), None)
@@ -94,7 +95,30 @@ def make_report(
     }
     if lowered.quantised is not None:
         report["quantisation"] = _quantisation(lowered, quality)
+    if lowered.witnessed is not None:
+        report["witness"] = _witness(lowered.witnessed, lowered.quantisation)
     return report
+
+
+def _witness(found: Witnessed, quantisation: Quantisation | None) -> dict[str, Any]:
+    """What of a quantised network was held against what."""
+    document: dict[str, Any] = {
+        "integer_layers": found.layers,
+        "constants_compared": found.constants,
+        "exact_arithmetic": found.arithmetic,
+        "largest_distance_in_steps": round(found.steps, 4),
+        "onnxruntime_distance_in_steps": None if found.reference is None else round(found.reference, 4),
+        "onnxruntime_not_asked_because": found.because,
+        "without_definition": list(found.left),
+    }
+    if quantisation is not None:
+        document |= {
+            "float_layers": quantisation.layers,
+            "mean_error_in_steps": None if quantisation.mean_error is None else round(quantisation.mean_error, 4),
+            "noise_above_prediction_db": round(quantisation.noise, 2),
+            "accepted": list(quantisation.accepted),
+        }
+    return document
 
 
 def _quantisation(lowered: Lowered, quality: Quality | None) -> dict[str, Any]:

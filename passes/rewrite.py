@@ -7,7 +7,7 @@ but must not be rewritten, and why) or None (the pattern was not there). `tracin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -40,11 +40,11 @@ class Skip:
 class Rewriter:
     """What a rule may ask and do while the module is rebuilt from first to last node."""
 
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: Module, reserved: Collection[str] = ()) -> None:
         self._module = module
         self._nodes: list[Node] = []
         self._producer: dict[Value, Node] = {}
-        self._names = {v.name for v in module.inputs} | {n.result.name for n in module.nodes}
+        self._names = {v.name for v in module.inputs} | {n.result.name for n in module.nodes} | {*reserved}
         self._uses = Counter(v for n in module.nodes for v in n.op.operands) + Counter(module.outputs)
         self._loc = ""
 
@@ -119,7 +119,7 @@ def tell(line: str) -> None:
         trace(line)
 
 
-def rewrite(module: Module, rules: Sequence[Rule]) -> Module:
+def rewrite(module: Module, rules: Sequence[Rule], reserved: Collection[str] = ()) -> Module:
     """Applies rules until none applies; nodes left without use are dropped. The same module when nothing applied.
 
     Inputs and outputs keep their names: a rule is overruled where it would make an output the same value as an input
@@ -128,21 +128,22 @@ def rewrite(module: Module, rules: Sequence[Rule]) -> Module:
     Args:
         module: the module to rewrite; unchanged.
         rules: tried in order on each node, operands first.
+        reserved: names that no helper node gets, whether the module has them now or not.
 
     Raises:
         IRError: a rule replaced a node by something of another type, or the rules do not come to an end.
     """
     live = remove_dead(module)  # what nobody needs is no use of anything
     for sweep in range(1000):
-        after = _sweep(live, rules)
+        after = _sweep(live, rules, reserved)
         if after is live:
             return live if sweep else module
         live = remove_dead(after)
     raise IRError("rewriting does not come to an end", module.name)
 
 
-def _sweep(module: Module, rules: Sequence[Rule]) -> Module:
-    rewriter = Rewriter(module)
+def _sweep(module: Module, rules: Sequence[Rule], reserved: Collection[str]) -> Module:
+    rewriter = Rewriter(module, reserved)
     mapping: dict[Value, Value] = {}
     taken = {*module.inputs, *module.outputs}
     changed = False

@@ -75,9 +75,11 @@ class Integerise(Pass, name="integerise"):
     def run(self, module: Module) -> Module:
         if not any(isinstance(n.op, (Dequantize, Quantize)) for n in module.nodes):
             return module
+        # A name stays with the value it had: what is made here can be held against what it was made of.
+        names = {v.name for v in (*module.inputs, *(n.result for n in module.nodes))}
         while True:
             # Rules look for single uses, which equal conversions would hide.
-            after = rewrite(EliminateCommon().run(module), RULES)
+            after = rewrite(EliminateCommon().run(module), RULES, names)
             if after is module:
                 return module
             module = after

@@ -20,6 +20,9 @@ from tinyc.passes.facts import uniform
 from tinyc.passes.integerise.movement import taken
 from tinyc.passes.rewrite import Replaced, Rewriter, Rule, Skip, rewrite
 
+SIGNED = "_i8"
+"""Appended to the name of a uint8 value for the int8 value, 128 less, that stands for it."""
+
 
 def to_unsigned(value: Value, rewriter: Rewriter) -> Add:
     """The uint8 value of an int8 value, 128 larger."""
@@ -50,7 +53,7 @@ def quantize_to_int8(node: Node, rewriter: Rewriter) -> Replaced | None:
     op = node.op
     if not isinstance(op, Quantize) or op.to is not DType.U8:
         return None
-    value = rewriter.add(dataclasses.replace(op, zero=op.zero - 128, to=DType.I8), f"{node.result.name}_signed")
+    value = rewriter.add(dataclasses.replace(op, zero=op.zero - 128, to=DType.I8), node.result.name + SIGNED)
     return Replaced(to_unsigned(value, rewriter))
 
 
@@ -78,7 +81,7 @@ def move_as_int8(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
     new = op.replace_operands(known)
     if isinstance(new, Pad):
         new = dataclasses.replace(new, value=new.value - 128)
-    return Replaced(to_unsigned(rewriter.add(new, f"{node.result.name}_signed"), rewriter))
+    return Replaced(to_unsigned(rewriter.add(new, node.result.name + SIGNED), rewriter))
 
 
 RULES: tuple[Rule, ...] = (quantize_to_int8, dequantize_from_int8, move_as_int8)

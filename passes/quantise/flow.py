@@ -23,12 +23,14 @@ class QuantisedModule:
 
     Attributes:
         module: computes in int8 between quantize and dequantize; same inputs and outputs as the float module.
+        uncorrected: the same before biases were corrected.
         float_module: what was quantised: the given module, equalised.
         ranges: the calibrated ranges of its activations.
         layers: what quantisation cost, worst layer first.
     """
 
     module: Module
+    uncorrected: Module
     float_module: Module
     ranges: Ranges
     layers: tuple[Layer, ...]
@@ -65,7 +67,8 @@ def quantise_module(
     units = find_units(module, keep_float)
     values = dict.fromkeys(v for u in units for v in (*u.operands, u.result))
     ranges = calibrate(module, samples, run, observer, progress, [v for v in values if module.constant(v) is None])
-    quantised = Quantise(ranges, keep_float).run(module)
+    uncorrected = quantised = Quantise(ranges, keep_float).run(module)
     if correct_bias:
         quantised = CorrectBias(module, samples, run, progress).run(quantised)
-    return QuantisedModule(quantised, module, ranges, tuple(measure(module, quantised, samples, run, progress)))
+    layers = tuple(measure(module, quantised, samples, run, progress))
+    return QuantisedModule(quantised, uncorrected, module, ranges, layers)

@@ -1,0 +1,129 @@
+"""Integers at the network's own inputs and outputs: what they mean, and the layers that take them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tinyc.backends.interpreter import run_module
+from tinyc.compiler.verify import VerificationError
+from tinyc.compiler.witness.integers import Witnessed, check_region
+from tinyc.compiler.witness.regions import MOVING, OFFSET, Region, find_regions
+from tinyc.ir.module import Module, Node
+from tinyc.ir.op import Value
+from tinyc.ir.ops import Copy, Dequantize, QConvolution, Quantize
+from tinyc.ir.ops.conv import Convolution
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
+from tinyc.passes.eliminate_common import EliminateCommon
+from tinyc.passes.integerise import Port
+
+
+def check_boundary(
+    quantised: Module,
+    integers: Module,
+    inputs: Sequence[Port],
+    outputs: Sequence[Port],
+    samples: Sequence[Sequence[Array]],
+) -> int:
+    """Holds what takes and gives integers at the interface against the quantised module, which has floats there.
+
+    Args:
+        quantised: float operators between quantize and dequantize.
+        integers: the integer module, with integers at its interface.
+        inputs: what they mean, at inputs.
+        outputs: the same at outputs.
+        samples: inputs of the integer module.
+
+    Returns:
+        How many regions were compared.
+
+    Raises:
+        VerificationError: a scale is not the quantised module's, or a layer's result is further from its definition
+            than rounding explains.
+    """
+    quantised = EliminateCommon().run(quantised)
+    twins: dict[Value, Value] = {}
+    meant: dict[Value, Port] = {}
+    for port in inputs:
+        value = next(v for v in integers.inputs if v.name == port.name)
+        node = next(n for n in quantised.nodes if isinstance(n.op, Quantize) and n.op.x.name == port.name)
+        twins[value] = node.result
+        meant[node.result] = port
+        if port.dtype is DType.I8:
+            _check_port(port, node)
+    for port in outputs:
+        value = next(v for v in integers.outputs if v.name == port.name)
+        node = quantised.producer[next(v for v in quantised.outputs if v.name == port.name)]
+        _check_port(port, node)
+        twins[value] = node.op.operands[0]
+    regions, _ = find_regions(quantised, integers, twins)
+    touching = [r for r in regions if r.node.result in twins or any(v in twins for v, _ in r.taken)]
+    found = Witnessed()
+    for sample in samples:
+        own: dict[Value, Array] = dict(zip(integers.inputs, sample, strict=True))
+        run_module(integers, sample, own.__setitem__)
+        for region in touching:
+            pixels = {m: (own[v], meant[m]) for v, m in region.taken if m in meant and meant[m].dtype is DType.U8}
+            steps = {m: _steps(quantised.producer[m], array, port) for m, (array, port) in pixels.items()}
+            unrounded = region
+            for value, (_, port) in pixels.items():
+                unrounded = _of_pixels(region, value, port)
+            check_region(unrounded, own, {}, found, steps)
+    return len(touching)
+
+
+def _check_port(port: Port, node: Node) -> None:
+    op = node.op
+    assert isinstance(op, (Quantize, Dequantize))
+    scale, zero = (op.scale, op.zero) if isinstance(op, Quantize) else (op.scale[0], op.zero[0])
+    if port.scale != float(np.float32(scale)) or port.zero != zero:
+        raise VerificationError(
+            f"{port.name}: its integers are said to mean {port.scale:.9g} * (q - {port.zero:g}) "
+            f"where {node.where} has {float(np.float32(scale)):.9g} * (q - {zero})"
+        )
+
+
+def _steps(node: Node, pixels: Array, port: Port) -> Array:
+    """Pixels in steps of the quantize that they come instead of, neither rounded nor limited."""
+    op = node.op
+    assert isinstance(op, Quantize)
+    real = (pixels.astype(np.float64) - port.zero) * port.scale
+    return np.asarray(real / float(np.float32(op.scale)) + op.zero)
+
+
+def _of_pixels(region: Region, value: Value, port: Port) -> Region:
+    """The region for pixels in place of the integers `value`: padding by the pixel nearest to the pad value, which need
+    not be a whole one, and nothing rounded to the integers' steps again where it is only moved.
+
+    Raises:
+        VerificationError: it pads with another pixel.
+    """
+    own = next((n.op for n in region.own if isinstance(n.op, QConvolution) and any(n.op.pads)), None)
+    made = {n.result: n for n in region.meant}
+    nodes = []
+    for node in region.meant:
+        op = node.op
+        if own is not None and isinstance(op, Convolution) and any(op.pads):
+            wanted = op.pad_value / port.scale + port.zero
+            if abs(own.zero + OFFSET - wanted) > 0.5:
+                raise VerificationError(f"{region.where}: padding is pixel {own.zero + OFFSET}, not {wanted:.6g}")
+            op = dataclasses.replace(op, pad_value=(own.zero + OFFSET - port.zero) * port.scale)
+        again = made.get(op.x) if isinstance(op, Dequantize) else None
+        if isinstance(op, Dequantize) and again is not None and isinstance(again.op, Quantize):
+            first = _moved(made, again.op.x)
+            if first is not None and first.x == value and (first.scale, first.zero) == (op.scale, op.zero):
+                op = Copy(again.op.x)
+        nodes.append(Node(node.result, op, node.loc))
+    definition = nodes[[n.result for n in region.meant].index(region.definition.result)]
+    return dataclasses.replace(region, meant=tuple(nodes), definition=definition)
+
+
+def _moved(made: Mapping[Value, Node], value: Value) -> Dequantize | None:
+    """What made a float value of integers, if it was only moved since."""
+    node = made.get(value)
+    while node is not None and isinstance(node.op, MOVING):
+        node = made.get(node.op.operands[0])
+    return node.op if node is not None and isinstance(node.op, Dequantize) else None

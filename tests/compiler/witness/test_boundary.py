@@ -1,0 +1,93 @@
+"""Integers at inputs and outputs: right ones pass, wrong scales, biases and pads are caught."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinyc
+from tests.compiler.witness.networks import SHAPE, network
+from tinyc.compiler.calibration import Calibration, Normalise
+from tinyc.compiler.verify import VerificationError
+from tinyc.compiler.witness import boundary as witness
+from tinyc.ir.tensor import Array
+from tinyc.passes.integerise import boundary
+
+MEAN, STD = 118.3, 57.0
+"""No pixel is zero: padding by the nearest one is not exact."""
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return network(tmp_path / "net.onnx")
+
+
+def options(input_type: str, output_type: str = "float32") -> tinyc.QuantiseOptions:
+    rng = np.random.default_rng(0)
+    pixels = [np.kron(rng.integers(0, 256, (1, 3, 4, 4)), np.ones((1, 1, 3, 3)))[:, :, :11, :10] for _ in range(8)]
+    samples = [[((p - MEAN) / STD).astype(np.float32).reshape(SHAPE)] for p in pixels]
+    kinds: Any = {"input_type": input_type, "output_type": output_type}
+    return tinyc.QuantiseOptions(Calibration(samples), normalise=Normalise(MEAN, STD), **kinds)
+
+
+@pytest.mark.parametrize("kinds", [("int8", "int8"), ("uint8", "float32"), ("float32", "int8")])
+def test_right_ones(kinds: tuple[str, str], model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+    check = witness.check_boundary
+
+    def counted(*args: Any) -> int:
+        compared.append(check(*args))
+        return compared[-1]
+
+    monkeypatch.setattr("tinyc.compiler.lowering.check_boundary", counted)
+    tinyc.compile(model, quantise=options(*kinds))
+    assert compared == [sum(k != "float32" for k in kinds)]
+
+
+def pads(patch: pytest.MonkeyPatch) -> None:
+    fold = boundary._fold
+
+    def wrong(*args: Any) -> Any:
+        made = fold(*args)
+        assert made is not None
+        return dataclasses.replace(made[0], zero=made[0].zero + 1), made[1]  # type: ignore[call-arg, union-attr]
+
+    patch.setattr(boundary, "_fold", wrong)
+
+
+def biases(patch: pytest.MonkeyPatch) -> None:
+    right = boundary._fold
+    patch.setattr(boundary, "_fold", lambda m, layer, was, mean, *rest: right(m, layer, was, mean + 1.0, *rest))
+
+
+def multipliers(patch: pytest.MonkeyPatch) -> None:
+    right = boundary._factors
+
+    def wrong(w: Array, bias: Array, m: Array, s: Array, ratio: Array, axis: int) -> Any:
+        return right(w, bias, m, s, ratio * 1.001, axis)
+
+    patch.setattr(boundary, "_factors", wrong)
+
+
+def scales(patch: pytest.MonkeyPatch) -> None:
+    right = boundary.Port
+    patch.setattr(
+        boundary, "Port", lambda name, dtype, scale, zero, note="": right(name, dtype, scale * 1.01, zero, note)
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "plant"),
+    [("uint8", pads), ("uint8", biases), ("uint8", multipliers), ("uint8", scales), ("int8", scales)],
+)
+def test_wrong_ones(
+    kind: str, plant: Callable[[pytest.MonkeyPatch], None], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises(VerificationError):
+        tinyc.compile(model, quantise=options(kind))
