@@ -12,7 +12,7 @@ from tinyc.ir.op import Op, Value, Window, unused
 from tinyc.ir.ops.constant import Constant
 from tinyc.ir.ops.elementwise import Copy
 from tinyc.ir.ops.movement import Slice
-from tinyc.ir.rows import Buffer, RowProgram, Space, Stage, View, row_count, verify_program
+from tinyc.ir.rows import Buffer, RowProgram, Space, Stage, View, row_count
 from tinyc.ir.types import TensorType
 from tinyc.passes.base import Lowering, PassError, Slack
 
@@ -81,9 +81,7 @@ class Lower(Lowering, name="lower-to-rows"):
             buffers.append(Buffer(copy, Space.OUTPUT))
             stages.append(_stage(Node(copy, Copy(original), "")))
             outputs[position] = copy
-        program = RowProgram(module.name, module.inputs, tuple(outputs), tuple(buffers), tuple(stages))
-        verify_program(program)
-        return program
+        return RowProgram(module.name, module.inputs, tuple(outputs), tuple(buffers), tuple(stages))
 
 
 def _row_input(module: Module) -> Value:

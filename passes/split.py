@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from tinyc.ir.rows import RowProgram, Stage, verify_program, whole_because
+from tinyc.ir.rows import RowProgram, Stage, whole_because
 from tinyc.passes.base import PassError, RowPass, Slack
 
 HAND_OVER = 5_000
@@ -37,9 +37,7 @@ class Split(RowPass, name="split-rows"):
             dataclasses.replace(s, split=self.cores) if number in alone and saving(program, s, self.cores) else s
             for number, s in enumerate(program.stages)
         )
-        result = dataclasses.replace(program, stages=stages) if stages != program.stages else program
-        verify_program(result)
-        return result
+        return dataclasses.replace(program, stages=stages) if stages != program.stages else program
 
 
 def saving(program: RowProgram, stage: Stage, cores: int) -> int:

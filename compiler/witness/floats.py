@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,6 +105,17 @@ def check_floats(float_module: Module, uncorrected: Module) -> int:
     return count
 
 
+def check_biases(float_module: Module, module: Module, meant: Mapping[str, Array]) -> None:
+    """Holds corrected biases against the real numbers that the correction came to, by the names of layers' results.
+
+    Raises:
+        VerificationError: a bias is further from that than rounding explains; the message names the layer.
+    """
+    for layer in layers_of(float_module, module):
+        if layer.name in meant:
+            _check_bias(layer, meant[layer.name], bias_of(module, layer.node), "as corrected")
+
+
 def bias_of(module: Module, node: Node) -> Array:
     """The bias of a layer, in real numbers; zeros without one."""
     if len(node.op.operands) < 3:
@@ -146,13 +157,13 @@ def _check_weights(layer: QuantisedLayer, w: Array, bias: Array) -> None:
         )
 
 
-def _check_bias(layer: QuantisedLayer, bias: Array, given: Array) -> None:
+def _check_bias(layer: QuantisedLayer, bias: Array, given: Array, origin: str = "in the float model") -> None:
     off = np.abs(bias - given) - 0.5 * layer.units - ROUNDING * np.abs(bias)
     off = np.where(np.abs(given) >= BIAS_LARGEST * layer.units * (1 - ROUNDING), 0.0, off)
     if off.size and off.max() > 0:
         c = int(np.argmax(off))
         raise VerificationError(
-            f"{layer.where}: the bias of channel {c} is {bias[c]:.6g} in the float model and {given[c]:.6g} in int8, "
+            f"{layer.where}: the bias of channel {c} is {bias[c]:.6g} {origin} and {given[c]:.6g} in int8, "
             f"more than half a step of {layer.units[c]:.3g} off"
         )
 

@@ -46,27 +46,34 @@ class CorrectBias(Pass, name="correct-bias"):
     progress: Progress | None = None
 
     def run(self, module: Module) -> Module:
+        return self.corrected(module)[0]
+
+    def corrected(self, module: Module) -> tuple[Module, Mapping[str, Array]]:
+        """The module with corrected biases, and these in real numbers, before they were rounded, by the names that the
+        layers' results have in the float module."""
         layers = {
             node.result: name
             for name, (node, _) in quantised_results(self.float_module, module).items()
             if isinstance(node.op, (Convolution, Dense)) and _scales(module, node) is not None
         }
         if not layers:
-            return module
+            return module, {}
         means = self._float_means(set(layers.values()))
         biases = _Lockstep(_unlimited(module, {v.name for v in layers}), self.samples, self.run_module)
         new: dict[Value, Array] = {}
+        meant: dict[str, Array] = {}
         for number, (value, name) in enumerate(layers.items()):
             node = module.producer[value]
             scales = _scales(module, node)
             assert scales is not None
             old = _bias(module, node)
             quantised = biases.advance(value.name + BEFORE)
-            new[value] = quantise_bias(old + (means[name] - quantised), scales)
+            meant[name] = old + (means[name] - quantised)
+            new[value] = quantise_bias(meant[name], scales)
             biases.shift(new[value] * scales - old)
             if self.progress is not None:
                 self.progress("correct biases", number + 1, len(layers))
-        return _with_biases(module, new)
+        return _with_biases(module, new), meant
 
     def _float_means(self, names: set[str]) -> Mapping[str, Array]:
         module = _unlimited(self.float_module, names)

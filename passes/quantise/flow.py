@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tinyc.ir.module import Module
+from tinyc.ir.tensor import Array
 from tinyc.passes.quantise.bias import CorrectBias
 from tinyc.passes.quantise.calibrate import Progress, Ranges, Run, Samples, calibrate
 from tinyc.passes.quantise.equalise import EqualiseRanges, see_channels
@@ -27,6 +28,7 @@ class QuantisedModule:
         float_module: what was quantised: the given module, equalised.
         ranges: the calibrated ranges of its activations.
         layers: what quantisation cost, worst layer first.
+        biases: corrected biases in real numbers, before they were rounded, by the names of the float layers' results.
     """
 
     module: Module
@@ -34,6 +36,7 @@ class QuantisedModule:
     float_module: Module
     ranges: Ranges
     layers: tuple[Layer, ...]
+    biases: Mapping[str, Array]
 
 
 def quantise_module(
@@ -68,7 +71,8 @@ def quantise_module(
     values = dict.fromkeys(v for u in units for v in (*u.operands, u.result))
     ranges = calibrate(module, samples, run, observer, progress, [v for v in values if module.constant(v) is None])
     uncorrected = quantised = Quantise(ranges, keep_float).run(module)
+    biases: Mapping[str, Array] = {}
     if correct_bias:
-        quantised = CorrectBias(module, samples, run, progress).run(quantised)
+        quantised, biases = CorrectBias(module, samples, run, progress).corrected(quantised)
     layers = tuple(measure(module, quantised, samples, run, progress))
-    return QuantisedModule(quantised, uncorrected, module, ranges, layers)
+    return QuantisedModule(quantised, uncorrected, module, ranges, layers, biases)

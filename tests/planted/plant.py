@@ -39,7 +39,6 @@ class Fault:
         int8: quantise.
         quantising: how.
         loud: the network's first weights.
-        waits: why it is not caught yet; empty when it is.
     """
 
     name: str
@@ -49,7 +48,6 @@ class Fault:
     int8: bool = False
     quantising: Mapping[str, Any] = field(default_factory=dict)
     loud: float = 1.0
-    waits: str = ""
 
 
 class _Count:
@@ -59,15 +57,8 @@ class _Count:
 
 
 def params(faults: Sequence[Fault]) -> list[Any]:
-    """The faults as parameters of a test. One that is not caught yet must begin to fail the test when it is."""
-    return [
-        pytest.param(
-            f,
-            id=f.name,
-            marks=[pytest.mark.xfail(strict=True, raises=pytest.fail.Exception, reason=f.waits)] if f.waits else [],
-        )
-        for f in faults
-    ]
+    """The faults as parameters of a test."""
+    return [pytest.param(f, id=f.name) for f in faults]
 
 
 @contextmanager

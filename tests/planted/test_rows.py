@@ -68,8 +68,8 @@ def row_below(original: Any, node: Node) -> Any:
     return dataclasses.replace(stage, windows=windows)
 
 
-def fill_of_one(original: Any, memory: Any, value: Any, given: Any, fill: float, mode: Any) -> Any:
-    return original(memory, value, given, fill + 1, mode)
+def fill_of_one(original: Any, memory: Any, value: Any, given: Any, fill: float | None, mode: Any) -> Any:
+    return original(memory, value, given, None if fill is None else fill + 1, mode)
 
 
 CALLBACK = {"rows_from": "callback"}
