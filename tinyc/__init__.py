@@ -10,7 +10,7 @@ the intermediate representation. Every error that bad input can cause is a `tiny
 """
 
 from tinyc import ir, passes
-from tinyc.compiler.driver import Compilation, compile, execute, load, verify
+from tinyc.compiler.driver import Compilation, compile, execute, load, quantize, verify
 from tinyc.compiler.options import Options
 from tinyc.compiler.quantised import QuantiseOptions
 from tinyc.ir.errors import TinycError
@@ -25,5 +25,6 @@ __all__ = [
     "ir",
     "load",
     "passes",
+    "quantize",
     "verify",
 ]
