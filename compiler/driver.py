@@ -156,8 +156,6 @@ def compile(
     notes += [*core_notes(lowered.program, chosen.cores), *kernel_notes(lowered.program, chosen)]
     notes += data(chosen.quantise).notes if chosen.quantise is not None else ()
     notes += check_fit(target, sizes(lowered.program, source), chosen)
-    if lowered.quantised:
-        agreed = dataclasses.replace(agreed, expected=())
     if chosen.verify:
         for executor in VERIFIED:
             say(f"verify on {executor}")
@@ -289,14 +287,14 @@ def check(executor: str, imported: Imported, lowered: Lowered, source: CSource, 
     operators make of these. A write outside the memory that the C was given is traced to its layer as well. Raises
     `VerificationError` when the C does not compile or run.
 
-    What was quantised here differs from the reference by design, and how much is measured elsewhere: outputs are then
-    only measured against the interpreter's.
+    What was quantised here differs from the reference by design, and how much is measured elsewhere.
     """
     program, samples = lowered.program, lowered.samples
     end_to_end = agreed.end_to_end and not lowered.quantised
+    expected = () if lowered.quantised else agreed.expected
     if executor == "interpreter":
         outputs, layer = run_rows(program, samples)
-        verdict = compare(executor, imported, outputs, agreed.expected or outputs, end_to_end=end_to_end)
+        verdict = compare(executor, imported, outputs, expected or outputs, end_to_end=end_to_end)
         return dataclasses.replace(verdict, first_difference=layer or verdict.first_difference)
     try:
         runner = runner_for(source, executor)
@@ -304,7 +302,7 @@ def check(executor: str, imported: Imported, lowered: Lowered, source: CSource, 
         raise VerificationError(f"on {executor}: {error}") from None
     try:
         outputs = runner.run([list(sample) for sample in samples])
-        verdict = compare(executor, imported, outputs, agreed.expected or outputs, end_to_end=end_to_end)
+        verdict = compare(executor, imported, outputs, expected or outputs, end_to_end=end_to_end)
         # One sample stands for all, but where outputs differ, or where layers are all that can be compared.
         suspects = len(samples) if verdict.first_difference or not end_to_end else 1
         layer = first_difference_in_c(program, runner, samples[:suspects], outputs)
@@ -370,8 +368,6 @@ def verify(
     agreed = _check_import(imported, samples, seeded, say)
     lowered = lower(imported.module, chosen, samples[:PASS_SAMPLES], say, seeded)
     lowered = dataclasses.replace(lowered, samples=given(lowered.program, samples, lowered.inputs))
-    if lowered.quantised:
-        agreed = dataclasses.replace(agreed, expected=())
     generated = _generate(lowered, imported, name)
     verdicts = []
     for executor in on:
