@@ -16,9 +16,10 @@ from tinyc.ir.tensor import Array
 from tinyc.passes.manager import CompareMeaning
 from tinyc.passes.quantise.equalise import EqualiseRanges
 
-DECIBELS = 1.0
-"""By which a layer's noise may grow: the pass chooses factors by the ranges of all calibration data, and this looks at
-some of it."""
+DECIBELS = 3.0
+"""By which a layer's noise may grow: the pass chooses factors by the ranges of all calibration data and for the layer
+behind them, and this looks at some of the data and at each layer. On eight samples of it layers grew by 0.5 dB at most;
+on two, whose ranges say little, by 1.6."""
 STEPS, WEIGHT_STEPS = 255, 127
 
 

@@ -14,7 +14,7 @@ from tinyc.ir.module import Module
 from tinyc.ir.tensor import Array
 from tinyc.passes.quantise import QuantisedModule
 
-EQUALISED = 2
+EQUALISED = 8
 """Samples that the module is run on before and after equalisation."""
 
 

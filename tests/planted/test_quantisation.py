@@ -99,7 +99,7 @@ FAULTS = [
     Fault(
         "equalisation x 30 of a channel",
         on_call(equalise, "_helpful", one_channel),
-        "layer depthwise.*: equalisation makes the noise",
+        "equalise-ranges|equalisation makes the noise",
     ),
 ]
 

@@ -6,7 +6,7 @@ Every fault is one that all executors agree on, so that comparing them shows not
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +63,9 @@ def correction(times: float) -> Plant:
     right = bias.quantise_bias
 
     def plant(patch: pytest.MonkeyPatch) -> None:
-        run = bias.CorrectBias.run
+        corrected = bias.CorrectBias.corrected
 
-        def wrong(self: bias.CorrectBias, module: Module) -> Module:
+        def wrong(self: bias.CorrectBias, module: Module) -> tuple[Module, Mapping[str, Array]]:
             old: list[Array] = []
             known = bias._bias
 
@@ -76,9 +76,10 @@ def correction(times: float) -> Plant:
             with pytest.MonkeyPatch.context() as inner:
                 inner.setattr(bias, "_bias", remembered)
                 inner.setattr(bias, "quantise_bias", lambda b, s: right(old[-1] + times * (b - old[-1]), s))
-                return run(self, module)
+                made, meant = corrected(self, module)
+            return made, {n: o + times * (m - o) for (n, m), o in zip(meant.items(), old, strict=True)}
 
-        patch.setattr(bias.CorrectBias, "run", wrong)
+        patch.setattr(bias.CorrectBias, "corrected", wrong)
 
     return plant
 
