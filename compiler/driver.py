@@ -13,7 +13,7 @@ from typing import Any
 from tinyc.backends.c import CSource, Interface, Placement, PortInfo, generate
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.packages import Packing, check_libraries, choose, package_files
-from tinyc.backends.runners import RUNNERS, HostRunner, MissingTool, Runner, RunnerError, runner_for
+from tinyc.backends.runners import RUNNERS, HostRunner, MissingTool, Runner, RunnerError, Unsupported, runner_for
 from tinyc.backends.targets import Target, find
 from tinyc.compiler.arrays import check_arrays, check_samples
 from tinyc.compiler.calibration import Normalise
@@ -258,6 +258,7 @@ def execute(compilation: Compilation, executor: str, samples: Samples) -> list[l
     Raises:
         TinycError: there is no such executor, or what it needs is missing.
     """
+    _known([executor])
     check_arrays([v.type for v in compilation.program.inputs], samples, "samples")
     return _execute(executor, compilation.program, compilation.source, samples)
 
@@ -268,7 +269,6 @@ def _execute(executor: str, program: RowProgram, source: CSource, samples: Sampl
     Raises:
         TinycError: there is no such executor, or what it needs is missing (`MissingTool`).
     """
-    _known([executor])
     if executor == "interpreter":
         return [run_program(program, list(sample)) for sample in samples]
     return runner_for(source, executor).run([list(sample) for sample in samples])
@@ -298,14 +298,16 @@ def check(executor: str, imported: Imported, lowered: Lowered, source: CSource, 
         return dataclasses.replace(verdict, first_difference=layer or verdict.first_difference)
     try:
         runner = runner_for(source, executor)
+    except Unsupported:
+        raise
     except RunnerError as error:
         raise VerificationError(f"on {executor}: {error}") from None
     try:
         outputs = runner.run([list(sample) for sample in samples])
         verdict = compare(executor, imported, outputs, expected or outputs, end_to_end=end_to_end)
-        # One sample stands for all, but where outputs differ, or where layers are all that can be compared.
-        suspects = len(samples) if verdict.first_difference or not end_to_end else 1
-        layer = first_difference_in_c(program, runner, samples[:suspects], outputs)
+        # Many samples are an evaluation: there, outputs tell which to look into.
+        few = verdict.first_difference or not end_to_end or len(samples) <= PASS_SAMPLES
+        layer = first_difference_in_c(program, runner, samples if few else samples[:PASS_SAMPLES], outputs)
         first = "; ".join(filter(None, (layer, verdict.first_difference)))
         stack = runner.stack_bytes(list(samples[0])) if isinstance(runner, HostRunner) and not first else None
         return dataclasses.replace(verdict, first_difference=first, stack_bytes=stack)

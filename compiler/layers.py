@@ -17,8 +17,8 @@ import numpy as np
 
 from tinyc.compiler.gap import ABSOLUTE, Gap, gap
 from tinyc.ir.module import Module, Node
-from tinyc.ir.op import Value
-from tinyc.ir.ops import Constant, Dequantize, Elementwise, Lookup
+from tinyc.ir.op import Op, Value
+from tinyc.ir.ops import Cast, Constant, Dequantize, Elementwise, Lookup, Mul
 from tinyc.ir.tensor import Array
 
 LAYER = 2e-5
@@ -82,11 +82,15 @@ class Walk:
         own = self.known[node.result]
         if np.array_equal(own, other, equal_nan=own.dtype.kind == other.dtype.kind == "f"):
             return None
+        operands = [self.known[v] for v in node.op.operands]
+        if isinstance(node.op, Cast) and own.dtype.kind != "f":
+            other = np.where(undefined(node.op, operands[0]), own, other)
         found = gap(own, other)
         bounds = self._bounds.get(node.result)
         if own.dtype.kind == "f":
             step = max(node.op.scale) if isinstance(node.op, Dequantize) else 0.0
-            slack = max(ABSOLUTE, self._relative * found.scale, self._steps * step * (1 + SAME))
+            floor = least_difference(node.op, operands)
+            slack = max(floor, self._relative * found.scale, self._steps * step * (1 + SAME))
             if found.absolute <= slack:
                 return None
         else:
@@ -165,6 +169,26 @@ def first_difference(
         for value in left:
             del walk.known[value]
     return None
+
+
+def least_difference(op: Op, operands: Sequence[Array]) -> float:
+    """What float results may differ by however small they are: they may be zero but for the rounding of the operands,
+    or of the products of these. `ABSOLUTE` where numbers are around 1, less where all are smaller."""
+    sizes = [float(np.abs(a[np.isfinite(a)]).max(initial=0.0)) for a in operands if a.dtype.kind == "f"]
+    if not sizes:
+        return 0.0
+    if (op.macs() > 0 or isinstance(op, Mul)) and len(sizes) > 1:
+        sizes = [sizes[0] * sizes[1], *sizes[2:]]
+    return ABSOLUTE * min(1.0, max(sizes))
+
+
+def undefined(op: Cast, operand: Array) -> Array:
+    """The elements whose integer neither ONNX nor C defines: numbers beyond the range of its type, and NaN."""
+    if operand.dtype.kind != "f" or not op.to.is_integer:
+        return np.zeros(operand.shape, bool)
+    low, high = op.to.limits
+    with np.errstate(invalid="ignore"):
+        return np.asarray(~((np.trunc(operand) >= low) & (np.trunc(operand) <= high)))
 
 
 def jumps(module: Module) -> bool:

@@ -91,7 +91,8 @@ def lower(module: Module, options: Options, samples: Samples, say: Say, seeded: 
         samples = given(module, samples, inputs)
         if options.verify and (inputs or outputs):
             say("check the inputs and outputs as integers")
-            check_boundary(defined, module, inputs, outputs, samples[:WITNESSED])
+            pixels = options.quantise.pixels
+            check_boundary(defined, module, inputs, outputs, samples[:WITNESSED], (pixels.mean, pixels.std))
     module = run.tensor(options.extra_passes, module, samples)
     program = run(rows, module, samples)
     assert isinstance(program, RowProgram)

@@ -213,7 +213,7 @@ def expand_batch_norm(node: Node, rewriter: Rewriter) -> Replaced | None:
     if not isinstance(op, BatchNorm):
         return None
     found = affine(node, rewriter)
-    if found is None:
+    if found is None or not found.is_finite():
         epsilon = rewriter.constant_value(np.asarray(op.epsilon, np.float32), "epsilon")
         deviation = rewriter.add(Sqrt(rewriter.add(Add(op.variance, epsilon))))
         normal = rewriter.add(Div(rewriter.add(Sub(op.x, op.mean)), deviation))

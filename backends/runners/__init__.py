@@ -1,7 +1,7 @@
 """Runners compile generated C together with a harness and run it: on this computer, or on a simulated machine."""
 
 from tinyc.backends.c.source import CSource
-from tinyc.backends.runners.exchange import MissingTool, RunnerError
+from tinyc.backends.runners.exchange import MissingTool, RunnerError, Unsupported
 from tinyc.backends.runners.host import HostRunner
 from tinyc.backends.runners.machines import MACHINES, Machine
 from tinyc.backends.runners.runner import Runner
@@ -31,5 +31,6 @@ __all__ = [
     "Runner",
     "RunnerError",
     "SimulatorRunner",
+    "Unsupported",
     "runner_for",
 ]

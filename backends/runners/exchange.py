@@ -43,6 +43,10 @@ class RunnerError(TinycError):
     """Generated C that does not compile, fails when it runs, or writes where it must not."""
 
 
+class Unsupported(RunnerError):
+    """A program that a machine cannot run, whatever is right or wrong about it."""
+
+
 class MissingTool(TinycError):
     """A program that is needed is not installed. The message names the packages that have it."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tinyc.backends.c.source import CSource
 from tinyc.backends.runners import exchange
-from tinyc.backends.runners.exchange import MissingTool, RunnerError
+from tinyc.backends.runners.exchange import MissingTool, RunnerError, Unsupported
 from tinyc.backends.runners.families import RISCV, STACK_BYTES, Family
 from tinyc.backends.runners.linked import refuse_libraries
 from tinyc.backends.runners.machines import MACHINES, Machine
@@ -116,7 +116,7 @@ class SimulatorRunner(Runner):
         except RunnerError as error:
             missing = sorted(set(_FLOAT_ROUTINE.findall(str(error))))
             if missing and not self._machine.family.runs_float:
-                raise RunnerError(self._without_float(missing)) from None
+                raise Unsupported(self._without_float(missing)) from None
             raise
 
     def _without_float(self, missing: Sequence[str]) -> str:

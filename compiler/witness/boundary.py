@@ -20,6 +20,9 @@ from tinyc.ir.types import DType
 from tinyc.passes.eliminate_common import EliminateCommon
 from tinyc.passes.integerise import Port
 
+PIXEL = 1e-12
+"""Relative difference of a scale from the inverse of the deviation: one division in float64."""
+
 
 def check_boundary(
     quantised: Module,
@@ -27,6 +30,7 @@ def check_boundary(
     inputs: Sequence[Port],
     outputs: Sequence[Port],
     samples: Sequence[Sequence[Array]],
+    pixels: tuple[float, float],
 ) -> int:
     """Holds what takes and gives integers at the interface against the quantised module, which has floats there.
 
@@ -36,6 +40,7 @@ def check_boundary(
         inputs: what they mean, at inputs.
         outputs: the same at outputs.
         samples: inputs of the integer module.
+        pixels: the mean and the deviation that uint8 inputs are normalised by.
 
     Returns:
         How many regions were compared.
@@ -54,6 +59,11 @@ def check_boundary(
         meant[node.result] = port
         if port.dtype is DType.I8:
             _check_port(port, node)
+        elif port.zero != pixels[0] or abs(port.scale * pixels[1] - 1.0) > PIXEL:
+            raise VerificationError(
+                f"input {port.name!r} says that a pixel p stands for {port.scale:.6g} * (p - {port.zero:g}), not for "
+                f"(p - {pixels[0]:g}) / {pixels[1]:g}"
+            )
     for port in outputs:
         value = next(v for v in integers.outputs if v.name == port.name)
         node = quantised.producer[next(v for v in quantised.outputs if v.name == port.name)]
@@ -66,10 +76,10 @@ def check_boundary(
         own: dict[Value, Array] = dict(zip(integers.inputs, sample, strict=True))
         run_module(integers, sample, own.__setitem__)
         for region in touching:
-            pixels = {m: (own[v], meant[m]) for v, m in region.taken if m in meant and meant[m].dtype is DType.U8}
-            steps = {m: _steps(quantised.producer[m], array, port) for m, (array, port) in pixels.items()}
+            bytes_ = {m: (own[v], meant[m]) for v, m in region.taken if m in meant and meant[m].dtype is DType.U8}
+            steps = {m: _steps(quantised.producer[m], array, port) for m, (array, port) in bytes_.items()}
             unrounded = region
-            for value, (_, port) in pixels.items():
+            for value, (_, port) in bytes_.items():
                 unrounded = _of_pixels(region, value, port)
             check_region(unrounded, own, {}, found, steps)
     return len(touching)

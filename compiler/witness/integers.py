@@ -26,7 +26,7 @@ from tinyc.compiler.witness.tables import TABLE_STEPS, check_table
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
 from tinyc.ir.op import Op, Value
-from tinyc.ir.ops import Constant, Dequantize, Quantize
+from tinyc.ir.ops import Constant, Dequantize, Pad, Quantize
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.eliminate_common import EliminateCommon
@@ -169,6 +169,9 @@ def check_region(
     if ran.error is None:
         found.left.append(region.where)
         return
+    # What is padded with need not be an integer of the operand: it is rounded to one.
+    padded = any(isinstance(n.op, Pad) and n.op.x.dtype.is_float for n in region.meant)
+    error = max(ran.error, 0.5) if padded else ran.error
     scale = float(np.float32(op.scale))
     real = np.clip(steps, low / scale + op.zero, high / scale + op.zero)
 
@@ -180,18 +183,18 @@ def check_region(
 
     own_gap, reference_gap = distances(real)
     worst = max(
-        own_gap.max(initial=0.0) - ran.error,
-        0.0 if reference_gap is None else reference_gap.max(initial=0.0) - ran.error - FLOAT_STEPS,
+        own_gap.max(initial=0.0) - error,
+        0.0 if reference_gap is None else reference_gap.max(initial=0.0) - error - FLOAT_STEPS,
     )
     if worst > 0 and any(isinstance(n.op, Quantize) for n in region.meant if n is not region.definition):
         # Integers inside may be rounded either way where they lie between two steps.
-        nudge = max(TABLE_STEPS, ran.error - 0.5)
+        nudge = max(TABLE_STEPS, error - 0.5)
         moved = [evaluate(region.meant, given, result, n) for n in (-nudge, nudge)]
         own_gap, reference_gap = distances(real, *moved)
-    _check_gap(region, "its result", ran.array, own_gap, real + shift, ran.error)
+    _check_gap(region, "its result", ran.array, own_gap, real + shift, error)
     found.steps = max(found.steps, float(own_gap.max(initial=0.0)))
     if reference_gap is not None:
-        _check_gap(region, "onnxruntime's result", known[result], reference_gap, real, ran.error + FLOAT_STEPS)
+        _check_gap(region, "onnxruntime's result", known[result], reference_gap, real, error + FLOAT_STEPS)
         found.reference = max(found.reference or 0.0, float(reference_gap.max(initial=0.0)))
 
 

@@ -55,7 +55,7 @@ def test_bench_of_floats_says_what_they_cost() -> None:
     soft = json.loads(tinyc("bench", MODEL, "--on", "rv32imac", "--json").stdout)
     assert hard["note"] == ""
     assert "no floating-point unit" in soft["note"]
-    assert "--quantize int8" in soft["note"]
+    assert "`quantise=QuantiseOptions(...)` makes them integers" in soft["note"]
     assert soft["instructions"] > 10 * hard["instructions"]
 
 

@@ -12,7 +12,7 @@ from tinyc.compiler.layers import first_difference, jumps
 from tinyc.compiler.pass_layers import ComparePasses
 from tinyc.compiler.stages import Values, first_difference_in_stages
 from tinyc.ir import Builder, DType, Module, TensorType, Value
-from tinyc.ir.ops import Add, Cast, Concat, Conv2d, Floor, Mul, Quantize, Reshape
+from tinyc.ir.ops import Add, Cast, Clamp, Concat, Conv2d, Floor, Mul, Quantize, Reshape, Sub
 from tinyc.ir.ops.quantise import Dequantize
 from tinyc.ir.tensor import Array
 from tinyc.passes import Pass, PassVerificationError
@@ -104,6 +104,40 @@ def test_integers_made_of_integers_are_exact() -> None:
     module = b.build([b.add(Add(x, x), "twice")])
     x0 = np.array([1, 2, 3], np.int8)
     assert first_difference(module, [x0], {module.outputs[0]: np.array([2, 4, 7], np.int8)}) is not None
+
+
+def test_small_numbers_are_compared_as_closely_as_large_ones() -> None:
+    b = Builder("small")
+    x = b.input("x", TensorType((1, 4, 4, 2), F32))
+    w = b.constant((RNG.normal(size=(3, 1, 1, 2)) * 1e-9).astype(np.float32))
+    y = b.add(Conv2d(x, w, None), "y")
+    module = b.build([b.add(Clamp(y, min=0.0), "z")])
+    x0 = inputs(module)
+    witness = arrays(module, x0)
+    assert first_difference(module, x0, witness) is None
+    for value in witness:
+        if value.name in "yz":
+            found = first_difference(module, x0, witness | {value: witness[value] * np.float32(1.001)})
+            assert found is not None
+            assert found[0].result == value
+
+
+def test_zero_but_for_rounding_is_no_difference() -> None:
+    b = Builder("cancel")
+    x = b.input("x", TensorType((4,), F32))
+    third = b.add(Mul(x, b.constant(np.float32(1 / 3))), "third")
+    module = b.build([b.add(Sub(third, third), "zero")])
+    x0 = [np.ones(4, np.float32)]
+    assert first_difference(module, x0, {module.outputs[0]: np.full(4, 6e-8, np.float32)}) is None
+
+
+def test_integers_of_what_has_none_are_not_compared() -> None:
+    b = Builder("undefined")
+    x = b.input("x", TensorType((3,), F32))
+    module = b.build([b.add(Cast(x, DType.U8), "q")])
+    x0 = [np.array([-1.5, 3.0, 300.0], np.float32)]
+    assert first_difference(module, x0, {module.outputs[0]: np.array([255, 3, 44], np.uint8)}) is None
+    assert first_difference(module, x0, {module.outputs[0]: np.array([255, 4, 44], np.uint8)}) is not None
 
 
 def test_which_modules_jump() -> None:

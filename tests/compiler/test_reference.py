@@ -93,6 +93,22 @@ def test_an_output_without_dimensions_is_compared(tmp_path: Path) -> None:
     assert all(v.passed for v in driver.compile(path).verdicts)
 
 
+def test_an_output_without_elements_is_no_fault(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Slice", ["x", "s", "s", "a"], ["y"]), helper.make_node("Neg", ["x"], ["z"])]
+    bounds = {"s": np.array([1]), "a": np.array([1])}
+    outputs = {"y": (TensorProto.FLOAT, [1, 0, 4]), "z": (TensorProto.FLOAT, [1, 3, 4])}
+    path = save(tmp_path / "m.onnx", nodes, {"x": (TensorProto.FLOAT, [1, 3, 4])}, outputs, bounds)
+    assert all(v.passed for v in driver.compile(path).verdicts)
+
+
+def test_a_batch_norm_without_variance(tmp_path: Path) -> None:
+    constants = {n: np.array(v, np.float32) for n, v in {"s": [1, 2], "b": [0, 1], "m": [0, 1], "v": [0, 1]}.items()}
+    node = helper.make_node("BatchNormalization", ["x", "s", "b", "m", "v"], ["y"], epsilon=0.0)
+    shape = {"x": (TensorProto.FLOAT, [1, 2, 3, 3])}
+    path = save(tmp_path / "m.onnx", [node], shape, {"y": (TensorProto.FLOAT, [1, 2, 3, 3])}, constants)
+    assert all(v.passed for v in driver.compile(path).verdicts)
+
+
 def test_same_padding_with_dilation_is_verified_in_an_equivalent_form(tmp_path: Path) -> None:
     path = float_conv(tmp_path / "m.onnx", auto_pad="SAME_LOWER", dilations=[2, 2], kernel_shape=[3, 3])
     compiled = driver.compile(path)

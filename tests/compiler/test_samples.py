@@ -58,6 +58,10 @@ def test_ordinary_inputs_stay_where_they_suffice() -> None:
     assert np.abs(louder[:, :, 6:]).max() > 100
 
 
-def test_integers_inside_and_infinities_are_left_alone() -> None:
-    for module in (limited(0.01, cast=True), limited(0.001, exponential=True)):
-        assert max(np.abs(a).max() for s in sample_inputs(module) for a in s) <= 10
+def test_limits_behind_integers_are_reached_as_well() -> None:
+    module = limited(0.01, cast=True)
+    assert taken(module, sample_inputs(module)).max() > 6
+
+
+def test_infinities_are_left_alone() -> None:
+    assert max(np.abs(a).max() for s in sample_inputs(limited(0.001, exponential=True)) for a in s) <= 10

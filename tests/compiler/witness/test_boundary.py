@@ -12,6 +12,7 @@ import pytest
 
 import tinyc
 from tests.compiler.witness.networks import SHAPE, network
+from tinyc.compiler import lowering
 from tinyc.compiler.calibration import Calibration, Normalise
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness import boundary as witness
@@ -91,3 +92,15 @@ def test_wrong_ones(
     plant(monkeypatch)
     with pytest.raises(VerificationError):
         tinyc.compile(model, quantise=options(kind))
+
+
+def test_what_pixels_stand_for(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = lowering.pixel_input
+
+    def wrong(module: Any, mean: float, std: float) -> Any:
+        made, port = right(module, mean, std)
+        return made, dataclasses.replace(port, scale=std)
+
+    monkeypatch.setattr(lowering, "pixel_input", wrong)
+    with pytest.raises(VerificationError, match="says that a pixel p stands for"):
+        tinyc.compile(model, quantise=options("uint8", "float32"))
