@@ -186,7 +186,7 @@ def verification(result: Compilation) -> str:
     compared = sum(p.max_abs_error is not None for p in result.lowered.records)
     lines = []
     if compared:
-        lines.append(f"all {compared} passes before against after, and against onnxruntime:")
+        lines.append(f"all {compared} passes before against after, and against {result.reference}:")
     if result.lowered.quantised is not None and result.verdicts:
         lines[-1:] = [f"all {compared} passes before against after; the C equals the interpreter bit for bit"]
         return "\n".join([*lines, *_witness(result.lowered)])

@@ -71,6 +71,8 @@ class Compilation:
     verdicts: tuple[Verdict, ...]
     notes: tuple[str, ...]
     quality: Quality | None = None
+    reference: str = ""
+    """What the import was compared with; empty when nothing was."""
 
     @property
     def program(self) -> RowProgram:
@@ -86,7 +88,7 @@ class Compilation:
     def report(self) -> dict[str, Any]:
         """The report, as in report.json."""
         report = make_report(self.imported, self.lowered, self.source, self.target.name, self.verdicts, self.quality)
-        return {**report, "package": self.packing.as_dict, "notes": list(self.notes)}
+        return {**report, "package": self.packing.as_dict, "notes": list(self.notes), "reference": self.reference}
 
     @cached_property
     def files(self) -> Mapping[str, str]:
@@ -169,7 +171,9 @@ def compile(
     quality = None
     if chosen.quantise is not None:
         quality = measure(imported, lowered, source, data(chosen.quantise), say)
-    result = Compilation(imported, lowered, source, target, packing, tuple(verdicts), tuple(notes), quality)
+    result = Compilation(
+        imported, lowered, source, target, packing, tuple(verdicts), tuple(notes), quality, agreed.against
+    )
     if output is not None:
         result.write(output, chosen.force)
     return result

@@ -143,6 +143,7 @@ def test_a_model_that_onnxruntime_has_no_kernel_for_is_verified_by_onnx_itself(t
     )
     compiled = driver.compile(path)
     assert any("verified against ONNX's reference evaluator" in note for note in compiled.notes)
+    assert compiled.report["reference"] == "ONNX's reference evaluator"
 
 
 def test_without_any_reference_the_reasons_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
