@@ -68,11 +68,11 @@ def _behind_views(ir: Module | RowProgram, value: Value, ops: Mapping[str, Op]) 
     while True:
         if isinstance(ir, RowProgram):
             view = ir.buffer[name].view
-            if name in ops or view is None:
+            if name in ops or view is None or ir.buffer[view.base].value.type.size != value.type.size:
                 return name
             name = view.base
         else:
             op = ops.get(name)
-            if op is None or not op.is_view():
+            if op is None or not op.is_view() or op.operands[0].type.size != value.type.size:
                 return name
             name = op.operands[0].name

@@ -7,16 +7,17 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tinyc.backends.interpreter import run_module, run_program
+from tinyc.backends.interpreter import observe, run_module, run_program
 from tinyc.compiler.layers import first_difference, jumps
 from tinyc.compiler.pass_layers import ComparePasses
 from tinyc.compiler.stages import Values, first_difference_in_stages
 from tinyc.ir import Builder, DType, Module, TensorType, Value
-from tinyc.ir.ops import Add, Cast, Clamp, Concat, Conv2d, Floor, Mul, Quantize, Reshape, Sub
+from tinyc.ir.ops import Add, Cast, Clamp, Concat, Conv2d, Floor, Mul, Quantize, Reshape, Slice, Softmax, Sub
 from tinyc.ir.ops.quantise import Dequantize
 from tinyc.ir.tensor import Array
 from tinyc.passes import Pass, PassVerificationError
 from tinyc.passes.base import Slack
+from tinyc.passes.lower import Lower
 from tinyc.passes.manager import PassManager
 from tinyc.passes.pipeline import row_passes
 from tinyc.passes.rewrite import Replaced, rewrite
@@ -201,3 +202,15 @@ def test_stages_are_compared_on_their_own_operands() -> None:
     for number in results:
         spoilt = {n: a + np.float32(0.001) if n == number else a for n, a in results.items()}
         assert first_difference_in_stages(program, x, spoilt).startswith(f"layer {number}, ")  # type: ignore[arg-type]
+
+
+def test_what_a_softmax_takes_is_observed_where_all_of_it_is_one_value() -> None:
+    b = Builder("part")
+    x = b.input("x", TensorType((1, 11), F32))
+    moved = b.add(Mul(x, x), "moved")
+    part = b.add(Slice(moved, (0, 3), (1, 8), (1, 1)), "part")
+    module = b.build([b.add(Softmax(part), "y")])
+    seen = observe(module, inputs(module))
+    assert [a.size for name, a in seen.items() if "operand" in name] == [8]
+    program, _ = PassManager([Lower()]).run(module)
+    assert not [name for name in observe(program, inputs(module)) if "operand" in name]
