@@ -33,12 +33,13 @@ class Values:
             if number in results:
                 self._arrays[stage.result.name] = results[number].reshape(stage.result.shape)
 
-    def array(self, value: Value) -> Array:
-        """The array of a value: computed, constant, or a view of others."""
-        return self._raw(value.name).view(value.dtype.numpy).reshape(value.shape)
+    def array(self, value: Value, stage: int | None = None) -> Array:
+        """The array of a value, computed, constant or a view of others: as a stage finds it, or at the end."""
+        before = len(self._program.stages) if stage is None else stage
+        return self._raw(value.name, before).view(value.dtype.numpy).reshape(value.shape)
 
-    def _raw(self, name: str) -> Array:
-        """The bytes of a buffer, in the order of its value's elements."""
+    def _raw(self, name: str, before: int) -> Array:
+        """The bytes of a buffer, in the order of its value's elements, before a stage."""
         if name in self._arrays:
             return np.ascontiguousarray(self._arrays[name]).reshape(-1).view(np.uint8)
         buffer = self._program.buffer[name]
@@ -47,12 +48,14 @@ class Values:
         if buffer.data is not None:
             return np.ascontiguousarray(buffer.data.array).reshape(-1).view(np.uint8)
         if buffer.view is not None:
-            return self._raw(buffer.view.base)[buffer.view.offset : buffer.view.offset + buffer.value.type.bytes]
+            return self._raw(buffer.view.base, before)[
+                buffer.view.offset : buffer.view.offset + buffer.value.type.bytes
+            ]
         whole = np.zeros(buffer.value.type.bytes, np.uint8)  # a whole that stages write in parts
-        for stage in self._program.stages:
+        for stage in self._program.stages[:before]:
             root, offset = self._program.root(stage.result.name)
             if root.name == name:
-                raw = self._raw(stage.result.name)
+                raw = self._raw(stage.result.name, before)
                 whole[offset : offset + raw.size] = raw
         return whole
 
@@ -65,7 +68,7 @@ def first_difference_in_stages(program: RowProgram, inputs: Sequence[Array], res
     values = Values(program, inputs, results)
     for number in sorted(results):
         stage = program.stages[number]
-        operands = [values.array(v) for v in stage.op.operands]
+        operands = [values.array(v, number) for v in stage.op.operands]
         with np.errstate(all="ignore"):
             expected = stage.op.run(operands)
         found = gap(results[number].reshape(expected.shape), expected)

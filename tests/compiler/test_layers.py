@@ -12,8 +12,9 @@ from tinyc.compiler.layers import first_difference, jumps
 from tinyc.compiler.pass_layers import ComparePasses
 from tinyc.compiler.stages import Values, first_difference_in_stages
 from tinyc.ir import Builder, DType, Module, TensorType, Value
-from tinyc.ir.ops import Add, Cast, Clamp, Concat, Conv2d, Floor, Mul, Quantize, Reshape, Slice, Softmax, Sub
+from tinyc.ir.ops import Add, Cast, Clamp, Concat, Conv2d, Floor, Mul, Neg, Quantize, Reshape, Slice, Softmax, Sub
 from tinyc.ir.ops.quantise import Dequantize
+from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
 from tinyc.passes import Pass, PassVerificationError
 from tinyc.passes.base import Slack
@@ -202,6 +203,20 @@ def test_stages_are_compared_on_their_own_operands() -> None:
     for number in results:
         spoilt = {n: a + np.float32(0.001) if n == number else a for n, a in results.items()}
         assert first_difference_in_stages(program, x, spoilt).startswith(f"layer {number}, ")  # type: ignore[arg-type]
+
+
+def test_a_whole_is_what_was_written_before_the_stage_that_overwrites_it() -> None:
+    b = Builder("over")
+    x = b.input("x", TensorType((1, 4, 5, 3), F32))
+    joined = b.add(Concat((b.add(Mul(x, x)), b.add(Neg(x))), 1), "joined")
+    module = b.build([b.add(Neg(b.add(Add(joined, b.constant(np.float32(1.0))), "over")))])
+    program, _ = PassManager(row_passes(cores=2)).run(module)
+    assert isinstance(program, RowProgram)
+    assert program.root("over")[0].name == "joined"
+    results: dict[int, Array] = {}
+    x0 = inputs(module)
+    run_program(program, x0, lambda n, a: results.update({n: a.copy()}))
+    assert first_difference_in_stages(program, x0, results) == ""
 
 
 def test_what_a_softmax_takes_is_observed_where_all_of_it_is_one_value() -> None:
