@@ -10,7 +10,7 @@ import numpy as np
 from tinyc.backends.interpreter import run_module
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness.integers import Witnessed, check_region
-from tinyc.compiler.witness.regions import MOVING, OFFSET, Region, find_regions
+from tinyc.compiler.witness.regions import CHOOSING, MOVING, OFFSET, Region, find_regions
 from tinyc.ir.module import Module, Node
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Copy, Dequantize, QConvolution, Quantize
@@ -22,6 +22,18 @@ from tinyc.passes.integerise import Port
 
 PIXEL = 1e-12
 """Relative difference of a scale from the inverse of the deviation: one division in float64."""
+
+
+def _quantize_of(module: Module, name: str) -> Node:
+    """The conversion of an input, behind operators that choose among its elements if need be."""
+    reached = {v for v in module.inputs if v.name == name}
+    for node in module.nodes:
+        if reached.intersection(node.op.operands):
+            if isinstance(node.op, Quantize):
+                return node
+            if isinstance(node.op, CHOOSING):
+                reached.add(node.result)
+    raise VerificationError(f"input {name!r} is given as integers, but nothing quantizes it")
 
 
 def check_boundary(
@@ -43,7 +55,8 @@ def check_boundary(
         pixels: the mean and the deviation that uint8 inputs are normalised by.
 
     Returns:
-        How many regions were compared.
+        How many regions were compared: none where an input is converted behind operators that choose among its
+        elements, so that only its scale can be.
 
     Raises:
         VerificationError: a scale is not the quantised module's, or a layer's result is further from its definition
@@ -52,9 +65,11 @@ def check_boundary(
     quantised = EliminateCommon().run(quantised)
     twins: dict[Value, Value] = {}
     meant: dict[Value, Port] = {}
+    direct = True
     for port in inputs:
         value = next(v for v in integers.inputs if v.name == port.name)
-        node = next(n for n in quantised.nodes if isinstance(n.op, Quantize) and n.op.x.name == port.name)
+        node = _quantize_of(quantised, port.name)
+        direct = direct and node.op.operands[0].name == port.name
         twins[value] = node.result
         meant[node.result] = port
         if port.dtype is DType.I8:
@@ -69,6 +84,8 @@ def check_boundary(
         node = quantised.producer[next(v for v in quantised.outputs if v.name == port.name)]
         _check_port(port, node)
         twins[value] = node.op.operands[0]
+    if not direct:  # what stands before the conversion has no integers in the quantised module to be compared with
+        return 0
     regions, _ = find_regions(quantised, integers, twins)
     touching = [r for r in regions if r.node.result in twins or any(v in twins for v, _ in r.taken)]
     found = Witnessed()

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 import tinyc
 from tests.compiler.witness.networks import SHAPE, network
@@ -104,3 +106,25 @@ def test_what_pixels_stand_for(model: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(lowering, "pixel_input", wrong)
     with pytest.raises(VerificationError, match="says that a pixel p stands for"):
         tinyc.compile(model, quantise=options("uint8", "float32"))
+
+
+def test_an_input_that_is_converted_behind_a_choice(tmp_path: Path) -> None:
+    """The larger of the input and a constant, then a convolution: integers are taken before the choice is made."""
+    rng = np.random.default_rng(2)
+    constants = {
+        "c": np.array([0.1, -0.3], np.float32).reshape(1, 2, 1, 1),
+        "w": rng.normal(size=(3, 2, 1, 1)).astype(np.float32),
+    }
+    nodes = [helper.make_node("Max", ["x", "c"], ["m"]), helper.make_node("Conv", ["m", "w"], ["y"])]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2, 4, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 4, 4])],
+        [numpy_helper.from_array(a, n) for n, a in constants.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "m.onnx")
+    samples = [[rng.normal(size=(1, 2, 4, 4)).astype(np.float32)] for _ in range(6)]
+    chosen = tinyc.QuantiseOptions(Calibration(samples), input_type="int8", output_type="int8")
+    made = tinyc.compile(tmp_path / "m.onnx", quantise=chosen)
+    assert [p.scale > 0 for p in (*made.lowered.inputs, *made.lowered.outputs)] == [True, True]
