@@ -31,7 +31,7 @@ SAME = 2.0**-22
 inverse of a scale instead of dividing by it."""
 
 Bounds = tuple[Array, Array]
-Known = Callable[[Node, Array, Array], bool]
+Pardon = Callable[[Node, Array, Array], bool]
 """Asked of a result that differs from the witness's: whether it is right all the same."""
 
 
@@ -146,7 +146,7 @@ def first_difference(
     witness: Mapping[Value, Array],
     *,
     steps: int = 0,
-    pardon: Known = lambda *_: False,
+    pardon: Pardon = lambda *_: False,
 ) -> tuple[Node, Gap] | None:
     """The first node whose result is not the witness's on the witness's own operands.
 

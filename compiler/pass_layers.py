@@ -8,6 +8,7 @@ layer's rounding goes on as it was before the pass. What is left at the outputs 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,6 +26,14 @@ SAMPLES = 2
 """On how many input sets a pass is compared in this way; all tensors of both modules are kept meanwhile."""
 
 
+@dataclass(frozen=True)
+class Run:
+    """What a module gave for one input set: every value that it computed, and its outputs."""
+
+    arrays: Mapping[Value, Array]
+    outputs: Sequence[Array]
+
+
 class ComparePasses:
     """The instrument that compares meaning before and after each pass: at the outputs, or, where rounding may move
     these and the pass may round otherwise, layer by layer.
@@ -36,7 +45,7 @@ class ComparePasses:
     def __init__(self, samples: Sequence[Sequence[Array]]) -> None:
         self._samples = samples
         self._outputs = CompareMeaning(observe, samples)
-        self._known: tuple[Module, list[Mapping[Value, Array]]] | None = None
+        self._known: tuple[Module, list[Run]] | None = None
 
     def after(self, step: AnyPass, before: IR, result: IR) -> float | None:
         if step.slack is None or not isinstance(before, Module) or not isinstance(result, Module):
@@ -44,30 +53,29 @@ class ComparePasses:
         if not jumps(before) and not jumps(result):
             return self._outputs.after(step, before, result)
         return max(
-            (_compare(step, arrays, result, s) for arrays, s in zip(self._values(before), self._samples, strict=False)),
+            (_compare(step, run, result, s) for run, s in zip(self._runs(before), self._samples, strict=False)),
             default=0.0,
         )
 
-    def _values(self, module: Module) -> list[Mapping[Value, Array]]:
+    def _runs(self, module: Module) -> list[Run]:
         if self._known is None or self._known[0] is not module:
-            found: list[Mapping[Value, Array]] = []
+            found: list[Run] = []
             for sample in self._samples[:SAMPLES]:
-                arrays = dict(zip(module.inputs, sample, strict=True))
-                run_module(module, sample, arrays.__setitem__)
-                arrays |= {v: arrays[o] for o, v in zip(module.outputs, _output_keys(module), strict=True)}
-                found.append(arrays)
+                arrays: dict[Value, Array] = {}
+                outputs = run_module(module, sample, arrays.__setitem__)
+                found.append(Run(arrays, outputs))
             self._known = module, found
         return self._known[1]
 
 
-def _compare(step: AnyPass, before: Mapping[Value, Array], module: Module, sample: Sequence[Array]) -> float:
+def _compare(step: AnyPass, before: Run, module: Module, sample: Sequence[Array]) -> float:
     """The largest difference at an output. Raises `PassVerificationError` naming the first layer that differs."""
     assert step.slack is not None
     walk = Walk(module, sample, step.slack.steps, step.slack.relative)
     suspect: tuple[Node, Gap] | None = None
     for node in module.nodes:
         own = walk.apply(node)
-        other = before.get(node.result)
+        other = before.arrays.get(node.result)
         if other is None:
             if own.dtype.kind in "iu" and not isinstance(node.op, Constant):
                 walk.doubt(node.result)
@@ -80,8 +88,8 @@ def _compare(step: AnyPass, before: Mapping[Value, Array], module: Module, sampl
         else:
             suspect = suspect or (node, found)
     worst = 0.0
-    for position, (value, key) in enumerate(zip(module.outputs, _output_keys(module), strict=True)):
-        was, now = before[key], walk.known[value]
+    for position, (value, was) in enumerate(zip(module.outputs, before.outputs, strict=True)):
+        now = walk.known[value]
         if was.shape != now.shape or was.dtype != now.dtype:
             what = f"output {position} was {was.dtype}{list(was.shape)}, is {now.dtype}{list(now.shape)}"
             raise PassVerificationError(step.name, what)
@@ -95,8 +103,3 @@ def _compare(step: AnyPass, before: Mapping[Value, Array], module: Module, sampl
             apart = np.abs(now.astype(np.float64) - was.astype(np.float64))
         worst = max(worst, float(np.nanmax(apart, initial=0.0)))
     return worst
-
-
-def _output_keys(module: Module) -> list[Value]:
-    """What stands for the outputs of a module among its values, whatever a pass calls them."""
-    return [Value(f"output {n}", v.type) for n, v in enumerate(module.outputs)]

@@ -129,7 +129,7 @@ def _first_difference_in_import(
     fault: noted in `faults` by the name of the tensor.
     """
     computed = set(reference.computed())
-    values = {v for n in imported.module.nodes for v in (n.result,)}
+    values = {n.result for n in imported.module.nodes}
     names: dict[Value, str] = {}
     for name, value in imported.tensors.items():
         if value in values and name in computed:

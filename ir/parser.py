@@ -16,10 +16,8 @@ from tinyc.ir.module import Module, Node, verify
 from tinyc.ir.op import FieldKind, FieldSpec, Op, Value, fields_of, registry
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.ir.text import attribute_from, dtype_named
-from tinyc.ir.types import TensorType
+from tinyc.ir.types import LARGEST, TensorType
 
-LARGEST = 2**26
-"""Elements of a value. No microcontroller holds as many, and a short text must not take gigabytes to compute."""
 _AROUND = 60
 """Characters of a long line that are shown before and behind the place of an error."""
 

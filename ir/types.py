@@ -14,6 +14,10 @@ import numpy as np
 
 from tinyc.ir.errors import IRError
 
+LARGEST = 1 << 26
+"""Elements that a value which comes from a file or a text may have: in int8, they fill the largest memory that a target
+has (64 MB), and a few words that ask for more must not take gigabytes to compute."""
+
 
 class DType(enum.Enum):
     """Element types. The value is the spelling in the text form."""

@@ -22,10 +22,11 @@ from tinyc.compiler.frontend.node import node_loc, normal_domain, operator_name
 from tinyc.compiler.frontend.order import branches, mentioned
 from tinyc.compiler.frontend.probe import PROBE, Probe
 from tinyc.compiler.frontend.support import live_nodes
+from tinyc.ir.op import unused
 
 _ENDLESS = np.iinfo(np.int64).max
 _SHAPED = ("Reshape", "Expand", "Resize", "Slice")
-_RECURRENT = ("RNN", "GRU", "LSTM")
+RECURRENT = ("RNN", "GRU", "LSTM")
 _UNCHECKED = {"PRelu": (1,), "Gemm": (2,)}
 """Operands that shape inference does not hold against the result they are broadcast to."""
 
@@ -192,7 +193,7 @@ class _Follower(Probe):
             self._entry(node, graph, 3, *carried)
         elif node.op_type == "Slice":
             self._slice(node, graph, where, *carried)
-        elif node.op_type in _RECURRENT:
+        elif node.op_type in RECURRENT:
             self._states(node, graph)
         elif node.op_type in _UNCHECKED:
             self._repeated(node, graph, _UNCHECKED[node.op_type])
@@ -319,9 +320,7 @@ class _Follower(Probe):
         node.input[place] = name
 
     def _unused(self, hint: str) -> str:
-        name = f"{hint}_batch_{self._new}"
-        while name in self._taken:
-            name += "_"
+        name = unused(f"{hint}_batch_{self._new}", self._taken)
         self._taken.add(name)
         return name
 

@@ -6,9 +6,7 @@ import math
 from collections.abc import Sequence
 
 from tinyc.compiler.frontend.errors import FrontendError
-
-LARGEST = 1 << 26
-"""Elements that a tensor may have: in int8, they fill the largest memory that a target has (64 MB)."""
+from tinyc.ir.types import LARGEST
 
 LARGEST_FILE = 1 << 28
 """Bytes that a model may have: as many parameters in float32 as `LARGEST`."""

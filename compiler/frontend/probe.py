@@ -10,10 +10,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 from tinyc.compiler.frontend.constants import evaluate_by_reference, is_function
-from tinyc.compiler.frontend.limits import LARGEST
 from tinyc.compiler.frontend.node import normal_domain, operator_name
 from tinyc.compiler.frontend.registry import SHAPED_LIKE
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import LARGEST
 
 PROBE = 1_000_003
 """The batch that shapes are inferred with: a prime, so that a dimension it divides is a number of batches."""

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import onnx
 
-from tinyc.compiler.frontend.batch import rebatch
+from tinyc.compiler.frontend.batch import RECURRENT, rebatch
 from tinyc.compiler.frontend.errors import FrontendError
 from tinyc.compiler.frontend.limits import check_elements
 from tinyc.compiler.frontend.model import Dims, declared_shape, input_dtype, real_inputs, spell_shape
-
-_RECURRENT = ("RNN", "GRU", "LSTM")
 
 
 def set_input_shapes(model: onnx.ModelProto, given: Mapping[str, Sequence[int]], opset: int) -> tuple[str, ...]:
@@ -80,7 +78,7 @@ def input_shape_option(name: str, shape: Sequence[int | str]) -> str:
 def batch_axis(model: onnx.ModelProto, info: onnx.ValueInfoProto) -> int:
     """The dimension of an input that counts samples: the first, but the second of what recurrent nodes take."""
     for node in model.graph.node:
-        if node.op_type in _RECURRENT and info.name in (*node.input[:1], *node.input[5:7]):
+        if node.op_type in RECURRENT and info.name in (*node.input[:1], *node.input[5:7]):
             return 0 if any(a.name == "layout" and a.i for a in node.attribute) else 1
     return 0
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.ir.module import Module, Node
-from tinyc.ir.op import Value
+from tinyc.ir.op import Value, unused
 from tinyc.ir.ops import Clamp, Constant, Dense
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.ops.quantise import Dequantize
@@ -183,10 +183,7 @@ def _with_biases(module: Module, biases: Mapping[Value, Array]) -> Module:
 
 
 def _constant(nodes: list[Node], taken: set[str], hint: str, op: Constant | Dequantize, loc: str) -> Value:
-    name, number = hint, 0
-    while name in taken:
-        number += 1
-        name = f"{hint}_{number}"
+    name = unused(hint, taken)
     taken.add(name)
     value = Value(name, op.type)
     nodes.append(Node(value, op, loc))

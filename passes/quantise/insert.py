@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.ir.module import Module, Node, merge_locs
-from tinyc.ir.op import Op, Value
+from tinyc.ir.op import Op, Value, unused
 from tinyc.ir.ops import Clamp, Constant
 from tinyc.ir.ops.quantise import Dequantize, Quantize
 from tinyc.ir.tensor import Array, Tensor
@@ -93,10 +93,7 @@ class _Inserter:
             tell(f"{self._module.producer[result].where}: saturation does what it does")
 
     def _add(self, op: Op, hint: str, loc: str) -> Value:
-        name, number = hint, 0
-        while name in self._names:
-            number += 1
-            name = f"{hint}_{number}"
+        name = unused(hint, self._names)
         self._names.add(name)
         value = Value(name, op.type)
         self._nodes.append(Node(value, op, loc))
