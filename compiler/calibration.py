@@ -14,6 +14,8 @@ from tinyc.compiler.frontend import Imported
 from tinyc.compiler.inputs import CalibrationError, Normalise, load_inputs
 from tinyc.ir.tensor import Array
 
+__all__ = ["Calibration", "CalibrationError", "Normalise", "load_calibration", "read_labels"]
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -71,6 +73,3 @@ def _are_labels(values: Array) -> bool:
     return values.dtype.kind in "iuf" and bool(
         np.isfinite(values).all() and (values == np.rint(values)).all() and (values >= 0).all()
     )
-
-
-__all__ = ["Calibration", "CalibrationError", "Normalise", "load_calibration", "read_labels"]

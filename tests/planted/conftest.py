@@ -10,6 +10,7 @@ import pytest
 
 from tests.c.support import need
 from tests.planted.network import write
+from tests.planted.plant import Fault, must_be_caught
 
 Write = Callable[[float], Path]
 
@@ -24,3 +25,9 @@ def model_of(tmp_path_factory: pytest.TempPathFactory) -> Write:
         return write(tmp_path_factory.mktemp("planted"), loud)
 
     return made
+
+
+@pytest.fixture
+def must_catch(model_of: Write, monkeypatch: pytest.MonkeyPatch) -> Callable[[Fault], None]:
+    """Plants a fault and compiles the network: that must stop, and say where the fault is."""
+    return lambda fault: must_be_caught(fault, model_of(fault.loud), monkeypatch)

@@ -56,9 +56,9 @@ class _Count:
     times = 0
 
 
-def params(faults: Sequence[Fault]) -> list[Any]:
+def params(faults: Sequence[Fault], *marks: pytest.MarkDecorator) -> list[Any]:
     """The faults as parameters of a test."""
-    return [pytest.param(f, id=f.name) for f in faults]
+    return [pytest.param(f, id=f"{f.name}, int8" if f.int8 else f.name, marks=marks) for f in faults]
 
 
 @contextmanager

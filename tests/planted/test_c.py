@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from re import Match
 
 import pytest
 
-from tests.planted.plant import QUIET, Fault, in_c, must_be_caught, params
+from tests.planted.plant import QUIET, Fault, in_c, params
 
 CALLBACK = {"rows_from": "callback"}
 
@@ -60,17 +59,11 @@ INT8 = [
     Fault("truncating shift, not narrowed", in_c(r" \+ 1\) >> 1;", ") >> 1;"), "layer", int8=True),
     Fault("ties", in_c(ROUNDED, "(m >> 31)"), "layer", int8=True),
     Fault("pads of 0", in_c(PADS, lambda m: f"{m[1]}0}}"), "layer", int8=True),
-    Fault("row index + 1, int8", in_c(r"y \* 2, 3, 1", "y * 2 + 1, 3, 1"), "layer", int8=True),
+    Fault("row index + 1", in_c(r"y \* 2, 3, 1", "y * 2 + 1, 3, 1"), "layer", int8=True),
     Fault("overlap of 1 byte", in_c(AT.format("behind_pad_relu_out_q"), add(-1)), "layer", int8=True),
 ]
 
 
-@pytest.mark.parametrize("fault", params(FAULTS))
-def test_floats(fault: Fault, model_of: Callable[[float], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    must_be_caught(fault, model_of(fault.loud), monkeypatch)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("fault", params(INT8))
-def test_integers(fault: Fault, model_of: Callable[[float], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    must_be_caught(fault, model_of(fault.loud), monkeypatch)
+@pytest.mark.parametrize("fault", [*params(FAULTS), *params(INT8, pytest.mark.slow)])
+def test_it_is_caught(fault: Fault, must_catch: Callable[[Fault], None]) -> None:
+    must_catch(fault)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.planted.plant import QUIET, Fault, must_be_caught, on_call, on_result, ops_where, params
+from tests.planted.plant import QUIET, Fault, on_call, on_result, ops_where, params
 from tinyc.compiler.frontend import activation, elementwise, normalise
 from tinyc.compiler.frontend.window import Geometry
 from tinyc.ir import Op
@@ -85,12 +84,6 @@ QUIETLY = [dataclasses.replace(f, name=f"{f.name}, quiet", loud=QUIET) for f in 
 CALIBRATED = [dataclasses.replace(f, int8=True) for f in QUIETLY]
 
 
-@pytest.mark.parametrize("fault", params([*FAULTS, *QUIETLY]))
-def test_floats(fault: Fault, model_of: Callable[[float], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    must_be_caught(fault, model_of(fault.loud), monkeypatch)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("fault", params(CALIBRATED))
-def test_before_quantisation(fault: Fault, model_of: Callable[[float], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    must_be_caught(fault, model_of(fault.loud), monkeypatch)
+@pytest.mark.parametrize("fault", [*params(FAULTS), *params(QUIETLY), *params(CALIBRATED, pytest.mark.slow)])
+def test_it_is_caught(fault: Fault, must_catch: Callable[[Fault], None]) -> None:
+    must_catch(fault)
