@@ -260,22 +260,14 @@ def execute(compilation: Compilation, executor: str, samples: Samples) -> list[l
         samples: one list of inputs for each inference.
 
     Raises:
-        TinycError: there is no such executor, or what it needs is missing.
-    """
-    _known([executor])
-    check_arrays([v.type for v in compilation.program.inputs], samples, "samples")
-    return _execute(executor, compilation.program, compilation.source, samples)
-
-
-def _execute(executor: str, program: RowProgram, source: CSource, samples: Samples) -> list[list[Array]]:
-    """Outputs of every sample on one executor, in the program's order and layout.
-
-    Raises:
         TinycError: there is no such executor, or what it needs is missing (`MissingTool`).
     """
+    _known([executor])
+    program = compilation.program
+    check_arrays([v.type for v in program.inputs], samples, "samples")
     if executor == "interpreter":
         return [run_program(program, list(sample)) for sample in samples]
-    return runner_for(source, executor).run([list(sample) for sample in samples])
+    return runner_for(compilation.source, executor).run([list(sample) for sample in samples])
 
 
 def _known(executors: Sequence[str]) -> None:

@@ -44,10 +44,14 @@ class Gap:
         return dataclasses.replace(self, index=index, value=value, reference=reference, absolute=abs(value - reference))
 
 
-def gap(array: Array, reference: Array) -> Gap:
-    """Compares two arrays of one shape; NaN equals NaN, and integers differ by more than rounding when they differ."""
+def gap(array: Array, reference: Array, where: str) -> Gap:
+    """Compares two arrays of one shape; NaN equals NaN, and integers differ by more than rounding when they differ.
+
+    Raises:
+        VerificationError: they have not one shape; the message begins with `where`.
+    """
     if array.shape != reference.shape:
-        raise VerificationError(f"a result of shape {list(array.shape)} stands against {list(reference.shape)}")
+        raise VerificationError(f"{where}: has the shape {list(array.shape)}, not {list(reference.shape)}")
     if not array.size:
         return Gap(0.0, 0.0, (), 0.0, 0.0)
     a, r = array.astype(np.float64), reference.astype(np.float64)

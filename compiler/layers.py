@@ -11,7 +11,8 @@ witness's arrays.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,8 +32,6 @@ SAME = 2.0**-22
 inverse of a scale instead of dividing by it."""
 
 Bounds = tuple[Array, Array]
-Pardon = Callable[[Node, Array, Array], bool]
-"""Asked of a result that differs from the witness's: whether it is right all the same."""
 
 
 class Walk:
@@ -85,12 +84,11 @@ class Walk:
         operands = [self.known[v] for v in node.op.operands]
         if isinstance(node.op, Cast) and own.dtype.kind != "f":
             other = np.where(undefined(node.op, operands[0]), own, other)
-        found = gap(own, other)
+        found = gap(own, other, node.where)
         bounds = self._bounds.get(node.result)
         if own.dtype.kind == "f":
             step = max(node.op.scale) if isinstance(node.op, Dequantize) else 0.0
-            floor = least_difference(node.op, operands)
-            slack = max(floor, self._relative * found.scale, self._steps * step * (1 + SAME))
+            slack = max(allowed(node.op, operands, found, self._relative), self._steps * step * (1 + SAME))
             if found.absolute <= slack:
                 return None
         else:
@@ -140,22 +138,31 @@ class Walk:
         return node.op if node is not None else None
 
 
-def first_difference(
-    module: Module,
-    inputs: Sequence[Array],
-    witness: Mapping[Value, Array],
-    *,
-    steps: int = 0,
-    pardon: Pardon = lambda *_: False,
-) -> tuple[Node, Gap] | None:
-    """The first node whose result is not the witness's on the witness's own operands.
+@dataclass(frozen=True)
+class Difference:
+    """A node whose result is not the witness's on the witness's own operands, and how far the two are apart."""
+
+    node: Node
+    own: Array
+    other: Array
+    gap: Gap
+    _walk: Walk
+
+    def agrees_with(self, array: Array) -> bool:
+        """Whether the result is this array, but for rounding."""
+        return self.own.shape == array.shape and self._walk.difference(self.node, array) is None
+
+
+def differences(
+    module: Module, inputs: Sequence[Array], witness: Mapping[Value, Array], steps: int = 0
+) -> Iterator[Difference]:
+    """The nodes whose results are not the witness's, each on the witness's own operands, in order.
 
     Args:
         module: what is compared.
         inputs: one array an input.
         witness: arrays of values of the module, as many as there are.
         steps: by how many an integer result may differ.
-        pardon: asked of each result that differs.
     """
     walk = Walk(module, inputs, steps)
     for node, left in zip(module.nodes, _last_uses(module), strict=True):
@@ -163,23 +170,21 @@ def first_difference(
         other = witness.get(node.result)
         if other is not None:
             found = walk.difference(node, other)
-            if found is not None and not pardon(node, own, other):
-                return node, found
+            if found is not None:
+                yield Difference(node, own, other, found, walk)
             walk.take(node.result, np.asarray(other).astype(own.dtype, copy=False).reshape(own.shape))
         for value in left:
             del walk.known[value]
-    return None
 
 
-def least_difference(op: Op, operands: Sequence[Array]) -> float:
-    """What float results may differ by however small they are: they may be zero but for the rounding of the operands,
-    or of the products of these. `ABSOLUTE` where numbers are around 1, less where all are smaller."""
+def allowed(op: Op, operands: Sequence[Array], found: Gap, relative: float = LAYER) -> float:
+    """By how much float results of an operator on the same operands may differ: relative to the largest of them, or,
+    where they are zero but for the rounding of the operands, or of the products of these, by that: `ABSOLUTE` where
+    numbers are around 1, less where all are smaller."""
     sizes = [float(np.abs(a[np.isfinite(a)]).max(initial=0.0)) for a in operands if a.dtype.kind == "f"]
-    if not sizes:
-        return 0.0
     if (op.macs() > 0 or isinstance(op, Mul)) and len(sizes) > 1:
         sizes = [sizes[0] * sizes[1], *sizes[2:]]
-    return ABSOLUTE * min(1.0, max(sizes))
+    return max(ABSOLUTE * min(1.0, max(sizes, default=0.0)), relative * found.scale)
 
 
 def undefined(op: Cast, operand: Array) -> Array:

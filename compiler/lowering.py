@@ -20,7 +20,7 @@ from tinyc.passes.base import AnyPass
 from tinyc.passes.integerise import Leftover, Port, int8_inputs, int8_outputs, leftovers, pixel_input
 from tinyc.passes.lower import InputPlace
 from tinyc.passes.manager import IR, Dump, Instrument, PassManager, PassRecord, ReplayRows, VerifyTypes
-from tinyc.passes.pipeline import integer_passes, row_passes, tensor_passes
+from tinyc.passes.pipeline import after_integers, integer_passes, row_passes, tensor_passes, to_integers
 from tinyc.passes.quantise import QuantisedModule
 
 Say = Callable[[str], None]
@@ -79,10 +79,9 @@ def lower(module: Module, options: Options, samples: Samples, say: Say, seeded: 
         module = quantised.module
     defined = module
     quantises = any(isinstance(n.op, (Quantize, Dequantize)) for n in defined.nodes)
-    signed, integers, *rest = integer_passes()
-    module = run.tensor([signed, integers], module, samples)
+    module = run.tensor(to_integers(), module, samples)
     witnessed = check_integers(defined, module, samples[:WITNESSED], say) if options.verify and quantises else None
-    module = run.tensor(rest, module, samples)
+    module = run.tensor(after_integers(), module, samples)
     left = tuple(leftovers(module))
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tinyc.compiler.gap import describe, gap
-from tinyc.compiler.layers import LAYER, least_difference
+from tinyc.compiler.layers import allowed
 from tinyc.ir.op import Value
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
@@ -71,9 +71,7 @@ def first_difference_in_stages(program: RowProgram, inputs: Sequence[Array], res
         operands = [values.array(v, number) for v in stage.op.operands]
         with np.errstate(all="ignore"):
             expected = stage.op.run(operands)
-        found = gap(results[number].reshape(expected.shape), expected)
-        exact = expected.dtype.kind != "f"
-        allowed = 0.0 if exact else max(least_difference(stage.op, operands), LAYER * found.scale)
-        if found.absolute > allowed:
+        found = gap(results[number].reshape(expected.shape), expected, stage.where)
+        if found.absolute > (allowed(stage.op, operands, found) if expected.dtype.kind == "f" else 0.0):
             return f"layer {number}, {stage.where}: {describe(found)}"
     return ""

@@ -44,15 +44,26 @@ def tensor_passes() -> list[AnyPass]:
     ]
 
 
-def integer_passes() -> list[AnyPass]:
+def to_integers() -> list[AnyPass]:
     """The passes from a module with dequantize and quantize to integer operators; a float module they leave alone."""
     return [
         UnsignedToSigned(),  # uint8 as int8, to the bit: what follows is then compared name by name
         Integerise(),  # dequantize, float operator, quantize become one integer operator
+    ]
+
+
+def after_integers() -> list[AnyPass]:
+    """The passes over what has become integers."""
+    return [
         Simplify(),  # what stood between conversions meets
         FoldConstants(scales=True),  # weights of what stays in float
         EliminateCommon(),  # equal multipliers and tables once
     ]
+
+
+def integer_passes() -> list[AnyPass]:
+    """Both: from conversions to integer operators, tidied up."""
+    return [*to_integers(), *after_integers()]
 
 
 def row_passes(

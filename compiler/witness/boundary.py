@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from tinyc.backends.interpreter import run_module
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness.integers import Witnessed, check_region
-from tinyc.compiler.witness.regions import CHOOSING, MOVING, OFFSET, Region, find_regions
+from tinyc.compiler.witness.layers import behind_moves
+from tinyc.compiler.witness.regions import CHOOSING, OFFSET, Region, find_regions
 from tinyc.ir.module import Module, Node
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Copy, Dequantize, QConvolution, Quantize
@@ -140,17 +141,9 @@ def _of_pixels(region: Region, value: Value, port: Port) -> Region:
             op = dataclasses.replace(op, pad_value=(own.zero + OFFSET - port.zero) * port.scale)
         again = made.get(op.x) if isinstance(op, Dequantize) else None
         if isinstance(op, Dequantize) and again is not None and isinstance(again.op, Quantize):
-            first = _moved(made, again.op.x)
+            first = behind_moves(made, again.op.x)
             if first is not None and first.x == value and (first.scale, first.zero) == (op.scale, op.zero):
                 op = Copy(again.op.x)
         nodes.append(Node(node.result, op, node.loc))
     definition = nodes[[n.result for n in region.meant].index(region.definition.result)]
     return dataclasses.replace(region, meant=tuple(nodes), definition=definition)
-
-
-def _moved(made: Mapping[Value, Node], value: Value) -> Dequantize | None:
-    """What made a float value of integers, if it was only moved since."""
-    node = made.get(value)
-    while node is not None and isinstance(node.op, MOVING):
-        node = made.get(node.op.operands[0])
-    return node.op if node is not None and isinstance(node.op, Dequantize) else None

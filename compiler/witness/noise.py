@@ -26,6 +26,7 @@ CLIPPED_TIMES, CLIPPED_PART = 10.0, 0.02
 """The part of new inputs that is cut off is far beyond that of the calibration data when it is ten times as large, and
 two in a hundred."""
 SAMPLES = 8
+"""Of the inputs to verify, as many are measured at most."""
 ENOUGH = 20_000_000
 """Multiply-accumulates after which two samples do: large layers have numbers enough."""
 
@@ -112,8 +113,8 @@ def judge(layers: Sequence[LayerNoise], calibrated: Mapping[str, float]) -> list
     """
     found = []
     for layer in layers:
-        kept = "" if layer.where.startswith("input ") else "keep the layer in float (keep_float), "
-        advice = f"{kept}calibrate with more data like these, or accept it (accept_accuracy)"
+        kept = "" if layer.where.startswith("input ") else "keep the layer in float (`keep_float`), "
+        advice = f"{kept}calibrate with more data like these, or accept it (`accept_accuracy`)"
         if layer.beyond > BEYOND + FEW / math.sqrt(layer.channels):
             found.append(
                 f"{layer.where}: its noise in int8 is {layer.beyond:.1f} dB above what its step sizes predict; {advice}"
