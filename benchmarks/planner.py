@@ -28,10 +28,10 @@ from rich.table import Table
 from tinyc.compiler.frontend import load_onnx
 from tinyc.ir.errors import TinycError
 from tinyc.ir.rows import RowProgram
-from tinyc.passes.manager import PassManager
+from tinyc.passes.core.manager import PassManager
 from tinyc.passes.pipeline import integer_passes, row_passes, tensor_passes
 from tinyc.passes.placement import Block, apart_by_lifetimes, place
-from tinyc.passes.plan import PlanArena
+from tinyc.passes.rows.plan import PlanArena
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("TINYC_TEST_DATA") or ROOT.parent / "shared") / "data"

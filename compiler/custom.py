@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from tinyc.passes import Pass, PassError, registered
-from tinyc.passes.base import blame
+from tinyc.passes.core.base import blame
 
 GROUP = "tinyc.passes"
 

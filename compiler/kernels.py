@@ -6,8 +6,8 @@ from tinyc.backends.libraries import libraries
 from tinyc.backends.targets import find
 from tinyc.compiler.options import Options
 from tinyc.ir.errors import TinycError
-from tinyc.ir.kernels import KernelLibrary
 from tinyc.ir.rows import RowProgram
+from tinyc.ir.rows.kernels import KernelLibrary
 
 
 def kernel_libraries(options: Options) -> tuple[KernelLibrary, ...]:

@@ -16,12 +16,12 @@ from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
 from tinyc.ir.ops import Dequantize, Quantize
 from tinyc.ir.rows import RowProgram
-from tinyc.passes.base import AnyPass
+from tinyc.passes.core.base import AnyPass
+from tinyc.passes.core.manager import IR, Dump, Instrument, PassManager, PassRecord, ReplayRows, VerifyTypes
 from tinyc.passes.integerise import Leftover, Port, int8_inputs, int8_outputs, leftovers, pixel_input
-from tinyc.passes.lower import InputPlace
-from tinyc.passes.manager import IR, Dump, Instrument, PassManager, PassRecord, ReplayRows, VerifyTypes
 from tinyc.passes.pipeline import after_integers, integer_passes, row_passes, tensor_passes, to_integers
 from tinyc.passes.quantise import QuantisedModule
+from tinyc.passes.rows.lower import InputPlace
 
 Say = Callable[[str], None]
 WITNESSED = 2

@@ -8,10 +8,10 @@ from typing import Any
 
 from tinyc.compiler.options import Options
 from tinyc.ir.errors import TinycError
-from tinyc.ir.lives import lives, stage_times
 from tinyc.ir.module import Module
 from tinyc.ir.rows import RowProgram, Slot
-from tinyc.passes.base import PassError, apply
+from tinyc.ir.rows.lives import lives, stage_times
+from tinyc.passes.core.base import PassError, apply
 from tinyc.passes.pipeline import row_passes
 
 

@@ -14,10 +14,10 @@ from tinyc.compiler.samples import sample_inputs
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
 from tinyc.ir.ops import Constant
-from tinyc.ir.parser import parse_module
-from tinyc.ir.text import Text, format_module, format_program
+from tinyc.ir.text import PrintedModule, format_module, format_program
+from tinyc.ir.text.parser import parse_module
 from tinyc.passes import AnyPass, registered
-from tinyc.passes.manager import CompareMeaning, Instrument, PassManager, PassRecord, VerifyTypes
+from tinyc.passes.core.manager import CompareMeaning, Instrument, PassManager, PassRecord, VerifyTypes
 
 LARGEST_RUN = 2**25
 """Elements of all values together that the interpreter is run on; 128 MiB of float32, and as much again and more in the
@@ -57,7 +57,7 @@ def optimise_text(
         instruments.append(CompareMeaning(observe, sample_inputs(module)))
     steps = [find_pass(name) for name in names]
     result, records = PassManager(steps, instruments, debug=debug, trace=trace).run(module)
-    printed = format_module(result) if isinstance(result, Module) else Text(format_program(result), {})
+    printed = format_module(result) if isinstance(result, Module) else PrintedModule(format_program(result), {})
     if output is not None:
         write_file(output, printed.text.encode("utf-8"))
         if printed.data:

@@ -12,7 +12,7 @@ from tinyc.backends.packages.placement import Format
 from tinyc.compiler.checked import AtLeast, checked
 from tinyc.compiler.quantised import QuantiseOptions
 from tinyc.ir.tensor import Array
-from tinyc.passes.base import AnyPass
+from tinyc.passes.core.base import AnyPass
 
 Layout = Literal["onnx", "nhwc"]
 RowsFrom = Literal["arena", "argument", "callback"]

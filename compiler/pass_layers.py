@@ -19,8 +19,8 @@ from tinyc.ir.module import Module, Node
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Constant
 from tinyc.ir.tensor import Array
-from tinyc.passes.base import AnyPass
-from tinyc.passes.manager import IR, CompareMeaning, PassVerificationError
+from tinyc.passes.core.base import AnyPass
+from tinyc.passes.core.manager import IR, CompareMeaning, PassVerificationError
 
 SAMPLES = 2
 """On how many input sets a pass is compared in this way; all tensors of both modules are kept meanwhile."""

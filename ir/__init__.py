@@ -2,7 +2,8 @@
 
 from tinyc.ir.errors import IRError, TinycError
 from tinyc.ir.module import Builder, Module, Node, verify
-from tinyc.ir.op import Op, Value, registry
+from tinyc.ir.op import Op, Value
+from tinyc.ir.ops import registry
 from tinyc.ir.tensor import Tensor
 from tinyc.ir.types import DType, TensorType
 

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from tinyc.ir.constant import Constant
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Op, Value
-from tinyc.ir.ops.constant import Constant
+from tinyc.ir.spelling import format_op, quoted, string
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.ir.types import TensorType
 
@@ -72,9 +73,29 @@ class Module:
                 yield node.result, node.op.data
 
     def __str__(self) -> str:
-        from tinyc.ir.text import format_module
-
         return format_module(self).text
+
+
+@dataclass(frozen=True)
+class PrintedModule:
+    """A printed module: its text, and the arrays the text names."""
+
+    text: str
+    data: Mapping[str, Array]
+
+
+def format_module(module: Module) -> PrintedModule:
+    """The text form of a module."""
+    data: dict[str, Array] = {}
+    lines = [f"module {quoted('@', module.name)} {{"]
+    lines += [f"  input {quoted('%', v.name)}: {v.type}" for v in module.inputs]
+    for node in module.nodes:
+        loc = f" loc({string(node.loc)})" if node.loc else ""
+        op = format_op(node.op, data, node.result.name)
+        lines.append(f"  {quoted('%', node.result.name)} = {op} : {node.result.type}{loc}")
+    lines.append("  return " + ", ".join(quoted("%", v.name) for v in module.outputs))
+    lines.append("}")
+    return PrintedModule("\n".join(lines) + "\n", data)
 
 
 class Builder:

@@ -133,9 +133,9 @@ class Op:
         super().__init_subclass__(**kwargs)
         if mnemonic:
             cls.mnemonic = mnemonic
-            if mnemonic in _REGISTRY:
+            if mnemonic in REGISTERED:
                 raise TypeError(f"two operators are called {mnemonic}")
-            _REGISTRY[mnemonic] = cls
+            REGISTERED[mnemonic] = cls
 
     def __post_init__(self) -> None:
         for spec in fields_of(type(self)):
@@ -194,6 +194,10 @@ class Op:
 
     def jumps(self) -> bool:
         """Whether the result jumps where a float operand changes by as little as rounding does."""
+        return False
+
+    def copies(self) -> bool:
+        """Whether the operator does nothing but copy its operand's elements, in order."""
         return False
 
     def is_view(self) -> bool:
@@ -268,14 +272,8 @@ class Op:
         return dataclasses.replace(self, **changes)
 
 
-_REGISTRY: dict[str, type[Op]] = {}
-
-
-def registry() -> dict[str, type[Op]]:
-    """All operator classes by mnemonic, in alphabetical order."""
-    import tinyc.ir.ops  # noqa: F401  (importing it registers the operators)
-
-    return dict(sorted(_REGISTRY.items()))
+REGISTERED: dict[str, type[Op]] = {}
+"""The operator classes by mnemonic, as far as their modules are imported; `tinyc.ir.ops.registry` has them all."""
 
 
 _FIELDS: dict[type[Op], tuple[FieldSpec, ...]] = {}

@@ -1,9 +1,9 @@
 """Passes: the base classes, the manager, and one module a pass. Importing this package registers our passes."""
 
 from tinyc.passes import pipeline  # importing it registers the passes
-from tinyc.passes.base import AnyPass, Lowering, Pass, PassError, RowPass, Slack, registered
-from tinyc.passes.manager import PassManager, PassVerificationError
-from tinyc.passes.rewrite import Replaced, Rewriter, Skip, remove_dead, rewrite, tracing
+from tinyc.passes.core.base import AnyPass, Lowering, Pass, PassError, RowPass, Slack, registered
+from tinyc.passes.core.manager import PassManager, PassVerificationError
+from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip, remove_dead, rewrite, tracing
 
 __all__ = [
     "AnyPass",

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinyc.ir.kernels import KernelLibrary
-from tinyc.passes.base import AnyPass, RowPass
-from tinyc.passes.channels_last import ChannelsLast
-from tinyc.passes.choose_kernels import ChooseKernels
-from tinyc.passes.eliminate_common import EliminateCommon
-from tinyc.passes.eliminate_dead import EliminateDead
-from tinyc.passes.fold_batch_norm import FoldBatchNorm
-from tinyc.passes.fold_constants import FoldConstants
-from tinyc.passes.fuse_activation import FuseActivation
-from tinyc.passes.fuse_pad import FusePad
+from tinyc.ir.rows.kernels import KernelLibrary
+from tinyc.passes.core.base import AnyPass, RowPass
 from tinyc.passes.integerise import Integerise, UnsignedToSigned
-from tinyc.passes.lower import InputPlace, Lower
-from tinyc.passes.order import OrderStages
-from tinyc.passes.plan import PlanArena
-from tinyc.passes.share import ShareBuffers
-from tinyc.passes.simplify import Simplify
-from tinyc.passes.specialise import Specialise
-from tinyc.passes.split import Split
+from tinyc.passes.rows.lower import InputPlace, Lower
+from tinyc.passes.rows.order import OrderStages
+from tinyc.passes.rows.plan import PlanArena
+from tinyc.passes.rows.share import ShareBuffers
+from tinyc.passes.rows.split import Split
 from tinyc.passes.stream import Stream
+from tinyc.passes.stream.choose_kernels import ChooseKernels
+from tinyc.passes.tensor.channels_last import ChannelsLast
+from tinyc.passes.tensor.eliminate_common import EliminateCommon
+from tinyc.passes.tensor.eliminate_dead import EliminateDead
+from tinyc.passes.tensor.fold_batch_norm import FoldBatchNorm
+from tinyc.passes.tensor.fold_constants import FoldConstants
+from tinyc.passes.tensor.fuse_activation import FuseActivation
+from tinyc.passes.tensor.fuse_pad import FusePad
+from tinyc.passes.tensor.simplify import Simplify
+from tinyc.passes.tensor.specialise import Specialise
 
 
 def tensor_passes() -> list[AnyPass]:

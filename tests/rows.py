@@ -16,9 +16,9 @@ from tests.c.quantised import Maker, Shape
 from tinyc.ir import Builder, DType, IRError, Module, TensorType, Value, ops
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
-from tinyc.passes.lower import InputPlace, Lower
-from tinyc.passes.order import OrderStages
-from tinyc.passes.share import ShareBuffers
+from tinyc.passes.rows.lower import InputPlace, Lower
+from tinyc.passes.rows.order import OrderStages
+from tinyc.passes.rows.share import ShareBuffers
 
 F32, I8 = DType.F32, DType.I8
 LARGEST = 4000

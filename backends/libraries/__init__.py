@@ -8,7 +8,7 @@ from typing import Literal
 from tinyc.backends.libraries import esp_dsp, esp_nn
 from tinyc.backends.libraries.esp_dsp import EspDSP
 from tinyc.backends.libraries.esp_nn import EspNN
-from tinyc.ir.kernels import KernelLibrary
+from tinyc.ir.rows.kernels import KernelLibrary
 
 Kernels = Literal["generic", "auto", "esp-nn", "esp-dsp"]
 CHOICES: tuple[Kernels, ...] = ("generic", "auto", "esp-nn", "esp-dsp")

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 from tinyc.backends.libraries.layer import Gate, Layer
 from tinyc.backends.libraries.operands import VECTOR, constant, in_place, is_aligned
-from tinyc.ir.kernels import Offer
 from tinyc.ir.ops.conv import Conv2d
 from tinyc.ir.ops.linear import Dense
 from tinyc.ir.rows import RowProgram, Stage
+from tinyc.ir.rows.kernels import Offer
 from tinyc.ir.types import DType
 
 NAME = "esp-dsp"

@@ -12,12 +12,12 @@ from tinyc.backends.libraries.esp_nn_gates import GATES, NONE
 from tinyc.backends.libraries.esp_nn_scratch import scratch_bytes
 from tinyc.backends.libraries.layer import Layer
 from tinyc.backends.libraries.operands import VECTOR, constant, in_place, is_aligned
-from tinyc.ir.kernels import Offer
 from tinyc.ir.op import Op
 from tinyc.ir.ops import MaxPool2d, QAdd, QAvgPool2d, QConv2d, QDense, QDepthwiseConv2d, QMean, QMul, QSoftmax
 from tinyc.ir.ops.conv import Spatial
 from tinyc.ir.ops.qconv import QConvolution
 from tinyc.ir.rows import RowProgram, Stage
+from tinyc.ir.rows.kernels import Offer
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 

@@ -19,7 +19,7 @@ from tinyc.compiler.frontend.registry import HANDLERS
 from tinyc.compiler.frontend.support import live_nodes
 from tinyc.ir import Module, Node, TensorType, TinycError, Value
 from tinyc.ir.op import unused
-from tinyc.passes.rewrite import remove_dead
+from tinyc.passes.core.rewrite import remove_dead
 
 TO_NHWC = (0, 2, 3, 1)
 TO_NCHW = (0, 3, 1, 2)

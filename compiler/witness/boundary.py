@@ -18,8 +18,8 @@ from tinyc.ir.ops import Copy, Dequantize, QConvolution, Quantize
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
-from tinyc.passes.eliminate_common import EliminateCommon
 from tinyc.passes.integerise import Port
+from tinyc.passes.tensor.eliminate_common import EliminateCommon
 
 PIXEL = 1e-12
 """Relative difference of a scale from the inverse of the deviation: one division in float64."""

@@ -13,7 +13,7 @@ from tinyc.ir.op import Value
 from tinyc.ir.ops import Dense, DepthwiseConv2d
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.tensor import Array
-from tinyc.passes.manager import CompareMeaning
+from tinyc.passes.core.manager import CompareMeaning
 from tinyc.passes.quantise.equalise import EqualiseRanges
 
 DECIBELS = 3.0

@@ -29,7 +29,7 @@ from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import Constant, Dequantize, Quantize
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
-from tinyc.passes.eliminate_common import EliminateCommon
+from tinyc.passes.tensor.eliminate_common import EliminateCommon
 
 CONSTANTS = (check_layer, check_factors, check_table, check_softmax)
 """What compares the constants of a region, if they are of a kind that it knows."""

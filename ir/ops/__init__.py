@@ -1,6 +1,7 @@
 """The tensor operators, one class each. Importing this package registers them all."""
 
-from tinyc.ir.ops.constant import Constant
+from tinyc.ir.constant import Constant
+from tinyc.ir.op import REGISTERED, Op
 from tinyc.ir.ops.conv import Conv2d, DepthwiseConv2d
 from tinyc.ir.ops.elementwise import (
     Abs,
@@ -107,4 +108,10 @@ __all__ = [
     "Tanh",
     "Transpose",
     "Where",
+    "registry",
 ]
+
+
+def registry() -> dict[str, type[Op]]:
+    """All operator classes by mnemonic, in alphabetical order."""
+    return dict(sorted(REGISTERED.items()))

@@ -94,6 +94,9 @@ class Binary(Elementwise):
 class Copy(Unary, mnemonic="copy"):
     """The operand in a place of its own. The lowering makes it, where one memory cannot serve two purposes."""
 
+    def copies(self) -> bool:
+        return True
+
     def scalar(self, *args: Expr) -> Expr:
         return args[0]
 

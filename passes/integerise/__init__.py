@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from tinyc.ir.module import Module
 from tinyc.ir.ops import Dequantize, Quantize
-from tinyc.passes.base import Pass, Slack
-from tinyc.passes.eliminate_common import EliminateCommon
+from tinyc.passes.core.base import Pass, Slack
+from tinyc.passes.core.rewrite import Rule, rewrite
 from tinyc.passes.integerise.boundary import (
     Port,
     int8_inputs,
@@ -25,7 +25,7 @@ from tinyc.passes.integerise.pooling import average_pool, mean, softmax
 from tinyc.passes.integerise.tables import chain_to_table, merge_tables, table_into_limits
 from tinyc.passes.integerise.unsigned import RULES as UNSIGNED
 from tinyc.passes.integerise.unsigned import UnsignedToSigned
-from tinyc.passes.rewrite import Rule, rewrite
+from tinyc.passes.tensor.eliminate_common import EliminateCommon
 
 __all__ = [
     "Integerise",

@@ -30,9 +30,9 @@ from tinyc.ir.ops import (
 )
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.ir.types import DType, TensorType
-from tinyc.passes.base import PassError
+from tinyc.passes.core.base import PassError
+from tinyc.passes.core.rewrite import Skip, remove_dead, rename
 from tinyc.passes.integerise.scales import Scale, multiplier
-from tinyc.passes.rewrite import Skip, remove_dead, rename
 
 PIXELS = np.arange(256)
 

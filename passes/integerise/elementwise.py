@@ -11,6 +11,7 @@ from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import Add, Broadcast, Div, Lookup, Mul, QAdd, QDepthwiseConv2d, QMul, Reshape, Sub
 from tinyc.ir.ops.elementwise import Binary
 from tinyc.ir.tensor import Array
+from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip
 from tinyc.passes.integerise.layers import Weights, numbers_of
 from tinyc.passes.integerise.patterns import (
     Activation,
@@ -21,7 +22,6 @@ from tinyc.passes.integerise.patterns import (
     real_constant,
 )
 from tinyc.passes.integerise.scales import INT8, multiplier
-from tinyc.passes.rewrite import Replaced, Rewriter, Skip
 
 LEFT = 20
 """Bits that the operands of a sum are shifted left by before they are scaled, as in TFLite."""

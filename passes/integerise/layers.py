@@ -14,6 +14,7 @@ from tinyc.ir.op import Value
 from tinyc.ir.ops import Add, Conv2d, Dense, DepthwiseConv2d, Dequantize, QConv2d, QDense, QDepthwiseConv2d
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.tensor import Array
+from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip
 from tinyc.passes.integerise.patterns import (
     Activation,
     Match,
@@ -24,7 +25,6 @@ from tinyc.passes.integerise.patterns import (
     real_constant,
 )
 from tinyc.passes.integerise.scales import Scale, multiplier
-from tinyc.passes.rewrite import Replaced, Rewriter, Skip
 
 SAME_SCALE = 1e-6
 """Relative difference up to which a bias has the scale of the sums: both are products of float32 numbers."""

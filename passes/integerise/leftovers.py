@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tinyc.ir.module import Module, Node
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Constant, Dequantize, Quantize
-from tinyc.passes.rewrite import Replaced, Rewriter, Rule, Skip, rewrite
+from tinyc.passes.core.rewrite import Replaced, Rewriter, Rule, Skip, rewrite
 
 
 @dataclass(frozen=True)

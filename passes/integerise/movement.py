@@ -29,9 +29,9 @@ from tinyc.ir.ops import (
 )
 from tinyc.ir.tensor import Tensor
 from tinyc.ir.types import DType
+from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip
 from tinyc.passes.integerise.patterns import activation, only_quantized
 from tinyc.passes.integerise.scales import Scale
-from tinyc.passes.rewrite import Replaced, Rewriter, Skip
 
 ONE = (Reshape, Transpose, Slice, Broadcast, Pad, MaxPool2d, ReduceMax, ReduceMin)
 """Operators that take elements of one value."""

@@ -13,9 +13,9 @@ from tinyc.ir.op import OpT, Value
 from tinyc.ir.ops import Clamp, Dequantize, Quantize
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
-from tinyc.passes.facts import intersect
+from tinyc.passes.core.facts import intersect
+from tinyc.passes.core.rewrite import Rewriter, Skip
 from tinyc.passes.integerise.scales import Scale
-from tinyc.passes.rewrite import Rewriter, Skip
 
 
 @dataclass(frozen=True)

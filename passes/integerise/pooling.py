@@ -11,12 +11,12 @@ from tinyc.ir.errors import IRError
 from tinyc.ir.module import Node
 from tinyc.ir.op import Value
 from tinyc.ir.ops import AvgPool2d, Pad, QAvgPool2d, QDepthwiseConv2d, QMean, QSoftmax, ReduceMean, Reshape, Softmax
+from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip
 from tinyc.passes.integerise.elementwise import WIDEST
 from tinyc.passes.integerise.layers import Weights, numbers_of
 from tinyc.passes.integerise.patterns import Activation, Match, activation, before_quantize, float_operand
 from tinyc.passes.integerise.scales import Scale, multiplier
 from tinyc.passes.integerise.tables import rescaled
-from tinyc.passes.rewrite import Replaced, Rewriter, Skip
 
 PROBABILITY = Scale(1 / 256, -128)
 """The scale of an integer softmax."""

@@ -17,7 +17,7 @@ from tinyc.ir.op import Value
 from tinyc.ir.ops import Clamp, Dequantize, Quantize
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
-from tinyc.passes.rewrite import Skip
+from tinyc.passes.core.rewrite import Skip
 
 INT8 = np.arange(-128, 128).astype(np.int8)
 """All int8 values, in order: what a table is made from."""

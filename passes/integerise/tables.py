@@ -24,8 +24,8 @@ from tinyc.ir.ops import (
 )
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
+from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip
 from tinyc.passes.integerise.scales import INT8, Scale, clip_of
-from tinyc.passes.rewrite import Replaced, Rewriter, Skip
 
 LIMITED = (QConvolution, QDense, QAdd, QMul, QAvgPool2d, QMean)
 """Integer operators with limits of their own."""

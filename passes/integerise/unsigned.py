@@ -15,10 +15,10 @@ from tinyc.ir.module import Module, Node
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Add, Cast, Dequantize, Pad, Quantize
 from tinyc.ir.types import DType
-from tinyc.passes.base import Pass
-from tinyc.passes.facts import uniform
+from tinyc.passes.core.base import Pass
+from tinyc.passes.core.facts import uniform
+from tinyc.passes.core.rewrite import Replaced, Rewriter, Rule, Skip, rewrite
 from tinyc.passes.integerise.movement import taken
-from tinyc.passes.rewrite import Replaced, Rewriter, Rule, Skip, rewrite
 
 SIGNED = "_i8"
 """Appended to the name of a uint8 value for the int8 value, 128 less, that stands for it."""

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.passes.base import PassError
+from tinyc.passes.core.base import PassError
 
 NOWHERE = -1 << 60
 """A distance that constrains nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tinyc.passes.base import PassError
+from tinyc.passes.core.base import PassError
 from tinyc.passes.placement.problem import Apart, Block, Placement
 from tinyc.passes.placement.solve import place
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import gcd
 
-from tinyc.passes.base import PassError
+from tinyc.passes.core.base import PassError
 from tinyc.passes.placement import beam, bounds, greedy, search
 from tinyc.passes.placement.bounds import Clique
 from tinyc.passes.placement.budget import Budget

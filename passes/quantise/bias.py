@@ -20,11 +20,11 @@ from tinyc.ir.ops import Clamp, Constant, Dense
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.ops.quantise import Dequantize
 from tinyc.ir.tensor import Array, Tensor
-from tinyc.passes.base import Pass
+from tinyc.passes.core.base import Pass
+from tinyc.passes.core.rewrite import remove_dead
 from tinyc.passes.quantise.calibrate import Progress, Run, Samples
 from tinyc.passes.quantise.ranges import quantise_bias
 from tinyc.passes.quantise.report import quantised_results
-from tinyc.passes.rewrite import remove_dead
 
 BEFORE = "_unlimited"
 """What a layer's result without its limits is called while it is measured."""

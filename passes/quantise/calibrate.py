@@ -12,7 +12,7 @@ from tinyc.ir.module import Module
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Constant
 from tinyc.ir.tensor import Array
-from tinyc.passes.base import PassError
+from tinyc.passes.core.base import PassError
 from tinyc.passes.quantise.observers import OBSERVERS, Observer
 
 Samples = Sequence[Sequence[Array]]

@@ -28,11 +28,11 @@ from tinyc.ir.op import Value
 from tinyc.ir.ops import Dense
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.tensor import Array
-from tinyc.passes.base import Pass, Slack
+from tinyc.passes.core.base import Pass, Slack
+from tinyc.passes.core.rewrite import tell
 from tinyc.passes.quantise.calibrate import Run, Samples
 from tinyc.passes.quantise.pairs import Pair, PairWeights, find_pairs
 from tinyc.passes.quantise.ranges import STEPS, WEIGHT_LIMIT
-from tinyc.passes.rewrite import tell
 
 MOST_SWEEPS = 100
 CONVERGED = 1e-3

@@ -12,12 +12,12 @@ from tinyc.ir.op import Op, Value, unused
 from tinyc.ir.ops import Clamp, Constant
 from tinyc.ir.ops.quantise import Dequantize, Quantize
 from tinyc.ir.tensor import Array, Tensor
-from tinyc.passes.base import Pass, PassError
+from tinyc.passes.core.base import Pass, PassError
+from tinyc.passes.core.rewrite import remove_dead, tell
 from tinyc.passes.quantise.calibrate import Ranges
 from tinyc.passes.quantise.ranges import HIGH, LOW, Parameters, quantise_bias, quantise_weights
 from tinyc.passes.quantise.scales import Scales, absorbed_clamps, assign, layer_scales
 from tinyc.passes.quantise.units import Kind, Unit, find_units, layer_axis
-from tinyc.passes.rewrite import remove_dead, tell
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from tinyc.ir.ops import (
 )
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.tensor import Array, Tensor
-from tinyc.passes.rewrite import remove_dead
+from tinyc.passes.core.rewrite import remove_dead
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from tinyc.ir.module import Module
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Add, Clamp, Concat, Mul, Pad, ReduceMean, Sigmoid, Tanh
 from tinyc.ir.tensor import Array
-from tinyc.passes.base import PassError
+from tinyc.passes.core.base import PassError
 from tinyc.passes.quantise.calibrate import Range, Ranges
 from tinyc.passes.quantise.ranges import SIGMOID, SOFTMAX, TANH, Parameters, parameters, weight_scales
 from tinyc.passes.quantise.units import Kind, Unit, layer_axis

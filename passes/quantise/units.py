@@ -37,8 +37,8 @@ from tinyc.ir.ops import (
 )
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.types import DType
-from tinyc.passes.base import PassError
-from tinyc.passes.facts import uniform
+from tinyc.passes.core.base import PassError
+from tinyc.passes.core.facts import uniform
 
 
 class Kind(enum.Enum):

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tinyc.ir.rows import RowProgram, Segment
-from tinyc.passes.base import RowPass, Slack
-from tinyc.passes.plan import PlanArena
+from tinyc.passes.core.base import RowPass, Slack
+from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.stream.piece import Cutter, Piece, apply
 
 SHORT, LONG = 4, 24

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tinyc.ir.lives import ALWAYS, BEFORE, Life, lives, peak, touching
 from tinyc.ir.rows import Buffer, Pace, RowProgram, Segment, Space, Stage, View
-from tinyc.passes.split import saving
+from tinyc.ir.rows.lives import ALWAYS, BEFORE, Life, lives, peak, touching
+from tinyc.passes.rows.split import saving
 from tinyc.passes.stream.pace import paces, same_rows
 
 CALL = 40

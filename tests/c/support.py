@@ -19,9 +19,9 @@ from tinyc.ir.op import Op, Value
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
-from tinyc.passes.lower import Lower
-from tinyc.passes.plan import PlanArena
-from tinyc.passes.share import ShareBuffers
+from tinyc.passes.rows.lower import Lower
+from tinyc.passes.rows.plan import PlanArena
+from tinyc.passes.rows.share import ShareBuffers
 
 STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wdouble-promotion", "-pedantic", "-Werror")
 # Without forced inlining, as with compilers other than gcc and clang: sanitised copies of kernels take long to compile.

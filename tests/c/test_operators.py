@@ -13,7 +13,8 @@ import pytest
 from tests.c.support import EXACT, FUNCTIONS, PARAMETERS, SUMS, Case, check, random
 from tinyc.ir import ops
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import FieldKind, Op, Value, fields_of, registry
+from tinyc.ir.op import FieldKind, Op, Value, fields_of
+from tinyc.ir.ops import registry
 from tinyc.ir.ops.elementwise import Elementwise
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType

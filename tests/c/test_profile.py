@@ -21,7 +21,7 @@ from tinyc.backends.runners import HostRunner, RunnerError
 from tinyc.ir import DType, Module, TensorType, ops
 from tinyc.ir.module import Builder
 from tinyc.ir.rows import RowProgram
-from tinyc.passes.lower import InputPlace
+from tinyc.passes.rows.lower import InputPlace
 from tinyc.passes.stream import Stream
 
 PRINT = """

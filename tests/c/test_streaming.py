@@ -21,7 +21,7 @@ from tinyc.ir import DType, IRError, Value
 from tinyc.ir.ops.conv import Spatial
 from tinyc.ir.rows import RowProgram, Space
 from tinyc.ir.tensor import Array
-from tinyc.passes.lower import InputPlace
+from tinyc.passes.rows.lower import InputPlace
 from tinyc.passes.stream import Stream
 from tinyc.passes.stream.piece import Cutter, Piece, apply
 

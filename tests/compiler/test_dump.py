@@ -36,7 +36,7 @@ from tinyc.ir import DType, TensorType, ops
 from tinyc.ir.module import Builder
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
-from tinyc.passes.lower import InputPlace
+from tinyc.passes.rows.lower import InputPlace
 from tinyc.passes.stream import Stream
 
 FULL, SUMS = ["-DTINYC_DUMP"], ["-DTINYC_DUMP_CHECKSUMS"]

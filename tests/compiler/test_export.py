@@ -28,7 +28,7 @@ from tinyc.compiler.quantised import QuantiseOptions
 from tinyc.compiler.reference import to_onnx
 from tinyc.compiler.samples import sample_inputs
 from tinyc.ir import Builder, DType, Module, Op, TensorType, Value, ops
-from tinyc.ir.op import registry
+from tinyc.ir.ops import registry
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.pipeline import tensor_passes
 from tinyc.passes.quantise import quantise_module

@@ -19,7 +19,7 @@ from tinyc.compiler import driver
 from tinyc.compiler.calibration import Calibration
 from tinyc.ir import Module
 from tinyc.ir.tensor import Array
-from tinyc.passes.manager import PassManager
+from tinyc.passes.core.manager import PassManager
 from tinyc.passes.pipeline import integer_passes, tensor_passes
 from tinyc.passes.quantise import quantise_module
 

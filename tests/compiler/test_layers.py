@@ -17,11 +17,11 @@ from tinyc.ir.ops.quantise import Dequantize
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
 from tinyc.passes import Pass, PassVerificationError
-from tinyc.passes.base import Slack
-from tinyc.passes.lower import Lower
-from tinyc.passes.manager import PassManager
+from tinyc.passes.core.base import Slack
+from tinyc.passes.core.manager import PassManager
+from tinyc.passes.core.rewrite import Replaced, rewrite
 from tinyc.passes.pipeline import row_passes
-from tinyc.passes.rewrite import Replaced, rewrite
+from tinyc.passes.rows.lower import Lower
 
 F32 = DType.F32
 RNG = np.random.default_rng(5)

@@ -26,7 +26,7 @@ from tinyc.ir import Module, Node
 from tinyc.ir.ops import Softmax
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.tensor import Array
-from tinyc.passes.base import AnyPass, apply
+from tinyc.passes.core.base import AnyPass, apply
 from tinyc.passes.pipeline import integer_passes, tensor_passes
 from tinyc.passes.quantise import quantise_module
 

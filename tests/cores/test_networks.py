@@ -25,7 +25,7 @@ from tinyc.compiler.quantised import QuantiseOptions
 from tinyc.ir import DType
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
-from tinyc.passes.lower import InputPlace
+from tinyc.passes.rows.lower import InputPlace
 
 DTYPES = pytest.mark.parametrize("dtype", [DType.I8, DType.F32], ids=["int8", "float"])
 # Kernels stay functions: copies of them that watch threads take long to compile. Looking for a part is slow, too.

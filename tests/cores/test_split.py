@@ -14,11 +14,11 @@ from tests.passes.stream.support import cases, differences, planned, random_sche
 from tests.rows import lowered, random_network
 from tinyc.backends.interpreter import run_program
 from tinyc.ir import Builder, DType, IRError, TensorType, ops
-from tinyc.ir.lives import lives
 from tinyc.ir.rows import Pace, RowProgram, Segment, Stage, row_count, verify_program, whole_because
-from tinyc.passes.base import PassError
-from tinyc.passes.plan import PlanArena
-from tinyc.passes.split import HAND_OVER, PER_MAC, Split, saving
+from tinyc.ir.rows.lives import lives
+from tinyc.passes.core.base import PassError
+from tinyc.passes.rows.plan import PlanArena
+from tinyc.passes.rows.split import HAND_OVER, PER_MAC, Split, saving
 from tinyc.passes.stream import Stream
 
 

@@ -41,7 +41,7 @@ from tinyc.compiler.driver import Compilation
 from tinyc.compiler.quantised import QuantiseOptions
 from tinyc.ir.errors import TinycError
 from tinyc.ir.tensor import Array
-from tinyc.passes.base import PassError
+from tinyc.passes.core.base import PassError
 
 Kind = Literal["float", "int8"]
 BATCH = 40
@@ -118,7 +118,7 @@ def compiled(case: Case, folder: Path, drive: bool) -> Compilation | Outcome:
     path.write_bytes(case.model.SerializeToString())
     try:
         # Layers here are small: two cores share them as if waking the other one took no time.
-        with host_compiler(drive), patch("tinyc.passes.split.HAND_OVER", 0):
+        with host_compiler(drive), patch("tinyc.passes.rows.split.HAND_OVER", 0):
             return _compile(path, case.options, case.calibration)
     except TinycError as error:
         refusal = next((r for r in REFUSED if re.search(r, str(error))), "")

@@ -15,15 +15,15 @@ from tinyc.backends.interpreter import run_module, run_program
 from tinyc.backends.runners import HostRunner
 from tinyc.ir import Module, Op
 from tinyc.ir.ops import Constant, QConvolution, QDense
-from tinyc.ir.parser import parse_module
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.text import format_module
-from tinyc.passes.fold_batch_norm import FoldBatchNorm
-from tinyc.passes.lower import Lower
-from tinyc.passes.manager import PassManager
+from tinyc.ir.text.parser import parse_module
+from tinyc.passes.core.manager import PassManager
 from tinyc.passes.pipeline import default_pipeline
-from tinyc.passes.plan import PlanArena
-from tinyc.passes.share import ShareBuffers
+from tinyc.passes.rows.lower import Lower
+from tinyc.passes.rows.plan import PlanArena
+from tinyc.passes.rows.share import ShareBuffers
+from tinyc.passes.tensor.fold_batch_norm import FoldBatchNorm
 
 
 def with_kernels(seeds: range) -> Iterator[tuple[int, Module]]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinyc.ir import registry
-from tinyc.ir.document import operator_page
+from tinyc.ir.text.document import operator_page
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_page_is_current() -> None:
     assert (ROOT / "docs" / "operators.md").read_text(encoding="utf-8") == operator_page(), (
-        "run: python -m tinyc.ir.document > docs/operators.md"
+        "run: python -m tinyc.ir.text.document > docs/operators.md"
     )
 
 

@@ -15,9 +15,9 @@ from tinyc.backends.interpreter import run_program
 from tinyc.ir import Builder, DType, IRError, Op, TensorType, Value
 from tinyc.ir.op import RowForm, RowMode, Window
 from tinyc.ir.ops import Add, AvgPool2d, Clamp, Conv2d, Dense, MaxPool2d, Mul, Where
-from tinyc.ir.row_checks import rows_problem
 from tinyc.ir.rows import Buffer, RowProgram, Space, Stage, verify_program
-from tinyc.passes.plan import PlanArena
+from tinyc.ir.rows.checks import rows_problem
+from tinyc.passes.rows.plan import PlanArena
 
 ROWS, ONE = Window(), None
 

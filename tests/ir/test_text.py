@@ -7,9 +7,9 @@ import pytest
 
 from tinyc.ir import Builder, DType, Module, TensorType, Value
 from tinyc.ir.ops import Clamp, Concat, Constant, Conv2d, Dense
-from tinyc.ir.parser import ParseError, parse_module
 from tinyc.ir.tensor import Tensor
 from tinyc.ir.text import format_module
+from tinyc.ir.text.parser import ParseError, parse_module
 
 F32 = DType.F32
 

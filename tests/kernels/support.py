@@ -22,9 +22,9 @@ from tinyc.backends.runners.linked import VARIABLES
 from tinyc.ir import Value
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
-from tinyc.passes.choose_kernels import ChooseKernels
-from tinyc.passes.lower import InputPlace
-from tinyc.passes.plan import PlanArena
+from tinyc.passes.rows.lower import InputPlace
+from tinyc.passes.rows.plan import PlanArena
+from tinyc.passes.stream.choose_kernels import ChooseKernels
 
 HERE = Path(__file__).parent
 CHIPS = ("", "esp32s3", "esp32p4")

@@ -17,12 +17,12 @@ from tests.rows import lowered, random_network
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.libraries import EspNN
 from tinyc.ir import DType, IRError, TinycError
-from tinyc.ir.kernels import Offer
 from tinyc.ir.rows import RowProgram, Stage, verify_program
-from tinyc.passes.choose_kernels import ChooseKernels
-from tinyc.passes.plan import PlanArena
-from tinyc.passes.split import Split
+from tinyc.ir.rows.kernels import Offer
+from tinyc.passes.rows.plan import PlanArena
+from tinyc.passes.rows.split import Split
 from tinyc.passes.stream import Stream
+from tinyc.passes.stream.choose_kernels import ChooseKernels
 
 LENET = ROOT / "examples" / "mobile_lenet" / "mobile_lenet.onnx"
 

@@ -12,8 +12,8 @@ from tinyc.backends.libraries import EspNN
 from tinyc.backends.libraries.esp_nn_gates import GATES as ALL
 from tinyc.backends.libraries.esp_nn_scratch import scratch_bytes
 from tinyc.backends.libraries.layer import Layer
-from tinyc.ir.kernels import Offer
 from tinyc.ir.rows import Space
+from tinyc.ir.rows.kernels import Offer
 
 
 def test_every_gate_has_a_case() -> None:

@@ -12,8 +12,8 @@ from tests.helpers import assert_close, assert_same, run
 from tinyc.backends.interpreter.tensor import run_module
 from tinyc.ir import Builder, DType, Module, TensorType, Value, verify
 from tinyc.ir.tensor import Array
-from tinyc.passes.base import Pass
-from tinyc.passes.rewrite import tracing
+from tinyc.passes.core.base import Pass
+from tinyc.passes.core.rewrite import tracing
 
 
 def input_(b: Builder, *shape: int, dtype: DType = DType.F32) -> Value:

@@ -14,11 +14,11 @@ from tinyc.backends.interpreter import run_module, run_program
 from tinyc.ir import Builder, DType, Module, TensorType
 from tinyc.ir.op import Window
 from tinyc.ir.ops import Add, Clamp, Mul, Reshape, Where
-from tinyc.ir.replay import replay
 from tinyc.ir.rows import RowProgram
-from tinyc.passes.lower import InputPlace, Lower
-from tinyc.passes.manager import PassManager
+from tinyc.ir.rows.replay import replay
+from tinyc.passes.core.manager import PassManager
 from tinyc.passes.pipeline import row_passes
+from tinyc.passes.rows.lower import InputPlace, Lower
 from tinyc.passes.stream import Stream
 
 IMAGE = (1, 6, 5, 4)

@@ -18,19 +18,19 @@ from tinyc.backends.interpreter import observe
 from tinyc.compiler.frontend import load_onnx
 from tinyc.compiler.samples import sample_inputs
 from tinyc.ir import Builder, DType, Module, TensorType
-from tinyc.ir.lives import lives
 from tinyc.ir.module import Node
 from tinyc.ir.ops import AvgPool2d, BatchNorm, Conv2d, DepthwiseConv2d, MaxPool2d, Pad
 from tinyc.ir.rows import Pace, RowProgram
+from tinyc.ir.rows.lives import lives
 from tinyc.ir.tensor import Array
 from tinyc.passes import Pass, PassManager, PassVerificationError, Replaced, RowPass, Slack, rewrite
-from tinyc.passes.base import AnyPass
-from tinyc.passes.fold_batch_norm import FoldBatchNorm
-from tinyc.passes.manager import CompareMeaning, ReplayRows, VerifyTypes
+from tinyc.passes.core.base import AnyPass
+from tinyc.passes.core.manager import CompareMeaning, ReplayRows, VerifyTypes
 from tinyc.passes.pipeline import default_pipeline, integer_passes, row_passes, tensor_passes
-from tinyc.passes.plan import PlanArena, distances
+from tinyc.passes.rows.plan import PlanArena, distances
 from tinyc.passes.stream import Stream
 from tinyc.passes.stream.piece import apply
+from tinyc.passes.tensor.fold_batch_norm import FoldBatchNorm
 
 MODEL = Path(__file__).resolve().parents[2] / "examples" / "mobile_lenet" / "mobile_lenet.onnx"
 

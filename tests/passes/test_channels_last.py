@@ -26,8 +26,8 @@ from tinyc.ir.ops import (
     Transpose,
     Where,
 )
-from tinyc.passes.channels_last import ChannelsLast, transposed
 from tinyc.passes.pipeline import tensor_passes
+from tinyc.passes.tensor.channels_last import ChannelsLast, transposed
 
 
 class Net:

@@ -7,7 +7,7 @@ from tests.helpers import count
 from tests.passes.checks import check, input_, numbers, unchanged
 from tinyc.ir import Builder, Op, Value
 from tinyc.ir.ops import Add, BatchNorm, Clamp, Conv2d, Dense, DepthwiseConv2d, Div, Mul, Neg, Pad, Sub, Tanh
-from tinyc.passes.fold_batch_norm import FoldBatchNorm
+from tinyc.passes.tensor.fold_batch_norm import FoldBatchNorm
 
 NEIGHBOURS = ["conv2d", "grouped", "depthwise_conv2d", "multiplier", "dense"]
 

@@ -9,8 +9,8 @@ from tests.helpers import count
 from tests.passes.checks import check, input_, numbers, unchanged
 from tinyc.ir import Builder, DType
 from tinyc.ir.ops import Clamp, Conv2d, Dense, DepthwiseConv2d, Maximum, MaxPool2d, Minimum, Neg, Pad
-from tinyc.passes.facts import intersect
-from tinyc.passes.fuse_activation import FuseActivation
+from tinyc.passes.core.facts import intersect
+from tinyc.passes.tensor.fuse_activation import FuseActivation
 
 
 @pytest.mark.parametrize("kind", ["conv2d", "depthwise_conv2d", "dense"])

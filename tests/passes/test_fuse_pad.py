@@ -8,7 +8,7 @@ from tests.helpers import count
 from tests.passes.checks import check, input_, numbers, unchanged
 from tinyc.ir import Builder, DType, Module, Op, Value
 from tinyc.ir.ops import AvgPool2d, Clamp, Conv2d, DepthwiseConv2d, MaxPool2d, Neg, Pad, Reshape
-from tinyc.passes.fuse_pad import FusePad
+from tinyc.passes.tensor.fuse_pad import FusePad
 
 ROWS_AND_COLUMNS = ((0, 1, 2, 0), (0, 1, 0, 0))
 

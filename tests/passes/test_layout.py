@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyc.ir.tensor import Array
-from tinyc.passes.layout import Layout, Shape, normal, transposes
+from tinyc.passes.tensor.layout import Layout, Shape, normal, transposes
 
 
 def store(value: Array, layout: Layout) -> Array:

@@ -18,13 +18,13 @@ from tinyc.compiler.frontend import load_onnx
 from tinyc.ir import Builder, DType, Module, Op, TensorType, Value
 from tinyc.ir.ops import Add, Clamp, Exp, ReduceMax
 from tinyc.ir.rows import Buffer, Plan, RowProgram, Space, Stage, View, verify_program
-from tinyc.passes.base import PassError
-from tinyc.passes.lower import Lower
-from tinyc.passes.manager import CompareMeaning, PassManager
-from tinyc.passes.order import OrderStages, best_order, peak_bytes
+from tinyc.passes.core.base import PassError
+from tinyc.passes.core.manager import CompareMeaning, PassManager
 from tinyc.passes.pipeline import integer_passes, tensor_passes
-from tinyc.passes.plan import PlanArena
-from tinyc.passes.share import ShareBuffers
+from tinyc.passes.rows.lower import Lower
+from tinyc.passes.rows.order import OrderStages, best_order, peak_bytes
+from tinyc.passes.rows.plan import PlanArena
+from tinyc.passes.rows.share import ShareBuffers
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from tinyc.backends.c import generate
 from tinyc.backends.interpreter import run_module, run_program
 from tinyc.ir import Builder, DType, Module, TensorType, Value, verify
 from tinyc.ir.ops import Clamp, Conv2d, Reshape, Slice, Transpose
-from tinyc.ir.replay import replay
 from tinyc.ir.rows import RowProgram
-from tinyc.passes.channels_last import ChannelsLast
-from tinyc.passes.manager import PassManager, VerifyTypes
+from tinyc.ir.rows.replay import replay
+from tinyc.passes.core.manager import PassManager, VerifyTypes
 from tinyc.passes.pipeline import integer_passes, row_passes, tensor_passes
+from tinyc.passes.tensor.channels_last import ChannelsLast
 
 SHOWN = {
     "itself": lambda b, v: v,

@@ -15,12 +15,12 @@ from tests.helpers import assert_close, assert_same, count, model, run
 from tests.passes.checks import largest
 from tinyc.compiler.frontend import load_onnx
 from tinyc.ir import Module, verify
-from tinyc.ir.op import registry
+from tinyc.ir.ops import registry
 from tinyc.ir.tensor import Array
-from tinyc.passes.base import Pass
-from tinyc.passes.channels_last import transposed
+from tinyc.passes.core.base import Pass
+from tinyc.passes.core.rewrite import tracing
 from tinyc.passes.pipeline import tensor_passes
-from tinyc.passes.rewrite import tracing
+from tinyc.passes.tensor.channels_last import transposed
 
 PASSES = [step for step in tensor_passes() if isinstance(step, Pass)]
 DISTINCT = list({type(step): step for step in PASSES}.values())

@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from tests.helpers import ROOT
-from tinyc.passes.base import PassError
+from tinyc.passes.core.base import PassError
 from tinyc.passes.placement import Apart, Block, Placement, apart_by_lifetimes, place
 
 

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from tests.passes.test_placement import check, fits
-from tinyc.passes.base import PassError
+from tinyc.passes.core.base import PassError
 from tinyc.passes.placement import Apart, Block, Region, RegionPlacement, apart_by_lifetimes, place_in_regions
 
 

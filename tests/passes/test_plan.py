@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tinyc.ir.lives import lives, peak
 from tinyc.ir.module import Builder, Module
 from tinyc.ir.ops import AvgPool2d, MaxPool2d
 from tinyc.ir.rows import RowProgram
+from tinyc.ir.rows.lives import lives, peak
 from tinyc.ir.types import DType, TensorType
-from tinyc.passes.base import PassError
-from tinyc.passes.lower import Lower
+from tinyc.passes.core.base import PassError
 from tinyc.passes.placement import Apart
-from tinyc.passes.plan import PlanArena, distances
+from tinyc.passes.rows.lower import Lower
+from tinyc.passes.rows.plan import PlanArena, distances
 from tinyc.passes.stream import Stream
 
 ROW = 4 * 3

@@ -28,7 +28,7 @@ from tinyc.ir.ops import (
     Transpose,
     Where,
 )
-from tinyc.passes.simplify import Simplify
+from tinyc.passes.tensor.simplify import Simplify
 
 INF = float("inf")
 Make = Callable[[Builder, Value], Op]

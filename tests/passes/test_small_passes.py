@@ -9,11 +9,11 @@ from tests.helpers import count
 from tests.passes.checks import check, input_, numbers, unchanged
 from tinyc.ir import Builder, DType, IRError, Module, Node
 from tinyc.ir.ops import Add, Broadcast, Clamp, Constant, Dense, MatMul, Neg, Pad, Pow, Reshape, Sqrt, Tanh
-from tinyc.passes.eliminate_common import EliminateCommon
-from tinyc.passes.eliminate_dead import EliminateDead
-from tinyc.passes.fold_constants import FoldConstants
-from tinyc.passes.rewrite import Replaced, Rewriter, rewrite
-from tinyc.passes.specialise import Specialise
+from tinyc.passes.core.rewrite import Replaced, Rewriter, rewrite
+from tinyc.passes.tensor.eliminate_common import EliminateCommon
+from tinyc.passes.tensor.eliminate_dead import EliminateDead
+from tinyc.passes.tensor.fold_constants import FoldConstants
+from tinyc.passes.tensor.specialise import Specialise
 
 
 def test_constants_fold() -> None:

@@ -19,8 +19,8 @@ from tinyc.compiler import driver
 from tinyc.compiler.verify import VerificationError
 from tinyc.ir import Module, Op
 from tinyc.ir.module import Node
-from tinyc.passes.base import AnyPass
-from tinyc.passes.manager import PassVerificationError
+from tinyc.passes.core.base import AnyPass
+from tinyc.passes.core.manager import PassVerificationError
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 QUIET = 0.004

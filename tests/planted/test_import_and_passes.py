@@ -16,9 +16,9 @@ from tinyc.ir import Op
 from tinyc.ir.module import Node
 from tinyc.ir.ops import AvgPool2d, BatchNorm
 from tinyc.ir.ops.conv import Convolution
-from tinyc.passes import fold_batch_norm, fuse_activation, fuse_pad
-from tinyc.passes.fuse_activation import FuseActivation
-from tinyc.passes.fuse_pad import FusePad
+from tinyc.passes.tensor import fold_batch_norm, fuse_activation, fuse_pad
+from tinyc.passes.tensor.fuse_activation import FuseActivation
+from tinyc.passes.tensor.fuse_pad import FusePad
 
 
 def default_epsilon(original: Any, node: Node, rewriter: Any) -> Any:

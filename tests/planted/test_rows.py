@@ -12,8 +12,8 @@ from tests.planted.plant import Fault, on_call, on_result, params
 from tinyc.backends.interpreter import rows
 from tinyc.ir.module import Node
 from tinyc.ir.rows import Pace, RowProgram
-from tinyc.passes import lower
-from tinyc.passes.plan import PlanArena
+from tinyc.passes.rows import lower
+from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.stream import Stream
 
 

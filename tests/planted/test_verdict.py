@@ -20,7 +20,7 @@ from tinyc.compiler import verify
 from tinyc.compiler.cli import app, main
 from tinyc.compiler.frontend import elementwise
 from tinyc.compiler.verify import VerificationError
-from tinyc.passes.manager import PassVerificationError
+from tinyc.passes.core.manager import PassVerificationError
 from tinyc.passes.quantise import scales
 from tinyc.passes.stream import Stream
 

@@ -19,9 +19,9 @@ from tinyc.backends.interpreter import run_module, run_program
 from tinyc.ir import Builder, DType, IRError, Op, TensorType, Value
 from tinyc.ir import ops as o
 from tinyc.ir.tensor import Array
-from tinyc.passes.lower import Lower
-from tinyc.passes.plan import PlanArena
-from tinyc.passes.share import ShareBuffers
+from tinyc.passes.rows.lower import Lower
+from tinyc.passes.rows.plan import PlanArena
+from tinyc.passes.rows.share import ShareBuffers
 
 INTEGERS = {kind: maker for kind, maker in generate_int8.MAKERS.items() if kind in reference.ELEMENT}
 

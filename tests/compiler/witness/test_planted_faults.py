@@ -24,8 +24,8 @@ from tinyc.ir.module import Node
 from tinyc.ir.op import Op
 from tinyc.ir.ops import Constant, Lookup, QAdd, QConvolution, QDense, QMean, QMul, QSoftmax, Quantize
 from tinyc.ir.tensor import Array, Tensor
+from tinyc.passes.core.manager import PassVerificationError
 from tinyc.passes.integerise import Integerise, layers, scales
-from tinyc.passes.manager import PassVerificationError
 from tinyc.passes.quantise import bias, equalise, insert
 from tinyc.passes.quantise import scales as chosen
 

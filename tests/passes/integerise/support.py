@@ -10,8 +10,8 @@ from tests.helpers import count, run
 from tinyc.ir import Builder, DType, Module, Op, TensorType, Value, verify
 from tinyc.ir.ops import Dequantize, Quantize
 from tinyc.ir.tensor import Array
+from tinyc.passes.core.rewrite import tracing
 from tinyc.passes.integerise import Integerise
-from tinyc.passes.rewrite import tracing
 
 
 class Net:

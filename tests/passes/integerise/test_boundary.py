@@ -10,7 +10,7 @@ from tests.passes.integerise.support import Net, integerised
 from tinyc.ir import DType, Module, TensorType, Value, verify
 from tinyc.ir.ops import Add, Clamp, Conv2d, Dense, Dequantize, MaxPool2d, Neg, QConv2d, Reshape, Transpose
 from tinyc.ir.tensor import Array
-from tinyc.passes.base import PassError
+from tinyc.passes.core.base import PassError
 from tinyc.passes.integerise import Port, int8_inputs, int8_outputs, pixel_input
 
 SCALE, ZERO = 0.02, -10

@@ -33,11 +33,11 @@ from tinyc.ir.ops import (
 )
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
-from tinyc.passes.base import apply
-from tinyc.passes.fold_constants import FoldConstants
+from tinyc.passes.core.base import apply
 from tinyc.passes.integerise import leftovers
 from tinyc.passes.pipeline import default_pipeline, integer_passes, tensor_passes
 from tinyc.passes.quantise import quantise_module
+from tinyc.passes.tensor.fold_constants import FoldConstants
 
 
 def mobile_net(n: Net) -> Module:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyc.ir.replay import Access, Tagged, accesses, place
 from tinyc.ir.rows import Buffer, RowProgram, Space
+from tinyc.ir.rows.replay import Access, Tagged, accesses, place
 
 __all__ = ["Tagged", "base_row", "peak_by_bytes"]
 

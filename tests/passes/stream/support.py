@@ -13,8 +13,8 @@ from tinyc.backends.interpreter import run_program
 from tinyc.ir import DType
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
-from tinyc.passes.lower import InputPlace
-from tinyc.passes.plan import PlanArena
+from tinyc.passes.rows.lower import InputPlace
+from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.stream.piece import Cutter, Piece, apply
 
 

@@ -12,8 +12,8 @@ import pytest
 from tests.passes.stream.brute_force import Tagged, peak_by_bytes
 from tests.passes.stream.support import Case, cases, differences, planned, random_schedule, results
 from tests.rows import PLACES
-from tinyc.ir.lives import lives, peak
 from tinyc.ir.rows import RowProgram, verify_program
+from tinyc.ir.rows.lives import lives, peak
 from tinyc.passes.stream import Stream
 
 SLOW = pytest.mark.slow

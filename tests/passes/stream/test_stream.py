@@ -12,8 +12,8 @@ from tests.passes.stream.support import Case, cases, differences, planned, resul
 from tests.rows import Integers, Network, lowered, maker_of, pointwise
 from tinyc.ir import DType, Value, ops
 from tinyc.ir.rows import RowProgram
-from tinyc.passes.lower import InputPlace
-from tinyc.passes.plan import PlanArena
+from tinyc.passes.rows.lower import InputPlace
+from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.stream import Stream
 from tinyc.passes.stream.piece import Cutter, apply
 

@@ -1,0 +1,248 @@
+"""When each row of a row program must keep its bytes.
+
+Times are steps of the schedule, counted so that a later step has a larger time; the inputs that lie in the arena are
+there at time -1. A row is alive from the step that writes it to the last step that reads it, both included: a step
+reads its operands while it writes its result. What several cores do at once happens at one time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc.ir.rows.parts import Buffer, Space
+from tinyc.ir.rows.program import RowProgram
+
+Times = NDArray[np.int64]
+BEFORE, NEVER, ALWAYS = -1, -2, np.iinfo(np.int64).max // 4
+"""Times: before the first step; of a row that nothing touches; after the last step."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """The rows of one memory (a buffer that owns bytes): when each is written first and touched last.
+
+    Row number `k` of the arrays is row `k - before` of the buffer: rows that follow another one's may begin before its
+    first, or end after its last. In a memory that is no ring, rows are equal parts of its bytes.
+    """
+
+    owner: Buffer
+    row_bytes: int
+    birth: Times
+    death: Times
+    before: int = 0
+
+    @staticmethod
+    def whole(owner: Buffer) -> Life:
+        """The life of a memory that is alive all the time."""
+        return Life(owner, owner.bytes, np.array([BEFORE]), np.array([ALWAYS]))
+
+    @property
+    def hull(self) -> tuple[int, int]:
+        """From the first birth to the last death."""
+        used = self.death > NEVER
+        return (int(self.birth[used].min()), int(self.death[used].max())) if used.any() else (NEVER, NEVER)
+
+    def ring(self) -> int:
+        """The least number of rows that a ring needs: none is written while the one in its place is alive."""
+        birth, death = self.birth, self.death
+        if len(birth) > 1 and birth[0] > birth[-1]:
+            birth, death = birth[::-1], death[::-1]
+        death = np.maximum.accumulate(death)
+        size = 1
+        while size < len(birth) and bool((death[:-size] >= birth[size:]).any()):
+            size += 1
+        return size
+
+    def rectangles(self) -> NDArray[np.int64]:
+        """Which bytes are alive when: rows of (first byte, end, first time, last time)."""
+        first, last = self.hull
+        if last <= NEVER:
+            return np.zeros((0, 4), np.int64)
+        ring = self.owner.ring
+        if ring > 1:
+            return np.array([[0, ring * self.row_bytes, first, last]], np.int64)
+        used = np.flatnonzero(self.death > NEVER)
+        low = np.zeros_like(used) if ring else used * self.row_bytes
+        return np.stack([low, low + self.row_bytes, self.birth[used], self.death[used]], axis=1)
+
+
+def stage_times(program: RowProgram) -> dict[int, Times]:
+    """The time of each application of each stage, by stage number; applications are in the order of their rows, in
+    which they need not happen."""
+    times: dict[int, Times] = {}
+    now = 0
+    for segment in program.order:
+        width = len(segment.paces)
+        for place, (number, pace) in enumerate(zip(segment.stages, segment.paces, strict=True)):
+            count = np.arange(program.stages[number].applications)
+            if segment.reverse:
+                count = count[::-1]
+            times[number] = now + (pace.delay + count * pace.period) * width + place
+            if program.stages[number].split > 1:
+                times[number] = np.full_like(count, now)
+        now += program.sweeps(segment) * width
+    return times
+
+
+def lifetimes(program: RowProgram) -> dict[str, tuple[int, int]]:
+    """The stages that touch each memory of the arena first and last, by the name of the buffer that owns it; the first
+    of an input is -1."""
+    times = stage_times(program)
+    first: dict[str, tuple[int, int]] = {}
+    last: dict[str, tuple[int, int]] = {}
+    for value in program.inputs:
+        if program.buffer[value.name].space is Space.ARENA:
+            first[value.name] = last[value.name] = (BEFORE, -1)
+    for number, stage in enumerate(program.stages):
+        for value in stage.touched:
+            root, _ = program.root(value.name)
+            if root.space is Space.ARENA:
+                start, end = (int(times[number].min()), number), (int(times[number].max()), number)
+                first[root.name] = min(first.get(root.name, start), start)
+                last[root.name] = max(last.get(root.name, end), end)
+    return {name: (first[name][1], last[name][1]) for name in first}
+
+
+class _Ledger:
+    """Collects births and deaths."""
+
+    def __init__(self, program: RowProgram) -> None:
+        self._program = program
+        self._parts = _parts(program)
+        self.lives: dict[str, Life] = {}
+
+    def touch(self, name: str, rows: Times, times: Times) -> None:
+        """Row `rows[k]` of a buffer is read or written at `times[k]`."""
+        program = self._program
+        buffer = program.buffer[name]
+        size = buffer.row_bytes
+        if not buffer.bytes or not len(rows):
+            return
+        offset = 0
+        while buffer.view is not None:
+            if buffer.view.follows is not None:
+                stride, pad = buffer.view.follows
+                rows = rows * stride - pad
+            offset += buffer.view.offset
+            buffer = program.buffer[buffer.view.base]
+        if buffer.space is not Space.ARENA:
+            return
+        life = self._life(buffer, -int(rows.min()), int(rows.max()) + 1)
+        if buffer.ring:
+            first = last = rows + life.before
+        else:
+            first = (offset + rows * size) // life.row_bytes
+            last = (offset + (rows + 1) * size - 1) // life.row_bytes
+        for step in range(int((last - first).max()) + 1):
+            part = np.minimum(first + step, last)
+            np.minimum.at(life.birth, part, times)
+            np.maximum.at(life.death, part, times)
+
+    def _life(self, buffer: Buffer, before: int, after: int) -> Life:
+        """What is known of a memory, with room for rows from so many before the first to so many after it."""
+        if buffer.name not in self.lives:
+            count = buffer.rows if buffer.ring else self._parts[buffer.name]
+            part = buffer.row_bytes if buffer.ring else -(-buffer.bytes // count)
+            birth, death = np.full(count, ALWAYS, np.int64), np.full(count, NEVER, np.int64)
+            self.lives[buffer.name] = Life(buffer, part, birth, death)
+        life = self.lives[buffer.name]
+        more = (max(before - life.before, 0), max(after - (len(life.birth) - life.before), 0))
+        if buffer.ring and any(more):
+            birth = np.pad(life.birth, more, constant_values=ALWAYS)
+            death = np.pad(life.death, more, constant_values=NEVER)
+            life = self.lives[buffer.name] = Life(buffer, life.row_bytes, birth, death, life.before + more[0])
+        return life
+
+
+def _parts(program: RowProgram) -> dict[str, int]:
+    """Into how many parts the bytes of each memory that is no ring are divided: the rows of the finest of the buffers
+    that show all of it."""
+    parts: dict[str, int] = {}
+    for buffer in program.buffers:
+        if buffer.space is Space.ARENA:
+            root, _ = program.root(buffer.name)
+            rows, size = buffer.rows, root.value.type.bytes
+            even = rows > 1 and size and size % rows == 0 and buffer.value.type.bytes == size
+            parts[root.name] = max(parts.get(root.name, 1), rows if even else 1)
+    return parts
+
+
+def lives(program: RowProgram) -> dict[str, Life]:
+    """The life of each memory in the arena, by the name of the buffer that owns it. The rings of the program need not
+    fit its segments."""
+    times = stage_times(program)
+    ledger = _Ledger(program)
+    for value in program.inputs:
+        if program.buffer[value.name].space is Space.ARENA:
+            ledger.touch(value.name, _all_rows(program, value.name), np.array([BEFORE]))
+    for number in range(len(program.stages)):
+        for name, rows, when in accesses(program, number, times[number]):
+            ledger.touch(name, rows, when)
+    return ledger.lives
+
+
+def touching(program: RowProgram) -> dict[str, tuple[int, int]]:
+    """The least and the largest number of a stage that touches each memory of the arena; -1 for an input."""
+    found: dict[str, tuple[int, int]] = {}
+    for value in program.inputs:
+        if program.buffer[value.name].space is Space.ARENA:
+            found[value.name] = (-1, -1)
+    for number, stage in enumerate(program.stages):
+        for value in stage.touched:
+            root, _ = program.root(value.name)
+            if root.space is Space.ARENA:
+                found[root.name] = (found.get(root.name, (number, number))[0], number)
+    return found
+
+
+def accesses(program: RowProgram, number: int, times: Times) -> Iterator[tuple[str, Times, Times]]:
+    """The buffers in the arena that a stage touches: name, rows, and when each of these rows is touched. The result
+    comes first."""
+    stage = program.stages[number]
+    name = stage.result.name
+    if not stage.windows:
+        yield name, _all_rows(program, name), times
+    else:
+        rows = np.arange(stage.rows)
+        yield name, rows, times[rows // stage.band]
+    if stage.kernel.scratch is not None:
+        yield stage.kernel.scratch.name, np.array([0]), np.array([times.min()])
+        yield stage.kernel.scratch.name, np.array([0]), np.array([times.max()])
+    for position, operand in enumerate(stage.op.operands):
+        if program.buffer[operand.name].space is not Space.ARENA:
+            continue
+        window = stage.windows[position] if stage.windows else None
+        if window is None:
+            # Read whole each time; the last time is what counts, and the first for what nothing has written.
+            everything = _all_rows(program, operand.name)
+            yield operand.name, everything, np.full(len(everything), times.min())
+            yield operand.name, everything, np.full(len(everything), times.max())
+            continue
+        rows = np.arange(stage.rows)
+        for k in range(window.size):
+            read = rows * window.stride - window.pad + k * window.dilation
+            inside = (read >= 0) & (read < program.buffer[operand.name].rows)
+            yield operand.name, read[inside], times[rows[inside] // stage.band]
+
+
+def _all_rows(program: RowProgram, name: str) -> Times:
+    return np.arange(program.buffer[name].rows)
+
+
+def peak(found: Sequence[Life], extra: int = 0) -> int:
+    """The largest sum of the bytes alive at one time, and `extra` ones."""
+    if not found:
+        return extra
+    rectangles = np.concatenate([life.rectangles() for life in found])
+    if not len(rectangles):
+        return extra
+    size = rectangles[:, 1] - rectangles[:, 0]
+    when = np.concatenate([rectangles[:, 2], rectangles[:, 3] + 1])
+    change = np.concatenate([size, -size])
+    # At one time, bytes are given back before others are taken.
+    order = np.lexsort((change, when))
+    return int(np.cumsum(change[order]).max()) + extra

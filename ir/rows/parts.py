@@ -1,0 +1,243 @@
+"""What row programs are made of: buffers and their places, stages and their paces, steps of the schedule."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+from tinyc.ir.op import Op, RowMode, Value, Window
+from tinyc.ir.rows.checks import rows_problem
+from tinyc.ir.tensor import Tensor
+
+
+class Space(enum.Enum):
+    """Where the bytes of a buffer lie.
+
+    The rows of a buffer in `ROWS` come from outside one after the other: they lie nowhere, and one stage copies them.
+    """
+
+    ARENA = "arena"
+    ROWS = "rows"
+    INPUT = "input"
+    OUTPUT = "output"
+    CONSTANT = "constant"
+
+
+@dataclass(frozen=True)
+class View:
+    """A buffer that is part of another one: the other's name and where in it the first byte lies.
+
+    With `follows`, (stride, pad), each row has a place of its own: row `r` begins where row `r * stride - pad` of the
+    base, a ring, begins.
+    """
+
+    base: str
+    offset: int = 0
+    follows: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """The memory of one value. A constant has `data`; a view has no bytes of its own and lies where its base lies.
+
+    A ring keeps `ring` rows, row `r` in place `r % ring`; with 0 all rows are kept. A view of a ring that is no part
+    of it shares its rows.
+    """
+
+    value: Value
+    space: Space
+    data: Tensor | None = None
+    view: View | None = None
+    ring: int = 0
+
+    @property
+    def name(self) -> str:
+        """The name of the value, unique in the program."""
+        return self.value.name
+
+    @cached_property
+    def rows(self) -> int:
+        """Number of rows."""
+        return row_count(self.value)
+
+    @cached_property
+    def row_elements(self) -> int:
+        """Elements of one row."""
+        return self.value.type.size // self.rows if self.rows else 0
+
+    @cached_property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return self.row_elements * self.value.dtype.bytes
+
+    @cached_property
+    def bytes(self) -> int:
+        """Bytes of all rows that are kept."""
+        return self.ring * self.row_bytes if self.ring else self.value.type.bytes
+
+
+def row_count(value: Value) -> int:
+    """Rows of a value: the height of an NHWC tensor of batch 1, else 1."""
+    shape = value.shape
+    return shape[1] if len(shape) == 4 and shape[0] == 1 else 1
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Who computes a stage: a kernel library, or, where `library` is empty, tinyc's own kernel.
+
+    `chip` are the vector instructions that the library was chosen for, empty for none. `alignment` is what the
+    addresses of operands and result in the arena are multiples of. `scratch` is memory of the arena that the library
+    writes as it likes while the stage runs. `note` says why this one was chosen.
+    """
+
+    library: str = ""
+    chip: str = ""
+    note: str = ""
+    alignment: int = 1
+    scratch: Value | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One operator, applied row by row.
+
+    `op` is the operator on whole tensors; its operands are named as the buffers they lie in. `windows` says, for each
+    operand, which rows one output row reads (None: the whole operand); it is empty for an operator that has no row
+    form and runs once. `band` is how many output rows one application computes: 1, or all rows of a pointwise
+    operator handed over as one long row. `split` is how many cores compute the rows at once, each a part of them: a
+    split stage stands alone in its segment, and the order in which its rows are computed is not known.
+    """
+
+    result: Value
+    op: Op
+    windows: tuple[Window | None, ...] = ()
+    band: int = 1
+    loc: str = ""
+    split: int = 1
+    kernel: Kernel = Kernel()
+
+    @property
+    def touched(self) -> tuple[Value, ...]:
+        """The values whose memory the stage reads or writes, the result first."""
+        scratch = self.kernel.scratch
+        return (self.result, *self.op.operands, *(() if scratch is None else (scratch,)))
+
+    @property
+    def rows(self) -> int:
+        """Output rows; 1 for an operator that runs once on whole tensors."""
+        return row_count(self.result) if self.windows else 1
+
+    @property
+    def copies_rows(self) -> bool:
+        """Whether the stage does nothing but copy rows, one at a time."""
+        return self.op.copies() and self.windows != () and self.band == 1
+
+    @property
+    def applications(self) -> int:
+        """How often the kernel is applied."""
+        return -(-self.rows // self.band)
+
+    @property
+    def parts(self) -> tuple[range, ...]:
+        """The rows that each core computes, as equal in number as can be, the larger parts first."""
+        bounds = [-(-self.rows * k // self.split) for k in range(self.split + 1)]
+        return tuple(range(*pair) for pair in pairwise(bounds))
+
+    @cached_property
+    def problem(self) -> str:
+        """What is wrong with the rows that the operator is given; empty if nothing is."""
+        if not self.windows:
+            return ""
+        if len(self.windows) != len(self.op.operands):
+            return "has not one window an operand"
+        return rows_problem(self.op, self.windows, self.band)
+
+    @property
+    def where(self) -> str:
+        """What errors call this stage."""
+        return f"{self.op.mnemonic} {self.result}" + (f" (from {self.loc})" if self.loc else "")
+
+    def input_rows(self, operand: int, row: int) -> tuple[int | None, ...] | None:
+        """Rows of an operand that output row `row` reads, in window order: None inside the tuple for a padded row
+        that is filled, left out where the window clips; None instead of a tuple when the whole operand is read."""
+        window = self.windows[operand] if self.windows else None
+        if window is None:
+            return None
+        height = row_count(self.op.operands[operand])
+        rows = tuple(r if 0 <= r < height else None for r in window.rows(row))
+        return tuple(r for r in rows if r is not None) if window.mode is RowMode.CLIP else rows
+
+
+@dataclass(frozen=True)
+class Pace:
+    """When a stage of a segment computes its rows: number `n` of them (or of bands) in sweep `delay + n * period`."""
+
+    delay: int = 0
+    period: int = 1
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive stages from number `first` on that advance together, each at its pace.
+
+    The segment runs in sweeps; in each sweep every stage, in order, computes the row that is due, if one is. In
+    reverse, the rows are counted from the last to the first.
+    """
+
+    first: int
+    paces: tuple[Pace, ...]
+    reverse: bool = False
+
+    @property
+    def stages(self) -> range:
+        """The numbers of the stages."""
+        return range(self.first, self.first + len(self.paces))
+
+    @property
+    def streams(self) -> bool:
+        """Whether several stages advance together."""
+        return len(self.paces) > 1
+
+
+@dataclass(frozen=True)
+class Step:
+    """One application of a stage's kernel: output rows `row` to `row + rows - 1` of stage number `stage`."""
+
+    stage: int
+    row: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place in the arena: byte offset and size of a buffer, and the first and last stage that touches it (by time;
+    first is -1 for an input, which is there before any stage runs)."""
+
+    buffer: str
+    offset: int
+    bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where the arena's buffers lie.
+
+    `bytes` is the size of the arena; `lower_bound` is what no plan for this schedule can go below. `alignment` is what
+    the arena's address is a multiple of.
+    """
+
+    slots: tuple[Slot, ...]
+    bytes: int
+    lower_bound: int
+    alignment: int
+
+    @cached_property
+    def by_buffer(self) -> Mapping[str, Slot]:
+        """The slot of each buffer that has one."""
+        return {slot.buffer: slot for slot in self.slots}

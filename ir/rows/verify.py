@@ -1,0 +1,134 @@
+"""What every row program must satisfy."""
+
+from __future__ import annotations
+
+from tinyc.ir.errors import IRError
+from tinyc.ir.rows.parts import Buffer, Segment, Space, Stage, row_count
+from tinyc.ir.rows.program import RowProgram
+
+
+def verify_program(program: RowProgram) -> None:
+    """Checks what every row program must satisfy: names, sizes, views within their base, operands written before they
+    are read and wholly or by the rows that the operator reads, segments and rings, slots within the arena. What has
+    passed touches no byte outside its buffers. Raises `IRError` naming the stage or buffer."""
+    if len(program.buffer) != len(program.buffers):
+        raise IRError("two buffers have one name", f"program {program.name}")
+    for buffer in program.buffers:
+        _verify_buffer(program, buffer)
+    written = {v.name for v in program.inputs}
+    written |= {program.root(b.name)[0].name for b in program.buffers if b.space in (Space.INPUT, Space.CONSTANT)}
+    for stage in program.stages:
+        _verify_stage(program, stage, written)
+        written.add(program.root(stage.result.name)[0].name)
+    for value in program.outputs:
+        if value.name not in program.buffer:
+            raise IRError("has no buffer", f"output {value}")
+        if program.buffer[value.name].space is not Space.OUTPUT or program.root(value.name)[0].name not in written:
+            raise IRError("is not an output that a stage wrote", f"output {value}")
+    _verify_segments(program)
+    if program.plan is not None:
+        for slot in program.plan.slots:
+            if slot.buffer not in program.buffer:
+                raise IRError("is of a buffer that does not exist", f"slot of %{slot.buffer}")
+            if slot.offset < 0 or slot.offset + slot.bytes > program.plan.bytes:
+                raise IRError("lies outside the arena", f"slot of %{slot.buffer}")
+            buffer = program.buffer[slot.buffer]
+            if slot.bytes < buffer.bytes or slot.offset % buffer.value.dtype.bytes:
+                raise IRError("is smaller than its buffer, or not aligned for it", f"slot of %{slot.buffer}")
+
+
+def _verify_buffer(program: RowProgram, buffer: Buffer) -> None:
+    where = f"buffer {buffer.value}"
+    if (buffer.data is not None) != (buffer.space is Space.CONSTANT and buffer.view is None):
+        raise IRError("constants, and they alone, have data", where)
+    if buffer.ring and (buffer.view is not None or buffer.space is not Space.ARENA or buffer.ring > buffer.rows):
+        raise IRError("is a ring, which owns bytes of the arena and has no more rows than its value", where)
+    if buffer.view is None:
+        return
+    if buffer.view.base not in program.buffer:
+        raise IRError(f"is a view of %{buffer.view.base}, which does not exist", where)
+    base = program.buffer[buffer.view.base]
+    root, offset = program.root(buffer.name)
+    if buffer.view.follows is not None:
+        fits = bool(root.ring) and buffer.row_bytes <= base.row_bytes
+    elif root.ring:
+        fits = not buffer.view.offset and (buffer.rows, buffer.row_bytes) == (base.rows, base.row_bytes)
+    else:
+        fits = offset >= 0 and offset + buffer.bytes <= root.bytes
+    if root.space is not buffer.space or not fits:
+        raise IRError(f"does not lie within its base {root.value}", where)
+
+
+def _verify_stage(program: RowProgram, stage: Stage, written: set[str]) -> None:
+    for value in (stage.result, *stage.op.operands):
+        if value.name not in program.buffer or program.buffer[value.name].value != value:
+            raise IRError(f"{value} has no buffer of its type", stage.where)
+    for value in stage.op.operands:
+        if program.root(value.name)[0].name not in written:
+            raise IRError(f"reads {value} before anything wrote it", stage.where)
+        if program.buffer[value.name].space is Space.ROWS and not program.takes_rows(stage):
+            raise IRError(f"reads {value}, whose rows lie nowhere", stage.where)
+    if stage.result.type != stage.op.type:
+        raise IRError(f"writes {stage.op.type} to {stage.result}, which is {stage.result.type}", stage.where)
+    if stage.problem:
+        raise IRError(stage.problem, stage.where)
+    scratch = program.buffer.get(stage.kernel.scratch.name) if stage.kernel.scratch is not None else None
+    if stage.kernel.scratch is not None and (scratch is None or scratch.space is not Space.ARENA or scratch.view):
+        raise IRError(f"has scratch memory {stage.kernel.scratch} that is no buffer of the arena", stage.where)
+    target = program.root(stage.result.name)[0]
+    if target.space not in (Space.ARENA, Space.OUTPUT):
+        raise IRError(f"writes {stage.result}, which lies in {target.space.value} memory", stage.where)
+
+
+def _verify_segments(program: RowProgram) -> None:
+    numbers = [number for segment in program.order for number in segment.stages]
+    if numbers != list(range(len(program.stages))):
+        raise IRError("has segments that do not hold each stage once, in order", f"program {program.name}")
+    inside = {number: segment.first for segment in program.order for number in segment.stages}
+    homes: dict[str, set[int]] = {}
+    for number, stage in enumerate(program.stages):
+        values = (stage.result, *stage.op.operands)
+        for position, value in enumerate(values):
+            root = program.root(value.name)[0]
+            if root.ring:
+                homes.setdefault(root.name, set()).add(inside[number])
+                by_rows = bool(stage.windows) and stage.band == 1
+                if not by_rows or (position and stage.windows[position - 1] is None):
+                    raise IRError(f"takes {value} whole, of which only some rows are kept", stage.where)
+    for name, segments in homes.items():
+        if len(segments) > 1:
+            raise IRError("is a ring that outlives its segment", f"buffer %{name}")
+    for segment in program.order:
+        for number in segment.stages:
+            if program.stages[number].split != 1:
+                _verify_split(program, program.stages[number], segment)
+
+
+def _verify_split(program: RowProgram, stage: Stage, segment: Segment) -> None:
+    if segment.streams:
+        raise IRError("is split, but does not stand alone", stage.where)
+    if stage.split < 1:
+        raise IRError(f"is split {stage.split} ways", stage.where)
+    if reason := whole_because(program, stage):
+        raise IRError(f"is split, but {reason}", stage.where)
+
+
+def whole_because(program: RowProgram, stage: Stage) -> str:
+    """Why several cores cannot compute the rows of a stage at once; empty when they can."""
+    if stage.rows < max(stage.split, 2):
+        return f"it has {stage.rows} row(s)"
+    if program.takes_rows(stage):
+        return "its rows come from outside one after the other"
+    target, start = program.root(stage.result.name)
+    size = stage.result.type.bytes
+    if stage.kernel.library:
+        return f"{stage.kernel.library} computes it as a whole"
+    if target.ring:
+        return "only some of its rows are kept"
+    for value, window in zip(stage.op.operands, stage.windows, strict=True):
+        owner, at = program.root(value.name)
+        apart = owner is not target or at + value.type.bytes <= start or start + size <= at
+        same_rows = at == start and value.type.bytes == size and row_count(value) == stage.rows
+        if not apart and not (same_rows and window is not None and window.is_pointwise):
+            return f"it writes over rows of {value} that another core may still read"
+    return ""

@@ -1,0 +1,1 @@
+"""From tensors to rows, and the passes over the row level, one module each."""

@@ -1,0 +1,1 @@
+"""The passes over the tensor level, one module each."""
