@@ -18,5 +18,8 @@ class Constant(Op, mnemonic="constant"):
     def infer(self) -> TensorType:
         return self.data.type
 
+    def constant(self) -> Array | None:
+        return self.data.array
+
     def evaluate(self, *operands: Array) -> Array:
         return self.data.array

@@ -185,6 +185,13 @@ FUNCTIONS: dict[str, Function] = {
 }
 
 
+def define(name: str, meaning: Callable[..., Any]) -> None:
+    """Adds a function of floats. Raises `TypeError` for a second one of its name."""
+    if name in FUNCTIONS:
+        raise TypeError(f"two functions are called {name}")
+    FUNCTIONS[name] = Function(meaning, floats_only=True)
+
+
 def evaluate(expr: Expr, args: Sequence[Array]) -> Array:
     """The value of an expression for these operand arrays, by numpy broadcasting, in the expression's element type."""
     with np.errstate(all="ignore"):

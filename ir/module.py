@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Generic
 
 from tinyc.ir.constant import Constant
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import Op, Value
+from tinyc.ir.op import Op, OpT, Value
 from tinyc.ir.spelling import format_op, quoted, string
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.ir.types import TensorType
@@ -32,6 +33,27 @@ class Node:
     def where(self) -> str:
         """What errors call this node."""
         return f"{self.op.mnemonic} {self.result}" + (f" (from {self.loc})" if self.loc else "")
+
+
+@dataclass(frozen=True)
+class Made(Generic[OpT]):
+    """A node whose operator is known to be of a class."""
+
+    node: Node
+    op: OpT
+
+    @property
+    def result(self) -> Value:
+        """The value that the node computes."""
+        return self.node.result
+
+
+def made(node: Node | None, kind: type[OpT]) -> Made[OpT] | None:
+    """A node as one of an operator class, or of a base that several have in common; None if it is none.
+
+    This is how patterns are matched: the one place that asks for an operator's class.
+    """
+    return Made(node, node.op) if node is not None and isinstance(node.op, kind) else None
 
 
 @dataclass(frozen=True)
@@ -60,7 +82,15 @@ class Module:
     def constant(self, value: Value | None) -> Array | None:
         """The array of a value that a `constant` produces, else None."""
         node = self.producer.get(value) if value is not None else None
-        return node.op.data.array if node is not None and isinstance(node.op, Constant) else None
+        return node.op.constant() if node is not None else None
+
+    def made(self, value: Value | None, kind: type[OpT]) -> Made[OpT] | None:
+        """The node that computes a value, if its operator is of a class."""
+        return made(self.producer.get(value), kind) if value is not None else None
+
+    def made_by(self, kind: type[OpT]) -> Iterator[Made[OpT]]:
+        """The nodes whose operators are of a class, in order."""
+        return (found for node in self.nodes if (found := made(node, kind)) is not None)
 
     def macs(self) -> int:
         """Multiply-accumulates of one inference."""
@@ -68,9 +98,8 @@ class Module:
 
     def constants(self) -> Iterator[tuple[Value, Tensor]]:
         """The constants, in order."""
-        for node in self.nodes:
-            if isinstance(node.op, Constant):
-                yield node.result, node.op.data
+        for found in self.made_by(Constant):
+            yield found.result, found.op.data
 
     def __str__(self) -> str:
         return format_module(self).text
@@ -208,3 +237,16 @@ def merge_locs(*locs: str) -> str:
     """The location of a node made from others: their distinct parts, in order."""
     parts = [part for loc in locs for part in loc.split("+") if part]
     return "+".join(dict.fromkeys(parts))
+
+
+def remove_dead(module: Module) -> Module:
+    """Drops nodes that no output needs."""
+    live = set(module.outputs)
+    kept: list[Node] = []
+    for node in reversed(module.nodes):
+        if node.result in live:
+            kept.append(node)
+            live.update(node.op.operands)
+    if len(kept) == len(module.nodes):
+        return module
+    return Module(module.name, module.inputs, tuple(reversed(kept)), module.outputs)

@@ -120,17 +120,83 @@ class RowForm:
     windows: tuple[Window | None, ...]
 
 
+class Accuracy(enum.Enum):
+    """How near any right implementation of an operator in float comes to `evaluate`."""
+
+    EXACT = "the same bits: it moves elements, or rounds each result of IEEE arithmetic as it is defined"
+    FUNCTION = "functions of a mathematical library, each within about 2 units in the last place"
+    SUM = "a sum in another order, or of another width: relative to its largest partial sum"
+
+
+class Form(enum.Enum):
+    """How an operator computes on int8, and what that asks of scales."""
+
+    LAYER = "layer"
+    """A convolution or dense layer: int32 sums, any scale in and out."""
+    BINARY = "binary"
+    """A sum or product of two tensors: any scales."""
+    MEAN = "mean"
+    """A mean over rows and columns: any scales."""
+    SOFTMAX = "softmax"
+    """The result's scale is fixed."""
+    TABLE = "table"
+    """Elementwise operators of one tensor, together a table of 256 entries: any scales."""
+    SHARING = "sharing"
+    """Moves, selects or averages numbers: operands and result have one scale."""
+
+
+@dataclass(frozen=True)
+class IntegerForm:
+    """That an operator on floats becomes one on integers when it is quantised.
+
+    Attributes:
+        form: how.
+        operands: those that are quantised like activations.
+        constants: those that have to be constants, weights say.
+    """
+
+    form: Form
+    operands: tuple[Value, ...]
+    constants: tuple[Value, ...] = ()
+
+
+@dataclass(frozen=True)
+class StaysFloat:
+    """That an operator has no form in integers, and why."""
+
+    reason: str
+
+
 OpT = TypeVar("OpT", bound="Op")
 
 
 @dataclass(frozen=True)
 class Op:
-    """Base of all operators. `mnemonic` is the spelling in the text form."""
+    """Base of all operators. `mnemonic` is the spelling in the text form.
+
+    Class arguments:
+        mnemonic: makes the class an operator, under this name.
+        onnx: the ONNX operator that means the same on the same operands, without attributes. It is imported and
+            exported by that name.
+        accuracy: see `Accuracy`; that of the base class by default.
+    """
 
     mnemonic: ClassVar[str] = ""
+    onnx: ClassVar[str] = ""
+    accuracy: ClassVar[Accuracy] = Accuracy.EXACT
+    neutral: ClassVar[typing.Mapping[int, float]] = {}
+    """By the place of an operand: the number that, as all its elements, leaves the other operand as it is. The sign of
+    a zero matters for floats."""
+    natural_scale: ClassVar[tuple[float, int] | None] = None
+    """Scale and zero point of int8 that suit the results, whatever the operands are."""
 
-    def __init_subclass__(cls, mnemonic: str = "", **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls, mnemonic: str = "", onnx: str = "", accuracy: Accuracy | None = None, **kwargs: Any
+    ) -> None:
         super().__init_subclass__(**kwargs)
+        cls.onnx = onnx
+        if accuracy is not None:
+            cls.accuracy = accuracy
         if mnemonic:
             cls.mnemonic = mnemonic
             if mnemonic in REGISTERED:
@@ -179,6 +245,15 @@ class Op:
         """What rows outside an operand hold, for windows that fill; None when its windows leave no operand."""
         return None
 
+    def view_offset(self) -> int:
+        """Of a view: the elements of the first operand that lie before those of the result."""
+        return 0
+
+    def parts(self) -> tuple[tuple[Value, int], ...]:
+        """The operands, if the result is just these, one after the other in memory: each with the number of elements
+        before it."""
+        return ()
+
     def may_overwrite(self, operand: int) -> bool:
         """Whether the result may be written over this operand, element by element, while it is computed."""
         return False
@@ -203,6 +278,79 @@ class Op:
     def is_view(self) -> bool:
         """Whether the result has the bytes of the first operand, in the same order."""
         return False
+
+    def constant(self) -> Array | None:
+        """The value of an operator that has no operands and is the same whenever it runs."""
+        return None
+
+    def is_identity(self) -> bool:
+        """Whether the result is the first operand as it is: same type, same elements."""
+        return False
+
+    def passes_on(self) -> tuple[Value, ...]:
+        """The operands whose elements are what the result consists of, unchanged: moved, repeated, or the largest or
+        smallest of several. None where elements are computed. See `fill` for what else the result may hold."""
+        return ()
+
+    def renames(self) -> bool:
+        """Whether the result has just the operand's elements, each once, so that in fitting layouts nothing is done."""
+        return False
+
+    def chooses(self) -> bool:
+        """Whether an operator that passes elements on compares them: which one comes out depends on their values."""
+        return False
+
+    def fill(self) -> float | None:
+        """The number that an operator which passes elements on puts between or around them; None for nothing."""
+        return None
+
+    def filled(self: OpT, value: float) -> OpT:
+        """The same operator with another `fill`."""
+        raise NotImplementedError
+
+    def limits(self) -> tuple[float, float] | None:
+        """Least and largest element of the result, where the operator limits what it computes: its attributes `min` and
+        `max`, if it has them. `limited` changes them."""
+        names = {spec.name for spec in fields_of(type(self))}
+        if not {"min", "max"} <= names:
+            return None
+        return getattr(self, "min"), getattr(self, "max")  # noqa: B009 (fields of a subclass)
+
+    def limited(self: OpT, low: float, high: float) -> OpT:
+        """The same operator with other limits."""
+        return dataclasses.replace(self, **typing.cast("Any", {"min": low, "max": high}))
+
+    def least(self, operands: typing.Sequence[float]) -> float:
+        """A number that no element of the result is below (NaN apart), given such numbers for the operands."""
+        limits = self.limits()
+        if limits is not None:
+            return self.type.dtype.holds(limits[0]) if limits[0] > -math.inf else -math.inf
+        passed = self.passes_on()
+        found = [low for v, low in zip(self.operands, operands, strict=True) if v in passed]
+        fill = self.fill()
+        return min(found + ([] if fill is None else [self.type.dtype.holds(fill)]), default=-math.inf)
+
+    def affine(self, place: int, constants: typing.Mapping[int, Array]) -> tuple[Array, Array] | None:
+        """a and b, in float64, where the result is a * x + b of the operand at `place`, given the arrays of all others.
+
+        Both broadcast to the result. None where the operator is no such map.
+        """
+        return None
+
+    def quantised(self) -> IntegerForm | StaysFloat:
+        """How the operator, on floats, is computed when a network is quantised."""
+        passed = self.passes_on()
+        if passed:
+            fill = self.fill()
+            if fill is not None and not math.isfinite(fill):
+                return StaysFloat(f"no int8 value stands for the pad value {fill}")
+            return IntegerForm(Form.SHARING, passed)
+        return StaysFloat(f"{self.mnemonic} has no integer form")
+
+    def resolution(self, scales: typing.Sequence[float]) -> float:
+        """The real value of one step of the integers from which a quantised result is requantised, given the scales of
+        the quantised operands; 0 where nothing is requantised."""
+        return 0.0
 
     @cached_property
     def type(self) -> TensorType:

@@ -56,6 +56,10 @@ class DType(enum.Enum):
         bits = 8 * self.bytes
         return (0, 2**bits - 1) if self is DType.U8 else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
+    def holds(self, number: float) -> float:
+        """A number as an element of this type holds it."""
+        return float(self.numpy.type(number)) if self.is_float else float(int(number))
+
     @staticmethod
     def of(dtype: np.typing.DTypeLike) -> DType:
         """The element type of a numpy type. Raises `IRError` for one the IR does not have."""

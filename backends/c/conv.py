@@ -62,7 +62,7 @@ def emit_depthwise(unit: Unit, stage: Stage) -> RowCall:
     kh, kw = op.window()
     stride, left = op.strides[1], op.pads[1]
     geometry = {"width": op.x.shape[2], "channels": op.x.shape[3]}
-    if op.slides():
+    if op.may_overwrite_row():
         kernel = "depthwise3x3" if stride == 1 else "depthwise3x3s2"
         geometry |= {"out_width": op.type.shape[2], "left": left}
         return _rows_call(unit, kernel, kernel, op, Pointer(1), geometry)

@@ -82,7 +82,7 @@ def emit_qdepthwise(unit: Unit, stage: Stage) -> RowCall:
     kh, kw = op.window()
     stride, left = op.strides[1], op.pads[1]
     geometry = {"width": op.x.shape[2], "channels": op.x.shape[3], "out_width": op.type.shape[2]}
-    if op.slides():
+    if op.may_overwrite_row():
         kernel = "qdepthwise3x3" if stride == 1 else "qdepthwise3x3s2"
         return _rows_call(unit, kernel, kernel, op, layer, geometry | {"left": left})
     geometry |= {

@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import Op, RowForm, Value, Window
+from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, StaysFloat, Value, Window
+from tinyc.ir.ops.layer import LinearLayer, WeightedLayer
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import TensorType
+
+ConvT = TypeVar("ConvT", bound="Convolution")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,23 @@ class Spatial(Op):
     def geometry(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         """Strides, dilations and pads."""
         raise NotImplementedError
+
+    def absorb_pad(self, x: Value, pads: tuple[int, ...], value: float, least: float) -> Op | str:
+        """The operator that reads `x` and pads it itself, in place of reading `x` padded; or why there is none.
+
+        Args:
+            x: what the pad pads.
+            pads: its rows and columns: top, left, bottom, right.
+            value: what it pads with.
+            least: a number that no element of `x` is below.
+
+        Raises:
+            IRError: the operator cannot have such pads.
+        """
+        return "this operator does not pad"
+
+    def _pads_with(self, more: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(a + b for a, b in zip(self.geometry()[2], more, strict=True))
 
     def output_size(self) -> tuple[int, int]:
         """Height and width of the result. Raises `IRError` when no window fits or the geometry is malformed."""
@@ -72,7 +92,7 @@ class RowWindows(Spatial):
 
 
 @dataclass(frozen=True)
-class Weighted(RowWindows):
+class Weighted(RowWindows, WeightedLayer):
     """Base of convolutions: a spatial operator with weights."""
 
     w: Value
@@ -110,9 +130,17 @@ class OhwiWeights(Weighted):
     def macs(self) -> int:
         return self.type.size * self.w.shape[1] * self.w.shape[2] * self.w.shape[3]
 
+    def per_input(self, vector: Array) -> Array:
+        """See `LinearLayer`."""
+        inputs, outputs = self.w.shape[3], self.w.shape[0]
+        groups = np.repeat(vector.reshape(self.groups, inputs), outputs // self.groups, axis=0)
+        return groups.reshape(outputs, 1, 1, inputs)
+
 
 class HwcWeights(Weighted):
     """Depthwise weights [kernel_height, kernel_width, in_channels * channel_multiplier]."""
+
+    output_axis: ClassVar[int] = 2
 
     def window(self) -> tuple[int, int]:
         return self.w.shape[0], self.w.shape[1]
@@ -124,15 +152,16 @@ class HwcWeights(Weighted):
         """Output channels for each input channel."""
         return self.w.shape[2] // self.x.shape[3]
 
-    def slides(self) -> bool:
-        """Whether a window slides along the row: a 3x3 one that holds its columns while it moves by one or two, so that
-        each element is read once, before the output at its place is written."""
+    def per_input(self, vector: Array) -> Array:
+        """See `LinearLayer`."""
+        return np.repeat(vector, self.channel_multiplier())
+
+    def may_overwrite_row(self) -> bool:
+        """A 3x3 window that holds its columns while it moves by one or two reads each element once, before the output
+        at its place is written."""
         (_, stride), (_, dilation), (_, left, _, _) = self.geometry()
         plain = self.window() == (3, 3) and self.channel_multiplier() == 1 and dilation == 1
         return plain and stride in (1, 2) and left <= 3 - stride
-
-    def may_overwrite_row(self) -> bool:
-        return self.slides()
 
     def output_size(self) -> tuple[int, int]:
         if self.w.type.rank != 3:
@@ -169,7 +198,7 @@ def patches(op: Spatial, x: Array, pad_value: float) -> list[tuple[int, int, Arr
 
 
 @dataclass(frozen=True)
-class Convolution(Weighted):
+class Convolution(Weighted, LinearLayer, accuracy=Accuracy.SUM):
     """Base of both convolutions: weights, an optional bias, geometry, pad value and the fused activation's limits.
 
     Sums are accumulated in float64 and rounded once: the reference every float kernel is measured against.
@@ -203,6 +232,22 @@ class Convolution(Weighted):
 
     def row_fill(self) -> float | None:
         return self.pad_value
+
+    def outside(self) -> float | None:
+        return self.pad_value if any(self.pads) else None
+
+    def with_outside(self: ConvT, value: float) -> ConvT:
+        return dataclasses.replace(self, pad_value=value)
+
+    def absorb_pad(self, x: Value, pads: tuple[int, ...], value: float, least: float) -> Op | str:
+        if any(self.pads) and self.pad_value != value:
+            return f"it pads with {self.pad_value} already, the pad with {value}"
+        return dataclasses.replace(self, x=x, pads=self._pads_with(pads), pad_value=value)
+
+    def quantised(self) -> IntegerForm | StaysFloat:
+        if self.outside():
+            return StaysFloat(f"it pads with {self.pad_value}, which no zero point stands for")
+        return IntegerForm(Form.LAYER, (self.x,), self.operands[1:])
 
 
 @dataclass(frozen=True)

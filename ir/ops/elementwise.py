@@ -6,7 +6,9 @@ Adding one is a class of a few lines: its operands and its `scalar`. Type infere
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from tinyc.ir import expr
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg, Expr, call, select
 from tinyc.ir.loops import Index, Loops, broadcast_strides, contiguous
-from tinyc.ir.op import Op, RowForm, Value, Window
+from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, StaysFloat, Value, Window
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -74,6 +76,9 @@ class Elementwise(Op):
         inputs = tuple(Index(0, broadcast_strides(v.shape, shape)) for v in self.operands)
         return (Loops(shape, inputs, Index(0, contiguous(shape)), self.expression()),)
 
+    def quantised(self) -> IntegerForm | StaysFloat:
+        return IntegerForm(Form.TABLE, self.operands)
+
 
 @dataclass(frozen=True)
 class Unary(Elementwise):
@@ -90,8 +95,32 @@ class Binary(Elementwise):
     y: Value
 
 
+class Function(Unary, accuracy=Accuracy.FUNCTION):
+    """Base of functions of a mathematical library. The mnemonic is the function's name, as C's math.h has it for
+    double; one that `tinyc.ir.expr` does not have yet comes with its meaning.
+
+    Class arguments:
+        numpy: the function on arrays of floats.
+    """
+
+    def __init_subclass__(
+        cls,
+        mnemonic: str = "",
+        onnx: str = "",
+        accuracy: Accuracy | None = None,
+        numpy: Callable[[Array], Array] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init_subclass__(mnemonic=mnemonic, onnx=onnx, accuracy=accuracy, **kwargs)
+        if numpy is not None:
+            expr.define(mnemonic, numpy)
+
+    def scalar(self, *args: Expr) -> Expr:
+        return call(self.mnemonic, args[0])
+
+
 @dataclass(frozen=True)
-class Copy(Unary, mnemonic="copy"):
+class Copy(Unary, mnemonic="copy", onnx="Identity"):
     """The operand in a place of its own. The lowering makes it, where one memory cannot serve two purposes."""
 
     def copies(self) -> bool:
@@ -107,6 +136,9 @@ class Clamp(Unary, mnemonic="clamp"):
 
     min: float = -math.inf
     max: float = math.inf
+
+    def is_identity(self) -> bool:
+        return (self.min, self.max) == (-math.inf, math.inf)
 
     def scalar(self, *args: Expr) -> Expr:
         (x,) = args
@@ -129,7 +161,7 @@ def _literal(value: float, dtype: DType) -> float | int:
 
 
 @dataclass(frozen=True)
-class Neg(Unary, mnemonic="neg"):
+class Neg(Unary, mnemonic="neg", onnx="Neg"):
     """-x."""
 
     def scalar(self, *args: Expr) -> Expr:
@@ -137,85 +169,67 @@ class Neg(Unary, mnemonic="neg"):
 
 
 @dataclass(frozen=True)
-class Abs(Unary, mnemonic="abs"):
+class Abs(Unary, mnemonic="abs", onnx="Abs"):
     """|x|."""
+
+    def least(self, operands: Sequence[float]) -> float:
+        return 0.0 if self.x.dtype.is_float else -math.inf
 
     def scalar(self, *args: Expr) -> Expr:
         return call("abs", args[0])
 
 
-@dataclass(frozen=True)
-class Exp(Unary, mnemonic="exp"):
+class Exp(Function, mnemonic="exp", onnx="Exp"):
     """e to the x."""
 
-    def scalar(self, *args: Expr) -> Expr:
-        return call("exp", args[0])
 
-
-@dataclass(frozen=True)
-class Log(Unary, mnemonic="log"):
+class Log(Function, mnemonic="log", onnx="Log"):
     """Natural logarithm."""
 
-    def scalar(self, *args: Expr) -> Expr:
-        return call("log", args[0])
 
-
-@dataclass(frozen=True)
-class Sqrt(Unary, mnemonic="sqrt"):
+class Sqrt(Function, mnemonic="sqrt", onnx="Sqrt", accuracy=Accuracy.EXACT):
     """Square root."""
 
-    def scalar(self, *args: Expr) -> Expr:
-        return call("sqrt", args[0])
 
-
-@dataclass(frozen=True)
-class Tanh(Unary, mnemonic="tanh"):
+class Tanh(Function, mnemonic="tanh", onnx="Tanh"):
     """Hyperbolic tangent."""
 
-    def scalar(self, *args: Expr) -> Expr:
-        return call("tanh", args[0])
+    natural_scale: ClassVar[tuple[float, int] | None] = (1 / 128, 0)
 
 
 @dataclass(frozen=True)
-class Sigmoid(Unary, mnemonic="sigmoid"):
+class Sigmoid(Unary, mnemonic="sigmoid", onnx="Sigmoid", accuracy=Accuracy.FUNCTION):
     """1 / (1 + e^-x)."""
+
+    natural_scale: ClassVar[tuple[float, int] | None] = (1 / 256, -128)
+
+    def least(self, operands: Sequence[float]) -> float:
+        return 0.0
 
     def scalar(self, *args: Expr) -> Expr:
         return call("div", 1.0, call("exp", -args[0]) + 1.0)
 
 
-@dataclass(frozen=True)
-class Erf(Unary, mnemonic="erf"):
+class Erf(Function, mnemonic="erf", onnx="Erf"):
     """The error function (GELU is made of it)."""
 
-    def scalar(self, *args: Expr) -> Expr:
-        return call("erf", args[0])
 
-
-@dataclass(frozen=True)
-class Floor(Unary, mnemonic="floor"):
+class Floor(Function, mnemonic="floor", onnx="Floor", accuracy=Accuracy.EXACT):
     """The largest integer not above x."""
 
-    def scalar(self, *args: Expr) -> Expr:
-        return call("floor", args[0])
-
     def jumps(self) -> bool:
         return self.x.dtype.is_float
 
 
-@dataclass(frozen=True)
-class Ceil(Unary, mnemonic="ceil"):
+class Ceil(Function, mnemonic="ceil", onnx="Ceil", accuracy=Accuracy.EXACT):
     """The smallest integer not below x."""
 
-    def scalar(self, *args: Expr) -> Expr:
-        return call("ceil", args[0])
-
     def jumps(self) -> bool:
         return self.x.dtype.is_float
 
 
 @dataclass(frozen=True)
-class Round(Unary, mnemonic="round"):
+class Round(Unary, mnemonic="round", onnx="Round"):
     """The nearest integer, ties to even."""
 
     def scalar(self, *args: Expr) -> Expr:
@@ -242,7 +256,7 @@ class LeakyRelu(Unary, mnemonic="leaky_relu"):
 
 
 @dataclass(frozen=True)
-class Not(Unary, mnemonic="not"):
+class Not(Unary, mnemonic="not", onnx="Not"):
     """Logical negation of a boolean."""
 
     def scalar(self, *args: Expr) -> Expr:
@@ -259,6 +273,9 @@ class Cast(Unary, mnemonic="cast"):
 
     to: DType
 
+    def is_identity(self) -> bool:
+        return self.x.dtype is self.to
+
     def scalar(self, *args: Expr) -> Expr:
         return expr.cast(args[0], self.to)
 
@@ -267,39 +284,79 @@ class Cast(Unary, mnemonic="cast"):
 
 
 @dataclass(frozen=True)
-class Add(Binary, mnemonic="add"):
+class Add(Binary, mnemonic="add", onnx="Add"):
     """x + y."""
+
+    neutral: ClassVar[Mapping[int, float]] = {1: -0.0, 0: -0.0}
+
+    def affine(self, place: int, constants: Mapping[int, Array]) -> tuple[Array, Array] | None:
+        number = _real(constants[1 - place])
+        return np.ones_like(number), number
+
+    def quantised(self) -> IntegerForm | StaysFloat:
+        return _of_two(self)
+
+    def resolution(self, scales: Sequence[float]) -> float:
+        # TFLite shifts the operands left by 20 before it adds, and halves them once.
+        return max(scales) / 2**18
 
     def scalar(self, *args: Expr) -> Expr:
         return args[0] + args[1]
 
 
 @dataclass(frozen=True)
-class Sub(Binary, mnemonic="sub"):
+class Sub(Binary, mnemonic="sub", onnx="Sub"):
     """x - y."""
+
+    neutral: ClassVar[Mapping[int, float]] = {1: 0.0}
+
+    def affine(self, place: int, constants: Mapping[int, Array]) -> tuple[Array, Array] | None:
+        number = _real(constants[1 - place])
+        return (-np.ones_like(number), number) if place else (np.ones_like(number), -number)
 
     def scalar(self, *args: Expr) -> Expr:
         return args[0] - args[1]
 
 
 @dataclass(frozen=True)
-class Mul(Binary, mnemonic="mul"):
+class Mul(Binary, mnemonic="mul", onnx="Mul"):
     """x * y."""
+
+    neutral: ClassVar[Mapping[int, float]] = {1: 1.0, 0: 1.0}
+
+    def affine(self, place: int, constants: Mapping[int, Array]) -> tuple[Array, Array] | None:
+        number = _real(constants[1 - place])
+        return number, np.zeros_like(number)
+
+    def quantised(self) -> IntegerForm | StaysFloat:
+        return _of_two(self)
+
+    def resolution(self, scales: Sequence[float]) -> float:
+        return scales[0] * scales[-1]
 
     def scalar(self, *args: Expr) -> Expr:
         return args[0] * args[1]
 
 
 @dataclass(frozen=True)
-class Div(Binary, mnemonic="div"):
+class Div(Binary, mnemonic="div", onnx="Div"):
     """x / y; integers truncate toward zero, and a division by the integer zero gives zero."""
+
+    neutral: ClassVar[Mapping[int, float]] = {1: 1.0}
+
+    def affine(self, place: int, constants: Mapping[int, Array]) -> tuple[Array, Array] | None:
+        if place:
+            return None
+        with np.errstate(all="ignore"):
+            number = 1.0 / _real(constants[1])
+        return number, np.zeros_like(number)
 
     def scalar(self, *args: Expr) -> Expr:
         return args[0] / args[1]
 
 
 @dataclass(frozen=True)
-class Pow(Binary, mnemonic="pow"):
+class Pow(Binary, mnemonic="pow", onnx="Pow", accuracy=Accuracy.FUNCTION):
     """x to the power y."""
 
     def scalar(self, *args: Expr) -> Expr:
@@ -307,23 +364,47 @@ class Pow(Binary, mnemonic="pow"):
 
 
 @dataclass(frozen=True)
-class Maximum(Binary, mnemonic="maximum"):
+class Choice(Binary):
+    """Base of operators that give one of their two operands."""
+
+    def passes_on(self) -> tuple[Value, ...]:
+        return self.operands
+
+    def chooses(self) -> bool:
+        return True
+
+    def clamp(self, x: Value, limit: float) -> Clamp:
+        """The clamp that does to x what the choice between x and a number does."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Maximum(Choice, mnemonic="maximum", onnx="Max"):
     """The larger of x and y."""
+
+    def clamp(self, x: Value, limit: float) -> Clamp:
+        return Clamp(x, min=limit)
+
+    def least(self, operands: Sequence[float]) -> float:
+        return max(operands)
 
     def scalar(self, *args: Expr) -> Expr:
         return call("max", *args)
 
 
 @dataclass(frozen=True)
-class Minimum(Binary, mnemonic="minimum"):
+class Minimum(Choice, mnemonic="minimum", onnx="Min"):
     """The smaller of x and y."""
+
+    def clamp(self, x: Value, limit: float) -> Clamp:
+        return Clamp(x, max=limit)
 
     def scalar(self, *args: Expr) -> Expr:
         return call("min", *args)
 
 
 @dataclass(frozen=True)
-class Equal(Binary, mnemonic="equal"):
+class Equal(Binary, mnemonic="equal", onnx="Equal"):
     """Whether x = y, as a boolean."""
 
     def scalar(self, *args: Expr) -> Expr:
@@ -331,7 +412,7 @@ class Equal(Binary, mnemonic="equal"):
 
 
 @dataclass(frozen=True)
-class Less(Binary, mnemonic="less"):
+class Less(Binary, mnemonic="less", onnx="Less"):
     """Whether x < y, as a boolean."""
 
     def scalar(self, *args: Expr) -> Expr:
@@ -342,7 +423,7 @@ class Less(Binary, mnemonic="less"):
 
 
 @dataclass(frozen=True)
-class And(Binary, mnemonic="and"):
+class And(Binary, mnemonic="and", onnx="And"):
     """Logical conjunction of booleans."""
 
     def scalar(self, *args: Expr) -> Expr:
@@ -354,7 +435,7 @@ class And(Binary, mnemonic="and"):
 
 
 @dataclass(frozen=True)
-class Or(Binary, mnemonic="or"):
+class Or(Binary, mnemonic="or", onnx="Or"):
     """Logical disjunction of booleans."""
 
     def scalar(self, *args: Expr) -> Expr:
@@ -366,7 +447,7 @@ class Or(Binary, mnemonic="or"):
 
 
 @dataclass(frozen=True)
-class Where(Elementwise, mnemonic="where"):
+class Where(Elementwise, mnemonic="where", onnx="Where"):
     """x where the condition holds, else y."""
 
     condition: Value
@@ -375,6 +456,17 @@ class Where(Elementwise, mnemonic="where"):
 
     def scalar(self, *args: Expr) -> Expr:
         return select(*args)
+
+
+def _real(array: Array) -> Array:
+    return array.astype(np.float64)
+
+
+def _of_two(op: Binary) -> IntegerForm | StaysFloat:
+    """The form of a sum or product."""
+    if op.type not in (op.x.type, op.y.type):
+        return StaysFloat("both operands are smaller than its result")
+    return IntegerForm(Form.BINARY, op.operands)
 
 
 def _booleans(op: Op) -> None:

@@ -11,13 +11,14 @@ import numpy as np
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg
 from tinyc.ir.loops import Index, Loops, broadcast_strides, contiguous
-from tinyc.ir.op import Op, RowForm, Value, Window
+from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, StaysFloat, Value, Window
+from tinyc.ir.ops.layer import LinearLayer, WeightedLayer
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import TensorType
 
 
 @dataclass(frozen=True)
-class DenseLayer(Op):
+class DenseLayer(WeightedLayer):
     """Base of dense layers: weights [outputs, inputs] over the last dimension of x."""
 
     x: Value
@@ -44,7 +45,7 @@ class DenseLayer(Op):
 
 
 @dataclass(frozen=True)
-class Dense(DenseLayer, mnemonic="dense"):
+class Dense(DenseLayer, LinearLayer, mnemonic="dense", accuracy=Accuracy.SUM):
     """y = clamp(x @ w.T + b, min, max) over the last dimension of x. Weights are [outputs, inputs]."""
 
     b: Value | None = None
@@ -66,9 +67,15 @@ class Dense(DenseLayer, mnemonic="dense"):
             total = total + b.astype(np.float64)
         return np.clip(total, self.min, self.max).astype(x.dtype)
 
+    def per_input(self, vector: Array) -> Array:
+        return vector
+
+    def quantised(self) -> IntegerForm | StaysFloat:
+        return IntegerForm(Form.LAYER, (self.x,), self.operands[1:])
+
 
 @dataclass(frozen=True)
-class MatMul(Op, mnemonic="matmul"):
+class MatMul(Op, mnemonic="matmul", onnx="MatMul", accuracy=Accuracy.SUM):
     """Matrix product of the last two dimensions; leading dimensions broadcast."""
 
     x: Value

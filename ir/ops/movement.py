@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -21,6 +23,15 @@ class Reshape(Op, mnemonic="reshape"):
 
     x: Value
     shape: tuple[int, ...]
+
+    def renames(self) -> bool:
+        return self.type.size > 0
+
+    def passes_on(self) -> tuple[Value, ...]:
+        return (self.x,)
+
+    def is_identity(self) -> bool:
+        return self.x.type == self.type
 
     def infer(self) -> TensorType:
         if math.prod(self.shape) != self.x.type.size:
@@ -42,6 +53,15 @@ class Transpose(Op, mnemonic="transpose"):
 
     x: Value
     perm: tuple[int, ...]
+
+    def renames(self) -> bool:
+        return self.type.size > 0
+
+    def passes_on(self) -> tuple[Value, ...]:
+        return (self.x,)
+
+    def is_identity(self) -> bool:
+        return self.x.type == self.type and self.is_view()
 
     def infer(self) -> TensorType:
         if sorted(self.perm) != list(range(self.x.type.rank)):
@@ -67,6 +87,12 @@ class Broadcast(Op, mnemonic="broadcast"):
 
     x: Value
     shape: tuple[int, ...]
+
+    def passes_on(self) -> tuple[Value, ...]:
+        return (self.x,)
+
+    def is_identity(self) -> bool:
+        return self.x.type == self.type
 
     def infer(self) -> TensorType:
         try:
@@ -97,6 +123,13 @@ class Slice(Op, mnemonic="slice"):
     size: tuple[int, ...]
     step: tuple[int, ...]
 
+    def passes_on(self) -> tuple[Value, ...]:
+        return (self.x,)
+
+    def is_identity(self) -> bool:
+        whole = all(t == 1 or n == 1 for t, n in zip(self.step, self.size, strict=True))
+        return self.x.type == self.type and whole
+
     def infer(self) -> TensorType:
         rank = self.x.type.rank
         if not len(self.start) == len(self.size) == len(self.step) == rank:
@@ -119,13 +152,12 @@ class Slice(Op, mnemonic="slice"):
         cut = next((d for d, w in enumerate(whole) if not w), None)
         return cut is None or (all(n == 1 for n in self.size[:cut]) and all(whole[cut + 1 :]))
 
-    def offset(self) -> int:
-        """The flat number of the first element taken."""
+    def view_offset(self) -> int:
         return sum(s * t for s, t in zip(self.start, contiguous(self.x.shape), strict=True))
 
     def loops(self) -> tuple[Loops, ...]:
         own = contiguous(self.x.shape)
-        source = Index(self.offset(), tuple(s * t for s, t in zip(own, self.step, strict=True)))
+        source = Index(self.view_offset(), tuple(s * t for s, t in zip(own, self.step, strict=True)))
         return (Loops(self.size, (source,), Index(0, contiguous(self.size)), Arg(self.x.dtype, 0)),)
 
 
@@ -135,6 +167,18 @@ class Concat(Op, mnemonic="concat"):
 
     xs: tuple[Value, ...]
     axis: int
+
+    def passes_on(self) -> tuple[Value, ...]:
+        return self.xs
+
+    def is_identity(self) -> bool:
+        return len(self.xs) == 1
+
+    def parts(self) -> tuple[tuple[Value, int], ...]:
+        if any(n != 1 for n in self.xs[0].shape[: self.axis]):
+            return ()
+        starts = itertools.accumulate((x.type.size for x in self.xs), initial=0)
+        return tuple(zip(self.xs, starts, strict=False))
 
     def infer(self) -> TensorType:
         if not self.xs or not 0 <= self.axis < self.xs[0].type.rank:
@@ -173,6 +217,18 @@ class Pad(Op, mnemonic="pad"):
     after: tuple[int, ...]
     between: tuple[int, ...] = ()
     value: float = 0.0
+
+    def passes_on(self) -> tuple[Value, ...]:
+        return (self.x,)
+
+    def is_identity(self) -> bool:
+        return self.x.type == self.type
+
+    def fill(self) -> float | None:
+        return self.value
+
+    def filled(self, value: float) -> Pad:
+        return dataclasses.replace(self, value=value)
 
     def infer(self) -> TensorType:
         rank = self.x.type.rank
@@ -220,6 +276,9 @@ class Gather(Op, mnemonic="gather"):
     x: Value
     indices: Value
     axis: int
+
+    def passes_on(self) -> tuple[Value, ...]:
+        return (self.x,)
 
     def infer(self) -> TensorType:
         if not 0 <= self.axis < self.x.type.rank:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import Op, Value
+from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, StaysFloat, Value
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import TensorType
 
 
 @dataclass(frozen=True)
-class BatchNorm(Op, mnemonic="batch_norm"):
+class BatchNorm(Op, mnemonic="batch_norm", accuracy=Accuracy.SUM):
     """y = (x - mean) / sqrt(variance + epsilon) * scale + bias, for each channel (the last dimension)."""
 
     x: Value
@@ -35,10 +37,20 @@ class BatchNorm(Op, mnemonic="batch_norm"):
         x, scale, bias, mean, variance = (o.astype(np.float64) for o in operands)
         return np.asarray((x - mean) / np.sqrt(variance + self.epsilon) * scale + bias)
 
+    def affine(self, place: int, constants: Mapping[int, Array]) -> tuple[Array, Array] | None:
+        if place != 0:
+            return None
+        scale, bias, mean, variance = (constants[k].astype(np.float64) for k in (1, 2, 3, 4))
+        with np.errstate(all="ignore"):
+            factor = scale / np.sqrt(variance + self.epsilon)
+            return factor, bias - mean * factor
+
 
 @dataclass(frozen=True)
-class Softmax(Op, mnemonic="softmax"):
+class Softmax(Op, mnemonic="softmax", accuracy=Accuracy.FUNCTION):
     """exp(x - max) / sum of exp(x - max), along the last dimension."""
+
+    natural_scale: ClassVar[tuple[float, int] | None] = (1 / 256, -128)
 
     x: Value
 
@@ -57,3 +69,6 @@ class Softmax(Op, mnemonic="softmax"):
         x = operands[0].astype(np.float64)
         raised = np.exp(x - x.max(axis=-1, keepdims=True))
         return np.asarray(raised / raised.sum(axis=-1, keepdims=True))
+
+    def quantised(self) -> IntegerForm | StaysFloat:
+        return IntegerForm(Form.SOFTMAX, (self.x,))

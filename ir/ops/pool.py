@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import Op, RowForm, RowMode, Window
+from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, RowMode, StaysFloat, Value, Window
 from tinyc.ir.ops.conv import Spatial, patches
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import TensorType
@@ -66,6 +66,20 @@ class Pool(Spatial):
 class MaxPool2d(Pool, mnemonic="max_pool2d"):
     """The largest element of each window."""
 
+    def passes_on(self) -> tuple[Value, ...]:
+        return (self.x,)
+
+    def chooses(self) -> bool:
+        return True
+
+    def absorb_pad(self, x: Value, pads: tuple[int, ...], value: float, least: float) -> Op | str:
+        """Left out of a window that holds at least one element (the type checks that), a pad is never missed if no
+        element is below it."""
+        lowest = -np.inf if x.dtype.is_float else float(x.dtype.limits[0])
+        if value != lowest and least < value:
+            return f"elements below the pad's {value} are possible"
+        return dataclasses.replace(self, x=x, pads=self._pads_with(pads))
+
     def evaluate(self, *operands: Array) -> Array:
         dtype = self.x.dtype
         lowest = -np.inf if dtype.is_float else dtype.limits[0]
@@ -76,7 +90,7 @@ class MaxPool2d(Pool, mnemonic="max_pool2d"):
 
 
 @dataclass(frozen=True)
-class AvgPool2d(Pool, mnemonic="avg_pool2d"):
+class AvgPool2d(Pool, mnemonic="avg_pool2d", accuracy=Accuracy.SUM):
     """The mean of each window, over the elements inside the operand or, with count_pads, over all as if padded by 0."""
 
     count_pads: bool = False
@@ -86,6 +100,21 @@ class AvgPool2d(Pool, mnemonic="avg_pool2d"):
 
     def row_fill(self) -> float | None:
         return 0.0 if self.count_pads else None
+
+    def absorb_pad(self, x: Value, pads: tuple[int, ...], value: float, least: float) -> Op | str:
+        if value != 0.0:
+            return f"an average counts pads as 0, not as {value}"
+        if any(self.pads) and not self.count_pads:
+            return "some pads would count and some not"
+        return dataclasses.replace(self, x=x, pads=self._pads_with(pads), count_pads=True)
+
+    def quantised(self) -> IntegerForm | StaysFloat:
+        """The integer average is over the elements inside, of neighbours."""
+        if self.count_pads and any(self.pads):
+            return StaysFloat("it counts padding, which the integer average leaves out")
+        if self.dilations != (1, 1):
+            return StaysFloat("its window is dilated")
+        return IntegerForm(Form.SHARING, (self.x,))
 
     def infer(self) -> TensorType:
         if not self.x.dtype.is_float:

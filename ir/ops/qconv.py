@@ -14,13 +14,14 @@ import numpy as np
 from tinyc.ir.op import Value
 from tinyc.ir.ops.conv import HwcWeights, OhwiWeights, Weighted, patches
 from tinyc.ir.ops.int8 import check_channels, check_int8, check_limits, narrow
+from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.ops.linear import DenseLayer
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
 
 @dataclass(frozen=True)
-class QConvolution(Weighted):
+class QConvolution(Weighted, IntegerLayer):
     """Base of both integer convolutions. `zero` is the input's zero point: what padding holds."""
 
     b: Value
@@ -47,6 +48,9 @@ class QConvolution(Weighted):
 
     def row_fill(self) -> float | None:
         return float(self.zero)
+
+    def pad_zero(self) -> int | None:
+        return self.zero if any(self.pads) else None
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class QDepthwiseConv2d(HwcWeights, QConvolution, mnemonic="qdepthwise_conv2d"):
 
 
 @dataclass(frozen=True)
-class QDense(DenseLayer, mnemonic="qdense"):
+class QDense(DenseLayer, IntegerLayer, mnemonic="qdense"):
     """int8 dense layer over the last dimension. Weights are [outputs, inputs].
 
     y = clamp(requantise(x @ w.T + b, multiplier, shift) + out_zero, min, max).

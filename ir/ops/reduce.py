@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,13 +12,13 @@ import numpy as np
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg, Expr
 from tinyc.ir.loops import Index, Loops, contiguous
-from tinyc.ir.op import Op, Value
+from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, StaysFloat, Value
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import TensorType
 
 
 @dataclass(frozen=True)
-class Reduce(Op):
+class Reduce(Op, accuracy=Accuracy.SUM):
     """Base of reductions over `axes`, in ascending order. `combine` is the loop nest's combining function."""
 
     combine: ClassVar[str] = ""
@@ -42,6 +43,9 @@ class Reduce(Op):
 
     def is_view(self) -> bool:
         return self.count() == 1
+
+    def is_identity(self) -> bool:
+        return self.x.type == self.type
 
     def loops(self) -> tuple[Loops, ...]:
         kept = [d for d in range(self.x.type.rank) if d not in self.axes]
@@ -90,12 +94,33 @@ class ReduceMean(Reduce, mnemonic="reduce_mean"):
         total = self._wide(operands[0]).sum(axis=self.axes, keepdims=True).astype(operands[0].dtype)
         return np.asarray(total / total.dtype.type(self.count()))
 
+    def quantised(self) -> IntegerForm | StaysFloat:
+        if self.x.type.rank != 4 or self.axes != (1, 2):
+            return StaysFloat(
+                f"a mean over dimensions {list(self.axes)} of {self.x.type} is not one over rows and columns"
+            )
+        return IntegerForm(Form.MEAN, (self.x,))
+
+    def resolution(self, scales: Sequence[float]) -> float:
+        return scales[0] / self.count()
+
     def finish(self) -> Expr | None:
         return Arg(self.x.dtype, 0) / float(self.count())
 
 
 @dataclass(frozen=True)
-class ReduceMax(Reduce, mnemonic="reduce_max"):
+class Chosen(Reduce, accuracy=Accuracy.EXACT):
+    """Base of reductions that choose one of the elements."""
+
+    def passes_on(self) -> tuple[Value, ...]:
+        return (self.x,)
+
+    def chooses(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class ReduceMax(Chosen, mnemonic="reduce_max"):
     """The largest."""
 
     combine: ClassVar[str] = "max"
@@ -105,7 +130,7 @@ class ReduceMax(Reduce, mnemonic="reduce_max"):
 
 
 @dataclass(frozen=True)
-class ReduceMin(Reduce, mnemonic="reduce_min"):
+class ReduceMin(Chosen, mnemonic="reduce_min"):
     """The smallest."""
 
     combine: ClassVar[str] = "min"

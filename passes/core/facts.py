@@ -7,24 +7,7 @@ import math
 import numpy as np
 
 from tinyc.ir.op import Value
-from tinyc.ir.ops import (
-    Abs,
-    Clamp,
-    Concat,
-    Constant,
-    Dense,
-    Maximum,
-    MaxPool2d,
-    Pad,
-    ReduceMax,
-    Reshape,
-    Sigmoid,
-    Slice,
-    Transpose,
-)
-from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.tensor import Array
-from tinyc.ir.types import DType
 from tinyc.passes.core.rewrite import Rewriter
 
 
@@ -34,11 +17,6 @@ def uniform(array: Array | None) -> float | None:
         return None
     number = array.flat[0].item()
     return float(number) if math.isinf(number) or int(number) != number or int(float(number)) == number else None
-
-
-def stored(value: float, dtype: DType) -> float:
-    """A float attribute as an element of this type holds it."""
-    return float(dtype.numpy.type(value)) if dtype.is_float else float(int(value))
 
 
 def intersect(low: float, high: float, then_low: float, then_high: float) -> tuple[float, float]:
@@ -52,19 +30,9 @@ def intersect(low: float, high: float, then_low: float, then_high: float) -> tup
 def lower_bound(value: Value, rewriter: Rewriter) -> float:
     """A number that no element of a value is below, NaN apart; -inf when nothing is known."""
     node = rewriter.producer(value)
-    op = node.op if node is not None else None
-    if isinstance(op, Constant):
-        return float(op.data.array.min()) if op.type.size and not np.isnan(op.data.array).any() else -math.inf
-    if isinstance(op, (Clamp, Convolution, Dense)):
-        return stored(op.min, op.type.dtype) if op.min > -math.inf else -math.inf
-    if isinstance(op, (Reshape, Transpose, Slice, MaxPool2d, ReduceMax)):
-        return lower_bound(op.x, rewriter)
-    if isinstance(op, Pad):
-        return min(lower_bound(op.x, rewriter), stored(op.value, op.type.dtype))
-    if isinstance(op, Concat):
-        return min(lower_bound(x, rewriter) for x in op.xs)
-    if isinstance(op, Maximum):
-        return max(lower_bound(op.x, rewriter), lower_bound(op.y, rewriter))
-    if isinstance(op, Sigmoid) or (isinstance(op, Abs) and op.type.dtype.is_float):
-        return 0.0
-    return -math.inf
+    if node is None:
+        return -math.inf
+    constant = node.op.constant()
+    if constant is not None:
+        return float(constant.min()) if constant.size and not np.isnan(constant).any() else -math.inf
+    return node.op.least([lower_bound(v, rewriter) for v in node.op.operands])

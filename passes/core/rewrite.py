@@ -1,7 +1,8 @@
 """Local rewriting: small rules on one pattern, driven to a fixed point.
 
 A rule looks at one node and answers with `Replaced` (what computes its value instead), `Skip` (the pattern was there
-but must not be rewritten, and why) or None (the pattern was not there). `tracing` listens to these answers.
+but must not be rewritten, and why) or None (the pattern was not there). `on` keys a rule by an operator class or a base
+that several have in common; `Rewriter.made` matches the operators before it. `tracing` listens to the answers.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import wraps
 
 from tinyc.ir.constant import Constant
 from tinyc.ir.errors import IRError
-from tinyc.ir.module import Module, Node, merge_locs
+from tinyc.ir.module import Made, Module, Node, made, merge_locs, remove_dead
 from tinyc.ir.op import Op, OpT, Value, unused
 from tinyc.ir.tensor import Array, Tensor
 
@@ -55,7 +57,11 @@ class Rewriter:
     def constant(self, value: Value | None) -> Array | None:
         """The array of a constant value, else None."""
         node = self.producer(value)
-        return node.op.data.array if node is not None and isinstance(node.op, Constant) else None
+        return node.op.constant() if node is not None else None
+
+    def made(self, value: Value | None, kind: type[OpT]) -> Made[OpT] | None:
+        """The node that computes a value, if its operator is of a class."""
+        return made(self.producer(value), kind)
 
     def uses(self, value: Value) -> int:
         """How many operands and module outputs refer to a value."""
@@ -65,12 +71,9 @@ class Rewriter:
         """The nodes that used a value when this sweep began; none for values made since, or for outputs."""
         return self._module.users.get(value, ())
 
-    def absorbable(self, value: Value, kind: type[OpT]) -> tuple[Node, OpT] | None:
-        """The node that computes a value and its operator, if it is of a kind and nothing else needs the value."""
-        node = self.producer(value)
-        if node is None or not isinstance(node.op, kind) or self.uses(value) != 1:
-            return None
-        return node, node.op
+    def absorbable(self, value: Value, kind: type[OpT]) -> Made[OpT] | None:
+        """The node that computes a value, if its operator is of a class and nothing else needs the value."""
+        return self.made(value, kind) if self.uses(value) == 1 else None
 
     def add(self, op: Op, name: str = "") -> Value:
         """Adds a helper node before the current one and returns its result."""
@@ -89,7 +92,24 @@ class Rewriter:
         self._producer[node.result] = node
 
 
-Rule = Callable[[Node, Rewriter], Replaced | Skip | None]
+Answer = Replaced | Skip | None
+Rule = Callable[[Node, Rewriter], Answer]
+
+
+def on(kind: type[OpT]) -> Callable[[Callable[[Made[OpT], Rewriter], Answer]], Rule]:
+    """A decorator for a rule about operators of a class, or of a base that several have in common."""
+
+    def keyed(rule: Callable[[Made[OpT], Rewriter], Answer]) -> Rule:
+        @wraps(rule)
+        def matched(node: Node, rewriter: Rewriter) -> Answer:
+            found = made(node, kind)
+            return rule(found, rewriter) if found is not None else None
+
+        return matched
+
+    return keyed
+
+
 Trace = Callable[[str], None]
 
 _TRACE: ContextVar[Trace | None] = ContextVar("trace", default=None)
@@ -196,16 +216,3 @@ def rename(module: Module, names: Mapping[Value, Value]) -> Module:
         return module
     nodes = (Node(names.get(n.result, n.result), n.op.replace_operands(names), n.loc) for n in module.nodes)
     return Module(module.name, module.inputs, tuple(nodes), tuple(names.get(v, v) for v in module.outputs))
-
-
-def remove_dead(module: Module) -> Module:
-    """Drops nodes that no output needs."""
-    live = set(module.outputs)
-    kept: list[Node] = []
-    for node in reversed(module.nodes):
-        if node.result in live:
-            kept.append(node)
-            live.update(node.op.operands)
-    if len(kept) == len(module.nodes):
-        return module
-    return Module(module.name, module.inputs, tuple(reversed(kept)), module.outputs)

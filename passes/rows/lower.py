@@ -8,10 +8,9 @@ from typing import Literal
 
 from tinyc.ir.constant import Constant
 from tinyc.ir.errors import IRError
-from tinyc.ir.module import Module, Node
-from tinyc.ir.op import Op, Value, Window, unused
+from tinyc.ir.module import Module, Node, made
+from tinyc.ir.op import Value, Window, unused
 from tinyc.ir.ops.elementwise import Copy
-from tinyc.ir.ops.movement import Slice
 from tinyc.ir.rows import Buffer, RowProgram, Space, Stage, View, row_count
 from tinyc.ir.types import TensorType
 from tinyc.passes.core.base import Lowering, PassError, Slack
@@ -55,13 +54,14 @@ class Lower(Lowering, name="lower-to-rows"):
             buffers.append(Buffer(rows, Space.ARENA))
             stages.append(Stage(rows, Copy(source), (Window(),)))
         for node in module.nodes:
-            if isinstance(node.op, Constant):
-                buffers.append(Buffer(node.result, Space.CONSTANT, data=node.op.data))
+            if (known := made(node, Constant)) is not None:
+                buffers.append(Buffer(node.result, Space.CONSTANT, data=known.op.data))
                 spaces[node.result] = Space.CONSTANT
             elif node.result in views:
                 base = renamed.get(views[node.result], views[node.result])
                 spaces[node.result] = spaces[base]
-                buffers.append(Buffer(node.result, spaces[base], view=View(base.name, _byte_offset(node.op))))
+                offset = node.op.view_offset() * base.dtype.bytes
+                buffers.append(Buffer(node.result, spaces[base], view=View(base.name, offset)))
             else:
                 spaces[node.result] = Space.OUTPUT if node.result in homes else Space.ARENA
                 op = node.op.replace_operands(renamed)
@@ -98,7 +98,7 @@ def _row_input(module: Module) -> Value:
 
 def _output_homes(module: Module, views: dict[Value, Value]) -> tuple[set[Value], list[int]]:
     """Which computed values are written straight into output memory, and which outputs need a copy instead."""
-    computed = {n.result for n in module.nodes if not isinstance(n.op, Constant)} - set(views)
+    computed = {n.result for n in module.nodes if n.op.constant() is None} - set(views)
     homes: set[Value] = set()
     copies = []
     for position, output in enumerate(module.outputs):
@@ -111,10 +111,6 @@ def _output_homes(module: Module, views: dict[Value, Value]) -> tuple[set[Value]
         else:
             copies.append(position)
     return homes, copies
-
-
-def _byte_offset(op: Op) -> int:
-    return op.offset() * op.x.dtype.bytes if isinstance(op, Slice) else 0
 
 
 def _stage(node: Node) -> Stage:

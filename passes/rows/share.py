@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tinyc.ir.ops.movement import Concat
 from tinyc.ir.rows import Buffer, RowProgram, Space, Stage, View
 from tinyc.ir.rows.lives import lifetimes
 from tinyc.passes.core.base import RowPass
@@ -60,16 +58,12 @@ def _overwrite(program: RowProgram) -> RowProgram:
 def _join_parts(program: RowProgram) -> RowProgram:
     """A concatenation whose parts lie one after the other needs no copying: the parts are views of the whole."""
     for stage in program.stages:
-        if not isinstance(stage.op, Concat):
-            continue
         whole = program.buffer[stage.result.name]
-        parts = list(_parts(stage.op))
-        if not _joinable(program, stage, whole):
+        parts = {v.name: count * v.dtype.bytes for v, count in stage.op.parts()}
+        if not parts or not _joinable(program, stage, whole):
             continue
         buffers = tuple(
-            dataclasses.replace(b, space=whole.space, view=View(whole.name, dict(parts)[b.name]))
-            if b.name in dict(parts)
-            else b
+            dataclasses.replace(b, space=whole.space, view=View(whole.name, parts[b.name])) if b.name in parts else b
             for b in program.buffers
         )
         moved = _inherit_spaces(buffers)
@@ -77,22 +71,13 @@ def _join_parts(program: RowProgram) -> RowProgram:
     return program
 
 
-def _parts(op: Concat) -> Iterator[tuple[str, int]]:
-    """Name and byte offset of each part."""
-    offset = 0
-    for x in op.xs:
-        yield x.name, offset
-        offset += x.type.bytes
-
-
 def _joinable(program: RowProgram, stage: Stage, whole: Buffer) -> bool:
-    """The parts are contiguous in the whole, distinct, own their bytes, lie in the arena and are no inputs, and the
-    whole is not read or written by anything else before the concatenation."""
-    op = stage.op
-    assert isinstance(op, Concat)
-    if whole.view is not None or any(n != 1 for n in op.xs[0].shape[: op.axis]) or len(set(op.xs)) != len(op.xs):
+    """The parts are distinct, own their bytes, lie in the arena and are no inputs, and the whole is not read or written
+    by anything else before."""
+    operands = stage.op.operands
+    if whole.view is not None or len(set(operands)) != len(operands):
         return False
-    buffers = [program.buffer[x.name] for x in op.xs]
+    buffers = [program.buffer[x.name] for x in operands]
     return all(b.space is Space.ARENA and b.view is None and b.value not in program.inputs for b in buffers)
 
 

@@ -22,15 +22,16 @@ from functools import partial
 
 import networkx as nx
 
-from tinyc.ir.module import Module, Node
+from tinyc.ir.module import Module, Node, made
 from tinyc.ir.op import Value
-from tinyc.ir.ops import Constant, Dense, Transpose
+from tinyc.ir.ops import Transpose
 from tinyc.ir.ops.conv import Spatial
+from tinyc.ir.ops.layer import LinearLayer
 from tinyc.passes.core.base import Pass, Slack
 from tinyc.passes.core.rewrite import tell
 from tinyc.passes.tensor.layout import Layout, normal, transposes
 from tinyc.passes.tensor.layout_build import is_fixed, rebuild
-from tinyc.passes.tensor.relayout import RESULT, Form, form_at, is_free, plain_form
+from tinyc.passes.tensor.relayout import RESULT, Form, form_at, plain_form
 
 Forms = Mapping[Value, Form]
 
@@ -53,11 +54,11 @@ class ChannelsLast(Pass, name="channels-last"):
 def transposed(module: Module) -> tuple[int, int]:
     """Bytes that transposes move, and how unfortunate their places are (see `_penalty`)."""
     count, places = 0, 0
-    for node in module.nodes:
-        if isinstance(node.op, Transpose) and not node.op.is_view():
-            source = module.producer.get(_root(module, node.op.x))
-            users = _leaves(module, node.result)
-            count += node.result.type.bytes
+    for found in module.made_by(Transpose):
+        if not found.op.is_view():
+            source = module.producer.get(_root(module, found.op.x))
+            users = _leaves(module, found.result)
+            count += found.result.type.bytes
             places += min((_penalty(source, user) for user in users), default=0)
     return count, places
 
@@ -65,7 +66,7 @@ def transposed(module: Module) -> tuple[int, int]:
 def _root(module: Module, value: Value) -> Value:
     """What a value is a view of."""
     node = module.producer.get(value)
-    return _root(module, node.op.operands[0]) if node is not None and is_free(node.op) else value
+    return _root(module, node.op.operands[0]) if node is not None and node.op.renames() else value
 
 
 def _leaves(module: Module, value: Value) -> Iterator[Node | None]:
@@ -73,7 +74,7 @@ def _leaves(module: Module, value: Value) -> Iterator[Node | None]:
     if value in module.outputs:
         yield None
     for node in module.users[value]:
-        if is_free(node.op):
+        if node.op.renames():
             yield from _leaves(module, node.result)
         else:
             yield node
@@ -84,7 +85,8 @@ def _penalty(producer: Node | None, user: Node | None) -> int:
     the next one could be fused."""
     if producer is None or user is None:
         return 0
-    return 2 if isinstance(producer.op, (Spatial, Dense)) else 1
+    fuses = made(producer, Spatial) is not None or made(producer, LinearLayer) is not None
+    return 2 if fuses else 1
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,7 @@ class _Search:
     def __init__(self, module: Module) -> None:
         self._module = module
         self._is_fixed = partial(is_fixed, module)
-        self._forms: dict[Value, Form] = {
-            n.result: plain_form(n.op) for n in module.nodes if not isinstance(n.op, Constant)
-        }
+        self._forms: dict[Value, Form] = {n.result: plain_form(n.op) for n in module.nodes if n.op.constant() is None}
         self._edges: dict[Value, list[_Edge]] = {v: [] for v in (*module.inputs, *self._forms)}
         self._operands: dict[Value, list[_Edge]] = {v: [] for v in self._forms}
         for node in module.nodes:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinyc.ir.constant import Constant
-from tinyc.ir.module import Module, Node
+from tinyc.ir.module import Module, Node, made
 from tinyc.ir.ops.quantise import Dequantize
 from tinyc.ir.tensor import Tensor
 from tinyc.passes.core.base import Pass
-from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip, rewrite
+from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, rewrite
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,17 @@ class FoldConstants(Pass, name="fold-constants"):
     the integers that it computes with; what it leaves in float computes with floats."""
 
     def run(self, module: Module) -> Module:
-        def fold(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+        def fold(node: Node, rewriter: Rewriter) -> Answer:
             """Evaluate constant operands."""
             op = node.op
             arrays = [rewriter.constant(v) for v in op.operands]
-            if isinstance(op, Constant) or any(a is None for a in arrays):
+            if op.constant() is not None or any(a is None for a in arrays):
                 return None
-            if isinstance(op, Dequantize) and not self.scales:
+            scaled = made(node, Dequantize) is not None
+            if scaled and not self.scales:
                 return Skip("its integers may be needed")
             growth = op.type.bytes - sum(v.type.bytes for v in op.operands)
-            if growth > self.max_growth and not isinstance(op, Dequantize):
+            if growth > self.max_growth and not scaled:
                 return Skip(f"the constant would be {growth} bytes larger than its operands")
             return Replaced(Constant(Tensor(op.run([a for a in arrays if a is not None]))))
 

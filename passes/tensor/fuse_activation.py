@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from tinyc.ir.module import Module, Node
+from tinyc.ir.module import Made, Module, Node
 from tinyc.ir.op import Value
-from tinyc.ir.ops import Clamp, Dense, Maximum, MaxPool2d, Minimum, Pad
-from tinyc.ir.ops.conv import Convolution
+from tinyc.ir.ops import Clamp
+from tinyc.ir.ops.elementwise import Choice
+from tinyc.ir.ops.layer import LinearLayer
 from tinyc.passes.core.base import Pass
 from tinyc.passes.core.facts import intersect, uniform
-from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip, rewrite
+from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on, rewrite
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,13 @@ class FuseActivation(Pass, name="fuse-activation"):
     """
 
     def run(self, module: Module) -> Module:
-        return rewrite(module, [limit_to_clamp, clamp_into_producer, clamp_before_max_pool, clamp_before_pad])
+        return rewrite(module, [choice_to_clamp, clamp_into_layer, clamp_before_moves])
 
 
-def limit_to_clamp(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+@on(Choice)
+def choice_to_clamp(at: Made[Choice], rewriter: Rewriter) -> Answer:
     """Replace maximum or minimum with one constant number by clamp."""
-    op = node.op
-    if not isinstance(op, (Maximum, Minimum)):
-        return None
+    op = at.op
     x, limit = op.x, uniform(rewriter.constant(op.y))
     if limit is None:
         x, limit = op.y, uniform(rewriter.constant(op.x))
@@ -37,55 +37,48 @@ def limit_to_clamp(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
             return Skip("a constant first operand wins over NaN, a clamp lets NaN through")
     if limit is None:
         return None
-    if x.type != op.type:
-        return Skip("the constant enlarges the result")
-    return Replaced(Clamp(x, min=limit) if isinstance(op, Maximum) else Clamp(x, max=limit))
+    return Replaced(op.clamp(x, limit)) if x.type == op.type else Skip("the constant enlarges the result")
 
 
-def clamp_into_producer(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+@on(Clamp)
+def clamp_into_layer(at: Made[Clamp], rewriter: Rewriter) -> Answer:
     """Fuse a clamp into the convolution or dense layer before it."""
-    if not isinstance(node.op, Clamp):
+    before = rewriter.made(at.op.x, LinearLayer)
+    if before is None:
         return None
-    before = rewriter.producer(node.op.x)
-    if before is None or not isinstance(before.op, (Convolution, Dense)):
-        return None
-    if rewriter.uses(node.op.x) > 1:
+    if rewriter.uses(at.op.x) > 1:
         return Skip(f"{before.result} is also used without the limits")
-    low, high = intersect(before.op.min, before.op.max, node.op.min, node.op.max)
-    return Replaced(dataclasses.replace(before.op, min=low, max=high), (before,))
+    limits = intersect(before.op.min, before.op.max, at.op.min, at.op.max)
+    return Replaced(before.op.limited(*limits), (before.node,))
 
 
-def clamp_before_max_pool(node: Node, rewriter: Rewriter) -> Replaced | None:
-    """Move a clamp from behind a max pooling to the convolution before the pooling.
+@on(Clamp)
+def clamp_before_moves(at: Made[Clamp], rewriter: Rewriter) -> Answer:
+    """Move a clamp from behind what moves or chooses elements to the layer before that.
 
-    The largest of limited elements is the largest element, limited: clamping is monotone.
+    The largest of limited elements is the largest element, limited: clamping is monotone. So is what a pad puts around.
     """
-    if not isinstance(node.op, Clamp):
+    before = _passing(at.op.x, rewriter)
+    if before is None or not _fuses(before[1], rewriter):
         return None
-    pool = rewriter.absorbable(node.op.x, MaxPool2d)
-    if pool is None or not _fuses(pool[1].x, rewriter):
-        return None
-    limited = rewriter.add(dataclasses.replace(node.op, x=pool[1].x))
-    return Replaced(dataclasses.replace(pool[1], x=limited), (pool[0],))
+    node, value = before
+    limited = rewriter.add(dataclasses.replace(at.op, x=value))
+    moved, fill = node.op.replace_operands({value: limited}), node.op.fill()
+    if fill is not None:
+        moved = moved.filled(min(max(fill, at.op.min), at.op.max))
+    return Replaced(moved, (node,))
 
 
-def clamp_before_pad(node: Node, rewriter: Rewriter) -> Replaced | None:
-    """Move a clamp from behind a pad to the convolution before the pad, and limit the pad's value."""
-    if not isinstance(node.op, Clamp):
-        return None
-    pad = rewriter.absorbable(node.op.x, Pad)
-    if pad is None or not _fuses(pad[1].x, rewriter):
-        return None
-    limited = rewriter.add(dataclasses.replace(node.op, x=pad[1].x))
-    value = min(max(pad[1].value, node.op.min), node.op.max)
-    return Replaced(dataclasses.replace(pad[1], x=limited, value=value), (pad[0],))
+def _passing(value: Value, rewriter: Rewriter) -> tuple[Node, Value] | None:
+    """The node that makes a value of the elements of one other value, and that one; nothing else needs the result."""
+    node = rewriter.producer(value) if rewriter.uses(value) == 1 else None
+    passed = node.op.passes_on() if node is not None else ()
+    return (node, passed[0]) if node is not None and len(passed) == 1 else None
 
 
 def _fuses(value: Value, rewriter: Rewriter) -> bool:
-    """Whether a clamp of this value ends up in the operator that computes it."""
-    node = rewriter.producer(value)
-    if node is None or rewriter.uses(value) != 1:
-        return False
-    if isinstance(node.op, (MaxPool2d, Pad)):
-        return _fuses(node.op.x, rewriter)
-    return isinstance(node.op, (Convolution, Dense))
+    """Whether a clamp of this value ends up in the layer that computes it."""
+    if rewriter.absorbable(value, LinearLayer) is not None:
+        return True
+    before = _passing(value, rewriter)
+    return before is not None and _fuses(before[1], rewriter)

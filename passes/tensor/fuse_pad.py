@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
-import numpy as np
-
 from tinyc.ir.errors import IRError
-from tinyc.ir.module import Module, Node
+from tinyc.ir.module import Made, Module, made
 from tinyc.ir.op import Op
-from tinyc.ir.ops import AvgPool2d, MaxPool2d, Pad, Reshape
-from tinyc.ir.ops.conv import Convolution, Spatial
+from tinyc.ir.ops import Pad, Reshape
+from tinyc.ir.ops.conv import Spatial
 from tinyc.passes.core.base import Pass
-from tinyc.passes.core.facts import lower_bound, stored
-from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip, rewrite
+from tinyc.passes.core.facts import lower_bound
+from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on, rewrite
 
 
 @dataclass(frozen=True)
@@ -29,12 +26,13 @@ class FusePad(Pass, name="fuse-pad"):
         return rewrite(module, [pad_behind_reshape, pad_into_window])
 
 
-def pad_behind_reshape(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+@on(Reshape)
+def pad_behind_reshape(at: Made[Reshape], rewriter: Rewriter) -> Answer:
     """Move a pad from before a reshape that adds or drops dimensions of size 1 to behind it."""
-    pad = rewriter.absorbable(node.op.x, Pad) if isinstance(node.op, Reshape) else None
+    pad = rewriter.absorbable(at.op.x, Pad)
     if pad is None:
         return None
-    have, want, op = pad[1].type.shape, node.result.shape, pad[1]
+    have, want, op = pad.op.type.shape, at.result.shape, pad.op
     kept = [d for d, size in enumerate(have) if size != 1]
     places = [d for d, size in enumerate(want) if size != 1]
     if [have[d] for d in kept] != [want[d] for d in places]:
@@ -50,27 +48,26 @@ def pad_behind_reshape(node: Node, rewriter: Rewriter) -> Replaced | Skip | None
 
     x = rewriter.add(Reshape(op.x, moved(op.x.shape, 1)))
     between = moved(op.between, 0) if op.between else ()
-    return Replaced(Pad(x, moved(op.before, 0), moved(op.after, 0), between, op.value), (pad[0],))
+    return Replaced(Pad(x, moved(op.before, 0), moved(op.after, 0), between, op.value), (pad.node,))
 
 
-def pad_into_window(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+@on(Spatial)
+def pad_into_window(at: Made[Spatial], rewriter: Rewriter) -> Answer:
     """Absorb a pad of rows and columns."""
-    if not isinstance(node.op, Spatial):
+    pad = rewriter.made(at.op.x, Pad)
+    if pad is None:
         return None
-    pad = rewriter.producer(node.op.x)
-    if pad is None or not isinstance(pad.op, Pad):
-        return None
-    fused = absorb(node.op, pad.op, rewriter)
+    fused = absorb(at.op, pad.op, rewriter)
     if isinstance(fused, Skip):
         return fused
-    readers = rewriter.users(pad.result)
-    if rewriter.uses(pad.result) > 1:
-        if rewriter.uses(pad.result) > len(readers):
-            return Skip(f"{pad.result} is an output, or its readers are not known yet")
-        for reader in readers:
-            if not isinstance(reader.op, Spatial) or isinstance(absorb(reader.op, pad.op, rewriter), Skip):
-                return Skip(f"{reader.result} needs the padded value")
-    return Replaced(fused, (pad,))
+    uses, readers = rewriter.uses(pad.result), rewriter.users(pad.result)
+    if uses > len(readers) and uses > 1:
+        return Skip(f"{pad.result} is an output, or its readers are not known yet")
+    for reader in readers if uses > 1 else ():
+        window = made(reader, Spatial)
+        if window is None or isinstance(absorb(window.op, pad.op, rewriter), Skip):
+            return Skip(f"{reader.result} needs the padded value")
+    return Replaced(fused, (pad.node,))
 
 
 def absorb(op: Spatial, pad: Pad, rewriter: Rewriter) -> Op | Skip:
@@ -79,28 +76,9 @@ def absorb(op: Spatial, pad: Pad, rewriter: Rewriter) -> Op | Skip:
         return Skip("the batch or the channels are padded too")
     if any(pad.between):
         return Skip("there are gaps between the elements")
-    own = op.geometry()[2]
-    more = (pad.before[1], pad.before[2], pad.after[1], pad.after[2])
-    pads = tuple(a + b for a, b in zip(own, more, strict=True))
-    value = stored(pad.value, pad.x.dtype)
+    pads = (pad.before[1], pad.before[2], pad.after[1], pad.after[2])
     try:
-        if isinstance(op, Convolution):
-            if any(own) and op.pad_value != value:
-                return Skip(f"it pads with {op.pad_value} already, the pad with {value}")
-            return dataclasses.replace(op, x=pad.x, pads=pads, pad_value=value)
-        if isinstance(op, AvgPool2d):
-            if value != 0.0:
-                return Skip(f"an average counts pads as 0, not as {value}")
-            if any(own) and not op.count_pads:
-                return Skip("some pads would count and some not")
-            return dataclasses.replace(op, x=pad.x, pads=pads, count_pads=True)
-        if isinstance(op, MaxPool2d):
-            # Left out of a window that holds at least one element (the type checks that), a pad is never missed
-            # if no element is below it.
-            lowest = -np.inf if pad.x.dtype.is_float else float(np.iinfo(pad.x.dtype.numpy.name).min)
-            if value != lowest and lower_bound(pad.x, rewriter) < value:
-                return Skip(f"elements below the pad's {value} are possible")
-            return dataclasses.replace(op, x=pad.x, pads=pads)
+        fused = op.absorb_pad(pad.x, pads, pad.x.dtype.holds(pad.value), lower_bound(pad.x, rewriter))
     except IRError as error:
         return Skip(error.message)
-    return Skip("this operator does not pad")
+    return Skip(fused) if isinstance(fused, str) else fused

@@ -8,13 +8,13 @@ from functools import partial
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node
+from tinyc.ir.module import Module, Node, remove_dead
 from tinyc.ir.op import Op, Value, unused
 from tinyc.ir.ops import Constant, Dequantize, Reshape, Transpose
 from tinyc.ir.tensor import Array, Tensor
-from tinyc.passes.core.rewrite import remove_dead, rename
+from tinyc.passes.core.rewrite import rename
 from tinyc.passes.tensor.layout import Layout, normal, transposes
-from tinyc.passes.tensor.relayout import Form, Maker, build, is_free, plain_form
+from tinyc.passes.tensor.relayout import Form, Maker, build, plain_form
 
 
 def rebuild(module: Module, forms: Mapping[Value, Form]) -> Module:
@@ -24,9 +24,8 @@ def rebuild(module: Module, forms: Mapping[Value, Form]) -> Module:
 
 def is_fixed(module: Module, value: Value | None) -> bool:
     """Whether a value is a constant, or the dequantize of one."""
-    node = module.producer.get(value) if value is not None else None
-    op = node.op if node is not None else None
-    return isinstance(op, Constant) or (isinstance(op, Dequantize) and module.constant(op.x) is not None)
+    scaled = module.made(value, Dequantize)
+    return module.constant(value if scaled is None else scaled.op.x) is not None
 
 
 class _Builder:
@@ -47,7 +46,7 @@ class _Builder:
     def run(self) -> Module:
         for node in self._module.nodes:
             self._loc = node.loc
-            if isinstance(node.op, Constant):
+            if node.op.constant() is not None:
                 self._nodes.append(node)
                 self._stored[node.result] = node.result, Layout.plain(node.result.shape)
             else:
@@ -72,7 +71,7 @@ class _Builder:
 
     def _place(self, node: Node) -> None:
         form, op = self._forms[node.result], node.op
-        if is_free(op):
+        if op.renames():
             value = self._fetch(op.operands[0], form.operands[0])
             self._stored[node.result] = value, form.result
             return
@@ -118,8 +117,9 @@ class _Builder:
         array = self._module.constant(value)
         if array is not None:
             return self._add(Constant(Tensor(array[np.ix_(*orders)])), value.name)
-        op = self._module.producer[value].op
-        assert isinstance(op, Dequantize)
+        scaled = self._module.made(value, Dequantize)
+        assert scaled is not None
+        op = scaled.op
         integers = self._permuted(op.x, orders)
         if op.whole():
             return self._add(dataclasses.replace(op, x=integers), value.name)

@@ -1,7 +1,7 @@
 """In which layouts each operator can run, and the operator rewritten for them.
 
 `form_at` answers: if this operand (or the result) had that layout, which layouts would the others have? `build` makes
-the operator that runs so. An operator without an entry runs in the plain layout only.
+the operator that runs so. An operator that refuses runs in the plain layout only.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import singledispatch
+from typing import Any
 
 import numpy as np
 
+from tinyc.ir.concern import Concern
+from tinyc.ir.constant import Constant
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import (
     BatchNorm,
@@ -23,13 +25,21 @@ from tinyc.ir.ops import (
     Dequantize,
     Elementwise,
     Gather,
+    Lookup,
+    MatMul,
     Pad,
+    QAdd,
+    QDense,
+    QMean,
+    QMul,
+    QSoftmax,
     Reduce,
     Reshape,
     Slice,
     Softmax,
     Transpose,
 )
+from tinyc.ir.ops.conv import Spatial
 from tinyc.ir.tensor import Array
 from tinyc.passes.tensor.layout import Dims, Layout, Shape
 
@@ -65,41 +75,54 @@ class Maker:
 def plain_form(op: Op) -> Form:
     """The operator as it is. A transpose or reshape takes its operand as it is and moves nothing: its result is then
     the operand's bytes, which is a layout of the result."""
-    if is_free(op):
+    if op.renames():
         found = form_at(op, 0, Layout.plain(op.operands[0].shape), None, lambda _: False)
         assert found is not None
         return found
     return Form(tuple(Layout.plain(v.shape) for v in op.operands), Layout.plain(op.type.shape))
 
 
-def is_free(op: Op) -> bool:
-    """Whether the operator only renames elements, so that in fitting layouts nothing is left of it."""
-    return isinstance(op, (Reshape, Transpose)) and op.type.size > 0
+_Fixed = Callable[[Value | None], bool]
+
+FORMS: Concern[Callable[[Any, int, Layout, Form | None, _Fixed], Form | None]] = Concern(
+    "layouts", "register in passes/tensor/relayout.py in which layouts it can run (`FORMS`), and how (`BUILDS`)"
+)
+"""See `form_at`, by operator."""
+BUILDS: Concern[Callable[[Any, Form, Sequence[Value], Maker], Op]] = Concern(
+    "operator in another layout",
+    "register in passes/tensor/relayout.py how it runs in the layouts of `FORMS` (`BUILDS`)",
+)
+"""See `build`, by operator."""
 
 
-@singledispatch
-def form_at(
-    op: Op, place: int, layout: Layout, now: Form | None, is_fixed: Callable[[Value | None], bool]
-) -> Form | None:
+def form_at(op: Op, place: int, layout: Layout, now: Form | None, is_fixed: _Fixed) -> Form | None:
     """The form in which the value at `place` has a layout, None if there is none.
 
     `now` is the form the operator has so far, for what `layout` leaves open; `is_fixed` as in `Maker`.
     """
-    return None
+    declared = FORMS.find(type(op))
+    return declared(op, place, layout, now, is_fixed) if declared is not None else None
 
 
-@singledispatch
 def build(op: Op, form: Form, operands: Sequence[Value], make: Maker) -> Op:
     """The operator in a form other than the plain one, on operands stored in the form's layouts."""
-    raise NotImplementedError(op.mnemonic)
+    return BUILDS.of(op)(op, form, operands, make)
 
 
-@form_at.register
+for _concern in (FORMS, BUILDS):
+    _concern.refuse("it slides over the rows and columns of an NHWC operand", Spatial)
+    _concern.refuse("it multiplies along the last two dimensions as they are", MatMul)
+    _concern.refuse("it is stored in whatever layout is asked for", Constant)
+    _concern.refuse("it is made after layouts are chosen", QDense, QAdd, QMul, QMean, Lookup, QSoftmax)
+BUILDS.refuse("in fitting layouts nothing is left of it", Reshape, Transpose)
+
+
+@FORMS(Reshape)
 def _(op: Reshape, place: int, layout: Layout, *_: object) -> Form | None:
     return Form((layout,), layout)
 
 
-@form_at.register
+@FORMS(Transpose)
 def _(op: Transpose, place: int, layout: Layout, *_: object) -> Form | None:
     if place == RESULT:
         after = layout.split(op.type.shape)
@@ -109,12 +132,9 @@ def _(op: Transpose, place: int, layout: Layout, *_: object) -> Form | None:
     return Form((before.layout,), before.permuted(op.perm).layout) if before is not None else None
 
 
-@form_at.register(Elementwise)
-@form_at.register(Broadcast)
-def _(op: Elementwise | Broadcast, place: int, layout: Layout, *_: object) -> Form | None:
+@FORMS(Elementwise, Broadcast)
+def _elementwise(op: Elementwise | Broadcast, place: int, layout: Layout, *_: object) -> Form | None:
     """Operands broadcast: along a dimension of size 1 they have a factor 1 where the result has a larger one."""
-    if isinstance(op, Dequantize) and not op.whole():
-        return None
     shape = op.type.shape
     if place == RESULT:
         dims = layout.split(shape)
@@ -124,6 +144,12 @@ def _(op: Elementwise | Broadcast, place: int, layout: Layout, *_: object) -> Fo
     if dims is None:
         return None
     return Form(tuple(_narrowed(dims, v.shape, shape) for v in op.operands), dims.layout)
+
+
+@FORMS(Dequantize)
+def _(op: Dequantize, place: int, layout: Layout, *_: object) -> Form | None:
+    """With one scale for all elements, as any elementwise operator."""
+    return _elementwise(op, place, layout, None, lambda _: False) if op.whole() else None
 
 
 def _widened(dims: Dims, own: Shape, shape: Shape) -> Dims:
@@ -143,17 +169,17 @@ def _narrowed(dims: Dims, own: Shape, shape: Shape) -> Layout:
     return dims.layout
 
 
-@build.register
+@BUILDS(Elementwise)
 def _(op: Elementwise, form: Form, operands: Sequence[Value], make: Maker) -> Op:
     return op.with_operands(operands)
 
 
-@build.register
+@BUILDS(Broadcast)
 def _(op: Broadcast, form: Form, operands: Sequence[Value], make: Maker) -> Op:
     return Broadcast(operands[0], form.result.shape)
 
 
-@form_at.register
+@FORMS(Reduce)
 def _(op: Reduce, place: int, layout: Layout, *_: object) -> Form | None:
     dims = layout.split(op.type.shape if place == RESULT else op.x.shape)
     if dims is None or 0 in op.x.shape:
@@ -165,7 +191,7 @@ def _(op: Reduce, place: int, layout: Layout, *_: object) -> Form | None:
     return Form((before.layout,), after.layout)
 
 
-@build.register
+@BUILDS(Reduce)
 def _(op: Reduce, form: Form, operands: Sequence[Value], make: Maker) -> Op:
     dims = form.operands[0].split(op.x.shape)
     assert dims is not None
@@ -195,36 +221,35 @@ def _where(layout: Layout, shape: Shape, dim: int) -> int:
     return place
 
 
-@form_at.register
+@FORMS(Concat)
 def _(op: Concat, place: int, layout: Layout, *_: object) -> Form | None:
     have = op.type.shape if place == RESULT else op.xs[place].shape
     found = _resize(layout, have, op.type.shape, *(x.shape for x in op.xs))
     return Form(tuple(found[1:]), found[0]) if found else None
 
 
-@build.register
+@BUILDS(Concat)
 def _(op: Concat, form: Form, operands: Sequence[Value], make: Maker) -> Op:
     return Concat(tuple(operands), _where(form.result, op.type.shape, op.axis))
 
 
-@form_at.register(Pad)
-@form_at.register(Slice)
+@FORMS(Pad, Slice)
 def _(op: Pad | Slice, place: int, layout: Layout, *_: object) -> Form | None:
     found = _resize(layout, op.type.shape if place == RESULT else op.x.shape, op.x.shape, op.type.shape)
-    if found is None or None in _larger(op, *found):
+    if found is None or None in _worked_along(op, *found):
         return None
     return Form((found[0],), found[1])
 
 
-def _larger(op: Pad | Slice, before: Layout, after: Layout) -> list[int | None]:
+def _worked_along(op: Pad | Slice, before: Layout, after: Layout) -> list[int | None]:
     """Where the dimensions that the operator works along are stored; None for those that are split.
 
     The larger side tells: in a dimension of size 1 all factors look alike. A slice may reverse and keep the size.
     """
-    layout, shape = (after, op.type.shape) if isinstance(op, Pad) else (before, op.x.shape)
+    layout, shape = (after, op.type.shape) if op.type.size > op.x.type.size else (before, op.x.shape)
     dims = layout.split(shape)
     assert dims is not None
-    steps = op.step if isinstance(op, Slice) else (1,) * len(shape)
+    steps: Shape = getattr(op, "step", (1,) * len(shape))
     changes = zip(op.x.shape, op.type.shape, steps, strict=True)
     return [dims.place(d) if a != b or step != 1 else -1 for d, (a, b, step) in enumerate(changes)]
 
@@ -232,14 +257,14 @@ def _larger(op: Pad | Slice, before: Layout, after: Layout) -> list[int | None]:
 def _spread(op: Pad | Slice, form: Form, numbers: Shape, neutral: Sequence[int]) -> Shape:
     """Numbers given one a dimension, as numbers one a stored dimension: neutral ones where nothing happens."""
     out = list(neutral)
-    for place, number in zip(_larger(op, form.operands[0], form.result), numbers, strict=True):
+    for place, number in zip(_worked_along(op, form.operands[0], form.result), numbers, strict=True):
         assert place is not None
         if place >= 0:
             out[place] = number
     return tuple(out)
 
 
-@build.register
+@BUILDS(Pad)
 def _(op: Pad, form: Form, operands: Sequence[Value], make: Maker) -> Op:
     nothing = (0,) * operands[0].type.rank
     gaps = op.between or (0,) * op.type.rank
@@ -247,7 +272,7 @@ def _(op: Pad, form: Form, operands: Sequence[Value], make: Maker) -> Op:
     return Pad(operands[0], before, after, between if any(between) else (), op.value)
 
 
-@build.register
+@BUILDS(Slice)
 def _(op: Slice, form: Form, operands: Sequence[Value], make: Maker) -> Op:
     stored = operands[0].shape
     start = _spread(op, form, op.start, (0,) * len(stored))
@@ -255,7 +280,7 @@ def _(op: Slice, form: Form, operands: Sequence[Value], make: Maker) -> Op:
     return Slice(operands[0], start, size, _spread(op, form, op.step, (1,) * len(stored)))
 
 
-@form_at.register
+@FORMS(Gather)
 def _(op: Gather, place: int, layout: Layout, *_: object) -> Form | None:
     if op.indices.type.rank != 1 or place == 1:
         return None
@@ -266,7 +291,7 @@ def _(op: Gather, place: int, layout: Layout, *_: object) -> Form | None:
     return Form((before.layout, Layout.plain(op.indices.shape)), after.layout)
 
 
-@build.register
+@BUILDS(Gather)
 def _(op: Gather, form: Form, operands: Sequence[Value], make: Maker) -> Op:
     # The operand tells where the axis is, or, if it has size 1 there, the result.
     dims = form.operands[0].split(op.x.shape)
@@ -308,8 +333,7 @@ class _Last:
         return np.arange(math.prod(self.tail.factors)).reshape(self.tail.factors).transpose(self.tail.order).reshape(-1)
 
 
-@form_at.register(Softmax)
-@form_at.register(BatchNorm)
+@FORMS(Softmax, BatchNorm)
 def _(op: Softmax | BatchNorm, place: int, layout: Layout, *_: object) -> Form | None:
     found = _Last.of(layout, op.x.shape) if place in (0, RESULT) else None
     plain = Layout.plain(op.x.shape[-1:])
@@ -319,13 +343,12 @@ def _(op: Softmax | BatchNorm, place: int, layout: Layout, *_: object) -> Form |
     return Form((whole, *(Layout.plain(v.shape) for v in op.operands[1:])), whole)
 
 
-@build.register(Softmax)
-@build.register(BatchNorm)
+@BUILDS(Softmax, BatchNorm)
 def _(op: Softmax | BatchNorm, form: Form, operands: Sequence[Value], make: Maker) -> Op:
     return op.with_operands(operands)
 
 
-@form_at.register
+@FORMS(Dense)
 def _(op: Dense, place: int, layout: Layout, now: Form | None, is_fixed: Callable[[Value | None], bool]) -> Form | None:
     """The leading dimensions may be stored in any order. So may inputs and outputs among themselves, if the weights
     are constant: these are then stored in the same order."""
@@ -344,7 +367,7 @@ def _(op: Dense, place: int, layout: Layout, now: Form | None, is_fixed: Callabl
     return Form((_Last(found.lead, tails[0]).layout(), *rest), _Last(found.lead, tails[RESULT]).layout())
 
 
-@build.register
+@BUILDS(Dense)
 def _(op: Dense, form: Form, operands: Sequence[Value], make: Maker) -> Op:
     x = operands[0]
     before, after = _Last.of(form.operands[0], op.x.shape), _Last.of(form.result, op.type.shape)

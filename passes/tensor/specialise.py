@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node
+from tinyc.ir.module import Made, Module
 from tinyc.ir.ops import Dense, MatMul, Mul, Pow, Sqrt
 from tinyc.passes.core.base import Pass, Slack
 from tinyc.passes.core.facts import uniform
-from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip, rewrite
+from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on, rewrite
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,13 @@ class Specialise(Pass, name="specialise"):
         return rewrite(module, [matmul_to_dense, power_to_product])
 
 
-def matmul_to_dense(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+@on(MatMul)
+def matmul_to_dense(at: Made[MatMul], rewriter: Rewriter) -> Answer:
     """Replace a matrix product by a dense layer.
 
     Its right operand is one constant matrix, and its left operand sets the leading dimensions.
     """
-    op = node.op
-    if not isinstance(op, MatMul):
-        return None
+    op = at.op
     weights = rewriter.constant(op.y)
     if weights is None:
         return None
@@ -43,10 +42,11 @@ def matmul_to_dense(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
     return Replaced(Dense(op.x, rewriter.constant_value(matrix, op.y.name)))
 
 
-def power_to_product(node: Node, rewriter: Rewriter) -> Replaced | None:
+@on(Pow)
+def power_to_product(at: Made[Pow], rewriter: Rewriter) -> Answer:
     """Replace the powers 1/2 and 2 by a square root and a product."""
-    op = node.op
-    if not isinstance(op, Pow) or op.x.type != op.type:
+    op = at.op
+    if op.x.type != op.type:
         return None
     exponent = uniform(rewriter.constant(op.y))
     if exponent == 2.0:

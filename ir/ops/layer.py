@@ -1,0 +1,70 @@
+"""What convolutions and dense layers have in common: weights whose channels other operators can be folded into."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, TypeVar, cast
+
+import numpy as np
+
+from tinyc.ir.op import Op, Value
+from tinyc.ir.tensor import Array
+
+LinearT = TypeVar("LinearT", bound="LinearLayer")
+
+
+class WeightedLayer(Op):
+    """A sum of products of an operand with weights, for each output channel (the last dimension of the result)."""
+
+    output_axis: ClassVar[int] = 0
+    """Which dimension of the weights counts output channels."""
+
+    x: Value
+    w: Value
+
+    def by_output(self, weights: Array) -> Array:
+        """Weights, or numbers of their shape, as [output channels, the rest]."""
+        return np.moveaxis(weights, self.output_axis, 0).reshape(weights.shape[self.output_axis], -1)
+
+    def per_output(self, vector: Array) -> Array:
+        """One number an output channel, shaped to broadcast with the weights."""
+        return vector.reshape([-1 if d == self.output_axis else 1 for d in range(self.w.type.rank)])
+
+
+class LinearLayer(WeightedLayer):
+    """A layer in float, with an optional bias and the limits of an activation."""
+
+    b: Value | None
+    min: float
+    max: float
+
+    def per_input(self, vector: Array) -> Array:
+        """One number an input channel (the last dimension of x), shaped to broadcast with the weights it meets."""
+        raise NotImplementedError
+
+    def outside(self) -> float | None:
+        """The number that weights meet where a window leaves the operand; None where none does."""
+        return None
+
+    def with_outside(self: LinearT, value: float) -> LinearT:
+        """The same layer with another number outside."""
+        return self
+
+    def with_weights(self: LinearT, w: Value, b: Value | None) -> LinearT:
+        """The same layer with other weights and bias."""
+        return dataclasses.replace(self, **cast("Any", {"w": w, "b": b}))
+
+
+class IntegerLayer(WeightedLayer):
+    """A layer in int8: int32 sums with the bias, requantised by each output channel's multiplier and shift."""
+
+    b: Value
+    multiplier: Value
+    shift: Value
+    out_zero: int
+    min: int
+    max: int
+
+    def pad_zero(self) -> int | None:
+        """The int8 value that weights meet where a window leaves the operand; None where none does."""
+        return None
