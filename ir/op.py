@@ -330,6 +330,11 @@ class Op:
         fill = self.fill()
         return min(found + ([] if fill is None else [self.type.dtype.holds(fill)]), default=-math.inf)
 
+    def keeps_channels(self) -> bool:
+        """Whether the operator does the same to every channel (the last dimension), and a channel of the operand times
+        a positive number is that channel of the result times this number."""
+        return False
+
     def affine(self, place: int, constants: typing.Mapping[int, Array]) -> tuple[Array, Array] | None:
         """a and b, in float64, where the result is a * x + b of the operand at `place`, given the arrays of all others.
 

@@ -130,6 +130,9 @@ class OhwiWeights(Weighted):
     def macs(self) -> int:
         return self.type.size * self.w.shape[1] * self.w.shape[2] * self.w.shape[3]
 
+    def fan_in(self) -> int:
+        return self.w.shape[3]
+
     def per_input(self, vector: Array) -> Array:
         """See `LinearLayer`."""
         inputs, outputs = self.w.shape[3], self.w.shape[0]
@@ -151,6 +154,9 @@ class HwcWeights(Weighted):
     def channel_multiplier(self) -> int:
         """Output channels for each input channel."""
         return self.w.shape[2] // self.x.shape[3]
+
+    def fan_in(self) -> int:
+        return 1
 
     def per_input(self, vector: Array) -> Array:
         """See `LinearLayer`."""

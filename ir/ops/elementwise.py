@@ -245,6 +245,9 @@ class LeakyRelu(Unary, mnemonic="leaky_relu"):
 
     alpha: float = 0.01
 
+    def keeps_channels(self) -> bool:
+        return True
+
     def scalar(self, *args: Expr) -> Expr:
         (x,) = args
         return select(call("lt", x, 0.0), x * self.alpha, x)

@@ -22,6 +22,10 @@ class WeightedLayer(Op):
     x: Value
     w: Value
 
+    def fan_in(self) -> int:
+        """How many channels of the operand each output channel sums over."""
+        raise NotImplementedError
+
     def by_output(self, weights: Array) -> Array:
         """Weights, or numbers of their shape, as [output channels, the rest]."""
         return np.moveaxis(weights, self.output_axis, 0).reshape(weights.shape[self.output_axis], -1)

@@ -24,6 +24,9 @@ class DenseLayer(WeightedLayer):
     x: Value
     w: Value
 
+    def fan_in(self) -> int:
+        return self.w.shape[1]
+
     def check_weights(self) -> None:
         """Raises `IRError` when the weights do not fit the operand."""
         if self.x.type.rank < 1 or self.w.type.rank != 2 or self.x.shape[-1] != self.w.shape[1] or 0 in self.w.shape:

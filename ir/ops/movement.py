@@ -24,6 +24,9 @@ class Reshape(Op, mnemonic="reshape"):
     x: Value
     shape: tuple[int, ...]
 
+    def keeps_channels(self) -> bool:
+        return self.shape[-1:] == self.x.shape[-1:]
+
     def renames(self) -> bool:
         return self.type.size > 0
 

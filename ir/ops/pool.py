@@ -23,6 +23,9 @@ class Pool(Spatial):
     pads: tuple[int, ...] = (0, 0, 0, 0)
     dilations: tuple[int, ...] = (1, 1)
 
+    def keeps_channels(self) -> bool:
+        return True
+
     def window(self) -> tuple[int, int]:
         return self.kernel[0], self.kernel[1]
 

@@ -37,6 +37,9 @@ class Reduce(Op, accuracy=Accuracy.SUM):
         """Elements reduced to one."""
         return math.prod(self.x.shape[a] for a in self.axes)
 
+    def keeps_channels(self) -> bool:
+        return self.combine != "mul" and self.x.type.rank - 1 not in self.axes
+
     def finish(self) -> Expr | None:
         """What is done to the reduced value, if anything."""
         return None

@@ -7,17 +7,16 @@ data of (float - quantised) of each channel, before the activation, is added to 
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node, remove_dead
+from tinyc.ir.module import Module, Node, made, remove_dead
 from tinyc.ir.op import Value, unused
-from tinyc.ir.ops import Clamp, Constant, Dense
-from tinyc.ir.ops.conv import Convolution
+from tinyc.ir.ops import Clamp, Constant
+from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.ops.quantise import Dequantize
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.core.base import Pass
@@ -53,7 +52,7 @@ class CorrectBias(Pass, name="correct-bias"):
         layers = {
             node.result: name
             for name, (node, _) in quantised_results(self.float_module, module).items()
-            if isinstance(node.op, (Convolution, Dense)) and _scales(module, node) is not None
+            if made(node, LinearLayer) is not None and _scales(module, node) is not None
         }
         if not layers:
             return module, {}
@@ -132,18 +131,19 @@ def _unlimited(module: Module, names: set[str]) -> Module:
     nodes: list[Node] = []
     for node in module.nodes:
         op = node.op
-        if node.result.name in names and isinstance(op, (Convolution, Dense)):
+        layer = made(node, LinearLayer)
+        if layer is not None and node.result.name in names:
             free = Value(node.result.name + BEFORE, node.result.type)
-            nodes.append(Node(free, dataclasses.replace(op, min=-math.inf, max=math.inf), node.loc))
-            op = Clamp(free, op.min, op.max)
+            nodes.append(Node(free, layer.op.limited(-math.inf, math.inf), node.loc))
+            op = Clamp(free, layer.op.min, layer.op.max)
         nodes.append(Node(node.result, op, node.loc))
     return Module(module.name, module.inputs, tuple(nodes), module.outputs)
 
 
 def _scales(module: Module, node: Node) -> Array | None:
     """The scales of a layer's int32 sums; None where operand or weights are not dequantised, or weights asymmetric."""
-    found = [module.producer.get(v) for v in node.op.operands[:2]]
-    ops = [n.op for n in found if n is not None and isinstance(n.op, Dequantize)]
+    found = [module.made(v, Dequantize) for v in node.op.operands[:2]]
+    ops = [f.op for f in found if f is not None]
     if len(ops) != 2 or not ops[0].whole() or any(ops[1].zero):
         return None
     channels = node.result.shape[-1]
@@ -154,14 +154,14 @@ def _bias(module: Module, node: Node) -> Array:
     """The bias as the quantised layer has it, in real numbers."""
     if len(node.op.operands) < 3:
         return np.zeros(node.result.shape[-1])
-    made = module.producer[node.op.operands[2]]
-    if not isinstance(made.op, Dequantize):
-        array = module.constant(made.result)
+    scaled = module.made(node.op.operands[2], Dequantize)
+    if scaled is None:
+        array = module.constant(node.op.operands[2])
         assert array is not None
         return array.astype(np.float64)
-    q = module.constant(made.op.x)
+    q = module.constant(scaled.op.x)
     assert q is not None
-    return np.asarray(q.astype(np.float64) * np.array(made.op.scale, np.float64))
+    return np.asarray(q.astype(np.float64) * np.array(scaled.op.scale, np.float64))
 
 
 def _with_biases(module: Module, biases: Mapping[Value, Array]) -> Module:
@@ -169,14 +169,14 @@ def _with_biases(module: Module, biases: Mapping[Value, Array]) -> Module:
     nodes: list[Node] = []
     taken = {n.result.name for n in module.nodes} | {v.name for v in module.inputs}
     for node in module.nodes:
-        op = node.op
-        if node.result in biases:
+        op, layer = node.op, made(node, LinearLayer)
+        if layer is not None and node.result in biases:
             scales = _scales(module, node)
             assert scales is not None
-            assert isinstance(op, (Convolution, Dense))
             q = _constant(nodes, taken, f"{node.result.name}_bias_q", Constant(Tensor(biases[node.result])), node.loc)
             scaled = Dequantize(q, tuple(float(s) for s in scales), (0,) * len(scales), 0)
-            op = dataclasses.replace(op, b=_constant(nodes, taken, f"{node.result.name}_bias", scaled, node.loc))
+            bias = _constant(nodes, taken, f"{node.result.name}_bias", scaled, node.loc)
+            op = layer.op.with_weights(layer.op.w, bias)
         nodes.append(Node(node.result, op, node.loc))
     return remove_dead(Module(module.name, module.inputs, tuple(nodes), module.outputs))
 

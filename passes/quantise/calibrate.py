@@ -10,7 +10,6 @@ import numpy as np
 
 from tinyc.ir.module import Module
 from tinyc.ir.op import Value
-from tinyc.ir.ops import Constant
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import PassError
 from tinyc.passes.quantise.observers import OBSERVERS, Observer
@@ -97,7 +96,7 @@ def activations(module: Module) -> list[Value]:
     """The float values that depend on the inputs, inputs included."""
     found = dict.fromkeys(module.inputs)
     for node in module.nodes:
-        if not isinstance(node.op, Constant):
+        if node.op.constant() is None:
             found[node.result] = None
     return [v for v in found if v.dtype.is_float]
 

@@ -25,8 +25,6 @@ import numpy as np
 
 from tinyc.ir.module import Module
 from tinyc.ir.op import Value
-from tinyc.ir.ops import Dense
-from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import Pass, Slack
 from tinyc.passes.core.rewrite import tell
@@ -85,9 +83,7 @@ class EqualiseRanges(Pass, name="equalise-ranges"):
         return weights.module()
 
     def _may_scale(self, pair: Pair) -> bool:
-        op = pair.first.op
-        assert isinstance(op, (Convolution, Dense))
-        if op.max == math.inf or pair.first.result in self.seen:
+        if pair.first.op.max == math.inf or pair.first.result in self.seen:
             return True
         tell(f"{pair.first.where}: not equalised: it has an upper limit, and no calibration data says who reaches it")
         return False
@@ -108,15 +104,13 @@ def _helpful(pair: Pair, weights: PairWeights, seen: Channels, s: Array) -> Arra
     Only the factors' ratios matter to int8, so the channel with the largest number seen keeps its scale; none grows
     beyond it, and none that reaches the first layer's upper limit is scaled.
     """
-    op = pair.first.op
-    assert isinstance(op, (Convolution, Dense))
     top = int(np.argmax(seen.largest))
     if seen.largest[top] == 0:
         return np.ones(len(s))
     tried = []
     for power in POWERS:
         factors = np.maximum((s / s[top]) ** power, seen.largest / seen.largest[top])
-        factors[seen.largest >= op.max] = 1.0
+        factors[seen.largest >= pair.first.op.max] = 1.0
         tried.append(factors)
     return min(tried, key=lambda factors: _noise(pair, weights, seen, factors))
 

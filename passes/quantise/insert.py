@@ -7,17 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node, merge_locs, remove_dead
-from tinyc.ir.op import Op, Value, unused
-from tinyc.ir.ops import Clamp, Constant
-from tinyc.ir.ops.quantise import Dequantize, Quantize
+from tinyc.ir.module import Module, Node, made, merge_locs, remove_dead
+from tinyc.ir.op import Form, Op, Value, unused
+from tinyc.ir.ops import Constant
+from tinyc.ir.ops.layer import LinearLayer
+from tinyc.ir.ops.quantise import Dequantize, Quantize, is_quantised
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.core.base import Pass, PassError
 from tinyc.passes.core.rewrite import tell
 from tinyc.passes.quantise.calibrate import Ranges
 from tinyc.passes.quantise.ranges import HIGH, LOW, Parameters, quantise_bias, quantise_weights
 from tinyc.passes.quantise.scales import Scales, absorbed_clamps, assign, layer_scales
-from tinyc.passes.quantise.units import Kind, Unit, find_units, layer_axis
+from tinyc.passes.quantise.units import Unit, find_units
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Quantise(Pass, name="quantise"):
     keep_float: tuple[str, ...] = ()
 
     def run(self, module: Module) -> Module:
-        if any(isinstance(n.op, (Quantize, Dequantize)) for n in module.nodes):
+        if is_quantised(module):
             raise PassError("the module is quantised already: calibration takes a float model")
         units = find_units(module, self.keep_float)
         if not units:
@@ -70,14 +71,15 @@ class _Inserter:
 
     def _saturates(self, op: Op, result: Value) -> bool:
         """Whether quantising a clamp's operand with the clamp's parameters does what the clamp does."""
-        assert isinstance(op, Clamp)
+        limits = op.limits()
+        assert limits is not None
         p = self._scales.of[result]
-        low, high = (np.clip(limit / p.scale, -1e6, 1e6).round() + p.zero for limit in (op.min, op.max))
+        low, high = (np.clip(limit / p.scale, -1e6, 1e6).round() + p.zero for limit in limits)
         return bool(low <= LOW and high >= HIGH)
 
     def _unit(self, unit: Unit) -> None:
         mapping = {v: self._dequantised(v, self._scales.operand(unit, v)) for v in unit.operands}
-        if unit.kind is Kind.LAYER:
+        if unit.form is Form.LAYER:
             mapping |= self._weights(unit)
         result = self._clamps.get(unit.result, unit.result)
         loc = merge_locs(*(self._module.producer[v].loc for v in dict.fromkeys((unit.result, result))))
@@ -115,9 +117,10 @@ class _Inserter:
 
     def _weights(self, unit: Unit) -> Mapping[Value, Value]:
         """Quantised weights and bias of a layer."""
-        op, loc = unit.nodes[0].op, unit.nodes[0].loc
-        w, *rest = op.operands[1:]
-        axis = layer_axis(op)
+        layer = made(unit.nodes[0], LinearLayer)
+        assert layer is not None
+        loc, axis = layer.node.loc, layer.op.output_axis
+        w, *rest = layer.op.operands[1:]
         input_scale = self._scales.of[unit.operands[0]].scale
         scales = layer_scales(self._module, unit, input_scale)
         mapping = {w: self._constant(w, quantise_weights(self._array(w), axis, scales), scales, axis, loc)}

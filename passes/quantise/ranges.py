@@ -50,12 +50,6 @@ class Parameters:
         return self if self.scale >= scale else Parameters(float(np.float32(scale)), self.zero)
 
 
-SOFTMAX = Parameters(1 / 256, -128)
-"""Demanded by the integer softmax of TFLite Micro and ESP-NN."""
-SIGMOID = Parameters(1 / 256, -128)
-TANH = Parameters(1 / 128, 0)
-
-
 def parameters(low: float, high: float) -> Parameters:
     """The parameters that represent low..high, widened to contain 0, with 0 represented exactly.
 

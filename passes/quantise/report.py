@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node
+from tinyc.ir.module import Module, Node, made
 from tinyc.ir.op import Value
-from tinyc.ir.ops import Dense
-from tinyc.ir.ops.conv import Convolution
+from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.ops.quantise import Dequantize, Quantize
 from tinyc.ir.tensor import Array
 from tinyc.passes.quantise.calibrate import Progress, Run, Samples
@@ -129,22 +128,20 @@ def quantised_results(float_module: Module, module: Module) -> dict[str, tuple[N
     """For each float value that is computed in int8: the operator that computes it, and the dequantize behind it."""
     floats = {n.result.name for n in float_module.nodes}
     found = {}
-    for node in module.nodes:
-        op = node.op
-        quantize = module.producer.get(op.x) if isinstance(op, Dequantize) else None
-        if node.result.name in floats and quantize is not None and isinstance(quantize.op, Quantize):
-            computed = module.producer.get(quantize.op.x)
-            assert isinstance(op, Dequantize)
-            if computed is not None:
-                found[node.result.name] = (computed, op)
+    for real in module.made_by(Dequantize):
+        quantize = module.made(real.op.x, Quantize)
+        computed = module.producer.get(quantize.op.x) if quantize is not None else None
+        if real.result.name in floats and computed is not None:
+            found[real.result.name] = (computed, real.op)
     return found
 
 
 def _layer(module: Module, name: str, node: Node, tally: _Tally) -> Layer:
     p = tally.parameters
     weights = None
-    if isinstance(node.op, (Convolution, Dense)):
-        scaled = module.producer[node.op.w]
+    layer = made(node, LinearLayer)
+    if layer is not None:
+        scaled = module.producer[layer.op.w]
         array = scaled.op.run([module.constant(v) for v in scaled.op.operands])  # type: ignore[misc]
         weights = float(array.min()), float(array.max())
     return Layer(

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.ir.module import Module
-from tinyc.ir.op import Value
-from tinyc.ir.ops import Add, Clamp, Concat, Mul, Pad, ReduceMean, Sigmoid, Tanh
+from tinyc.ir.module import Module, made
+from tinyc.ir.op import Form, Op, Value
+from tinyc.ir.ops import Clamp
+from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import PassError
 from tinyc.passes.quantise.calibrate import Range, Ranges
-from tinyc.passes.quantise.ranges import SIGMOID, SOFTMAX, TANH, Parameters, parameters, weight_scales
-from tinyc.passes.quantise.units import Kind, Unit, layer_axis
+from tinyc.passes.quantise.ranges import Parameters, parameters, weight_scales
+from tinyc.passes.quantise.units import Unit
 
 HEADROOM = 1.25
 """How much more than was seen the operand of a softmax represents. Its largest numbers decide the result, so none is
@@ -30,7 +31,7 @@ class Scales:
 
     def operand(self, unit: Unit, value: Value) -> Parameters:
         """With which parameters a unit takes an operand."""
-        return self.of[unit.result] if unit.kind is Kind.SHARING else self.of[value]
+        return self.of[unit.result] if unit.form is Form.SHARING else self.of[value]
 
 
 class _Groups:
@@ -68,11 +69,11 @@ def absorbed_clamps(module: Module, units: Sequence[Unit]) -> dict[Value, Value]
     producer = {u.result: u for u in units}
     found = {}
     for unit in units:
-        if unit.kind is Kind.TABLE and len(unit.nodes) == 1 and isinstance(unit.nodes[0].op, Clamp):
+        if len(unit.nodes) == 1 and made(unit.nodes[0], Clamp) is not None:
             (x,) = unit.operands
             before = producer.get(x)
             alone = len(module.users[x]) == 1 and x not in module.outputs
-            if before is not None and alone and before.kind in (Kind.BINARY, Kind.MEAN, Kind.LAYER):
+            if before is not None and alone and before.form in (Form.BINARY, Form.MEAN, Form.LAYER):
                 found[x] = unit.result
     return found
 
@@ -84,18 +85,18 @@ def assign(module: Module, units: Sequence[Unit], ranges: Ranges) -> Scales:
         PassError: a value's range is missing.
     """
     groups, clamps = _Groups(), absorbed_clamps(module, units)
-    fixed = {u.result: SOFTMAX for u in units if u.kind is Kind.SOFTMAX}
+    fixed = {u.result: p for u in units if u.form is Form.SOFTMAX and (p := _natural(u.nodes[-1].op)) is not None}
     for unit in units:
         for value in (*unit.operands, unit.result):
             groups.root(value)
-        if unit.kind is Kind.SHARING and not isinstance(unit.nodes[0].op, Concat):
+        if unit.form is Form.SHARING and len(unit.operands) == 1:
             groups.join(unit.operands[0], unit.result)
     for before, after in clamps.items():
         groups.join(before, after)
-    _join_concats(units, groups, fixed)
+    _join_several(units, groups, fixed)
     chosen: dict[Value, Parameters] = {}
-    logits = {u.operands[0] for u in units if u.kind is Kind.SOFTMAX}
-    passing = {u.result for u in units if u.kind is Kind.SHARING} | set(clamps)
+    logits = {u.operands[0] for u in units if u.form is Form.SOFTMAX}
+    passing = {u.result for u in units if u.form is Form.SHARING} | set(clamps)
     for members in groups.members().values():
         given = _fixed(members, passing, units, fixed)
         if given is None:
@@ -107,9 +108,9 @@ def assign(module: Module, units: Sequence[Unit], ranges: Ranges) -> Scales:
     return Scales(_widened(module, units, groups, chosen))
 
 
-def _join_concats(units: Sequence[Unit], groups: _Groups, fixed: Mapping[Value, Parameters]) -> None:
+def _join_several(units: Sequence[Unit], groups: _Groups, fixed: Mapping[Value, Parameters]) -> None:
     for unit in units:
-        if isinstance(unit.nodes[0].op, Concat):
+        if unit.form is Form.SHARING and len(unit.operands) > 1:
             demanding = {groups.root(v) for v in fixed}
             free = [v for v in unit.operands if groups.root(v) not in demanding]
             for value in free or unit.operands:
@@ -118,13 +119,13 @@ def _join_concats(units: Sequence[Unit], groups: _Groups, fixed: Mapping[Value, 
 
 def _pads(units: Sequence[Unit]) -> list[tuple[Value, float]]:
     """Results of pads, and the number that they pad with."""
-    return [(u.result, op.value) for u in units if isinstance(op := u.nodes[0].op, Pad)]
+    return [(u.result, fill) for u in units if (fill := u.nodes[0].op.fill()) is not None]
 
 
 def _fixed(
     members: Sequence[Value], passing: set[Value], units: Sequence[Unit], fixed: Mapping[Value, Parameters]
 ) -> Parameters | None:
-    """The fixed parameters of a group: a softmax demands them; a sigmoid or tanh would like them."""
+    """The fixed parameters of a group: a softmax demands them; others would like them, a sigmoid say."""
     for value in members:
         if value in fixed:
             return fixed[value]
@@ -133,9 +134,13 @@ def _fixed(
     likes = set()
     for value in sources:
         unit = producer.get(value)
-        last = unit.nodes[-1].op if unit is not None else None
-        likes.add(SIGMOID if isinstance(last, Sigmoid) else TANH if isinstance(last, Tanh) else None)
+        likes.add(_natural(unit.nodes[-1].op) if unit is not None else None)
     return likes.pop() if len(likes) == 1 else None
+
+
+def _natural(op: Op) -> Parameters | None:
+    """The parameters that suit an operator's results whatever its operands are, if there are such."""
+    return Parameters(*op.natural_scale) if op.natural_scale is not None else None
 
 
 def _range(module: Module, value: Value, ranges: Ranges, whole: bool) -> tuple[float, float]:
@@ -161,7 +166,7 @@ def _widened(
     members = groups.members()
     for unit in units:
         least = _step(module, unit, chosen)
-        if chosen[unit.result].scale < least and unit.kind in (Kind.LAYER, Kind.BINARY, Kind.MEAN):
+        if chosen[unit.result].scale < least and unit.form in (Form.LAYER, Form.BINARY, Form.MEAN):
             wider = chosen[unit.result].wider(least)
             chosen.update(dict.fromkeys(members[groups.root(unit.result)], wider))
     return chosen
@@ -170,26 +175,18 @@ def _widened(
 def _step(module: Module, unit: Unit, chosen: Mapping[Value, Parameters]) -> float:
     """The real value of one step of the integers that a unit's result is requantised from."""
     scales = [chosen[v].scale for v in unit.operands]
-    op = unit.nodes[0].op
-    if unit.kind is Kind.LAYER:
+    if unit.form is Form.LAYER:
         return scales[0] * float(layer_scales(module, unit, scales[0]).max())
-    if isinstance(op, Add):
-        # TFLite shifts the operands left by 20 before it adds, and halves them once.
-        return max(scales) / 2**18
-    if isinstance(op, Mul):
-        return scales[0] * scales[-1]
-    if isinstance(op, ReduceMean):
-        return scales[0] / op.count()
-    return 0.0
+    return unit.nodes[0].op.resolution(scales)
 
 
 def layer_scales(module: Module, unit: Unit, input_scale: float) -> Array:
     """The scales of a layer's weights, one an output channel."""
-    op = unit.nodes[0].op
-    weights = module.constant(op.operands[1])
-    bias = module.constant(op.operands[2]) if len(op.operands) > 2 else None
+    layer = made(unit.nodes[0], LinearLayer)
+    assert layer is not None
+    weights, bias = module.constant(layer.op.w), module.constant(layer.op.b)
     assert weights is not None
     for array in (weights, bias):
         if array is not None and not np.isfinite(array).all():
-            raise PassError(f"{unit.nodes[0].where} has NaN or infinite weights, which int8 has not")
-    return weight_scales(weights, layer_axis(op), bias, input_scale)
+            raise PassError(f"{layer.where} has NaN or infinite weights, which int8 has not")
+    return weight_scales(weights, layer.op.output_axis, bias, input_scale)

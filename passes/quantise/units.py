@@ -7,62 +7,22 @@ float operators they stay float, since rounding there would cost accuracy and sa
 from __future__ import annotations
 
 import difflib
-import enum
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from tinyc.ir.module import Module, Node
-from tinyc.ir.op import Op, Value
-from tinyc.ir.ops import (
-    Add,
-    AvgPool2d,
-    Broadcast,
-    Concat,
-    Dense,
-    DepthwiseConv2d,
-    Elementwise,
-    Gather,
-    MaxPool2d,
-    Mul,
-    Pad,
-    ReduceMax,
-    ReduceMean,
-    ReduceMin,
-    Reshape,
-    Slice,
-    Softmax,
-    Transpose,
-)
-from tinyc.ir.ops.conv import Convolution
+from tinyc.ir.module import Module, Node, made
+from tinyc.ir.op import Form, StaysFloat, Value
+from tinyc.ir.ops import Elementwise
 from tinyc.ir.types import DType
 from tinyc.passes.core.base import PassError
 from tinyc.passes.core.facts import uniform
-
-
-class Kind(enum.Enum):
-    """How a unit computes, and what that asks of scales."""
-
-    LAYER = "layer"
-    """A convolution or dense layer: int32 sums, any scale in and out."""
-    BINARY = "binary"
-    """A sum or product of two tensors: any scales."""
-    MEAN = "mean"
-    """A mean over rows and columns: any scales."""
-    SOFTMAX = "softmax"
-    """The result's scale is fixed."""
-    TABLE = "table"
-    """Elementwise operators of one tensor, together a table of 256 entries: any scales."""
-    SHARING = "sharing"
-    """Moves, selects or averages numbers: operands and result have one scale."""
 
 
 @dataclass(frozen=True)
 class Unit:
     """Operators that become one integer operator. `operands` enter quantised; the last node computes the result."""
 
-    kind: Kind
+    form: Form
     nodes: tuple[Node, ...]
     operands: tuple[Value, ...]
 
@@ -70,11 +30,6 @@ class Unit:
     def result(self) -> Value:
         """The value that leaves quantised."""
         return self.nodes[-1].result
-
-
-def layer_axis(op: Op) -> int:
-    """Which dimension of the weights of a convolution or dense layer counts output channels."""
-    return 2 if isinstance(op, DepthwiseConv2d) else 0
 
 
 def find_units(module: Module, keep_float: Collection[str] = ()) -> list[Unit]:
@@ -119,44 +74,17 @@ def _kept(module: Module, names: Collection[str]) -> set[Value]:
 
 
 def _single(module: Module, node: Node) -> Unit | None:
-    """The unit of one operator; None where it has no integer form."""
-    op = node.op
-    if op.type.dtype is not DType.F32 or any(v.dtype is not DType.F32 for v in _taken(op)):
+    """The unit of one operator; None where it has no integer form by itself."""
+    form = node.op.quantised()
+    if isinstance(form, StaysFloat) or form.form is Form.TABLE:
         return None
-    kind = _kind(module, op)
-    if kind is None:
+    if any(v.dtype is not DType.F32 for v in (node.result, *form.operands, *form.constants)):
         return None
-    operands = (op.operands[0],) if kind is Kind.LAYER else _taken(op)
-    if all(module.constant(v) is not None for v in operands):
+    if any(module.constant(v) is None for v in form.constants):
         return None
-    return Unit(kind, (node,), operands)
-
-
-def _taken(op: Op) -> tuple[Value, ...]:
-    """The operands that are numbers, not indices."""
-    return (op.x,) if isinstance(op, Gather) else op.operands
-
-
-def _kind(module: Module, op: Op) -> Kind | None:
-    if isinstance(op, (Convolution, Dense)):
-        constant = all(module.constant(v) is not None for v in op.operands[1:])
-        padded = isinstance(op, Convolution) and op.pad_value != 0 and any(op.pads)
-        return Kind.LAYER if constant and not padded else None
-    if isinstance(op, (Add, Mul)):
-        whole = op.type in (op.x.type, op.y.type)
-        return Kind.BINARY if whole else None
-    if isinstance(op, ReduceMean):
-        return Kind.MEAN if op.x.type.rank == 4 and op.axes == (1, 2) else None
-    if isinstance(op, Softmax):
-        return Kind.SOFTMAX
-    if isinstance(op, AvgPool2d):
-        # The integer average is over the elements inside, of neighbours.
-        inside = not (op.count_pads and any(op.pads)) and op.dilations == (1, 1)
-        return Kind.SHARING if inside else None
-    if isinstance(op, Pad):
-        return Kind.SHARING if np.isfinite(op.value) else None
-    moves = (MaxPool2d, ReduceMax, ReduceMin, Reshape, Transpose, Broadcast, Slice, Concat, Gather)
-    return Kind.SHARING if isinstance(op, moves) else None
+    if all(module.constant(v) is not None for v in form.operands):
+        return None
+    return Unit(form.form, (node,), form.operands)
 
 
 def _chains(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
@@ -178,7 +106,7 @@ def _chains(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
         for origin in reversed(origins.get(node.result, [])):
             nodes = _between(module, origin, node)
             if nodes is not None and not claimed.intersection(n.result for n in nodes):
-                chains[node.result] = Unit(Kind.TABLE, nodes, (origin,))
+                chains[node.result] = Unit(Form.TABLE, nodes, (origin,))
                 claimed.update(n.result for n in nodes)
                 break
     return chains
@@ -186,10 +114,10 @@ def _chains(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
 
 def _origins(module: Module, node: Node, known: dict[Value, list[Value]]) -> list[Value]:
     """The values of which this elementwise operator's result is a function, nearest first; empty when there is none."""
-    op = node.op
-    if not isinstance(op, Elementwise) or any(v.dtype is not DType.F32 for v in (node.result, *op.operands)):
+    found = made(node, Elementwise)
+    if found is None or any(v.dtype is not DType.F32 for v in (node.result, *node.op.operands)):
         return []
-    varying = [v for v in op.operands if uniform(module.constant(v)) is None]
+    varying = [v for v in node.op.operands if uniform(module.constant(v)) is None]
     if not varying or any(v.type != node.result.type or module.constant(v) is not None for v in varying):
         return []
     reach = [[v, *known.get(v, [])] for v in varying]
@@ -216,14 +144,14 @@ def _between(module: Module, origin: Value, last: Node) -> tuple[Node, ...] | No
 def _connected(module: Module, units: Sequence[Unit]) -> list[Unit]:
     """The units that are worth quantising: layers, and what hangs on them."""
     producer = {u.result: u for u in units}
-    chosen = {u.result for u in units if u.kind is Kind.LAYER}
+    chosen = {u.result for u in units if u.form is Form.LAYER}
     grown = True
     while grown:
         grown = False
         for unit in units:
             if unit.result not in chosen and (
                 any(v in chosen for v in unit.operands)
-                or (_feeds(module, unit, producer, chosen) and unit.kind in (Kind.SHARING, Kind.BINARY, Kind.TABLE))
+                or (_feeds(module, unit, producer, chosen) and unit.form in (Form.SHARING, Form.BINARY, Form.TABLE))
             ):
                 chosen.add(unit.result)
                 grown = True
