@@ -46,7 +46,7 @@ from tinyc.ir.module import Module
 from tinyc.ir.ops import Transpose
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
-from tinyc.passes.integerise import Port as ScaledPort
+from tinyc.passes.integerise import ScaledPort
 from tinyc.passes.quantise import to_dicts
 
 EXECUTORS = ("interpreter", *RUNNERS)

@@ -18,7 +18,8 @@ from tinyc.ir.ops import Dequantize, Quantize
 from tinyc.ir.rows import RowProgram
 from tinyc.passes.core.base import AnyPass
 from tinyc.passes.core.manager import IR, Dump, Instrument, PassManager, PassRecord, ReplayRows, VerifyTypes
-from tinyc.passes.integerise import Leftover, Port, int8_inputs, int8_outputs, leftovers, pixel_input
+from tinyc.passes.integerise import Leftover, int8_inputs, int8_outputs, leftovers, pixel_input
+from tinyc.passes.integerise import ScaledPort as Port
 from tinyc.passes.pipeline import after_integers, integer_passes, row_passes, tensor_passes, to_integers
 from tinyc.passes.quantise import QuantisedModule
 from tinyc.passes.rows.lower import InputPlace

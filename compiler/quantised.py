@@ -17,7 +17,7 @@ from tinyc.compiler.frontend import Imported
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
 from tinyc.ir.tensor import Array
-from tinyc.passes.integerise import Port
+from tinyc.passes.integerise import ScaledPort as Port
 from tinyc.passes.quantise import DEFAULT_OBSERVER, OBSERVERS, QuantisedModule, quantise_module
 
 InputType = Literal["float32", "int8", "uint8"]

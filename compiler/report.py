@@ -18,7 +18,7 @@ from tinyc.compiler.witness import Quantisation, Witnessed
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import Broadcast, Gather, Reshape, Slice, Transpose
 from tinyc.ir.rows import RowProgram, Space
-from tinyc.passes.integerise import Port
+from tinyc.passes.integerise import ScaledPort as Port
 from tinyc.passes.quantise import to_dicts
 
 MOVING = {op.mnemonic for op in (Reshape, Transpose, Slice, Broadcast, Gather)}

@@ -18,7 +18,7 @@ from tinyc.ir.ops import Copy, Dequantize, QConvolution, Quantize
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
-from tinyc.passes.integerise import Port
+from tinyc.passes.integerise import ScaledPort as Port
 from tinyc.passes.tensor.eliminate_common import EliminateCommon
 
 PIXEL = 1e-12

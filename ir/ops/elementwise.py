@@ -29,6 +29,10 @@ class Elementwise(Op):
         """The expression, given one argument an operand."""
         raise NotImplementedError
 
+    def uniform(self) -> bool:
+        """Whether the expression is the same for all elements."""
+        return True
+
     def expression(self) -> Expr:
         """The expression over this operator's own operands."""
         return self.scalar(*(Arg(v.dtype, k) for k, v in enumerate(self.operands)))

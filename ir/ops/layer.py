@@ -11,6 +11,7 @@ from tinyc.ir.op import Op, Value
 from tinyc.ir.tensor import Array
 
 LinearT = TypeVar("LinearT", bound="LinearLayer")
+IntegerT = TypeVar("IntegerT", bound="IntegerLayer")
 
 
 class WeightedLayer(Op):
@@ -72,3 +73,11 @@ class IntegerLayer(WeightedLayer):
     def pad_zero(self) -> int | None:
         """The int8 value that weights meet where a window leaves the operand; None where none does."""
         return None
+
+    def with_pad_zero(self: IntegerT, zero: int) -> IntegerT:
+        """The same layer with another value outside."""
+        return self
+
+    def with_factors(self: IntegerT, b: Value, multiplier: Value, shift: Value) -> IntegerT:
+        """The same layer with another bias and other factors."""
+        return dataclasses.replace(self, **cast("Any", {"b": b, "multiplier": multiplier, "shift": shift}))

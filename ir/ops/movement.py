@@ -91,6 +91,10 @@ class Broadcast(Op, mnemonic="broadcast"):
     x: Value
     shape: tuple[int, ...]
 
+    def uniform(self) -> bool:
+        """As an elementwise operator."""
+        return True
+
     def passes_on(self) -> tuple[Value, ...]:
         return (self.x,)
 

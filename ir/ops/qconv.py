@@ -7,7 +7,9 @@ fit int32: `fixed_point.accumulator_bound` and `fixed_point.fits` tell.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +20,8 @@ from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.ops.linear import DenseLayer
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
+
+QConvT = TypeVar("QConvT", bound="QConvolution")
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,9 @@ class QConvolution(Weighted, IntegerLayer):
 
     def pad_zero(self) -> int | None:
         return self.zero if any(self.pads) else None
+
+    def with_pad_zero(self: QConvT, zero: int) -> QConvT:
+        return dataclasses.replace(self, zero=zero)
 
 
 @dataclass(frozen=True)

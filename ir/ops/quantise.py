@@ -25,6 +25,10 @@ from tinyc.ir.types import DType, TensorType
 class Conversion(Unary):
     """Base of the conversions between floats and the integers that stand for them."""
 
+    def parameters(self) -> tuple[float, int]:
+        """The scale and zero point of all elements, or of the first where there are several."""
+        raise NotImplementedError
+
     def quantised(self) -> IntegerForm | StaysFloat:
         return StaysFloat("it converts between floats and integers")
 
@@ -36,6 +40,9 @@ class Quantize(Conversion, mnemonic="quantize"):
     scale: float
     zero: int = 0
     to: DType = DType.I8
+
+    def parameters(self) -> tuple[float, int]:
+        return self.scale, self.zero
 
     def infer(self) -> TensorType:
         if not self.x.dtype.is_float or self.to not in (DType.I8, DType.U8):
@@ -59,6 +66,12 @@ class Dequantize(Conversion, mnemonic="dequantize"):
     scale: tuple[float, ...]
     zero: tuple[int, ...]
     axis: int = 0
+
+    def parameters(self) -> tuple[float, int]:
+        return self.scale[0], self.zero[0]
+
+    def uniform(self) -> bool:
+        return self.whole()
 
     def infer(self) -> TensorType:
         if not self.x.dtype.is_integer or not self.scale or len(self.scale) != len(self.zero):

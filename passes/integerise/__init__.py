@@ -8,20 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinyc.ir.module import Module
-from tinyc.ir.ops import Dequantize, Quantize
+from tinyc.ir.ops.quantise import is_quantised
 from tinyc.passes.core.base import Pass, Slack
 from tinyc.passes.core.rewrite import Rule, rewrite
-from tinyc.passes.integerise.boundary import (
-    Port,
-    int8_inputs,
-    int8_outputs,
-    pixel_input,
-)
-from tinyc.passes.integerise.elementwise import add, multiply, scale_channels
-from tinyc.passes.integerise.layers import bias_into_layer, convolution, dense
+from tinyc.passes.integerise import elementwise, layers, pooling  # they say what computes each operator
+from tinyc.passes.integerise.boundary import ScaledPort, int8_inputs, int8_outputs, pixel_input
 from tinyc.passes.integerise.leftovers import Leftover, find_leftovers
 from tinyc.passes.integerise.movement import pad_into_convolution, raise_quantize, sink_dequantize
-from tinyc.passes.integerise.pooling import average_pool, mean, softmax
+from tinyc.passes.integerise.patterns import compute_in_integers
 from tinyc.passes.integerise.tables import chain_to_table, merge_tables, table_into_limits
 from tinyc.passes.integerise.unsigned import RULES as UNSIGNED
 from tinyc.passes.integerise.unsigned import UnsignedToSigned
@@ -30,12 +24,15 @@ from tinyc.passes.tensor.eliminate_common import EliminateCommon
 __all__ = [
     "Integerise",
     "Leftover",
-    "Port",
+    "ScaledPort",
     "UnsignedToSigned",
+    "elementwise",
     "int8_inputs",
     "int8_outputs",
+    "layers",
     "leftovers",
     "pixel_input",
+    "pooling",
 ]
 
 RULES: tuple[Rule, ...] = (
@@ -43,15 +40,8 @@ RULES: tuple[Rule, ...] = (
     sink_dequantize,
     raise_quantize,
     chain_to_table,
-    bias_into_layer,
-    convolution,
-    dense,
-    scale_channels,
-    add,
-    multiply,
-    average_pool,
-    mean,
-    softmax,
+    layers.bias_into_layer,
+    compute_in_integers,
     merge_tables,
     table_into_limits,
     pad_into_convolution,
@@ -73,7 +63,7 @@ class Integerise(Pass, name="integerise"):
     keeps_names = True
 
     def run(self, module: Module) -> Module:
-        if not any(isinstance(n.op, (Dequantize, Quantize)) for n in module.nodes):
+        if not is_quantised(module):
             return module
         # A name stays with the value it had: what is made here can be held against what it was made of.
         names = {v.name for v in (*module.inputs, *(n.result for n in module.nodes))}

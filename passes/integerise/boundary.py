@@ -1,7 +1,7 @@
 """The network's own inputs and outputs as integers, instead of floats that are converted first and last.
 
 These functions change a module's interface, so they are no passes: the driver calls them after `integerise`, and tells
-the user what the integers mean (`Port`).
+the user what the integers mean (`ScaledPort`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.ir.fixed_point import accumulator_bound
-from tinyc.ir.module import Module, Node, remove_dead
+from tinyc.ir.module import Made, Module, Node, made, remove_dead
 from tinyc.ir.op import Op, Value, unused
 from tinyc.ir.ops import (
     Add,
@@ -21,13 +21,10 @@ from tinyc.ir.ops import (
     Constant,
     Dequantize,
     Lookup,
-    QConvolution,
-    QDense,
     Quantize,
     Reshape,
-    Slice,
-    Transpose,
 )
+from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.base import PassError
@@ -38,7 +35,7 @@ PIXELS = np.arange(256)
 
 
 @dataclass(frozen=True)
-class Port:
+class ScaledPort:
     """An input or output that is integers: a real value is scale * (integer - zero).
 
     The zero point of pixels is the mean, which need not be a whole number. `note` says what is not exact, if anything.
@@ -51,7 +48,7 @@ class Port:
     note: str = ""
 
 
-def int8_inputs(module: Module) -> tuple[Module, tuple[Port, ...]]:
+def int8_inputs(module: Module) -> tuple[Module, tuple[ScaledPort, ...]]:
     """Takes int8 where the module takes floats that it quantizes at once.
 
     Raises:
@@ -64,11 +61,11 @@ def int8_inputs(module: Module) -> tuple[Module, tuple[Port, ...]]:
         inputs = tuple(taken if v == value else v for v in module.inputs)
         kept = tuple(n for n in module.nodes if n is not node)
         module = _substitute(Module(module.name, inputs, kept, module.outputs), node.result, taken)
-        ports.append(Port(value.name, DType.I8, scale.scale, scale.zero))
+        ports.append(ScaledPort(value.name, DType.I8, scale.scale, scale.zero))
     return module, tuple(ports)
 
 
-def int8_outputs(module: Module) -> tuple[Module, tuple[Port, ...]]:
+def int8_outputs(module: Module) -> tuple[Module, tuple[ScaledPort, ...]]:
     """Gives int8 where the module gives floats that it has dequantized last.
 
     Raises:
@@ -76,30 +73,31 @@ def int8_outputs(module: Module) -> tuple[Module, tuple[Port, ...]]:
     """
     ports = []
     for value in _floats(module.outputs, "output"):
-        node = module.producer.get(value)
-        if node is None or not isinstance(node.op, Dequantize) or node.op.x.dtype is not DType.I8:
+        found = module.made(value, Dequantize)
+        if found is None or found.op.x.dtype is not DType.I8:
+            maker = module.producer.get(value)
             raise PassError(
                 f"output {value} cannot be int8: it is computed in float"
-                + (f" by {node.where}" if node is not None else "")
+                + (f" by {maker.where}" if maker is not None else "")
                 + "; leave the output type at float32, or quantise the operator"
             )
-        integers, scale = node.op.x, Scale.of(node.op)
+        integers, scale = found.op.x, Scale.of(found.op)
         names = {value: Value(_fresh(module, f"{value.name}_float"), value.type)}
         given = Value(value.name, TensorType(value.shape, DType.I8))
         outputs = tuple(given if v == value else v for v in module.outputs)
         shown: tuple[Node, ...] = ()
         if integers in module.inputs or integers in module.outputs:
             # They have a name of their own: the output shows them once more.
-            shown = (Node(given, Reshape(integers, value.shape), node.loc),)
+            shown = (Node(given, Reshape(integers, value.shape), found.node.loc),)
         else:
             names[integers] = given
         nodes = (*rename(dataclasses.replace(module, outputs=()), names).nodes, *shown)
         module = remove_dead(Module(module.name, module.inputs, nodes, outputs))
-        ports.append(Port(value.name, DType.I8, scale.scale, scale.zero))
+        ports.append(ScaledPort(value.name, DType.I8, scale.scale, scale.zero))
     return module, tuple(ports)
 
 
-def pixel_input(module: Module, mean: float, std: float) -> tuple[Module, Port]:
+def pixel_input(module: Module, mean: float, std: float) -> tuple[Module, ScaledPort]:
     """Takes uint8 pixels p that stand for (p - mean) / std, where the module takes floats that it quantizes at once.
 
     The scale goes into the first layer's multipliers, the mean, as a zero point that need not be whole, into its bias.
@@ -127,7 +125,7 @@ def pixel_input(module: Module, mean: float, std: float) -> tuple[Module, Port]:
     if layer is not None and folded is not None:
         op, note = folded
         replaced, by = node.result, centred
-        nodes = [Node(n.result, op, n.loc) if n is layer else n for n in module.nodes]
+        nodes = [Node(n.result, op, n.loc) if n is layer.node else n for n in module.nodes]
     else:
         real = (PIXELS.astype(np.float32) - np.float32(mean)) / np.float32(std)
         table = builder.add(Constant(Tensor(scale.quantized(real))), "table")
@@ -135,7 +133,7 @@ def pixel_input(module: Module, mean: float, std: float) -> tuple[Module, Port]:
         nodes = list(module.nodes)
     kept = tuple(n for n in nodes if n.result != node.result)
     after = Module(module.name, inputs, (*builder.nodes, *kept), module.outputs)
-    return _substitute(after, replaced, by), Port(value.name, DType.U8, 1.0 / std, mean, note)
+    return _substitute(after, replaced, by), ScaledPort(value.name, DType.U8, 1.0 / std, mean, note)
 
 
 def _floats(values: tuple[Value, ...], what: str) -> list[Value]:
@@ -154,29 +152,30 @@ def _first(module: Module, value: Value) -> tuple[Node, Scale]:
         raise PassError(f"input {value} cannot be integers: it is an output as well")
     if not users:
         raise PassError(f"input {value} cannot be integers: nothing uses it, so it has no scale")
-    for node in users:
-        if not isinstance(node.op, Quantize) or node.op.to is not DType.I8:
-            raise PassError(f"input {value} cannot be integers: {node.where} takes it in float; {advice}")
+    found = [made(node, Quantize) for node in users]
+    quantizes = [q for q in found if q is not None and q.op.to is DType.I8]
+    if len(quantizes) < len(users):
+        odd = next(n for n, q in zip(users, found, strict=True) if q not in quantizes)
+        raise PassError(f"input {value} cannot be integers: {odd.where} takes it in float; {advice}")
     if len(users) > 1:
         raise PassError(
             f"input {value} cannot be integers: it is quantized with {len(users)} different scales; {advice}"
         )
-    node = users[0]
-    assert isinstance(node.op, Quantize)
-    if node.result in module.outputs:
-        raise PassError(f"input {value} cannot be integers: {node.result} is an output")
-    return node, Scale.of(node.op)
+    (quantize,) = quantizes
+    if quantize.result in module.outputs:
+        raise PassError(f"input {value} cannot be integers: {quantize.result} is an output")
+    return quantize.node, Scale.of(quantize.op)
 
 
-def _first_layer(module: Module, value: Value) -> Node | None:
+def _first_layer(module: Module, value: Value) -> Made[IntegerLayer] | None:
     """The convolution or dense layer that alone takes a value, perhaps moved."""
     while value not in module.outputs and len(users := module.users[value]) == 1:
-        node = users[0]
-        if isinstance(node.op, (QConvolution, QDense)) and node.op.operands.count(value) == 1:
-            return node if node.op.x == value else None
-        if not isinstance(node.op, (Reshape, Transpose, Slice)):
+        layer, op = made(users[0], IntegerLayer), users[0].op
+        if layer is not None and op.operands.count(value) == 1:
+            return layer if layer.op.x == value else None
+        if op.operands != (value,) or not op.passes_on() or op.chooses() or op.fill() is not None:
             return None
-        value = node.result
+        value = users[0].result
     return None
 
 
@@ -197,18 +196,16 @@ class _Inserter:
 
 
 def _fold(
-    module: Module, layer: Node, was: Scale, mean: float, std: float, builder: _Inserter
-) -> tuple[QConvolution | QDense, str] | None:
+    module: Module, layer: Made[IntegerLayer], was: Scale, mean: float, std: float, builder: _Inserter
+) -> tuple[IntegerLayer, str] | None:
     """The layer for pixels less 128, and what is not exact about it; None if that is out of range."""
     op = layer.op
-    assert isinstance(op, (QConvolution, QDense))
     arrays = [module.constant(v) for v in (op.w, op.b, op.multiplier, op.shift)]
     known = [a for a in arrays if a is not None]
     if len(known) < len(arrays):
         return None
     w, bias, factors, shifts = known
-    axis = w.ndim - 1 if w.ndim == 3 else 0
-    sums = np.moveaxis(w, axis, 0).reshape(w.shape[axis], -1).astype(np.float64)
+    sums = op.by_output(w).astype(np.float64)
     # A channel without weights has a bias in units of its own.
     empty, total = ~sums.any(axis=1), sums.sum(axis=1)
     zero, ratio = mean - 128.0, 1.0 / (std * was.scale)
@@ -216,28 +213,26 @@ def _fold(
     moved = np.where(empty, bias, moved)
     if np.abs(moved).max(initial=0.0) >= 2.0**31:
         return None
-    pairs = _factors(w, moved.astype(np.int64), factors, shifts, np.where(empty, 1.0, ratio), axis)
+    bounds = accumulator_bound(w, moved.astype(np.int64), op.output_axis)
+    pairs = _factors(bounds, factors, shifts, np.where(empty, 1.0, ratio))
     if pairs is None:
         return None
     vectors = [builder.add(Constant(Tensor(a.astype(np.int32))), n) for a, n in ((moved, "bias"), *pairs)]
-    changed = dataclasses.replace(op, b=vectors[0], multiplier=vectors[1], shift=vectors[2])
-    if not isinstance(changed, QConvolution) or not isinstance(op, QConvolution):
+    changed, outside = op.with_factors(*vectors), op.pad_zero()
+    if outside is None:
         return changed, ""
-    pad = (op.zero - was.zero) / ratio + zero
+    pad = (outside - was.zero) / ratio + zero
     near = round(pad)
-    if not any(op.pads):
-        return dataclasses.replace(changed, zero=min(max(near, -128), 127)), ""
     if not -128 <= near <= 127:
         return None
     note = "" if near == pad else f"padding is pixel {near + 128}, a real zero would be pixel {pad + 128:.6g}"
-    return dataclasses.replace(changed, zero=near), note
+    return changed.with_pad_zero(near), note
 
 
 def _factors(
-    w: Array, bias: Array, multipliers: Array, shifts: Array, ratio: Array, axis: int
+    bounds: Array, multipliers: Array, shifts: Array, ratio: Array
 ) -> tuple[tuple[Array, str], tuple[Array, str]] | None:
-    """Multipliers and shifts of factors times `ratio`."""
-    bounds = accumulator_bound(w, bias, axis)
+    """Multipliers and shifts of factors times `ratio`, for sums within bounds."""
     pairs = []
     for m, s, r, bound in zip(multipliers, shifts, ratio, bounds, strict=True):
         pair = multiplier(math.ldexp(float(m), int(s) - 31) * float(r), int(bound))

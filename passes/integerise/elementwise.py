@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from tinyc.ir.module import Node
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import Add, Broadcast, Div, Lookup, Mul, QAdd, QDepthwiseConv2d, QMul, Reshape, Sub
-from tinyc.ir.ops.elementwise import Binary
+from tinyc.ir.ops.elementwise import Binary, Elementwise
 from tinyc.ir.tensor import Array
-from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip
+from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip
 from tinyc.passes.integerise.layers import Weights, numbers_of
 from tinyc.passes.integerise.patterns import (
+    INTEGERS,
     Activation,
     Match,
     activation,
-    before_quantize,
     float_operand,
     real_constant,
 )
@@ -27,6 +28,17 @@ LEFT = 20
 """Bits that the operands of a sum are shifted left by before they are scaled, as in TFLite."""
 WIDEST = 255
 """The largest distance of an int8 value from its zero point."""
+
+
+INTEGERS.refuse("a chain of elementwise operators of one value is a table", Elementwise)
+
+
+def _first(answer: Answer, other: Callable[[], Answer]) -> Answer:
+    """The other answer where the first replaces nothing; of two reasons, the first."""
+    if isinstance(answer, Replaced):
+        return answer
+    found = other()
+    return found if isinstance(found, Replaced) or answer is None else answer
 
 
 def _operands(op: Binary, rewriter: Rewriter) -> tuple[Activation, Activation] | Skip:
@@ -42,14 +54,21 @@ def _spread(value: Value, shape: tuple[int, ...], rewriter: Rewriter) -> Value:
     return value if value.shape == shape else rewriter.add(Broadcast(value, shape))
 
 
-def add(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
-    """Compute a sum or difference on integers."""
-    match = before_quantize(node, rewriter, Binary)
-    if not isinstance(match, Match):
-        return match
+@INTEGERS(Add)
+def add(match: Match[Add], rewriter: Rewriter) -> Answer:
+    """A sum on integers, or a shift of channels."""
+    return _first(scale_channels(match, rewriter), lambda: _sum(match, rewriter))
+
+
+@INTEGERS(Sub)
+def subtract(match: Match[Sub], rewriter: Rewriter) -> Answer:
+    """A difference on integers, or a shift of channels."""
+    return _first(scale_channels(match, rewriter), lambda: _sum(match, rewriter, negated=True))
+
+
+def _sum(match: Match[Add] | Match[Sub], rewriter: Rewriter, negated: bool = False) -> Answer:
+    """A sum of two values, the second one perhaps negated."""
     op = match.op
-    if not isinstance(op, (Add, Sub)):
-        return None
     operands = _operands(op, rewriter)
     if isinstance(operands, Skip):
         return operands
@@ -66,7 +85,7 @@ def add(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
     (xm, xs), (ym, ys), (om, os) = (p for p in pairs if not isinstance(p, Skip))
     shape = op.type.shape
     y_value, y_zero = y.value, y.scale.zero
-    if isinstance(op, Sub):
+    if negated:
         # -1 - q is a permutation of int8, and stands for the negated value with the zero point -1 - zero.
         y_value = rewriter.add(Lookup(y_value, rewriter.constant_value(INT8[::-1].copy(), "complement")))
         y_zero = -1 - y_zero
@@ -89,11 +108,20 @@ def add(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
     return Replaced(made, match.absorbed)
 
 
-def multiply(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
-    """Compute a product on integers."""
-    match = before_quantize(node, rewriter, Mul)
-    if not isinstance(match, Match):
-        return match
+@INTEGERS(Mul)
+def multiply(match: Match[Mul], rewriter: Rewriter) -> Answer:
+    """A product on integers, or a scale of channels."""
+    return _first(scale_channels(match, rewriter), lambda: _product(match, rewriter))
+
+
+@INTEGERS(Div)
+def divide(match: Match[Div], rewriter: Rewriter) -> Answer:
+    """A scale of channels."""
+    return scale_channels(match, rewriter)
+
+
+def _product(match: Match[Mul], rewriter: Rewriter) -> Answer:
+    """A product of two values."""
     operands = _operands(match.op, rewriter)
     if isinstance(operands, Skip):
         return operands
@@ -123,40 +151,23 @@ def multiply(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
     return Replaced(made, match.absorbed)
 
 
-def scale_channels(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
-    """Compute a scale or shift of channels by constants as a depthwise convolution of one element."""
-    match = before_quantize(node, rewriter, Binary)
-    if not isinstance(match, Match):
-        return match
-    for value, other, swapped in ((match.op.x, match.op.y, False), (match.op.y, match.op.x, True)):
+def scale_channels(match: Match[Any], rewriter: Rewriter) -> Answer:
+    """A scale or shift of channels by constants as a depthwise convolution of one element."""
+    op: Binary = match.op
+    for place, value in enumerate(op.operands):
+        other = op.operands[1 - place]
         numbers, x = real_constant(other, rewriter), activation(value, rewriter)
-        if numbers is None or x is None or value.shape != match.op.type.shape or not value.shape:
+        if numbers is None or x is None or value.shape != op.type.shape or not value.shape:
             continue
         channels = value.shape[-1]
         if numbers.size != channels or numbers.shape[-1:] != (channels,):
             return Skip(f"{other} {other.type} is neither one number nor one for each channel")
-        affine = _affine(match.op, numbers.reshape(-1), swapped)
-        if affine is None:
-            return None
-        return _depthwise(match, x, *affine, rewriter)
+        affine = op.affine(place, {1 - place: numbers.reshape(-1)})
+        return _depthwise(match, x, *affine, rewriter) if affine is not None else None
     return None
 
 
-def _affine(op: Op, numbers: Array, swapped: bool) -> tuple[Array, Array] | None:
-    """a and b of a * x + b, one of each a channel."""
-    ones, zeros = np.ones_like(numbers), np.zeros_like(numbers)
-    if isinstance(op, Add):
-        return ones, numbers
-    if isinstance(op, Sub):
-        return (-ones, numbers) if swapped else (ones, -numbers)
-    if isinstance(op, Mul):
-        return numbers, zeros
-    if isinstance(op, Div) and not swapped and numbers.all():
-        return 1.0 / numbers, zeros
-    return None
-
-
-def _depthwise(match: Match[Binary], x: Activation, a: Array, b: Array, rewriter: Rewriter) -> Replaced | Skip:
+def _depthwise(match: Match[Any], x: Activation, a: Array, b: Array, rewriter: Rewriter) -> Replaced | Skip:
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         return Skip("a number of its channels is not finite")
     # The largest weights leave the finest unit for the shift.

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tinyc.ir import fixed_point
-from tinyc.ir.module import Node
+from tinyc.ir.module import Made
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Add, Conv2d, Dense, DepthwiseConv2d, Dequantize, QConv2d, QDense, QDepthwiseConv2d
-from tinyc.ir.ops.conv import Convolution
+from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
-from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip
+from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on
 from tinyc.passes.integerise.patterns import (
+    INTEGERS,
     Activation,
     Match,
     activation,
     along,
-    before_quantize,
     float_operand,
     real_constant,
 )
@@ -71,11 +71,11 @@ class Numbers:
 
 def weights_of(value: Value, rewriter: Rewriter, axis: int) -> Weights | Skip:
     """The integers and scales of a layer's weights."""
-    node = rewriter.producer(value)
-    integers = rewriter.constant(node.op.x) if node is not None and isinstance(node.op, Dequantize) else None
-    if node is None or not isinstance(node.op, Dequantize) or integers is None:
+    found = rewriter.made(value, Dequantize)
+    integers = rewriter.constant(found.op.x) if found is not None else None
+    if found is None or integers is None:
         return Skip(f"the weights {value} are not the dequantize of a constant")
-    op = node.op
+    op = found.op
     if integers.dtype not in (np.int8, np.uint8):
         return Skip(f"the weights {op.x} are {op.x.type}, not int8")
     if not op.whole() and op.axis != axis:
@@ -94,18 +94,17 @@ def bias_of(value: Value | Array | None, rewriter: Rewriter, scale: Array) -> Ar
         return np.zeros_like(scale)
     if isinstance(value, np.ndarray):
         return np.asarray(np.rint(value / scale))
-    node = rewriter.producer(value)
-    real = real_constant(value, rewriter)
-    if node is None or real is None:
+    real, found = real_constant(value, rewriter), rewriter.made(value, Dequantize)
+    if real is None:
         return Skip(f"the bias {value} is not constant")
-    if isinstance(node.op, Dequantize):
-        own = np.broadcast_to(along(node.op, node.op.scale), value.shape)
-        same = np.abs(own - scale) <= SAME_SCALE * scale
-        integers = rewriter.constant(node.op.x)
-        assert integers is not None
-        centred = integers - along(node.op, node.op.zero)
-        return np.where(same, centred, np.rint(real / scale))
-    return np.asarray(np.rint(real / scale))
+    if found is None:
+        return np.asarray(np.rint(real / scale))
+    own = np.broadcast_to(along(found.op, found.op.scale), value.shape)
+    same = np.abs(own - scale) <= SAME_SCALE * scale
+    integers = rewriter.constant(found.op.x)
+    assert integers is not None
+    centred = integers - along(found.op, found.op.zero)
+    return np.where(same, centred, np.rint(real / scale))
 
 
 def numbers_of(
@@ -141,76 +140,87 @@ def numbers_of(
     return Numbers(integers.astype(np.int32), table[:, 0].astype(np.int32), table[:, 1].astype(np.int32))
 
 
-def convolution(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
-    """Compute a convolution on integers."""
-    match = before_quantize(node, rewriter, Convolution)
-    if not isinstance(match, Match):
-        return match
+@INTEGERS(Conv2d)
+def convolution(match: Match[Conv2d], rewriter: Rewriter) -> Answer:
+    """A convolution on integers."""
+    layer = _windows(match, rewriter)
+    if isinstance(layer, Skip):
+        return layer
+    return Replaced(QConv2d(**layer, groups=match.op.groups), match.absorbed)
+
+
+@INTEGERS(DepthwiseConv2d)
+def depthwise(match: Match[DepthwiseConv2d], rewriter: Rewriter) -> Answer:
+    """A depthwise convolution on integers."""
+    layer = _windows(match, rewriter)
+    return layer if isinstance(layer, Skip) else Replaced(QDepthwiseConv2d(**layer), match.absorbed)
+
+
+@INTEGERS(Dense)
+def dense(match: Match[Dense], rewriter: Rewriter) -> Answer:
+    """A dense layer on integers."""
+    layer = _layer(match, match.op, rewriter)
+    if isinstance(layer, Skip):
+        return layer
+    low, high = match.limits(match.op.min, match.op.max)
+    return Replaced(QDense(*layer.operands(rewriter), match.out.zero, low, high), match.absorbed)
+
+
+@dataclass(frozen=True)
+class _Integers:
+    """A layer's operand, weights, and integers."""
+
+    x: Activation
+    weights: Weights
+    numbers: Numbers
+
+    def operands(self, rewriter: Rewriter) -> tuple[Value, Value, Value, Value, Value]:
+        """As values of the module: operand, weights, bias, multipliers, shifts."""
+        return (self.x.value, self.weights.add(rewriter), *self.numbers.add(rewriter))
+
+
+def _windows(match: Match[Conv2d] | Match[DepthwiseConv2d], rewriter: Rewriter) -> dict[str, Any] | Skip:
+    """The fields that both integer convolutions have in common."""
     op = match.op
-    axis = 2 if isinstance(op, DepthwiseConv2d) else 0
-    parts = _layer(match, op.x, op.w, op.b, axis, rewriter)
-    if isinstance(parts, Skip):
-        return parts
-    x, weights, numbers = parts
-    pad = x.scale.exactly(op.pad_value)
+    layer = _layer(match, op, rewriter)
+    if isinstance(layer, Skip):
+        return layer
+    pad = layer.x.scale.exactly(op.pad_value)
     if pad is None:
         if any(op.pads):
             return Skip(f"no int8 value stands for the pad value {op.pad_value}")
-        pad = x.scale.zero
+        pad = layer.x.scale.zero
+    operands = dict(zip(("x", "w", "b", "multiplier", "shift"), layer.operands(rewriter), strict=True))
     low, high = match.limits(op.min, op.max)
-    operands = (x.value, weights.add(rewriter), *numbers.add(rewriter))
-    geometry = (op.strides, op.pads, op.dilations)
-    made = (
-        QConv2d(*operands, *geometry, pad, match.out.zero, low, high, op.groups)
-        if isinstance(op, Conv2d)
-        else QDepthwiseConv2d(*operands, *geometry, pad, match.out.zero, low, high)
-    )
-    return Replaced(made, match.absorbed)
+    geometry = {"strides": op.strides, "pads": op.pads, "dilations": op.dilations, "zero": pad}
+    return {**operands, **geometry, "out_zero": match.out.zero, "min": low, "max": high}
 
 
-def dense(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
-    """Compute a dense layer on integers."""
-    match = before_quantize(node, rewriter, Dense)
-    if not isinstance(match, Match):
-        return match
-    op = match.op
-    parts = _layer(match, op.x, op.w, op.b, 0, rewriter)
-    if isinstance(parts, Skip):
-        return parts
-    x, weights, numbers = parts
-    low, high = match.limits(op.min, op.max)
-    made = QDense(x.value, weights.add(rewriter), *numbers.add(rewriter), match.out.zero, low, high)
-    return Replaced(made, match.absorbed)
-
-
-def _layer(
-    match: Match[Convolution] | Match[Dense], x: Value, w: Value, b: Value | None, axis: int, rewriter: Rewriter
-) -> tuple[Activation, Weights, Numbers] | Skip:
-    source = activation(x, rewriter)
-    if source is None:
-        return float_operand(x)
-    weights = weights_of(w, rewriter, axis)
+def _layer(match: Match[Any], op: LinearLayer, rewriter: Rewriter) -> _Integers | Skip:
+    x = activation(op.x, rewriter)
+    if x is None:
+        return float_operand(op.x)
+    weights = weights_of(op.w, rewriter, op.output_axis)
     if isinstance(weights, Skip):
         return weights
-    numbers = numbers_of(source.scale, weights, b, match.out, rewriter)
-    return numbers if isinstance(numbers, Skip) else (source, weights, numbers)
+    numbers = numbers_of(x.scale, weights, op.b, match.out, rewriter)
+    return numbers if isinstance(numbers, Skip) else _Integers(x, weights, numbers)
 
 
-def bias_into_layer(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+@on(Add)
+def bias_into_layer(at: Made[Add], rewriter: Rewriter) -> Answer:
     """Make a constant that is added behind a layer without a bias the layer's bias."""
-    if not isinstance(node.op, Add):
-        return None
-    for value, other in ((node.op.x, node.op.y), (node.op.y, node.op.x)):
-        layer = rewriter.producer(value)
-        if layer is None or not isinstance(layer.op, (Convolution, Dense)) or layer.op.b is not None:
+    for value, other in ((at.op.x, at.op.y), (at.op.y, at.op.x)):
+        layer = rewriter.made(value, LinearLayer)
+        if layer is None or layer.op.b is not None:
             continue
         op, numbers, channels = layer.op, real_constant(other, rewriter), value.shape[-1]
-        if activation(op.x, rewriter) is None or numbers is None or value.shape != node.result.shape:
+        if activation(op.x, rewriter) is None or numbers is None or value.shape != at.result.shape:
             continue
         if numbers.shape[-1:] != (channels,) or numbers.size != channels:
             continue
-        if rewriter.uses(value) > 1 or (op.min, op.max) != (-math.inf, math.inf):
+        if rewriter.uses(value) > 1 or op.limits() != (-math.inf, math.inf):
             return Skip(f"{value} is limited or needed without the bias")
         bias = rewriter.constant_value(numbers.reshape(-1).astype(np.float32), "bias")
-        return Replaced(dataclasses.replace(op, b=bias), (layer,))
+        return Replaced(op.with_weights(op.w, bias), (layer.node,))
     return None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinyc.ir.module import Module, Node
-from tinyc.ir.op import Value
-from tinyc.ir.ops import Constant, Dequantize, Quantize
+from tinyc.ir.module import Module, Node, made
+from tinyc.ir.op import StaysFloat, Value
+from tinyc.ir.ops.quantise import Conversion, Dequantize, Quantize
 from tinyc.passes.core.rewrite import Replaced, Rewriter, Rule, Skip, rewrite
 
 
@@ -40,7 +40,7 @@ def find_leftovers(module: Module, rules: Sequence[Rule]) -> list[Leftover]:
 
 
 def _computes_in_float(node: Node) -> bool:
-    if isinstance(node.op, (Constant, Dequantize, Quantize)):
+    if node.op.constant() is not None or made(node, Conversion) is not None:
         return False
     return node.result.dtype.is_float or any(v.dtype.is_float for v in node.op.operands)
 
@@ -51,10 +51,11 @@ def _reason(module: Module, node: Node, reasons: dict[Value, str]) -> str:
     if told:
         return told[0]
     for value in node.op.operands:
-        source = module.producer.get(value)
-        if value.dtype.is_float and (source is None or not isinstance(source.op, (Constant, Dequantize))):
+        known = module.constant(value) is not None or module.made(value, Dequantize) is not None
+        if value.dtype.is_float and not known:
             return f"its operand {value} is not quantised"
     users = module.users[node.result]
-    if node.result in module.outputs or not all(isinstance(u.op, Quantize) for u in users):
+    if node.result in module.outputs or not all(made(u, Quantize) for u in users):
         return f"its result {node.result} is not quantised"
-    return f"{node.op.mnemonic} has no integer form"
+    form = node.op.quantised()
+    return form.reason if isinstance(form, StaysFloat) else f"{node.op.mnemonic} has no integer form here"

@@ -8,48 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 
-from tinyc.ir.module import Node
-from tinyc.ir.op import Op, Value
-from tinyc.ir.ops import (
-    Broadcast,
-    Concat,
-    Constant,
-    Gather,
-    Maximum,
-    MaxPool2d,
-    Minimum,
-    Pad,
-    QConvolution,
-    Quantize,
-    ReduceMax,
-    ReduceMin,
-    Reshape,
-    Slice,
-    Transpose,
-)
+from tinyc.ir.constant import Constant
+from tinyc.ir.module import Made, Node
+from tinyc.ir.ops import Pad, QConvolution, Quantize
 from tinyc.ir.tensor import Tensor
 from tinyc.ir.types import DType
-from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip
+from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on
 from tinyc.passes.integerise.patterns import activation, only_quantized
 from tinyc.passes.integerise.scales import Scale
 
-ONE = (Reshape, Transpose, Slice, Broadcast, Pad, MaxPool2d, ReduceMax, ReduceMin)
-"""Operators that take elements of one value."""
-SEVERAL = (Concat, Maximum, Minimum)
-"""Operators that take elements of several values."""
 
-
-def taken(op: Op) -> tuple[Value, ...]:
-    """The operands whose elements an operator gives unchanged; none if it is not such an operator."""
-    if isinstance(op, Gather):
-        return (op.x,)
-    return op.operands if isinstance(op, (*ONE, *SEVERAL)) else ()
-
-
-def sink_dequantize(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+def sink_dequantize(node: Node, rewriter: Rewriter) -> Answer:
     """Move a dequantize behind an operator that works on int8 as well."""
-    op = node.op
-    values = taken(op)
+    op, values = node.op, node.op.passes_on()
     sources = [activation(v, rewriter) for v in values]
     found = [s for s in sources if s is not None]
     if not found or len(found) < len(sources):
@@ -57,11 +28,12 @@ def sink_dequantize(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
     scale = found[0].scale
     if any(s.scale != scale for s in found):
         return Skip(f"its operands have different scales: {', '.join(sorted({f'{s.scale.scale:.4g}' for s in found}))}")
-    if isinstance(op, Pad):
-        value = scale.exactly(op.value)
+    fill = op.fill()
+    if fill is not None:
+        value = scale.exactly(fill)
         if value is None:
-            return Skip(f"no int8 value stands for the pad value {op.value}")
-        op = dataclasses.replace(op, value=float(value))
+            return Skip(f"no int8 value stands for the pad value {fill}")
+        op = op.filled(float(value))
     new = op.replace_operands({v: s.value for v, s in zip(values, found, strict=True)})
     arrays = [rewriter.constant(v) for v in new.operands]
     known = [a for a in arrays if a is not None]
@@ -70,33 +42,31 @@ def sink_dequantize(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
     return Replaced(scale.dequantize(rewriter.add(new)), tuple(s.node for s in found))
 
 
-def raise_quantize(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+@on(Quantize)
+def raise_quantize(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     """Move a quantize before an operator that works on int8 as well."""
-    if not isinstance(node.op, Quantize) or node.op.to is not DType.I8:
-        return None
-    before = rewriter.producer(node.op.x)
-    values = taken(before.op) if before is not None else ()
+    before = rewriter.producer(at.op.x) if at.op.to is DType.I8 else None
+    values = before.op.passes_on() if before is not None else ()
     if before is None or not values:
         return None
-    if not only_quantized(node.op.x, rewriter):
-        return Skip(f"{node.op.x} is needed in float as well")
-    if isinstance(before.op, (Slice, Gather)) and not all(
-        rewriter.producer(v) and rewriter.uses(v) == 1 for v in values
-    ):
+    if not only_quantized(at.op.x, rewriter):
+        return Skip(f"{at.op.x} is needed in float as well")
+    op, whole = before.op, sum(v.type.size for v in values)
+    leaves_out = whole > op.type.size and not op.chooses()
+    if leaves_out and not all(rewriter.producer(v) and rewriter.uses(v) == 1 for v in values):
         return Skip(f"the whole of {values[0]} would be quantized for a part of it")
-    scale = Scale.of(node.op)
-    op = before.op
-    if isinstance(op, Pad):
-        op = dataclasses.replace(op, value=float(scale.integer(op.value)))
+    scale, fill = Scale.of(at.op), op.fill()
+    if fill is not None:
+        op = op.filled(float(scale.integer(fill)))
     quantized = {v: rewriter.add(scale.quantize(v)) for v in dict.fromkeys(values)}
     return Replaced(op.replace_operands(quantized), (before,))
 
 
-def pad_into_convolution(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+@on(QConvolution)
+def pad_into_convolution(at: Made[QConvolution], rewriter: Rewriter) -> Answer:
     """Absorb an int8 pad of rows and columns."""
-    op = node.op
-    before = rewriter.producer(op.x) if isinstance(op, QConvolution) else None
-    if before is None or not isinstance(op, QConvolution) or not isinstance(before.op, Pad):
+    op, before = at.op, rewriter.made(at.op.x, Pad)
+    if before is None:
         return None
     pad = before.op
     if rewriter.uses(before.result) > 1:
@@ -107,4 +77,4 @@ def pad_into_convolution(node: Node, rewriter: Rewriter) -> Replaced | Skip | No
         return Skip(f"it pads with {op.zero} already, the pad with {pad.value:.0f}")
     more = (pad.before[1], pad.before[2], pad.after[1], pad.after[2])
     pads = tuple(a + b for a, b in zip(op.pads, more, strict=True))
-    return Replaced(dataclasses.replace(op, x=pad.x, pads=pads, zero=int(pad.value)), (before,))
+    return Replaced(dataclasses.replace(op, x=pad.x, pads=pads, zero=int(pad.value)), (before.node,))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic
+from typing import Any, Generic
 
 import numpy as np
 
-from tinyc.ir.module import Node
+from tinyc.ir.concern import Concern
+from tinyc.ir.module import Made, Node, made
 from tinyc.ir.op import OpT, Value
 from tinyc.ir.ops import Clamp, Dequantize, Quantize
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.core.facts import intersect
-from tinyc.passes.core.rewrite import Rewriter, Skip
+from tinyc.passes.core.rewrite import Answer, Rewriter, Skip, on
 from tinyc.passes.integerise.scales import Scale
 
 
@@ -29,18 +31,18 @@ class Activation:
 
 def activation(value: Value, rewriter: Rewriter) -> Activation | None:
     """The int8 value behind a float value, if that is what it comes from."""
-    node = rewriter.producer(value)
-    if node is None or not isinstance(node.op, Dequantize) or not node.op.whole() or node.op.x.dtype is not DType.I8:
+    found = rewriter.made(value, Dequantize)
+    if found is None or not found.op.whole() or found.op.x.dtype is not DType.I8:
         return None
-    return Activation(node.op.x, Scale.of(node.op), node)
+    return Activation(found.op.x, Scale.of(found.op), found.node)
 
 
 def real_constant(value: Value | None, rewriter: Rewriter) -> Array | None:
     """The numbers, in float64, of a constant or of the dequantize of one; else None."""
-    node = rewriter.producer(value)
-    op = node.op if node is not None else None
-    if isinstance(op, Dequantize) and (integers := rewriter.constant(op.x)) is not None:
-        scale, zero = along(op, op.scale), along(op, op.zero)
+    found = rewriter.made(value, Dequantize)
+    integers = rewriter.constant(found.op.x) if found is not None else None
+    if found is not None and integers is not None:
+        scale, zero = along(found.op, found.op.scale), along(found.op, found.op.zero)
         return np.asarray((integers.astype(np.float64) - zero) * scale.astype(np.float32).astype(np.float64))
     array = rewriter.constant(value)
     return array.astype(np.float64) if array is not None and array.dtype == np.float32 else None
@@ -73,35 +75,42 @@ class Match(Generic[OpT]):
         return int(least), int(most)
 
 
-def before_quantize(node: Node, rewriter: Rewriter, kind: type[OpT]) -> Match[OpT] | Skip | None:
-    """The operator of a kind whose result `node` quantizes. A Skip if something else needs its result too."""
-    if not isinstance(node.op, Quantize) or node.op.to is not DType.I8:
+INTEGERS: Concern[Callable[[Any, Rewriter], Answer]] = Concern(
+    "integer form", "register in passes/integerise what computes it between dequantize and quantize (`INTEGERS`)"
+)
+"""From a match of an operator to the integer operator that computes it."""
+
+
+@on(Quantize)
+def compute_in_integers(at: Made[Quantize], rewriter: Rewriter) -> Answer:
+    """Compute on integers what a quantize takes."""
+    if at.op.to is not DType.I8:
         return None
     low, high = -math.inf, math.inf
     clamps: tuple[Node, ...] = ()
-    shared = ""
-    value = node.op.x
-    while (found := rewriter.producer(value)) is not None:
+    value, shared = at.op.x, ""
+    while True:
         shared = shared or ("" if only_quantized(value, rewriter) else str(value))
-        if isinstance(found.op, kind):
+        clamp = rewriter.made(value, Clamp)
+        if clamp is None:
             break
-        if not isinstance(found.op, Clamp):
-            return None
-        low, high = intersect(found.op.min, found.op.max, low, high)
-        clamps = (found, *clamps)
-        value = found.op.x
-    if found is None or not isinstance(found.op, kind):
+        low, high = intersect(clamp.op.min, clamp.op.max, low, high)
+        clamps = (clamp.node, *clamps)
+        value = clamp.op.x
+    node = rewriter.producer(value)
+    rule = INTEGERS.find(type(node.op)) if node is not None else None
+    if node is None or rule is None:
         return None
     if shared:
         return Skip(f"{shared} is needed in float as well")
-    out = Scale.of(node.op)
-    return Match(found.op, out, *out.limits(low, high), (found, *clamps))
+    out = Scale.of(at.op)
+    return rule(Match(node.op, out, *out.limits(low, high), (node, *clamps)), rewriter)
 
 
 def only_quantized(value: Value, rewriter: Rewriter) -> bool:
     """Whether nothing needs a value in float. With several scales, an integer operator computes it for each."""
     users = rewriter.users(value)
-    quantized = all(isinstance(u.op, Quantize) for u in users) and rewriter.uses(value) <= len(users)
+    quantized = all(made(u, Quantize) for u in users) and rewriter.uses(value) <= len(users)
     return quantized or rewriter.uses(value) == 1
 
 

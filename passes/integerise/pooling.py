@@ -8,13 +8,12 @@ import numpy as np
 
 from tinyc.ir import fixed_point
 from tinyc.ir.errors import IRError
-from tinyc.ir.module import Node
 from tinyc.ir.op import Value
 from tinyc.ir.ops import AvgPool2d, Pad, QAvgPool2d, QDepthwiseConv2d, QMean, QSoftmax, ReduceMean, Reshape, Softmax
-from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip
+from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip
 from tinyc.passes.integerise.elementwise import WIDEST
 from tinyc.passes.integerise.layers import Weights, numbers_of
-from tinyc.passes.integerise.patterns import Activation, Match, activation, before_quantize, float_operand
+from tinyc.passes.integerise.patterns import INTEGERS, Activation, Match, activation, float_operand
 from tinyc.passes.integerise.scales import Scale, multiplier
 from tinyc.passes.integerise.tables import rescaled
 
@@ -22,11 +21,9 @@ PROBABILITY = Scale(1 / 256, -128)
 """The scale of an integer softmax."""
 
 
-def average_pool(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
-    """Compute an average pooling on integers."""
-    match = before_quantize(node, rewriter, AvgPool2d)
-    if not isinstance(match, Match):
-        return match
+@INTEGERS(AvgPool2d)
+def average_pool(match: Match[AvgPool2d], rewriter: Rewriter) -> Answer:
+    """An average pooling on integers."""
     op = match.op
     x = activation(op.x, rewriter)
     if x is None:
@@ -66,11 +63,9 @@ def _equal_weights(match: Match[AvgPool2d], x: Activation, rewriter: Rewriter) -
     return Replaced(made, match.absorbed)
 
 
-def mean(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
-    """Compute a mean over rows and columns on integers."""
-    match = before_quantize(node, rewriter, ReduceMean)
-    if not isinstance(match, Match):
-        return match
+@INTEGERS(ReduceMean)
+def mean(match: Match[ReduceMean], rewriter: Rewriter) -> Answer:
+    """A mean over rows and columns on integers."""
     op = match.op
     x = activation(op.x, rewriter)
     if x is None:
@@ -98,11 +93,9 @@ def _mean(
     return Replaced(made if made.type.shape == shape else Reshape(rewriter.add(made), shape), match.absorbed)
 
 
-def softmax(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
-    """Compute a softmax on integers."""
-    match = before_quantize(node, rewriter, Softmax)
-    if not isinstance(match, Match):
-        return match
+@INTEGERS(Softmax)
+def softmax(match: Match[Softmax], rewriter: Rewriter) -> Answer:
+    """A softmax on integers."""
     x = activation(match.op.x, rewriter)
     if x is None:
         return float_operand(match.op.x)

@@ -15,6 +15,7 @@ from tinyc.ir import expr, fixed_point
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Clamp, Dequantize, Quantize
+from tinyc.ir.ops.quantise import Conversion
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.rewrite import Skip
@@ -31,9 +32,9 @@ class Scale:
     zero: int
 
     @staticmethod
-    def of(op: Quantize | Dequantize) -> Scale:
+    def of(op: Conversion) -> Scale:
         """The parameters of a conversion; the scale is the float32 that the conversion uses."""
-        scale, zero = (op.scale, op.zero) if isinstance(op, Quantize) else (op.scale[0], op.zero[0])
+        scale, zero = op.parameters()
         return Scale(float(np.float32(scale)), zero)
 
     def quantize(self, x: Value) -> Quantize:

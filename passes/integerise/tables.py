@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass
 
 import numpy as np
 
 from tinyc.ir import expr
-from tinyc.ir.module import Node
+from tinyc.ir.module import Made, Node, made
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import (
     Clamp,
     Dequantize,
     Elementwise,
     Lookup,
-    QAdd,
-    QAvgPool2d,
-    QConvolution,
-    QDense,
-    QMean,
-    QMul,
     Quantize,
 )
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
-from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip
+from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on
 from tinyc.passes.integerise.scales import INT8, Scale, clip_of
-
-LIMITED = (QConvolution, QDense, QAdd, QMul, QAvgPool2d, QMean)
-"""Integer operators with limits of their own."""
 
 
 def table_op(x: Value, table: Array, rewriter: Rewriter) -> Op | Value:
@@ -42,12 +33,11 @@ def rescaled(x: Value, have: Scale, want: Scale, rewriter: Rewriter, low: int = 
     return table_op(x, table, rewriter)
 
 
-def chain_to_table(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+@on(Quantize)
+def chain_to_table(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     """Replace what depends on one int8 value, element by element, by a table."""
-    if not isinstance(node.op, Quantize) or node.op.to is not DType.I8:
-        return None
     chain = _Chain(rewriter)
-    if not chain.reach(node.op.x, node.result.shape):
+    if at.op.to is not DType.I8 or not chain.reach(at.op.x, at.result.shape):
         return None
     sources = chain.sources
     if len(sources) > 1:
@@ -55,16 +45,17 @@ def chain_to_table(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
     if len(sources) != 1:
         return None
     source = next(iter(sources))
-    if source.shape != node.result.shape:
+    if source.shape != at.result.shape:
         return None
-    table = Scale.of(node.op).quantized(np.broadcast_to(chain.column(node.op.x, source), INT8.shape))
+    table = Scale.of(at.op).quantized(np.broadcast_to(chain.column(at.op.x, source), INT8.shape))
     return Replaced(table_op(source, table.astype(np.int8), rewriter), tuple(chain.nodes))
 
 
 def _behind_table(value: Value, rewriter: Rewriter) -> Value:
     """The value that a lookup or clamp takes, or the value itself if it is the result of anything else."""
     node = rewriter.producer(value)
-    return node.op.x if node is not None and isinstance(node.op, (Lookup, Clamp)) else value
+    found = _tabled(node, rewriter) if node is not None else None
+    return found.x if found is not None else value
 
 
 class _Chain:
@@ -82,7 +73,6 @@ class _Chain:
         if value in self._seen:
             return True
         self._seen.add(value)
-        node = self._rewriter.producer(value)
         if self._number(value) is not None:
             return True
         if value.shape != shape:
@@ -90,21 +80,18 @@ class _Chain:
         if value.dtype is DType.I8:
             self.sources[value] = None
             return True
-        if node is None or not isinstance(node.op, Elementwise):
+        found = self._rewriter.made(value, Elementwise)
+        if found is None or not found.op.uniform() or not all(self.reach(v, shape) for v in found.op.operands):
             return False
-        if isinstance(node.op, Dequantize) and not node.op.whole():
-            return False
-        if not all(self.reach(v, shape) for v in node.op.operands):
-            return False
-        self.nodes.append(node)
+        self.nodes.append(found.node)
         return True
 
     def _number(self, value: Value) -> Array | None:
         """The number that all elements of a constant are, as an array without dimensions."""
-        node = self._rewriter.producer(value)
-        if node is not None and isinstance(node.op, Dequantize) and node.op.whole():
-            inner = self._number(node.op.x)
-            return None if inner is None else expr.evaluate(node.op.expression(), [inner])
+        scaled = self._rewriter.made(value, Dequantize)
+        if scaled is not None and scaled.op.whole():
+            inner = self._number(scaled.op.x)
+            return None if inner is None else expr.evaluate(scaled.op.expression(), [inner])
         array = self._rewriter.constant(value)
         if array is None or array.size == 0 or not (array == array.flat[0]).all():
             return None
@@ -122,51 +109,57 @@ class _Chain:
         number = self._number(value)
         if number is not None:
             return number
-        node = self._rewriter.producer(value)
-        assert node is not None
-        if isinstance(node.op, Lookup):
-            table = self._rewriter.constant(node.op.table)
-            assert table is not None
-            return np.asarray(table[self.column(node.op.x, source).astype(np.int64) + 128])
-        assert isinstance(node.op, Elementwise)
-        return expr.evaluate(node.op.expression(), [self.column(v, source) for v in node.op.operands])
+        found = self._rewriter.made(value, Elementwise)
+        if found is not None:
+            return expr.evaluate(found.op.expression(), [self.column(v, source) for v in found.op.operands])
+        lookup = self._rewriter.made(value, Lookup)
+        table = self._rewriter.constant(lookup.op.table) if lookup is not None else None
+        assert lookup is not None
+        assert table is not None
+        return np.asarray(table[self.column(lookup.op.x, source).astype(np.int64) + 128])
 
 
-def merge_tables(node: Node, rewriter: Rewriter) -> Replaced | None:
-    """Merge a table or clamp of a table or clamp."""
-    table = _table(node.op, rewriter)
-    if table is None or not isinstance(node.op, (Lookup, Clamp)):
-        return None
-    before = rewriter.producer(node.op.x)
-    inner = _table(before.op, rewriter) if before is not None else None
-    if before is None or inner is None or not isinstance(before.op, (Lookup, Clamp)):
-        return None
-    return Replaced(table_op(before.op.x, table[inner.astype(np.int64) + 128], rewriter), (before,))
+@dataclass(frozen=True)
+class _Tabled:
+    """A function of one int8 value, as a table of all that it gives."""
+
+    x: Value
+    table: Array
 
 
-def _table(op: Op, rewriter: Rewriter) -> Array | None:
-    """The table of a lookup or an int8 clamp."""
-    if isinstance(op, Lookup):
-        return rewriter.constant(op.table)
-    if isinstance(op, Clamp) and op.x.dtype is DType.I8:
-        return np.clip(INT8, max(op.min, -128), min(op.max, 127)).astype(np.int8)
+def _tabled(node: Node, rewriter: Rewriter) -> _Tabled | None:
+    """A lookup or an int8 clamp."""
+    lookup, clamp = made(node, Lookup), made(node, Clamp)
+    if lookup is not None:
+        table = rewriter.constant(lookup.op.table)
+        return _Tabled(lookup.op.x, table) if table is not None else None
+    if clamp is not None and clamp.op.x.dtype is DType.I8:
+        return _Tabled(clamp.op.x, np.clip(INT8, max(clamp.op.min, -128), min(clamp.op.max, 127)).astype(np.int8))
     return None
 
 
-def table_into_limits(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+def merge_tables(node: Node, rewriter: Rewriter) -> Answer:
+    """Merge a table or clamp of a table or clamp."""
+    outer = _tabled(node, rewriter)
+    before = rewriter.producer(outer.x) if outer is not None else None
+    inner = _tabled(before, rewriter) if before is not None else None
+    if outer is None or before is None or inner is None:
+        return None
+    return Replaced(table_op(inner.x, outer.table[inner.table.astype(np.int64) + 128], rewriter), (before,))
+
+
+def table_into_limits(node: Node, rewriter: Rewriter) -> Answer:
     """Fuse a table that only limits into the integer operator before it."""
-    table = _table(node.op, rewriter)
-    if table is None or not isinstance(node.op, (Lookup, Clamp)):
+    found = _tabled(node, rewriter)
+    before = rewriter.producer(found.x) if found is not None else None
+    limits = before.op.limits() if before is not None else None
+    if found is None or before is None or limits is None:
         return None
-    before = rewriter.producer(node.op.x)
-    if before is None or not isinstance(before.op, LIMITED):
+    if rewriter.uses(found.x) > 1:
+        return Skip(f"{found.x} is also used without the limits")
+    reached = np.arange(int(limits[0]), int(limits[1]) + 1)
+    values = found.table[reached + 128].astype(np.int64)
+    low, high = int(values[0]), int(values[-1])
+    if low > high or not np.array_equal(values, np.clip(reached, low, high)):
         return None
-    if rewriter.uses(node.op.x) > 1:
-        return Skip(f"{node.op.x} is also used without the limits")
-    op = before.op
-    reached = np.arange(op.min, op.max + 1)
-    given = table[reached + 128].astype(np.int64)
-    low, high = int(given[0]), int(given[-1])
-    if low > high or not np.array_equal(given, np.clip(reached, low, high)):
-        return None
-    return Replaced(dataclasses.replace(op, min=low, max=high), (before,))
+    return Replaced(before.op.limited(low, high), (before,))

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node
+from tinyc.ir.module import Made, Module, Node
 from tinyc.ir.op import Value
-from tinyc.ir.ops import Add, Cast, Dequantize, Pad, Quantize
+from tinyc.ir.ops import Add, Cast, Dequantize, Quantize
 from tinyc.ir.types import DType
 from tinyc.passes.core.base import Pass
 from tinyc.passes.core.facts import uniform
-from tinyc.passes.core.rewrite import Replaced, Rewriter, Rule, Skip, rewrite
-from tinyc.passes.integerise.movement import taken
+from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Rule, on, rewrite
 
 SIGNED = "_i8"
 """Appended to the name of a uint8 value for the int8 value, 128 less, that stands for it."""
@@ -39,37 +38,36 @@ def signed(value: Value, rewriter: Rewriter) -> Value | None:
     constant = rewriter.constant(value)
     if constant is not None:
         return rewriter.constant_value((constant.astype(np.int16) - 128).astype(np.int8), value.name)
-    node = rewriter.producer(value)
-    if value.dtype is not DType.U8 or node is None or not isinstance(node.op, Add):
+    shifted = rewriter.made(value, Add) if value.dtype is DType.U8 else None
+    cast = rewriter.made(shifted.op.x, Cast) if shifted is not None else None
+    if shifted is None or cast is None or cast.op.x.dtype is not DType.I8:
         return None
-    cast = rewriter.producer(node.op.x)
-    if cast is None or not isinstance(cast.op, Cast) or cast.op.x.dtype is not DType.I8:
-        return None
-    return cast.op.x if uniform(rewriter.constant(node.op.y)) == 128.0 else None
+    return cast.op.x if uniform(rewriter.constant(shifted.op.y)) == 128.0 else None
 
 
-def quantize_to_int8(node: Node, rewriter: Rewriter) -> Replaced | None:
+@on(Quantize)
+def quantize_to_int8(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     """Quantize to int8 instead of uint8."""
-    op = node.op
-    if not isinstance(op, Quantize) or op.to is not DType.U8:
+    op = at.op
+    if op.to is not DType.U8:
         return None
-    value = rewriter.add(dataclasses.replace(op, zero=op.zero - 128, to=DType.I8), node.result.name + SIGNED)
+    value = rewriter.add(dataclasses.replace(op, zero=op.zero - 128, to=DType.I8), at.result.name + SIGNED)
     return Replaced(to_unsigned(value, rewriter))
 
 
-def dequantize_from_int8(node: Node, rewriter: Rewriter) -> Replaced | None:
+@on(Dequantize)
+def dequantize_from_int8(at: Made[Dequantize], rewriter: Rewriter) -> Answer:
     """Dequantize from int8 instead of uint8."""
-    op = node.op
-    if not isinstance(op, Dequantize) or op.x.dtype is not DType.U8 or not op.whole():
+    op = at.op
+    if op.x.dtype is not DType.U8 or not op.whole():
         return None
     value = signed(op.x, rewriter) or rewriter.add(to_signed(op.x, rewriter))
     return Replaced(dataclasses.replace(op, x=value, zero=(op.zero[0] - 128,)))
 
 
-def move_as_int8(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
+def move_as_int8(node: Node, rewriter: Rewriter) -> Answer:
     """Move int8 values instead of uint8 values."""
-    op = node.op
-    values = taken(op)
+    values = node.op.passes_on()
     if not values or any(v.dtype is not DType.U8 for v in values):
         return None
     if all(rewriter.constant(v) is not None for v in values):
@@ -78,9 +76,9 @@ def move_as_int8(node: Node, rewriter: Rewriter) -> Replaced | Skip | None:
     known = {v: s for v, s in found.items() if s is not None}
     if len(known) < len(found):
         return None
-    new = op.replace_operands(known)
-    if isinstance(new, Pad):
-        new = dataclasses.replace(new, value=new.value - 128)
+    new, fill = node.op.replace_operands(known), node.op.fill()
+    if fill is not None:
+        new = new.filled(fill - 128)
     return Replaced(to_unsigned(rewriter.add(new, node.result.name + SIGNED), rewriter))
 
 

@@ -22,7 +22,6 @@ from tinyc.ir.ops import (
     Broadcast,
     Concat,
     Dense,
-    Dequantize,
     Elementwise,
     Gather,
     Lookup,
@@ -133,8 +132,10 @@ def _(op: Transpose, place: int, layout: Layout, *_: object) -> Form | None:
 
 
 @FORMS(Elementwise, Broadcast)
-def _elementwise(op: Elementwise | Broadcast, place: int, layout: Layout, *_: object) -> Form | None:
+def _(op: Elementwise | Broadcast, place: int, layout: Layout, *_: object) -> Form | None:
     """Operands broadcast: along a dimension of size 1 they have a factor 1 where the result has a larger one."""
+    if not op.uniform():
+        return None
     shape = op.type.shape
     if place == RESULT:
         dims = layout.split(shape)
@@ -144,12 +145,6 @@ def _elementwise(op: Elementwise | Broadcast, place: int, layout: Layout, *_: ob
     if dims is None:
         return None
     return Form(tuple(_narrowed(dims, v.shape, shape) for v in op.operands), dims.layout)
-
-
-@FORMS(Dequantize)
-def _(op: Dequantize, place: int, layout: Layout, *_: object) -> Form | None:
-    """With one scale for all elements, as any elementwise operator."""
-    return _elementwise(op, place, layout, None, lambda _: False) if op.whole() else None
 
 
 def _widened(dims: Dims, own: Shape, shape: Shape) -> Dims:

@@ -22,7 +22,7 @@ from tinyc.compiler.driver import Compilation
 from tinyc.compiler.options import RowsFrom
 from tinyc.compiler.quantised import QuantiseOptions, as_given
 from tinyc.ir.types import DType
-from tinyc.passes.integerise import Port
+from tinyc.passes.integerise import ScaledPort
 
 Bytes = NDArray[np.uint8]
 INLINE = """
@@ -164,7 +164,7 @@ def test_tables_are_what_tinyc_quantises_by(
     inline.table_f32(pointer(reals), *floats[:2])
     real = (np.arange(256, dtype=np.float32) - np.float32(mean)) / np.float32(deviation)
     np.testing.assert_array_equal(reals, real)
-    port = Port("image", DType.I8, float(np.float32(scale)), zero)
+    port = ScaledPort("image", DType.I8, float(np.float32(scale)), zero)
     np.testing.assert_array_equal(table, as_given(port, real))
 
 

@@ -11,7 +11,7 @@ from tinyc.ir import DType, Module, TensorType, Value, verify
 from tinyc.ir.ops import Add, Clamp, Conv2d, Dense, Dequantize, MaxPool2d, Neg, QConv2d, Reshape, Transpose
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import PassError
-from tinyc.passes.integerise import Port, int8_inputs, int8_outputs, pixel_input
+from tinyc.passes.integerise import ScaledPort, int8_inputs, int8_outputs, pixel_input
 
 SCALE, ZERO = 0.02, -10
 """Of the input."""
@@ -35,7 +35,7 @@ def test_int8_input() -> None:
     before = network(Net())
     after, ports = int8_inputs(before)
     verify(after)
-    assert ports == (Port("image", DType.I8, float(np.float32(SCALE)), ZERO),)
+    assert ports == (ScaledPort("image", DType.I8, float(np.float32(SCALE)), ZERO),)
     assert after.inputs == (Value("image", TensorType((1, 3, 6, 6), DType.I8)),)
     assert after.outputs == before.outputs
     integers = np.random.default_rng(0).integers(-128, 128, (1, 3, 6, 6)).astype(np.int8)
@@ -175,7 +175,7 @@ def test_pixels_fold_into_the_first_layer(mean: float, std: float, kind: str) ->
     y = n.op(layer, 0.03, 4)
     after, port = pixel_input(integerised(n.integers(y)), mean, std)
     verify(after)
-    assert port == Port("image", DType.U8, 1 / std, mean)
+    assert port == ScaledPort("image", DType.U8, 1 / std, mean)
     assert count(after) == {"cast": 1, "add": 1, f"q{layer.mnemonic}": 1}
     pixels = PIXELS.reshape(x.shape)
     weights, bias = (_value(n, v) for v in (w, b))

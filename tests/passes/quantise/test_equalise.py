@@ -25,7 +25,7 @@ def spread(module: Module) -> dict[str, float]:
 
 
 def test_pairs_of_a_depthwise_network() -> None:
-    pairs = [(p.first.loc, p.second.loc) for p in find_pairs(depthwise_net())]
+    pairs = [(p.first.node.loc, p.second.node.loc) for p in find_pairs(depthwise_net())]
     assert pairs == [("conv", "depthwise"), ("depthwise", "pointwise"), ("pointwise", "logits")]
 
 
