@@ -10,9 +10,16 @@ import numpy as np
 
 from tinyc.ir import fixed_point
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import Value
+from tinyc.ir.op import IntegerForm, Op, StaysFloat, Value
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
+
+
+class Int8(Op):
+    """Base of the operators on int8 that a quantised network consists of."""
+
+    def quantised(self) -> IntegerForm | StaysFloat:
+        return StaysFloat("it computes on integers already")
 
 
 def narrow(total: Array, multiplier: Array | int, shift: Array | int, zero: int, low: int, high: int) -> Array:

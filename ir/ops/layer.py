@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar, cast
 import numpy as np
 
 from tinyc.ir.op import Op, Value
+from tinyc.ir.ops.int8 import Int8
 from tinyc.ir.tensor import Array
 
 LinearT = TypeVar("LinearT", bound="LinearLayer")
@@ -60,7 +61,7 @@ class LinearLayer(WeightedLayer):
         return dataclasses.replace(self, **cast("Any", {"w": w, "b": b}))
 
 
-class IntegerLayer(WeightedLayer):
+class IntegerLayer(WeightedLayer, Int8):
     """A layer in int8: int32 sums with the bias, requantised by each output channel's multiplier and shift."""
 
     b: Value

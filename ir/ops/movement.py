@@ -17,8 +17,12 @@ from tinyc.ir.tensor import Array
 from tinyc.ir.types import TensorType
 
 
+class Movement(Op):
+    """Base of operators whose result consists of elements of their operands, each from a place that is known."""
+
+
 @dataclass(frozen=True)
-class Reshape(Op, mnemonic="reshape"):
+class Reshape(Movement, mnemonic="reshape"):
     """The same elements in the same order under another shape. Costs nothing: a view."""
 
     x: Value
@@ -51,7 +55,7 @@ class Reshape(Op, mnemonic="reshape"):
 
 
 @dataclass(frozen=True)
-class Transpose(Op, mnemonic="transpose"):
+class Transpose(Movement, mnemonic="transpose"):
     """Permutes dimensions: dimension d of the result is dimension perm[d] of the operand."""
 
     x: Value
@@ -85,7 +89,7 @@ class Transpose(Op, mnemonic="transpose"):
 
 
 @dataclass(frozen=True)
-class Broadcast(Op, mnemonic="broadcast"):
+class Broadcast(Movement, mnemonic="broadcast"):
     """Repeats dimensions of size 1, and adds leading ones, to reach a shape."""
 
     x: Value
@@ -122,7 +126,7 @@ class Broadcast(Op, mnemonic="broadcast"):
 
 
 @dataclass(frozen=True)
-class Slice(Op, mnemonic="slice"):
+class Slice(Movement, mnemonic="slice"):
     """Takes size[d] elements of each dimension d, from start[d], every step[d]-th; a step may be negative."""
 
     x: Value
@@ -169,7 +173,7 @@ class Slice(Op, mnemonic="slice"):
 
 
 @dataclass(frozen=True)
-class Concat(Op, mnemonic="concat"):
+class Concat(Movement, mnemonic="concat"):
     """Joins values along one dimension."""
 
     xs: tuple[Value, ...]
@@ -216,7 +220,7 @@ class Concat(Op, mnemonic="concat"):
 
 
 @dataclass(frozen=True)
-class Pad(Op, mnemonic="pad"):
+class Pad(Movement, mnemonic="pad"):
     """Surrounds with a constant: before[d] and after[d] elements, and between[d] between neighbours of dimension d."""
 
     x: Value
@@ -277,7 +281,7 @@ class Pad(Op, mnemonic="pad"):
 
 
 @dataclass(frozen=True)
-class Gather(Op, mnemonic="gather"):
+class Gather(Movement, mnemonic="gather"):
     """Takes entries of dimension `axis` by number. An index is limited to the entries there are, never read beyond."""
 
     x: Value

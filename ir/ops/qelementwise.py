@@ -10,13 +10,13 @@ import numpy as np
 from tinyc.ir import fixed_point
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Op, RowForm, Value, Window
-from tinyc.ir.ops.int8 import check_factor, check_int8, check_limits, narrow
+from tinyc.ir.ops.int8 import Int8, check_factor, check_int8, check_limits, narrow
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import TensorType
 
 
 @dataclass(frozen=True)
-class QAdd(Op, mnemonic="qadd"):
+class QAdd(Int8, mnemonic="qadd"):
     """int8 sum of two values of one shape with different scales, as TFLite and ESP-NN compute it.
 
     Each operand, less its zero point, is shifted left by `left` and requantised by its own (multiplier, shift); the sum
@@ -71,7 +71,7 @@ class QAdd(Op, mnemonic="qadd"):
 
 
 @dataclass(frozen=True)
-class QMul(Op, mnemonic="qmul"):
+class QMul(Int8, mnemonic="qmul"):
     """int8 product: requantise((x - x_zero) * (y - y_zero), multiplier, shift) + out_zero, limited.
 
     y has the shape of x, or one entry for each entry of the last dimension of x ([1, ..., 1, C]).
@@ -124,7 +124,7 @@ class QMul(Op, mnemonic="qmul"):
 
 
 @dataclass(frozen=True)
-class Lookup(Op, mnemonic="lookup"):
+class Lookup(Int8, mnemonic="lookup"):
     """An elementwise function of an int8 value by table: y = table[x + 128]. The table has 256 int8 entries."""
 
     x: Value
@@ -153,7 +153,7 @@ class Lookup(Op, mnemonic="lookup"):
 
 
 @dataclass(frozen=True)
-class QSoftmax(Op, mnemonic="qsoftmax"):
+class QSoftmax(Int8, mnemonic="qsoftmax"):
     """int8 softmax along the last dimension, as TFLite and ESP-NN compute it. The result has scale 1/256 and zero -128.
 
     (multiplier, left) scale the difference to the maximum to Q5.26; differences below diff_min count as zero.

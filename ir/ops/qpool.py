@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import Op, Value
+from tinyc.ir.op import Value
 from tinyc.ir.ops.conv import patches
-from tinyc.ir.ops.int8 import check_factor, check_int8, check_limits, narrow
+from tinyc.ir.ops.int8 import Int8, check_factor, check_int8, check_limits, narrow
 from tinyc.ir.ops.pool import Pool
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
 
 @dataclass(frozen=True)
-class QAvgPool2d(Pool, mnemonic="qavg_pool2d"):
+class QAvgPool2d(Pool, Int8, mnemonic="qavg_pool2d"):
     """int8 average of the elements of each window that lie inside the operand, rounded half away from zero, limited.
 
     Operand and result have one scale and zero point.
@@ -39,7 +39,7 @@ class QAvgPool2d(Pool, mnemonic="qavg_pool2d"):
 
 
 @dataclass(frozen=True)
-class QMean(Op, mnemonic="qmean"):
+class QMean(Int8, mnemonic="qmean"):
     """int8 mean over rows and columns of an NHWC operand (global average pooling), to another scale.
 
     y = clamp(requantise(sum of (x - zero), multiplier, shift) + out_zero, min, max); 1 / (H * W) is in the multiplier.

@@ -12,7 +12,10 @@ import numpy as np
 from tinyc.ir.concern import Concern
 from tinyc.ir.module import Made, Node, made
 from tinyc.ir.op import OpT, Value
-from tinyc.ir.ops import Clamp, Dequantize, Quantize
+from tinyc.ir.ops import BatchNorm, Clamp, Constant, Dequantize, MatMul, MaxPool2d, Quantize, Reduce
+from tinyc.ir.ops.int8 import Int8
+from tinyc.ir.ops.movement import Movement
+from tinyc.ir.ops.reduce import Chosen
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.core.facts import intersect
@@ -79,6 +82,12 @@ INTEGERS: Concern[Callable[[Any, Rewriter], Answer]] = Concern(
     "integer form", "register in passes/integerise what computes it between dequantize and quantize (`INTEGERS`)"
 )
 """From a match of an operator to the integer operator that computes it."""
+
+INTEGERS.refuse("it works on int8 as on floats: dequantize sinks below it", Movement, MaxPool2d, Chosen)
+INTEGERS.refuse("it computes on integers already", Int8)
+INTEGERS.refuse("sums and products of many activations have no integer form yet", MatMul, Reduce)
+INTEGERS.refuse("it is folded into the layers around it", BatchNorm)
+INTEGERS.refuse("it is known when the network is compiled", Constant)
 
 
 @on(Quantize)

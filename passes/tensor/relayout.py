@@ -24,14 +24,8 @@ from tinyc.ir.ops import (
     Dense,
     Elementwise,
     Gather,
-    Lookup,
     MatMul,
     Pad,
-    QAdd,
-    QDense,
-    QMean,
-    QMul,
-    QSoftmax,
     Reduce,
     Reshape,
     Slice,
@@ -39,6 +33,7 @@ from tinyc.ir.ops import (
     Transpose,
 )
 from tinyc.ir.ops.conv import Spatial
+from tinyc.ir.ops.int8 import Int8
 from tinyc.ir.tensor import Array
 from tinyc.passes.tensor.layout import Dims, Layout, Shape
 
@@ -112,7 +107,7 @@ for _concern in (FORMS, BUILDS):
     _concern.refuse("it slides over the rows and columns of an NHWC operand", Spatial)
     _concern.refuse("it multiplies along the last two dimensions as they are", MatMul)
     _concern.refuse("it is stored in whatever layout is asked for", Constant)
-    _concern.refuse("it is made after layouts are chosen", QDense, QAdd, QMul, QMean, Lookup, QSoftmax)
+    _concern.refuse("it is made after layouts are chosen", Int8)
 BUILDS.refuse("in fitting layouts nothing is left of it", Reshape, Transpose)
 
 
