@@ -13,7 +13,7 @@ from tinyc.ir.ops import Add, Broadcast, Div, Lookup, Mul, QAdd, QDepthwiseConv2
 from tinyc.ir.ops.elementwise import Binary, Elementwise
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip
-from tinyc.passes.integerise.layers import Weights, numbers_of
+from tinyc.passes.integerise.layers import Int8Weights, numbers_of
 from tinyc.passes.integerise.patterns import (
     INTEGERS,
     Activation,
@@ -172,7 +172,7 @@ def _depthwise(match: Match[Any], x: Activation, a: Array, b: Array, rewriter: R
         return Skip("a number of its channels is not finite")
     # The largest weights leave the finest unit for the shift.
     integers = (127 * np.sign(a)).astype(np.int8).reshape(1, 1, -1)
-    weights = Weights(integers, np.where(a == 0, 1.0, np.abs(a) / 127), axis=2)
+    weights = Int8Weights(integers, np.where(a == 0, 1.0, np.abs(a) / 127), axis=2)
     numbers = numbers_of(x.scale, weights, b, match.out, rewriter)
     if isinstance(numbers, Skip):
         return numbers

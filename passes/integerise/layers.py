@@ -33,7 +33,7 @@ FINE = 2.0**-16
 
 
 @dataclass(frozen=True)
-class Weights:
+class Int8Weights:
     """int8 weights without zero points; `scale` has one entry an output channel, which is dimension `axis`."""
 
     integers: Array
@@ -69,7 +69,7 @@ class Numbers:
         )
 
 
-def weights_of(value: Value, rewriter: Rewriter, axis: int) -> Weights | Skip:
+def weights_of(value: Value, rewriter: Rewriter, axis: int) -> Int8Weights | Skip:
     """The integers and scales of a layer's weights."""
     found = rewriter.made(value, Dequantize)
     integers = rewriter.constant(found.op.x) if found is not None else None
@@ -85,7 +85,7 @@ def weights_of(value: Value, rewriter: Rewriter, axis: int) -> Weights | Skip:
         return Skip(f"the weights {op.x} less their zero point do not fit int8")
     scale = np.broadcast_to(np.array(op.scale, np.float32).astype(np.float64), (integers.shape[axis],))
     known = op.x if integers.dtype == np.int8 and not any(op.zero) else None
-    return Weights(centred.astype(np.int8), scale, axis, known)
+    return Int8Weights(centred.astype(np.int8), scale, axis, known)
 
 
 def bias_of(value: Value | Array | None, rewriter: Rewriter, scale: Array) -> Array | Skip:
@@ -108,7 +108,7 @@ def bias_of(value: Value | Array | None, rewriter: Rewriter, scale: Array) -> Ar
 
 
 def numbers_of(
-    x: Scale, weights: Weights, bias: Value | Array | None, out: Scale, rewriter: Rewriter
+    x: Scale, weights: Int8Weights, bias: Value | Array | None, out: Scale, rewriter: Rewriter
 ) -> Numbers | Skip:
     """Bias, with the zero point of x folded in, and multipliers, for sums of int8 x times the weights.
 
@@ -171,7 +171,7 @@ class _Integers:
     """A layer's operand, weights, and integers."""
 
     x: Activation
-    weights: Weights
+    weights: Int8Weights
     numbers: Numbers
 
     def operands(self, rewriter: Rewriter) -> tuple[Value, Value, Value, Value, Value]:

@@ -12,7 +12,7 @@ from tinyc.ir.op import Value
 from tinyc.ir.ops import AvgPool2d, Pad, QAvgPool2d, QDepthwiseConv2d, QMean, QSoftmax, ReduceMean, Reshape, Softmax
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip
 from tinyc.passes.integerise.elementwise import WIDEST
-from tinyc.passes.integerise.layers import Weights, numbers_of
+from tinyc.passes.integerise.layers import Int8Weights, numbers_of
 from tinyc.passes.integerise.patterns import INTEGERS, Activation, Match, activation, float_operand
 from tinyc.passes.integerise.scales import Scale, multiplier
 from tinyc.passes.integerise.tables import rescaled
@@ -52,7 +52,7 @@ def _equal_weights(match: Match[AvgPool2d], x: Activation, rewriter: Rewriter) -
         return _mean(match, x, x.value, op.type.shape, rewriter)
     # Large weights make large sums, which the first of the two roundings hardly touches.
     integers = np.full((*op.kernel, x.value.shape[3]), 127, np.int8)
-    weights = Weights(integers, np.full(x.value.shape[3], 1 / (127 * math.prod(op.kernel))), axis=2)
+    weights = Int8Weights(integers, np.full(x.value.shape[3], 1 / (127 * math.prod(op.kernel))), axis=2)
     numbers = numbers_of(x.scale, weights, None, match.out, rewriter)
     if isinstance(numbers, Skip):
         return numbers

@@ -92,10 +92,29 @@ def _descend(search: _Search) -> list[int]:
     return search.low
 
 
+def _tighten(search: _Search, lower: int, upper: int, distance: int) -> list[int] | None:
+    """Tightens the bounds of two blocks of which one lies `distance` above the other; the blocks whose bounds change,
+    None if one has no room left."""
+    low, high, alignments = search.low, search.high, search.problem.alignments
+    moved = []
+    bound = low[lower] + distance
+    if bound > low[upper]:
+        low[upper] = align_up(bound, alignments[upper])
+        if low[upper] > high[upper]:
+            return None
+        moved.append(upper)
+    bound = high[upper] - distance
+    if bound < high[lower]:
+        high[lower] = bound & -alignments[lower]
+        if low[lower] > high[lower]:
+            return None
+        moved.append(lower)
+    return moved
+
+
 def _propagate(search: _Search, changed: Sequence[int]) -> bool:
     """Tightens the bounds until nothing changes; whether every block and clique still has room."""
     low, high, settled, near = search.low, search.high, search.settled, search.near
-    alignments = search.problem.alignments
     queue = list(changed)
     waiting = set(queue)
     steps = 0
@@ -117,22 +136,13 @@ def _propagate(search: _Search, changed: Sequence[int]) -> bool:
                 distance = before
             else:
                 return _failed(search, a, b, steps)
-            bound = low[lower] + distance
-            if bound > low[upper]:
-                low[upper] = align_up(bound, alignments[upper])
-                if low[upper] > high[upper]:
-                    return _failed(search, a, b, steps)
-                if upper not in waiting:
-                    waiting.add(upper)
-                    queue.append(upper)
-            bound = high[upper] - distance
-            if bound < high[lower]:
-                high[lower] = bound & -alignments[lower]
-                if low[lower] > high[lower]:
-                    return _failed(search, a, b, steps)
-                if lower not in waiting:
-                    waiting.add(lower)
-                    queue.append(lower)
+            moved = _tighten(search, lower, upper, distance)
+            if moved is None:
+                return _failed(search, a, b, steps)
+            for block in moved:
+                if block not in waiting:
+                    waiting.add(block)
+                    queue.append(block)
     search.budget.take(steps)
     if search.budget.empty:
         raise OutOfBudget

@@ -14,12 +14,12 @@ from tinyc.passes.quantise.flow import DEFAULT_OBSERVER, QuantisedModule, quanti
 from tinyc.passes.quantise.insert import Quantise
 from tinyc.passes.quantise.observers import OBSERVERS, Observer
 from tinyc.passes.quantise.ranges import Parameters, parameters
-from tinyc.passes.quantise.report import Layer, to_dicts
+from tinyc.passes.quantise.report import LayerNoise, to_dicts
 
 __all__ = [
     "DEFAULT_OBSERVER",
     "OBSERVERS",
-    "Layer",
+    "LayerNoise",
     "Observer",
     "Parameters",
     "Progress",

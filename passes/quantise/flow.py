@@ -12,7 +12,7 @@ from tinyc.passes.quantise.calibrate import Progress, Ranges, Run, Samples, cali
 from tinyc.passes.quantise.equalise import EqualiseRanges, see_channels
 from tinyc.passes.quantise.insert import Quantise
 from tinyc.passes.quantise.observers import Observer
-from tinyc.passes.quantise.report import Layer, measure
+from tinyc.passes.quantise.report import LayerNoise, measure
 from tinyc.passes.quantise.units import find_units
 
 DEFAULT_OBSERVER = "mse"
@@ -35,7 +35,7 @@ class QuantisedModule:
     uncorrected: Module
     float_module: Module
     ranges: Ranges
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerNoise, ...]
     biases: Mapping[str, Array]
 
 

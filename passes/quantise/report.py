@@ -19,7 +19,7 @@ from tinyc.passes.quantise.ranges import Parameters
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerNoise:
     """One quantised operator.
 
     Attributes:
@@ -93,7 +93,7 @@ class _Tally:
 
 def measure(
     float_module: Module, module: Module, samples: Samples, run: Run, progress: Progress | None = None
-) -> list[Layer]:
+) -> list[LayerNoise]:
     """Runs both modules on the samples; the quantised operators, worst ratio first.
 
     Args:
@@ -136,7 +136,7 @@ def quantised_results(float_module: Module, module: Module) -> dict[str, tuple[N
     return found
 
 
-def _layer(module: Module, name: str, node: Node, tally: _Tally) -> Layer:
+def _layer(module: Module, name: str, node: Node, tally: _Tally) -> LayerNoise:
     p = tally.parameters
     weights = None
     layer = made(node, LinearLayer)
@@ -144,7 +144,7 @@ def _layer(module: Module, name: str, node: Node, tally: _Tally) -> Layer:
         scaled = module.producer[layer.op.w]
         array = scaled.op.run([module.constant(v) for v in scaled.op.operands])  # type: ignore[misc]
         weights = float(array.min()), float(array.max())
-    return Layer(
+    return LayerNoise(
         node.loc or name,
         node.op.mnemonic,
         name,
@@ -158,6 +158,6 @@ def _layer(module: Module, name: str, node: Node, tally: _Tally) -> Layer:
     )
 
 
-def to_dicts(layers: Sequence[Layer]) -> list[dict[str, Any]]:
+def to_dicts(layers: Sequence[LayerNoise]) -> list[dict[str, Any]]:
     """The layers for report.json."""
     return [layer.to_dict() for layer in layers]
