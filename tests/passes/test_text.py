@@ -63,4 +63,4 @@ def rules() -> Iterator[tuple[str, bool]]:
                 continue
             kinds, doc = ast.unparse(node.returns), ast.get_docstring(node)
             if doc and [a.arg for a in node.args.args] == ["node", "rewriter"] and "Replaced" in kinds:
-                yield doc.split("\n")[0].rstrip("."), "Skip" in kinds
+                yield doc.split("\n")[0].rstrip("."), any("Skip" in ast.unparse(part) for part in node.body)
