@@ -18,6 +18,7 @@ The header says with which pass, `// pass: fold-constants {max_growth = 8}`, or 
 
 - `// told: ...`: each line that the pass tells, what it rewrote and what it did not and why;
 - `// refused: ...`: the error, for what a pass refuses; or `// unchanged`, for the very same module; or the IR;
+- `// note: ...`: why a stage has the kernel that it has;
 - `// data: ...`: what the arrays hold that the IR names.
 
 Whatever is expected, the interpreter runs the IR before and after each pass on seeded inputs, and both must agree as
@@ -155,6 +156,9 @@ def _printed(before: Module | RowProgram, after: Module | RowProgram) -> Iterato
     if after is before:
         yield "// unchanged\n"
     elif isinstance(after, RowProgram):
+        for stage in after.stages:
+            if stage.kernel.note:
+                yield f"// note: {stage.where}: {stage.kernel.note}\n"
         yield format_program(after)
     else:
         printed = format_module(after)
