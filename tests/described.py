@@ -64,7 +64,8 @@ def summary(data: Mapping[str, Array]) -> Iterator[str]:
     for name, array in data.items():
         flat = array.reshape(-1)
         first, last = (", ".join(str(n.item()) for n in part) for part in (flat[:4], flat[-4:]))
-        yield f"{DATA}{name} = {DType.of(array.dtype).value}{list(array.shape)}<{first}, ..., {last}>, crc {crc32(array.tobytes()):08x}\n"
+        type_ = TensorType(array.shape, DType.of(array.dtype))
+        yield f"{DATA}{name} = {type_}<{first}, ..., {last}>, crc {crc32(array.tobytes()):08x}\n"
 
 
 def _literal(text: str) -> Array:
