@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.passes.filetest import Case, cases, result, update
 from tinyc import passes
-from tinyc.passes import registered
+from tinyc.ir import Module
+from tinyc.ir.ops import Abs, Neg
+from tinyc.passes import Replaced, registered, rewrite
 
 FOLDER = Path(__file__).parent / "text"
 FILES = sorted(FOLDER.glob("*.tc"))
@@ -46,6 +49,19 @@ def test_titles_differ() -> None:
     for file in FILES:
         titles = [c.title for c in cases(file)]
         assert len(titles) == len(set(titles)), file.name
+
+
+def test_what_is_wrong_cannot_be_expected() -> None:
+    @dataclass(frozen=True)
+    class Forget(passes.Pass, name="test-forget"):
+        """Forgets a sign."""
+
+        def run(self, module: Module) -> Module:
+            return rewrite(module, [lambda node, _: Replaced(Abs(node.op.x)) if isinstance(node.op, Neg) else None])
+
+    text = "// pass: test-forget\nmodule @m { input %x: f32[2] %y = neg(%x) : f32[2] return %y }\n"
+    with pytest.raises(passes.PassVerificationError, match="changed the meaning"):
+        result(Case("a case", text, None), "a file")
 
 
 def test_every_rule_has_its_cases() -> None:
