@@ -53,13 +53,13 @@ def test_titles_differ() -> None:
 
 def test_what_is_wrong_cannot_be_expected() -> None:
     @dataclass(frozen=True)
-    class Forget(passes.Pass, name="test-forget"):
+    class Forget(passes.Pass, name="broken-sign"):
         """Forgets a sign."""
 
         def run(self, module: Module) -> Module:
             return rewrite(module, [lambda node, _: Replaced(Abs(node.op.x)) if isinstance(node.op, Neg) else None])
 
-    text = "// pass: test-forget\nmodule @m { input %x: f32[2] %y = neg(%x) : f32[2] return %y }\n"
+    text = "// pass: broken-sign\nmodule @m { input %x: f32[2] %y = neg(%x) : f32[2] return %y }\n"
     with pytest.raises(passes.PassVerificationError, match="changed the meaning"):
         result(Case("a case", text, None), "a file")
 
