@@ -152,6 +152,7 @@ def result(case: Case, source: str) -> str:
         if isinstance(step, Pass) and not isinstance(step, (Quantise, CorrectBias, EqualiseRanges)):
             assert isinstance(before, Module)
             assert isinstance(ir, Module)
+            assert (before.inputs, before.outputs) == (ir.inputs, ir.outputs), f"{step.name} changes the interface"
             assert step.run(ir) is ir, f"{step.name} changes what it has made"
             if step.slack is None:
                 _same_bits(before, ir, context.inputs)
