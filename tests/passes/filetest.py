@@ -31,7 +31,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -198,7 +198,6 @@ class _Context:
 
     case: Case
     module: Module
-    ir: Module | RowProgram = field(init=False)
 
     def step(self, name: str, options: dict[str, Option]) -> Callable[[], AnyPass]:
         """Makes a pass, when the ones before it have run."""
