@@ -1,0 +1,144 @@
+"""The C of each operator, as a file: `golden/operators/<mnemonic>.c` has a small module of that one operator in a
+comment, and behind it what is particular about its C: the layer's functions, the call and the constants. What all
+networks share is left out.
+
+The module is written by hand, the C by `--update-golden`. All modules are compiled as one program, which is compared
+with the interpreter and in which each of the functions is found again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from tests.c.support import FUNCTIONS, SUMS, Case, check, lowered, random
+from tests.described import DATA, read
+from tests.generate import MAKERS, Grower
+from tinyc.backends.c import generate
+from tinyc.ir import DType, Module, Node, Op, TensorType
+from tinyc.ir.ops import Constant, Elementwise
+from tinyc.ir.ops import registry as operators
+from tinyc.ir.text import format_module
+
+FOLDER = Path(__file__).parent / "golden" / "operators"
+WITHOUT_C = {
+    "batch_norm": "`fold-batch-norm` leaves none",
+    "constant": "it is data of the operators that read it",
+}
+NAME = "net"
+UPDATE = "pytest tests/c/test_golden_operators.py --update-golden"
+HEAD = f"/* The C of one {{}}. `{UPDATE}` makes it of this module:\n\n"
+_FUNCTION = re.compile(r"^TINYC_NOINLINE void \w+\([^)]*\)\n(\{\n.*?^\}\n)", re.MULTILINE | re.DOTALL)
+
+
+def mnemonics() -> list[str]:
+    """The operators that reach C."""
+    return [name for name in operators() if name not in WITHOUT_C]
+
+
+@pytest.mark.parametrize("mnemonic", mnemonics())
+def test_golden(mnemonic: str, update_golden: bool) -> None:
+    file = FOLDER / f"{mnemonic}.c"
+    if not file.exists():
+        module = random_instance(operators()[mnemonic])
+        begun = commented(mnemonic, text_of(module) if module else f"module @{mnemonic} {{\n  ...\n}}\n")
+        if module is None or not update_golden:
+            where = file.relative_to(Path(__file__).parents[2])
+            how = f"a small module of one {mnemonic}, of sizes that no tile divides, as here\n\n{begun}\n"
+            pytest.fail(f"{mnemonic} has no golden file: write {where} with {how}and run\n{UPDATE}", pytrace=False)
+        file.write_text(begun, encoding="ascii")
+    text = commented(mnemonic, module_text(file)) + excerpt(operator_of(file)[0])
+    if update_golden:
+        file.write_text(text, encoding="ascii")
+    assert file.read_text(encoding="ascii") == text, f"the C of {mnemonic} changed; `{UPDATE}` accepts it"
+
+
+def test_files_are_of_operators() -> None:
+    assert {f.stem for f in FOLDER.iterdir()} <= set(mnemonics())
+    assert set(WITHOUT_C) <= set(operators())
+
+
+def test_all_compute_what_the_interpreter_does() -> None:
+    files = [FOLDER / f"{name}.c" for name in mnemonics() if (FOLDER / f"{name}.c").exists()]
+    together = "".join(check([case_of(f) for f in files], "gcc").files.values())
+    for file in files:
+        for body in _FUNCTION.findall(file.read_text(encoding="ascii")):
+            assert body in together, f"{file.name}: what was compiled has another body"
+
+
+def commented(mnemonic: str, module: str) -> str:
+    """The beginning of a golden file."""
+    return f"{HEAD.format(mnemonic)}{module}*/\n"
+
+
+def module_text(file: Path) -> str:
+    """The text of the module that a golden file is made of."""
+    found = re.match(r"/\*.*?\n\n(.*?^\}\n)\*/\n", file.read_text(encoding="ascii"), re.MULTILINE | re.DOTALL)
+    assert found, f"{file.name} begins with a comment: a line, an empty line and a module"
+    return found[1]
+
+
+def operator_of(file: Path) -> tuple[Module, Node]:
+    """The module of a golden file, and its operator."""
+    module = read(module_text(file), file.name)
+    nodes = [n for n in module.nodes if not isinstance(n.op, Constant)]
+    assert [n.op.mnemonic for n in nodes] == [file.stem], f"{file.name} is of one {file.stem} and constants"
+    return module, nodes[0]
+
+
+def excerpt(module: Module) -> str:
+    """What is particular about the C of a module: functions, what calls them, and constants."""
+    files = generate(lowered(module), name=NAME).files
+    source = files[f"{NAME}.c"]
+    start = re.search(rf"^(TINYC_NOINLINE )?void {NAME}_", source, re.MULTILINE)
+    assert start is not None
+    attribute = f"#define {NAME.upper()}_WEIGHTS_ATTR\n#endif\n"
+    return "\n" + source[start.start() :] + files.get(f"{NAME}_weights.c", "").partition(attribute)[2]
+
+
+def case_of(file: Path) -> Case:
+    """The operator of a golden file on its constants and on random inputs."""
+    module, node = operator_of(file)
+    rng = np.random.default_rng(1)
+    known = [module.constant(v) for v in node.op.operands]
+    arrays = [random(rng, v.shape, v.dtype) if a is None else a for v, a in zip(node.op.operands, known, strict=True)]
+    constants = frozenset(k for k, array in enumerate(known) if array is not None)
+    tolerance = FUNCTIONS if isinstance(node.op, Elementwise) else SUMS
+    return Case(file.stem, lambda *operands: node.op.with_operands(operands), arrays, tolerance, constants)
+
+
+def random_instance(kind: type[Op]) -> Module | None:
+    """A small module of one operator of a kind and constants: something to begin with. None where none is made."""
+    for seed in range(10_000 if kind in MAKERS else 0):
+        grower = Grower(Random(seed), smooth=False)
+        grower.attempt(MAKERS[kind])
+        if not grower.values:
+            continue
+        made = grower.builder.build(grower.values[-1:])
+        nodes = tuple(dataclasses.replace(n, loc="") for n in made.nodes)
+        module = dataclasses.replace(made, name=kind.mnemonic, nodes=nodes)
+        computed = [n for n in module.nodes if not isinstance(n.op, Constant)]
+        sizes = [v.type.size for v in (*module.inputs, *(n.result for n in module.nodes))]
+        if [type(n.op) for n in computed] == [kind] and module.inputs and 4 <= computed[0].result.type.size <= 64:
+            if max(sizes) <= 256:
+                return module
+    return None
+
+
+def text_of(module: Module) -> str:
+    """The text of a module, with other data that can be described in place of what is too large to be written."""
+    printed = format_module(module)
+    return "".join([*_descriptions(module, printed.data), printed.text])
+
+
+def _descriptions(module: Module, names: object) -> Iterator[str]:
+    for seed, (value, _) in enumerate((v, t) for v, t in module.constants() if v.name in names):  # type: ignore[operator]
+        kind = "eighths" if value.dtype is DType.F32 else "integers"
+        limits = ", low=-9, high=9" if value.dtype in (DType.I16, DType.I32, DType.I64) else ""
+        yield f"{DATA}{value.name} = {kind}({TensorType(value.shape, value.dtype)}{limits}, seed={seed})\n"
