@@ -30,6 +30,8 @@ class Replaced:
 
     by: Op | Value
     absorbed: tuple[Node, ...] = ()
+    label: str = ""
+    """What was done, where the rule's own documentation does not say it."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Skip:
     """The pattern is there, but rewriting it would be wrong or unwise."""
 
     reason: str
+    label: str = ""
+    """What was not done, as in `Replaced`."""
 
 
 class Rewriter:
@@ -202,12 +206,17 @@ def _first(node: Node, rules: Sequence[Rule], rewriter: Rewriter, taken: set[Val
             continue
         if isinstance(answer, Replaced) and isinstance(answer.by, Value) and {node.result, answer.by} <= taken:
             answer = Skip("an output has a value of its own")
-        label = (rule.__doc__ or rule.__name__).strip().split("\n")[0].rstrip(".")
+        label = answer.label or label_of(rule)
         if isinstance(answer, Replaced):
             tell(f"{node.where}: {label}")
             return answer
         tell(f"{node.where}: not '{label}': {answer.reason}")
     return None
+
+
+def label_of(rule: Callable[..., object]) -> str:
+    """What a rule does, in one line: the first of its documentation."""
+    return (rule.__doc__ or rule.__name__).strip().split("\n")[0].rstrip(".")
 
 
 def rename(module: Module, names: Mapping[Value, Value]) -> Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import Add, Broadcast, Div, Lookup, Mul, QAdd, QDepthwiseConv2d, QMul, Reshape, Sub
 from tinyc.ir.ops.elementwise import Binary, Elementwise
 from tinyc.ir.tensor import Array
-from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip
+from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, label_of
 from tinyc.passes.integerise.layers import Int8Weights, numbers_of
 from tinyc.passes.integerise.patterns import (
     INTEGERS,
@@ -33,11 +34,11 @@ WIDEST = 255
 INTEGERS.refuse("a chain of elementwise operators of one value is a table", Elementwise)
 
 
-def _first(answer: Answer, other: Callable[[], Answer]) -> Answer:
-    """The other answer where the first replaces nothing; of two reasons, the first."""
-    if isinstance(answer, Replaced):
-        return answer
-    found = other()
+def _channels_or(answer: Answer, other: Callable[[], Answer]) -> Answer:
+    """The answer of `scale_channels`, or the other where that replaces nothing; of two reasons, the first."""
+    if answer is not None:
+        answer = dataclasses.replace(answer, label=label_of(scale_channels))
+    found = None if isinstance(answer, Replaced) else other()
     return found if isinstance(found, Replaced) or answer is None else answer
 
 
@@ -56,14 +57,14 @@ def _spread(value: Value, shape: tuple[int, ...], rewriter: Rewriter) -> Value:
 
 @INTEGERS(Add)
 def add(match: Match[Add], rewriter: Rewriter) -> Answer:
-    """A sum on integers, or a shift of channels."""
-    return _first(scale_channels(match, rewriter), lambda: _sum(match, rewriter))
+    """Compute a sum on integers."""
+    return _channels_or(scale_channels(match, rewriter), lambda: _sum(match, rewriter))
 
 
 @INTEGERS(Sub)
 def subtract(match: Match[Sub], rewriter: Rewriter) -> Answer:
-    """A difference on integers, or a shift of channels."""
-    return _first(scale_channels(match, rewriter), lambda: _sum(match, rewriter, negated=True))
+    """Compute a difference on integers."""
+    return _channels_or(scale_channels(match, rewriter), lambda: _sum(match, rewriter, negated=True))
 
 
 def _sum(match: Match[Add] | Match[Sub], rewriter: Rewriter, negated: bool = False) -> Answer:
@@ -110,13 +111,13 @@ def _sum(match: Match[Add] | Match[Sub], rewriter: Rewriter, negated: bool = Fal
 
 @INTEGERS(Mul)
 def multiply(match: Match[Mul], rewriter: Rewriter) -> Answer:
-    """A product on integers, or a scale of channels."""
-    return _first(scale_channels(match, rewriter), lambda: _product(match, rewriter))
+    """Compute a product on integers."""
+    return _channels_or(scale_channels(match, rewriter), lambda: _product(match, rewriter))
 
 
 @INTEGERS(Div)
 def divide(match: Match[Div], rewriter: Rewriter) -> Answer:
-    """A scale of channels."""
+    """Compute a quotient by constants of channels on integers."""
     return scale_channels(match, rewriter)
 
 
@@ -152,7 +153,7 @@ def _product(match: Match[Mul], rewriter: Rewriter) -> Answer:
 
 
 def scale_channels(match: Match[Any], rewriter: Rewriter) -> Answer:
-    """A scale or shift of channels by constants as a depthwise convolution of one element."""
+    """Compute a scale or shift of channels by constants as a depthwise convolution of one element."""
     op: Binary = match.op
     for place, value in enumerate(op.operands):
         other = op.operands[1 - place]

@@ -142,7 +142,7 @@ def numbers_of(
 
 @INTEGERS(Conv2d)
 def convolution(match: Match[Conv2d], rewriter: Rewriter) -> Answer:
-    """A convolution on integers."""
+    """Compute a convolution on integers."""
     layer = _windows(match, rewriter)
     if isinstance(layer, Skip):
         return layer
@@ -151,14 +151,14 @@ def convolution(match: Match[Conv2d], rewriter: Rewriter) -> Answer:
 
 @INTEGERS(DepthwiseConv2d)
 def depthwise(match: Match[DepthwiseConv2d], rewriter: Rewriter) -> Answer:
-    """A depthwise convolution on integers."""
+    """Compute a depthwise convolution on integers."""
     layer = _windows(match, rewriter)
     return layer if isinstance(layer, Skip) else Replaced(QDepthwiseConv2d(**layer), match.absorbed)
 
 
 @INTEGERS(Dense)
 def dense(match: Match[Dense], rewriter: Rewriter) -> Answer:
-    """A dense layer on integers."""
+    """Compute a dense layer on integers."""
     layer = _layer(match, match.op, rewriter)
     if isinstance(layer, Skip):
         return layer

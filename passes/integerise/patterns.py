@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from tinyc.ir.ops.reduce import Chosen
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.core.facts import intersect
-from tinyc.passes.core.rewrite import Answer, Rewriter, Skip, on
+from tinyc.passes.core.rewrite import Answer, Rewriter, Skip, label_of, on
 from tinyc.passes.integerise.scales import Scale
 
 
@@ -111,9 +112,10 @@ def compute_in_integers(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     if node is None or rule is None:
         return None
     if shared:
-        return Skip(f"{shared} is needed in float as well")
+        return Skip(f"{shared} is needed in float as well", label_of(rule))
     out = Scale.of(at.op)
-    return rule(Match(node.op, out, *out.limits(low, high), (node, *clamps)), rewriter)
+    answer = rule(Match(node.op, out, *out.limits(low, high), (node, *clamps)), rewriter)
+    return dataclasses.replace(answer, label=answer.label or label_of(rule)) if answer is not None else None
 
 
 def only_quantized(value: Value, rewriter: Rewriter) -> bool:

@@ -23,7 +23,7 @@ PROBABILITY = Scale(1 / 256, -128)
 
 @INTEGERS(AvgPool2d)
 def average_pool(match: Match[AvgPool2d], rewriter: Rewriter) -> Answer:
-    """An average pooling on integers."""
+    """Compute an average pooling on integers."""
     op = match.op
     x = activation(op.x, rewriter)
     if x is None:
@@ -65,7 +65,7 @@ def _equal_weights(match: Match[AvgPool2d], x: Activation, rewriter: Rewriter) -
 
 @INTEGERS(ReduceMean)
 def mean(match: Match[ReduceMean], rewriter: Rewriter) -> Answer:
-    """A mean over rows and columns on integers."""
+    """Compute a mean over rows and columns on integers."""
     op = match.op
     x = activation(op.x, rewriter)
     if x is None:
@@ -95,7 +95,7 @@ def _mean(
 
 @INTEGERS(Softmax)
 def softmax(match: Match[Softmax], rewriter: Rewriter) -> Answer:
-    """A softmax on integers."""
+    """Compute a softmax on integers."""
     x = activation(match.op.x, rewriter)
     if x is None:
         return float_operand(match.op.x)
