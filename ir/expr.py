@@ -124,6 +124,13 @@ def _cast(a: Array, dtype: np.dtype[Any]) -> Array:
     return np.where(inside, np.where(inside, a, 0).astype(dtype), outside)
 
 
+def _power(a: Array, b: Array) -> Array:
+    """a to the power b. Where one exponent 1/2 serves many elements, numpy takes square roots, which differ for -inf and
+    -0.0 from what C and ONNX define."""
+    a, b = np.broadcast_arrays(a, b)
+    return np.asarray(np.power(a, b.copy()))
+
+
 def _erf(x: Array) -> Array:
     """The error function to float64 precision, by numpy only.
 
@@ -170,7 +177,7 @@ FUNCTIONS: dict[str, Function] = {
     "sqrt": Function(np.sqrt, floats_only=True),
     "tanh": Function(np.tanh, floats_only=True),
     "erf": Function(_erf, floats_only=True),
-    "pow": Function(np.power, floats_only=True),
+    "pow": Function(_power, floats_only=True),
     "floor": Function(np.floor, floats_only=True),
     "ceil": Function(np.ceil, floats_only=True),
     "round": Function(np.rint, floats_only=True),

@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.frontend.support import check, example
+from tinyc.ir import DType, TensorType, Value
 from tinyc.ir.ops import Clamp, LeakyRelu, Mul, Pow, Sqrt
 
 X = example((2, 3, 4))
@@ -204,3 +205,12 @@ def test_relu_is_a_clamp(tmp_path: Path) -> None:
     (node,) = imported.module.nodes
     assert isinstance(node.op, Clamp)
     assert (node.op.min, node.op.max) == (0.0, np.inf)
+
+
+def test_a_power_of_one_half_is_no_square_root() -> None:
+    x = np.array([-np.inf, -0.0, 4.0], np.float32)
+    found = Pow(Value("x", TensorType((3,), DType.F32)), Value("y", TensorType((), DType.F32))).run(
+        [x, np.asarray(0.5, np.float32)]
+    )
+    np.testing.assert_array_equal(found, np.array([np.inf, 0.0, 2.0], np.float32))
+    assert not np.signbit(found).any()
