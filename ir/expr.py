@@ -125,10 +125,10 @@ def _cast(a: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def _power(a: Array, b: Array) -> Array:
-    """a to the power b. Where one exponent 1/2 serves many elements, numpy takes square roots, which differ for -inf and
-    -0.0 from what C and ONNX define."""
-    a, b = np.broadcast_arrays(a, b)
-    return np.asarray(np.power(a, b.copy()))
+    """a to the power b. Where one exponent 1/2 serves many elements, numpy takes square roots, which differ from what C
+    and ONNX define for -inf and -0.0."""
+    bases, exponents = np.broadcast_arrays(a, b)
+    return np.asarray(np.power(bases, np.array(exponents)))
 
 
 def _erf(x: Array) -> Array:

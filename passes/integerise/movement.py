@@ -27,8 +27,8 @@ def sink_dequantize(node: Node, rewriter: Rewriter) -> Answer:
         return None
     scale = found[0].scale
     if any(s.scale != scale for s in found):
-        known = sorted({f"{s.scale.scale:.4g} from {s.scale.zero}" for s in found})
-        return Skip(f"its operands have different scales and zero points: {', '.join(known)}")
+        apart = sorted({f"{s.scale.scale:.4g} from {s.scale.zero}" for s in found})
+        return Skip(f"its operands have different scales and zero points: {', '.join(apart)}")
     fill = op.fill()
     if fill is not None:
         value = scale.exactly(fill)
