@@ -32,9 +32,9 @@ from benchmarks.networks import (
     resnet8,
 )
 from tinyc.backends.runners import MACHINES, MissingTool, SimulatorRunner
-from tinyc.compiler import driver
-from tinyc.compiler.driver import Compilation
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.options.quantised import QuantiseOptions
+from tinyc.compiler.session import driver
+from tinyc.compiler.session.driver import Compilation
 from tinyc.ir.errors import TinycError
 
 MACHINE = "rv32imc"

@@ -30,8 +30,8 @@ from tinyc.backends.c import CSource
 from tinyc.backends.runners import MissingTool
 from tinyc.backends.runners.host import find_compiler
 from tinyc.backends.runners.runner import FLAGS
-from tinyc.compiler import driver
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.options.quantised import QuantiseOptions
+from tinyc.compiler.session import driver
 from tinyc.ir.errors import TinycError
 
 RESOLUTION = 224

@@ -10,9 +10,9 @@ the intermediate representation. Every error that bad input can cause is a `tiny
 """
 
 from tinyc import ir, passes
-from tinyc.compiler.driver import Compilation, compile, execute, load, quantize, verify
 from tinyc.compiler.options import Options
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.options.quantised import QuantiseOptions
+from tinyc.compiler.session.driver import Compilation, compile, execute, load, quantize, verify
 from tinyc.ir.errors import TinycError
 
 __all__ = [

@@ -10,7 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 from onnx import TensorProto, external_data_helper, inliner, numpy_helper
 
-from tinyc.compiler.files import reason, shown
+from tinyc.compiler.base.files import reason, shown
 from tinyc.compiler.frontend.errors import FrontendError
 from tinyc.compiler.frontend.limits import LARGEST_FILE, check_elements
 from tinyc.compiler.frontend.order import sort_model

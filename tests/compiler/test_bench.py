@@ -12,7 +12,7 @@ from tests.c.support import need
 from tests.compiler.test_cli import MODEL, refused, small_model, tinyc
 from tests.runners.support import need_simulator
 from tinyc.backends.runners import MACHINES
-from tinyc.compiler import driver
+from tinyc.compiler.session import driver
 from tinyc.ir.errors import TinycError
 
 pytestmark = pytest.mark.simulator

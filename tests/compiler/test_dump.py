@@ -25,13 +25,13 @@ from tests.rows import lowered as unscheduled
 from tests.rows import random_network
 from tinyc.backends.c import generate
 from tinyc.backends.c.hooks import fingerprint
-from tinyc.compiler import driver
-from tinyc.compiler.calibration import Normalise
-from tinyc.compiler.driver import Compilation
+from tinyc.compiler.data.calibration import Normalise
 from tinyc.compiler.dump import compare_dump
-from tinyc.compiler.dump_compare import Compared, compare_inference, result_types
-from tinyc.compiler.dump_log import DumpLog, LogError, parse_log
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.dump.compare import Compared, compare_inference, result_types
+from tinyc.compiler.dump.log import DumpLog, LogError, parse_log
+from tinyc.compiler.options.quantised import QuantiseOptions
+from tinyc.compiler.session import driver
+from tinyc.compiler.session.driver import Compilation
 from tinyc.ir import DType, TensorType, ops
 from tinyc.ir.module import Builder
 from tinyc.ir.rows import RowProgram

@@ -11,12 +11,12 @@ import pytest
 
 from tests.compiler.test_cli import MODEL, refused, tinyc
 from tinyc.backends.targets import Target, find
-from tinyc.compiler import driver
-from tinyc.compiler.calibration import Calibration
-from tinyc.compiler.driver import Compilation
-from tinyc.compiler.fit import CODE_BYTES, STACK_BYTES, FitError, Sizes, check_fit, demands, sizes
+from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.lowering.fit import CODE_BYTES, STACK_BYTES, FitError, Sizes, check_fit, demands, sizes
 from tinyc.compiler.options import Options
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.options.quantised import QuantiseOptions
+from tinyc.compiler.session import driver
+from tinyc.compiler.session.driver import Compilation
 
 SMALL = Sizes(arena=1000, buffers=200, weights=3000, code=5000)
 CHIP = dataclasses.replace(

@@ -15,8 +15,8 @@ from tests.mnist import folder, published_mobile_lenet, test_images, training_im
 from tests.sessions import open_onnxruntime
 from tinyc.backends.interpreter import run_module
 from tinyc.backends.runners import HostRunner
-from tinyc.compiler import driver
-from tinyc.compiler.calibration import Calibration
+from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.session import driver
 from tinyc.ir import Module
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.manager import PassManager

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.networks import mobilenet_v1, resnet8
 from tests.compiler.test_cli import MODEL, refused, small_model, tinyc
 from tests.helpers import ROOT
-from tinyc.compiler import driver
+from tinyc.compiler.session import driver
 
 
 def report(*options: object, model: Path = MODEL, folder: Path) -> dict[str, Any]:

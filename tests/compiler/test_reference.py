@@ -10,10 +10,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tinyc.compiler import driver, reference
-from tinyc.compiler.equivalent import with_explicit_pads
 from tinyc.compiler.frontend import FrontendError
 from tinyc.compiler.frontend import conv as conv_import
+from tinyc.compiler.reference import reference
+from tinyc.compiler.reference.equivalent import with_explicit_pads
+from tinyc.compiler.session import driver
 from tinyc.compiler.verify import VerificationError, check_import
 from tinyc.ir.tensor import Array
 

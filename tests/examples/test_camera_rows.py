@@ -17,10 +17,10 @@ from benchmarks.networks import Graph
 from examples.camera_rows import demo
 from tests.c.support import BUILDS, STRICT, need
 from tinyc.backends.c import CSource
-from tinyc.compiler.calibration import Normalise
-from tinyc.compiler.driver import Compilation
+from tinyc.compiler.data.calibration import Normalise
 from tinyc.compiler.options import RowsFrom
-from tinyc.compiler.quantised import QuantiseOptions, as_given
+from tinyc.compiler.options.quantised import QuantiseOptions, as_given
+from tinyc.compiler.session.driver import Compilation
 from tinyc.ir.types import DType
 from tinyc.passes.integerise import Port
 

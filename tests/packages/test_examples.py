@@ -22,8 +22,8 @@ from tests.packages.support import (
     picture,
     riscv,
 )
-from tinyc.compiler.driver import Compilation
-from tinyc.compiler.quantised import as_given
+from tinyc.compiler.options.quantised import as_given
+from tinyc.compiler.session.driver import Compilation
 from tinyc.ir.tensor import Array
 
 FORMS = ("idf", "arduino", "platformio")

@@ -15,7 +15,7 @@ import pytest
 import tinyc
 from tests.planted.network import quantise
 from tinyc.backends.c import CSource
-from tinyc.compiler import driver
+from tinyc.compiler.session import driver
 from tinyc.compiler.verify import VerificationError
 from tinyc.ir import Module, Op
 from tinyc.ir.module import Node

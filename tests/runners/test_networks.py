@@ -14,8 +14,8 @@ from benchmarks.networks import mobilenet_v1
 from tests import mnist
 from tests.helpers import ROOT
 from tinyc.backends.runners import MACHINES, MissingTool, Runner, runner_for
-from tinyc.compiler.calibration import Calibration
-from tinyc.compiler.driver import Compilation, execute
+from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.session.driver import Compilation, execute
 
 pytestmark = pytest.mark.simulator
 

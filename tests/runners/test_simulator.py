@@ -16,10 +16,10 @@ from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import MACHINES, HostRunner, MissingTool, RunnerError, SimulatorRunner, runner_for
 from tinyc.backends.runners.families import RISCV
 from tinyc.backends.runners.simulator import code_bytes
-from tinyc.compiler import driver
-from tinyc.compiler.calibration import Calibration
-from tinyc.compiler.driver import Compilation
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.options.quantised import QuantiseOptions
+from tinyc.compiler.session import driver
+from tinyc.compiler.session.driver import Compilation
 
 MODEL = ROOT / "examples" / "mobile_lenet" / "mobile_lenet.onnx"
 

@@ -18,10 +18,10 @@ from tests.runners.test_simulator import exact, nops, stack
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import MACHINES, MissingTool, RunnerError, SimulatorRunner, runner_for
 from tinyc.backends.runners.families import XTENSA
-from tinyc.compiler import driver
-from tinyc.compiler.calibration import Calibration
-from tinyc.compiler.driver import Compilation
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.options.quantised import QuantiseOptions
+from tinyc.compiler.session import driver
+from tinyc.compiler.session.driver import Compilation
 from tinyc.ir.tensor import Array
 
 MODEL = ROOT / "examples" / "mobile_lenet" / "mobile_lenet.onnx"

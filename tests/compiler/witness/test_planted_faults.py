@@ -15,8 +15,8 @@ import pytest
 
 import tinyc
 from tests.compiler.witness.networks import calibration, network
-from tinyc.compiler import driver
-from tinyc.compiler.calibration import Calibration
+from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.session import driver
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness import AccuracyError
 from tinyc.ir import Module, Value, fixed_point

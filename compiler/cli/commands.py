@@ -1,0 +1,353 @@
+"""The command line: one function a command, each a thin layer over the library.
+
+Exit status: 0 for success, 1 when a verification found a difference, 2 when input or usage is wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from tinyc.backends.runners import MACHINES
+from tinyc.backends.targets import builtin
+from tinyc.compiler.base.files import SIGNALS
+from tinyc.compiler.base.version import VERSION
+from tinyc.compiler.cli import console
+from tinyc.compiler.cli.flags import as_flags
+from tinyc.compiler.cli.options import (
+    AcceptAccuracy,
+    Calibration,
+    Integers,
+    KeepFloat,
+    Labels,
+    Normalise_,
+    Observer_,
+    Shapes,
+    parse_shapes,
+    quantise_options,
+    takes_code_options,
+)
+from tinyc.compiler.data.arrays import outputs_by_name, write_npz
+from tinyc.compiler.data.inputs import load_inputs
+from tinyc.compiler.dump import compare_dump
+from tinyc.compiler.frontend import inspect_onnx
+from tinyc.compiler.session import driver
+from tinyc.compiler.session.bench import bench, find_machine
+from tinyc.compiler.session.opt import optimise_text
+from tinyc.compiler.verify import VerificationError
+from tinyc.ir.errors import TinycError
+from tinyc.passes import PassVerificationError, registered
+from tinyc.passes.quantise import DEFAULT_OBSERVER
+
+app = typer.Typer(
+    name="tinyc",
+    help="Compile ONNX models to C for ESP32-class microcontrollers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The ONNX model.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
+On = Annotated[str, typer.Option("--on", metavar="|".join(driver.EXECUTORS), help="Where to run.")]
+OnSeveral = Annotated[
+    str, typer.Option("--on", metavar="A,B", help=f"Where to run: some of {', '.join(driver.EXECUTORS)}.")
+]
+VERIFIED = ",".join(driver.VERIFIED)
+Code = Callable[[], dict[str, Any]]
+"""What `takes_code_options` hands to a command."""
+OnMachine = Annotated[str, typer.Option("--on", metavar="|".join(MACHINES), help="The simulated machine.")]
+Inputs = Annotated[
+    Path | None, typer.Option("--inputs", metavar="FILE|DIR", help="Arrays named as the model's inputs, or images.")
+]
+
+
+@contextlib.contextmanager
+def reporting(as_json: bool) -> Iterator[None]:
+    """Turns errors into one message and the exit status."""
+    try:
+        yield
+    except (VerificationError, PassVerificationError) as error:
+        _fail(str(error), 1, as_json)
+    except TinycError as error:
+        _fail(str(error), 2, as_json)
+
+
+def _fail(message: str, status: int, as_json: bool) -> NoReturn:
+    message = as_flags(message)
+    if as_json:
+        _print_json({"error": message, "status": status})
+    else:
+        console.error(message)
+    raise typer.Exit(status)
+
+
+def _print_json(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+@app.callback(invoke_without_command=True)
+def main_options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
+    """Compile ONNX models to C for ESP32-class microcontrollers."""
+    if version:
+        print(f"tinyc {VERSION}")
+        raise typer.Exit()
+
+
+@app.command("compile")
+@takes_code_options
+def compile_command(
+    model: Model,
+    code: Code,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="[default: NAME_TARGET]")] = None,
+    dump_ir: Annotated[
+        Path | None, typer.Option("--dump-ir", metavar="DIR", help="Write the IR after each pass.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite generated files that were edited.")] = False,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Skip all comparisons.")] = False,
+    debug_pass: Annotated[
+        list[str] | None,
+        typer.Option("--debug-pass", metavar="NAME", help="Say what a pass rewrote, and what not and why."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compile a model to C, verify it and write it to a folder."""
+    with reporting(as_json):
+        chosen = code()
+        name = driver.identifier(chosen["name"] or model.stem, strict=bool(chosen["name"]))
+        folder = output or Path(f"{name}_{Path(chosen['target']).stem}")
+        with console.progress(quiet=as_json) as say:
+            result = driver.compile(
+                model,
+                output=folder,
+                progress=say,
+                force=force,
+                verify=not no_verify,
+                dump_ir=dump_ir,
+                debug_passes=debug_pass or [],
+                trace=console.trace,
+                **chosen,
+            )
+        if as_json:
+            _print_json(result.report)
+        else:
+            console.compilation(result, folder)
+
+
+@app.command("inspect")
+def inspect_command(model: Model, input_shape: Shapes = None, as_json: Json = False) -> None:
+    """Show a model's operators, shapes, parameters and MACs, and which operators are unsupported."""
+    with reporting(as_json):
+        found = inspect_onnx(model)
+        macs, reason = driver.count_macs(model, parse_shapes(input_shape))
+        document = console.inspection_document(model, found, macs, reason)
+        _print_json(document) if as_json else console.inspection(document)
+
+
+@app.command("run")
+@takes_code_options
+def run_command(
+    model: Model,
+    code: Code,
+    inputs: Annotated[
+        Path, typer.Option("--inputs", metavar="FILE|DIR", help="Arrays named as the model's inputs, or images.")
+    ],
+    on: On = "host",
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT.npz", help="Write the outputs.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a model on the interpreter, or as C on this computer or a simulated machine."""
+    with reporting(as_json):
+        with console.progress(quiet=as_json) as say:
+            compiled = driver.compile(model, progress=say, verify=False, **code())
+            found = load_inputs(inputs, compiled.imported)
+            samples = found.samples
+            say(f"run on {on}")
+            results = driver.execute(compiled, on, compiled.given(samples))
+        arrays = outputs_by_name(compiled.imported, results)
+        if output is not None:
+            write_npz(output, arrays)
+        console.notes(found.notes)
+        document = console.outputs_document(arrays, on, len(samples))
+        _print_json(document) if as_json else console.outputs(document)
+
+
+@app.command("verify")
+@takes_code_options
+def verify_command(
+    model: Model, code: Code, on: OnSeveral = VERIFIED, inputs: Inputs = None, as_json: Json = False
+) -> None:
+    """Compare a model with onnxruntime: every pass, then each executor."""
+    with reporting(as_json):
+        with console.progress(quiet=as_json) as say:
+            notes: list[str] = []
+            verdicts = driver.verify(
+                model,
+                on=[part.strip() for part in on.split(",") if part.strip()],
+                arrays=inputs,
+                note=notes.append,
+                progress=say,
+                **code(),
+            )
+        console.notes(notes)
+        document = console.verdicts_document(verdicts)
+        _print_json(document) if as_json else console.verdicts(document)
+        if not all(v.passed for v in verdicts):
+            raise typer.Exit(1)
+
+
+@app.command("bench")
+@takes_code_options
+def bench_command(model: Model, code: Code, on: OnMachine = "rv32imc", as_json: Json = False) -> None:
+    """Count the instructions, stack and code of one inference on a simulated machine."""
+    with reporting(as_json):
+        machine = find_machine(on)
+        with console.progress(quiet=as_json) as say:
+            compiled = driver.compile(model, progress=say, verify=False, **code())
+            say(f"measure on {on}")
+            document = bench(compiled, machine)
+        _print_json(document) if as_json else console.bench(document)
+
+
+@app.command("compare-dump")
+@takes_code_options
+def compare_dump_command(
+    model: Model,
+    log: Annotated[Path, typer.Argument(metavar="LOG.txt", help="What the device printed, built with -DTINYC_DUMP.")],
+    code: Code,
+    inputs: Inputs = None,
+    as_json: Json = False,
+) -> None:
+    """Hold the layers that a device printed against the interpreter, and name the first that differs."""
+    with reporting(as_json):
+        with console.progress(quiet=as_json) as say:
+            compiled = driver.compile(model, progress=say, verify=False, **code())
+            samples = load_inputs(inputs, compiled.imported).samples if inputs else None
+            say("compare the dump")
+            document = compare_dump(compiled, log, samples)
+        _print_json(document) if as_json else console.dump(document)
+        if not document["passed"]:
+            raise typer.Exit(1)
+
+
+@app.command("quantize")
+def quantize_command(
+    model: Model,
+    calibration: Calibration,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.onnx", help="Where to write the QDQ model.")],
+    labels: Labels = None,
+    normalize: Normalise_ = "",
+    keep_float: KeepFloat = "",
+    observer: Observer_ = DEFAULT_OBSERVER,
+    input_shape: Shapes = None,
+    accept_accuracy: AcceptAccuracy = False,
+    as_json: Json = False,
+) -> None:
+    """Quantise a float model to int8 and write it as a QDQ model that onnxruntime runs."""
+    with reporting(as_json):
+        options = quantise_options(Integers.int8, calibration, labels, normalize, keep_float, observer)
+        assert options is not None
+        with console.progress(quiet=as_json) as say:
+            layers = driver.quantize(
+                model,
+                output,
+                options,
+                input_shapes=parse_shapes(input_shape),
+                accept_accuracy=accept_accuracy,
+                progress=say,
+            )
+        document = {"model": str(model), "written": str(output), "layers": layers}
+        _print_json(document) if as_json else console.quantised_layers(document)
+
+
+@app.command("opt")
+def opt_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE.tc", help="Text IR; its large data lies in FILE.npz.")],
+    passes: Annotated[str, typer.Option("--passes", metavar="A,B,C", help="Passes to run, in order.")] = "",
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT.tc", help="[default: stdout]")] = None,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not compare before and after.")] = False,
+    debug_pass: Annotated[list[str] | None, typer.Option("--debug-pass", metavar="NAME", help="Trace a pass.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run passes on text IR."""
+    with reporting(as_json):
+        names = [p.strip() for p in passes.split(",") if p.strip()]
+        result = optimise_text(file, names, output, not no_verify, debug_pass or [], console.trace)
+        if as_json:
+            _print_json({"text": result.text, "passes": [dataclasses.asdict(r) for r in result.records]})
+        elif output is None:
+            sys.stdout.write(result.text)
+
+
+@app.command("passes")
+def passes_command(as_json: Json = False) -> None:
+    """List the passes."""
+    console.listing({name: p.purpose() for name, p in registered().items()}, as_json, _print_json)
+
+
+@app.command("targets")
+def targets_command(as_json: Json = False) -> None:
+    """List the targets and what they have."""
+    found = builtin().values()
+    _print_json([t.as_dict for t in found]) if as_json else console.targets(found)
+
+
+class Interrupted(BaseException):
+    """A signal that asks the program to end; not an exception that any handler on the way should take for an error."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise Interrupted(number)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Inside, signals that end programs are raised as `Interrupted`, so that nothing temporary is left behind. Those
+    that whoever started the program wants ignored, as nohup does, are."""
+    with contextlib.ExitStack() as restore:
+        for number in SIGNALS if threading.current_thread() is threading.main_thread() else ():
+            handler = signal.getsignal(number)
+            if handler not in (None, signal.SIG_IGN):
+                restore.callback(signal.signal, number, handler)
+                signal.signal(number, _interrupt)
+        yield
+
+
+def main(run: Callable[[], None] = app) -> None:
+    """The entry point of the `tinyc` command. What is no user's error is a bug: it says so, and gives status 3. A
+    signal ends it with one line and the status that shells give it: 130 for SIGINT, 143 for SIGTERM."""
+    try:
+        with _interruptible():
+            run()
+    except Interrupted as signalled:
+        console.error(f"interrupted by {signal.Signals(signalled.number).name}")
+        sys.exit(128 + signalled.number)
+    except Exception as error:
+        if os.environ.get("TINYC_TRACEBACK"):
+            raise
+        console.error(
+            f"internal error: {type(error).__name__}: {error}\nThis is a bug in tinyc; please report it. "
+            "TINYC_TRACEBACK=1 shows where it happened."
+        )
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()

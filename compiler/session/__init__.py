@@ -1,0 +1,1 @@
+"""What the commands do, as a library: compile, verify, quantise, measure, rewrite."""
