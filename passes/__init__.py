@@ -1,9 +1,10 @@
 """Passes: the base classes, the manager, and one module a pass. Importing this package registers our passes."""
 
+from tinyc.ir.module import remove_dead
 from tinyc.passes import pipeline  # importing it registers the passes
 from tinyc.passes.core.base import AnyPass, Lowering, Pass, PassError, RowPass, Slack, registered
 from tinyc.passes.core.manager import PassManager, PassVerificationError
-from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip, remove_dead, rewrite, tracing
+from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip, rewrite, tracing
 
 __all__ = [
     "AnyPass",

@@ -16,7 +16,7 @@ import numpy as np
 from tinyc.backends.c.hooks import shown_inputs
 from tinyc.backends.interpreter import run_program
 from tinyc.compiler.dump.log import Dumped, Inference, LogError, Part, gather
-from tinyc.compiler.verify.gap import ABSOLUTE, RELATIVE
+from tinyc.compiler.verify.gaps import ABSOLUTE, RELATIVE
 from tinyc.ir.rows import RowProgram, row_count
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import TensorType

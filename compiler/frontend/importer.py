@@ -18,8 +18,8 @@ from tinyc.compiler.frontend.order import mentioned
 from tinyc.compiler.frontend.registry import HANDLERS
 from tinyc.compiler.frontend.support import live_nodes
 from tinyc.ir import Module, Node, TensorType, TinycError, Value
+from tinyc.ir.module import remove_dead
 from tinyc.ir.op import unused
-from tinyc.passes.core.rewrite import remove_dead
 
 TO_NHWC = (0, 2, 3, 1)
 TO_NCHW = (0, 3, 1, 2)

@@ -1,6 +1,6 @@
 """Verification: against the reference, layer by layer, and of each pass."""
 
-from tinyc.compiler.verify.gap import ABSOLUTE, RELATIVE, Gap, VerificationError, describe, gap
+from tinyc.compiler.verify.gaps import ABSOLUTE, RELATIVE, Gap, VerificationError, describe, gap
 from tinyc.compiler.verify.verdict import Agreement, Verdict, check_import, compare, first_difference_in_c, run_rows
 
 __all__ = [

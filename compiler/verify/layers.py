@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.compiler.verify.gap import ABSOLUTE, Gap, gap
+from tinyc.compiler.verify.gaps import ABSOLUTE, Gap, gap
 from tinyc.ir.module import Module, Node
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import Cast, Constant, Dequantize, Elementwise, Lookup, Mul

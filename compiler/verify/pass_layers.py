@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.backends.interpreter import observe, run_module
-from tinyc.compiler.verify.gap import Gap, describe
+from tinyc.compiler.verify.gaps import Gap, describe
 from tinyc.compiler.verify.layers import Walk, jumps
 from tinyc.ir.module import Module, Node
 from tinyc.ir.op import Value

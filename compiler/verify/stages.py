@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tinyc.compiler.verify.gap import describe, gap
+from tinyc.compiler.verify.gaps import describe, gap
 from tinyc.compiler.verify.layers import allowed
 from tinyc.ir.op import Value
 from tinyc.ir.rows import RowProgram

@@ -10,7 +10,7 @@ from tinyc.backends.interpreter import run_module, run_program
 from tinyc.backends.runners import Runner
 from tinyc.compiler.frontend import Imported
 from tinyc.compiler.reference import ONNXRUNTIME, Reference
-from tinyc.compiler.verify.gap import ABSOLUTE, RELATIVE, Gap, VerificationError, describe, gap
+from tinyc.compiler.verify.gaps import ABSOLUTE, RELATIVE, Gap, VerificationError, describe, gap
 from tinyc.compiler.verify.layers import differences, jumps
 from tinyc.compiler.verify.stages import Values, first_difference_in_stages
 from tinyc.ir.op import Value

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tinyc.ir.constant import Constant
 from tinyc.ir.errors import IRError
-from tinyc.ir.module import Module, Node, merge_locs
+from tinyc.ir.module import Module, Node, merge_locs, remove_dead
 from tinyc.ir.op import Op, OpT, Value, unused
 from tinyc.ir.tensor import Array, Tensor
 
@@ -196,16 +196,3 @@ def rename(module: Module, names: Mapping[Value, Value]) -> Module:
         return module
     nodes = (Node(names.get(n.result, n.result), n.op.replace_operands(names), n.loc) for n in module.nodes)
     return Module(module.name, module.inputs, tuple(nodes), tuple(names.get(v, v) for v in module.outputs))
-
-
-def remove_dead(module: Module) -> Module:
-    """Drops nodes that no output needs."""
-    live = set(module.outputs)
-    kept: list[Node] = []
-    for node in reversed(module.nodes):
-        if node.result in live:
-            kept.append(node)
-            live.update(node.op.operands)
-    if len(kept) == len(module.nodes):
-        return module
-    return Module(module.name, module.inputs, tuple(reversed(kept)), module.outputs)

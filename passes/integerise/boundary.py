@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.ir.fixed_point import accumulator_bound
-from tinyc.ir.module import Module, Node
+from tinyc.ir.module import Module, Node, remove_dead
 from tinyc.ir.op import Op, Value, unused
 from tinyc.ir.ops import (
     Add,
@@ -31,7 +31,7 @@ from tinyc.ir.ops import (
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.base import PassError
-from tinyc.passes.core.rewrite import Skip, remove_dead, rename
+from tinyc.passes.core.rewrite import Skip, rename
 from tinyc.passes.integerise.scales import Scale, multiplier
 
 PIXELS = np.arange(256)

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node
+from tinyc.ir.module import Module, Node, remove_dead
 from tinyc.ir.op import Value, unused
 from tinyc.ir.ops import Clamp, Constant, Dense
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.ops.quantise import Dequantize
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.core.base import Pass
-from tinyc.passes.core.rewrite import remove_dead
 from tinyc.passes.quantise.calibrate import Progress, Run, Samples
 from tinyc.passes.quantise.ranges import quantise_bias
 from tinyc.passes.quantise.report import quantised_results

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node, merge_locs
+from tinyc.ir.module import Module, Node, merge_locs, remove_dead
 from tinyc.ir.op import Op, Value, unused
 from tinyc.ir.ops import Clamp, Constant
 from tinyc.ir.ops.quantise import Dequantize, Quantize
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.core.base import Pass, PassError
-from tinyc.passes.core.rewrite import remove_dead, tell
+from tinyc.passes.core.rewrite import tell
 from tinyc.passes.quantise.calibrate import Ranges
 from tinyc.passes.quantise.ranges import HIGH, LOW, Parameters, quantise_bias, quantise_weights
 from tinyc.passes.quantise.scales import Scales, absorbed_clamps, assign, layer_scales

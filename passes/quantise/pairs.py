@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node
+from tinyc.ir.module import Module, Node, remove_dead
 from tinyc.ir.op import Op, Value, unused
 from tinyc.ir.ops import (
     AvgPool2d,
@@ -23,7 +23,6 @@ from tinyc.ir.ops import (
 )
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.tensor import Array, Tensor
-from tinyc.passes.core.rewrite import remove_dead
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyc.ir.module import Module
+from tinyc.ir.module import Module, remove_dead
 from tinyc.passes.core.base import Pass
-from tinyc.passes.core.rewrite import remove_dead
 
 
 @dataclass(frozen=True)

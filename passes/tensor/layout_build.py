@@ -8,11 +8,11 @@ from functools import partial
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node
+from tinyc.ir.module import Module, Node, remove_dead
 from tinyc.ir.op import Op, Value, unused
 from tinyc.ir.ops import Constant, Dequantize, Reshape, Transpose
 from tinyc.ir.tensor import Array, Tensor
-from tinyc.passes.core.rewrite import remove_dead, rename
+from tinyc.passes.core.rewrite import rename
 from tinyc.passes.tensor.layout import Layout, normal, transposes
 from tinyc.passes.tensor.relayout import Form, Maker, build, is_free, plain_form
 

@@ -18,10 +18,9 @@ from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness import check_integers
 from tinyc.compiler.witness import integers as witness
 from tinyc.ir import Module, Op, TinycError
-from tinyc.ir.module import Node
+from tinyc.ir.module import Node, remove_dead
 from tinyc.ir.ops import QAdd, QConvolution, QDense, QMul
 from tinyc.passes.core.manager import PassManager
-from tinyc.passes.core.rewrite import remove_dead
 from tinyc.passes.pipeline import integer_passes, tensor_passes
 
 
