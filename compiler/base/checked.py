@@ -2,7 +2,7 @@
 
 One decorator, `checked`, on the public functions and the classes of options. What a parameter may be stands in its
 annotation and nowhere else: a `Literal` is a choice, `Annotated[int, AtLeast(1)]` a range. A call that does not fit
-raises `OptionError` with one line, before anything is done.
+raises `CallError` with one line, before anything is done.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ class OptionError(TinycError):
     library has them; the command line spells them as its flags."""
 
 
+class CallError(OptionError, TypeError):
+    """A call that does not fit the declaration: what a type checker finds before the program runs."""
+
+
 @dataclass(frozen=True)
 class AtLeast:
     """The least that a number may be."""
@@ -43,25 +47,30 @@ class OneOf:
     words: Collection[str]
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """The choices of a text are for type checkers: who takes it checks it, and has more to say than what there is."""
+
+
 def checked(called: AnyCallable) -> AnyCallable:
-    """A function, or a class, whose calls raise `OptionError` when they do not fit its annotations."""
+    """A function, or a class, whose calls raise `CallError` when they do not fit its annotations."""
     inner = called.__init__ if isinstance(called, type) else called  # type: ignore[misc]
     signature = inspect.signature(inner)
     own = [name for name in signature.parameters if name != "self"]
 
     @functools.wraps(inner)
-    def call(*given: Any, **named: Any) -> Any:
+    def call(*positional: Any, **named: Any) -> Any:
         try:
-            bound = signature.bind(*given, **named)
+            bound = signature.bind(*positional, **named)
         except TypeError as error:
-            raise OptionError(_misfit(called.__name__, named, own, signature, str(error))) from None
+            raise CallError(_misfit(called.__name__, named, own, signature, str(error))) from None
         hints = _hints(called)
         for name, value in bound.arguments.items():
             kind = signature.parameters[name].kind
             if name in hints and kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL):
                 if wrong := misfit(value, hints[name]):
-                    raise OptionError(f"`{name}` takes {wrong}")
-        return inner(*given, **named)
+                    raise CallError(f"`{name}` takes {wrong}")
+        return inner(*positional, **named)
 
     if isinstance(called, type):
         called.__init__ = call  # type: ignore[misc]
@@ -119,6 +128,8 @@ def _unfit(value: object, hint: Any) -> str:
     if hint is Any or isinstance(hint, TypeVar):
         return ""
     if origin is Annotated:
+        if Elsewhere() in arguments[1:]:
+            return _unfit(value, str)
         return _unfit(value, arguments[0]) or _out_of_range(value, arguments[1:])
     if origin is Literal:
         fits = any(value == word and type(value) is type(word) for word in arguments)
@@ -179,5 +190,5 @@ def _unfit_plain(value: object, hint: Any) -> str:
         return "" if isinstance(value, os.PathLike) and not isinstance(os.fspath(value), bytes) else "a path"
     if isinstance(value, hint):
         return ""
-    words: dict[Any, str] = {str: "a text", bool: "True or False"}
+    words: dict[Any, str] = {str: "a text", bool: "True or False", bytes: "bytes"}
     return words.get(hint) or f"{'an' if hint.__name__[0] in 'AEIOU' else 'a'} {hint.__name__}"

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, Protocol
 
 import typer
 
@@ -39,11 +39,10 @@ from tinyc.compiler.cli.options import (
     takes_code_options,
 )
 from tinyc.compiler.data.arrays import outputs_by_name, write_npz
-from tinyc.compiler.data.inputs import load_inputs
 from tinyc.compiler.dump import compare_dump
-from tinyc.compiler.frontend import inspect_onnx
-from tinyc.compiler.session import driver
-from tinyc.compiler.session.bench import bench, find_machine
+from tinyc.compiler.options import EXECUTORS, VERIFIED, OptionKeywords, Options, Unpack, known_executors
+from tinyc.compiler.session import Session, quantize
+from tinyc.compiler.session.measure import find_machine, measure_on
 from tinyc.compiler.session.opt import optimise_text
 from tinyc.compiler.verify import VerificationError
 from tinyc.ir.errors import TinycError
@@ -60,17 +59,20 @@ app = typer.Typer(
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The ONNX model.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
-On = Annotated[str, typer.Option("--on", metavar="|".join(driver.EXECUTORS), help="Where to run.")]
-OnSeveral = Annotated[
-    str, typer.Option("--on", metavar="A,B", help=f"Where to run: some of {', '.join(driver.EXECUTORS)}.")
-]
-VERIFIED = ",".join(driver.VERIFIED)
-Code = Callable[[], dict[str, Any]]
-"""What `takes_code_options` hands to a command."""
+On = Annotated[str, typer.Option("--on", metavar="|".join(EXECUTORS), help="Where to run.")]
+OnSeveral = Annotated[str, typer.Option("--on", metavar="A,B", help=f"Where to run: some of {', '.join(EXECUTORS)}.")]
+DEFAULT_ON = ",".join(VERIFIED)
 OnMachine = Annotated[str, typer.Option("--on", metavar="|".join(MACHINES), help="The simulated machine.")]
 Inputs = Annotated[
     Path | None, typer.Option("--inputs", metavar="FILE|DIR", help="Arrays named as the model's inputs, or images.")
 ]
+
+
+class Code(Protocol):
+    """What `takes_code_options` hands to a command."""
+
+    def __call__(self, **more: Unpack[OptionKeywords]) -> Options:
+        """The options of the command line, and more."""
 
 
 @contextlib.contextmanager
@@ -126,21 +128,17 @@ def compile_command(
 ) -> None:
     """Compile a model to C, verify it and write it to a folder."""
     with reporting(as_json):
-        chosen = code()
-        name = driver.identifier(chosen["name"] or model.stem, strict=bool(chosen["name"]))
-        folder = output or Path(f"{name}_{Path(chosen['target']).stem}")
         with console.progress(quiet=as_json) as say:
-            result = driver.compile(
-                model,
-                output=folder,
-                progress=say,
+            options = code(
                 force=force,
                 verify=not no_verify,
                 dump_ir=dump_ir,
                 debug_passes=debug_pass or [],
                 trace=console.trace,
-                **chosen,
             )
+            session = Session(model, options, progress=say)
+            folder = session.write(output)
+            result = session.compilation
         if as_json:
             _print_json(result.report)
         else:
@@ -151,9 +149,8 @@ def compile_command(
 def inspect_command(model: Model, input_shape: Shapes = None, as_json: Json = False) -> None:
     """Show a model's operators, shapes, parameters and MACs, and which operators are unsupported."""
     with reporting(as_json):
-        found = inspect_onnx(model)
-        macs, reason = driver.count_macs(model, parse_shapes(input_shape))
-        document = console.inspection_document(model, found, macs, reason)
+        session = Session(model, Options(input_shapes=parse_shapes(input_shape)))
+        document = console.inspection_document(model, session.inspection, *session.macs)
         _print_json(document) if as_json else console.inspection(document)
 
 
@@ -172,37 +169,29 @@ def run_command(
     """Run a model on the interpreter, or as C on this computer or a simulated machine."""
     with reporting(as_json):
         with console.progress(quiet=as_json) as say:
-            compiled = driver.compile(model, progress=say, verify=False, **code())
-            found = load_inputs(inputs, compiled.imported)
-            samples = found.samples
-            say(f"run on {on}")
-            results = driver.execute(compiled, on, compiled.given(samples))
-        arrays = outputs_by_name(compiled.imported, results)
+            (executor,) = known_executors([on])
+            session = Session(model, code(verify=False), inputs=inputs, progress=say)
+            results = session.run(executor)
+        arrays = outputs_by_name(session.imported, results)
         if output is not None:
             write_npz(output, arrays)
-        console.notes(found.notes)
-        document = console.outputs_document(arrays, on, len(samples))
+        console.notes(session.evidence.notes)
+        document = console.outputs_document(arrays, on, len(results))
         _print_json(document) if as_json else console.outputs(document)
 
 
 @app.command("verify")
 @takes_code_options
 def verify_command(
-    model: Model, code: Code, on: OnSeveral = VERIFIED, inputs: Inputs = None, as_json: Json = False
+    model: Model, code: Code, on: OnSeveral = DEFAULT_ON, inputs: Inputs = None, as_json: Json = False
 ) -> None:
     """Compare a model with onnxruntime: every pass, then each executor."""
     with reporting(as_json):
         with console.progress(quiet=as_json) as say:
-            notes: list[str] = []
-            verdicts = driver.verify(
-                model,
-                on=[part.strip() for part in on.split(",") if part.strip()],
-                arrays=inputs,
-                note=notes.append,
-                progress=say,
-                **code(),
-            )
-        console.notes(notes)
+            executors = known_executors([part.strip() for part in on.split(",") if part.strip()])
+            session = Session(model, code(), inputs=inputs, progress=say)
+            verdicts = [session.verdict(executor) for executor in executors]
+        console.notes(session.evidence.notes)
         document = console.verdicts_document(verdicts)
         _print_json(document) if as_json else console.verdicts(document)
         if not all(v.passed for v in verdicts):
@@ -216,9 +205,9 @@ def bench_command(model: Model, code: Code, on: OnMachine = "rv32imc", as_json: 
     with reporting(as_json):
         machine = find_machine(on)
         with console.progress(quiet=as_json) as say:
-            compiled = driver.compile(model, progress=say, verify=False, **code())
+            compiled = Session(model, code(verify=False), progress=say).compilation
             say(f"measure on {on}")
-            document = bench(compiled, machine)
+            document = measure_on(compiled, machine)
         _print_json(document) if as_json else console.bench(document)
 
 
@@ -234,10 +223,10 @@ def compare_dump_command(
     """Hold the layers that a device printed against the interpreter, and name the first that differs."""
     with reporting(as_json):
         with console.progress(quiet=as_json) as say:
-            compiled = driver.compile(model, progress=say, verify=False, **code())
-            samples = load_inputs(inputs, compiled.imported).samples if inputs else None
+            session = Session(model, code(verify=False), inputs=inputs, progress=say)
+            compiled = session.compilation
             say("compare the dump")
-            document = compare_dump(compiled, log, samples)
+            document = compare_dump(compiled, log, session.evidence.samples if inputs else None)
         _print_json(document) if as_json else console.dump(document)
         if not document["passed"]:
             raise typer.Exit(1)
@@ -261,7 +250,7 @@ def quantize_command(
         options = quantise_options(Integers.int8, calibration, labels, normalize, keep_float, observer)
         assert options is not None
         with console.progress(quiet=as_json) as say:
-            layers = driver.quantize(
+            layers = quantize(
                 model,
                 output,
                 options,

@@ -17,8 +17,8 @@ from tinyc.backends.targets import Target
 from tinyc.compiler.base.files import shown
 from tinyc.compiler.cli.flags import as_flags
 from tinyc.compiler.frontend import Inspection
-from tinyc.compiler.lowering.lower import Lowered
-from tinyc.compiler.session.driver import Compilation
+from tinyc.compiler.lowering import Lowered
+from tinyc.compiler.session import Compilation
 from tinyc.compiler.verify import Verdict
 from tinyc.ir.tensor import Array
 

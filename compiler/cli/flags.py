@@ -10,8 +10,7 @@ import dataclasses
 import re
 
 from tinyc.compiler.data.calibration import Normalise
-from tinyc.compiler.options import Options
-from tinyc.compiler.options.quantised import QuantiseOptions
+from tinyc.compiler.options import CustomPass, Options, QuantiseOptions
 
 _OTHERS = {
     "arrays": "--inputs",
@@ -23,11 +22,11 @@ _OTHERS = {
     "quantise": "--quantize",
 }
 """Flags that are not spelled as their options."""
-_NO_FLAG = {"correct_bias", "equalise", "mean", "samples", "std", "trace", "verify"}
+_NO_FLAG = {"correct_bias", "equalise", "mean", "samples", "std", "step", "trace", "verify"}
 FLAGS = {
     **{
         field.name: "--" + field.name.replace("_", "-")
-        for options in (Options, QuantiseOptions, Normalise)
+        for options in (Options, QuantiseOptions, Normalise, CustomPass)
         for field in dataclasses.fields(options)
         if field.name not in _NO_FLAG
     },

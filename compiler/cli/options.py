@@ -16,10 +16,10 @@ import typer
 from tinyc.backends.libraries import CHOICES
 from tinyc.backends.packages import ARENAS, FORMATS, WEIGHTS
 from tinyc.compiler.data.calibration import Normalise
+from tinyc.compiler.options import CustomPass, OptionKeywords, Options, QuantiseOptions
 from tinyc.compiler.options.custom import load_pass
-from tinyc.compiler.options.quantised import QuantiseOptions
 from tinyc.ir.errors import TinycError
-from tinyc.passes.quantise import DEFAULT_OBSERVER, OBSERVERS
+from tinyc.passes.quantise import OBSERVERS
 
 Shapes = Annotated[
     list[str] | None,
@@ -30,7 +30,7 @@ Name = Annotated[
 ]
 
 
-class Layout(str, Enum):
+class InputLayout(str, Enum):
     """Layout of 4-dimensional inputs."""
 
     onnx = "onnx"
@@ -97,7 +97,7 @@ Cores = Annotated[
 Kernels = Annotated[
     str, typer.Option("--kernels", metavar="|".join(CHOICES), help="Kernels of tinyc, or of a library where exact.")
 ]
-InputLayout = Annotated[Layout, typer.Option("--input-layout", help="Layout of 4-dimensional inputs.")]
+InputLayout_ = Annotated[InputLayout, typer.Option("--input-layout", help="Layout of 4-dimensional inputs.")]
 Quantize = Annotated[Integers | None, typer.Option("--quantize", help="Quantise a float model.")]
 InputType_ = Annotated[InputType, typer.Option("--input-type", help="What the input is as C.")]
 OutputType_ = Annotated[OutputType, typer.Option("--output-type", help="What the output is.")]
@@ -109,21 +109,31 @@ ExtraPass = Annotated[
     list[str] | None,
     typer.Option("--pass", metavar="MODULE:NAME", help="A pass of your own; may be repeated."),
 ]
+After = Annotated[
+    list[str] | None,
+    typer.Option("--after", metavar="PASS", help="Behind which pass --pass runs: the same for all, or one for each."),
+]
+Before = Annotated[
+    list[str] | None, typer.Option("--before", metavar="PASS", help="Before which, in place of --after.")
+]
 Target = Annotated[str, typer.Option("--target", help="A target (see `tinyc targets`) or a .toml file.")]
+DEFAULTS = Options()
+"""What is not given is as the library has it."""
+QUANTISED = QuantiseOptions("")
 
 
 def code_options(
-    target: Target = "host",
-    name: Name = "",
+    target: Target = DEFAULTS.target,
+    name: Name = DEFAULTS.name,
     input_shape: Shapes = None,
-    input_layout: InputLayout = Layout.onnx,
+    input_layout: InputLayout_ = InputLayout.onnx,
     rows_from: RowsFrom_ = RowsFrom.arena,
     ram: Ram = "",
-    format: Format = "",
-    arena_in: ArenaIn = "internal",
-    weights_in: WeightsIn = "flash",
-    kernels: Kernels = "generic",
-    cores: Cores = 1,
+    format: Format = DEFAULTS.format,
+    arena_in: ArenaIn = DEFAULTS.arena_in,
+    weights_in: WeightsIn = DEFAULTS.weights_in,
+    kernels: Kernels = DEFAULTS.kernels,
+    cores: Cores = DEFAULTS.cores,
     quantize: Quantize = None,
     calibration: Calibration = None,
     labels: Labels = None,
@@ -131,41 +141,61 @@ def code_options(
     output_type: OutputType_ = OutputType.float32,
     normalize: Normalise_ = "",
     keep_float: KeepFloat = "",
-    observer: Observer_ = DEFAULT_OBSERVER,
-    accept_accuracy: AcceptAccuracy = False,
+    observer: Observer_ = QUANTISED.observer,
+    accept_accuracy: AcceptAccuracy = DEFAULTS.accept_accuracy,
     extra_pass: ExtraPass = None,
-) -> dict[str, Any]:
-    """The fields of `Options` that these options amount to. Raises `TinycError` when they do not go together."""
+    after: After = None,
+    before: Before = None,
+) -> OptionKeywords:
+    """The options of the library that these amount to. Raises `TinycError` when they do not go together."""
+    words: dict[str, Any] = {"format": format, "arena_in": arena_in, "kernels": kernels, "cores": cores}
     return {
         "target": target,
         "name": name,
         "input_shapes": parse_shapes(input_shape),
         "input_layout": input_layout.value,
         "rows_from": rows_from.value,
-        "ram": parse_bytes(ram),
-        "format": format,
-        "arena_in": arena_in,
-        "weights_in": weights_in,
-        "kernels": kernels,
-        "cores": cores,
+        "ram": ram or None,
         "quantise": quantise_options(
             quantize, calibration, labels, normalize, keep_float, observer, input_type.value, output_type.value
         ),
         "accept_accuracy": accept_accuracy,
-        "extra_passes": [load_pass(p) for p in extra_pass or []],
+        "extra_passes": placed_passes(extra_pass or [], after or [], before or []),
+        "weights_in": cast("Any", weights_in),
+        **cast("OptionKeywords", words),
     }
 
 
+def placed_passes(passes: list[str], after: list[str], before: list[str]) -> list[CustomPass]:
+    """Custom passes and their places. Raises `TinycError` for places that are not one for all or one for each."""
+    option, places = ("--before", before) if before else ("--after", after)
+    if after and before:
+        raise TinycError("--after and --before do not go together; tinyc.compile can place each pass by itself")
+    if places and not passes:
+        raise TinycError(f"{option} says where a pass of yours runs, and goes with --pass")
+    if len(places) == 1:
+        places = places * len(passes)
+    if places and len(places) != len(passes):
+        raise TinycError(
+            f"{option} is given {len(places)} times, --pass {len(passes)} times; give one, or one for each"
+        )
+    where = {"--before": "before", "--after": "after"}[option]
+    steps = [load_pass(p) for p in passes]
+    if not places:
+        return [CustomPass(step) for step in steps]
+    return [CustomPass(step, **{where: place}) for step, place in zip(steps, places, strict=True)]
+
+
 def takes_code_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command the options of `code_options`; it takes `code`, a function that gives their fields of `Options`
-    or raises `TinycError`."""
+    """Gives a command the options of `code_options`; it takes `code`, which makes `Options` of them and of what the
+    command adds, or raises `TinycError`."""
     shared = inspect.signature(code_options).parameters
     own = [p for p in inspect.signature(command).parameters.values() if p.name != "code"]
 
     @wraps(command)
-    def with_options(**given: Any) -> None:
-        chosen = {key: given.pop(key) for key in shared}
-        command(code=lambda: code_options(**chosen), **given)
+    def with_options(**arguments: Any) -> None:
+        chosen = {key: arguments.pop(key) for key in shared}
+        command(code=lambda **more: Options(**{**code_options(**chosen), **more}), **arguments)
 
     required = [p for p in own if p.default is inspect.Parameter.empty]
     optional = [p for p in own if p.default is not inspect.Parameter.empty]
@@ -178,10 +208,10 @@ def takes_code_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_options
 
 
-def parse_shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
+def parse_shapes(texts: list[str] | None) -> dict[str, tuple[int, ...]]:
     """`NAME=1,3,96,96` or `NAME:1,3,96,96` options as shapes by name. Raises `TinycError` for anything else."""
     shapes = {}
-    for item in given or []:
+    for item in texts or []:
         found = re.fullmatch(r"(.+)[=:]([0-9]{1,18}(?:,[0-9]{1,18})*)", item, re.DOTALL)
         shape = tuple(int(n) for n in found[2].split(",")) if found else ()
         if found is None or min(shape) < 1:
@@ -193,17 +223,6 @@ def parse_shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def parse_bytes(given: str) -> int | None:
-    """`65536`, `64K` or `1M` (of 1,024) in bytes; None for nothing. Raises `TinycError` for anything else."""
-    if not given:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KM]?)(?:i?B)?", given, re.IGNORECASE)
-    size = int(float(found[1]) * {"": 1, "K": 1024, "M": 1024**2}[found[2].upper()]) if found else 0
-    if size < 1:
-        raise TinycError(f"--ram takes a number of bytes, as in 65536, 64K or 1M; not {given!r}")
-    return size
-
-
 def quantise_options(
     quantize: Integers | None,
     calibration: Path | None,
@@ -211,8 +230,8 @@ def quantise_options(
     normalize: str,
     keep_float: str,
     observer: str,
-    input_type: str = "float32",
-    output_type: str = "float32",
+    input_type: str = QUANTISED.input_type,
+    output_type: str = QUANTISED.output_type,
 ) -> QuantiseOptions | None:
     """The quantisation that the options ask for; None for none. Raises `TinycError` for options that need others."""
     if quantize is None:
@@ -222,10 +241,10 @@ def quantise_options(
             "--normalize": normalize,
             "--keep-float": keep_float,
         }
-        given = [name for name, value in needless.items() if value]
-        given += ["--input-type"] * (input_type != "float32") + ["--output-type"] * (output_type != "float32")
-        if given:
-            raise TinycError(f"{', '.join(given)} goes with --quantize int8")
+        needing = [name for name, value in needless.items() if value]
+        needing += ["--input-type"] * (input_type != "float32") + ["--output-type"] * (output_type != "float32")
+        if needing:
+            raise TinycError(f"{', '.join(needing)} goes with --quantize int8")
         return None
     if calibration is None:
         raise TinycError(
@@ -244,14 +263,14 @@ def quantise_options(
     )
 
 
-def parse_normalise(given: str) -> Normalise | None:
+def parse_normalise(text: str) -> Normalise | None:
     """`MEAN,STD`; None for nothing. Raises `TinycError` for anything else."""
-    if not given:
+    if not text:
         return None
     try:
-        mean, std = (float(part) for part in given.split(","))
+        mean, std = (float(part) for part in text.split(","))
     except ValueError:
         mean, std = 0.0, 0.0
     if not (math.isfinite(mean) and math.isfinite(std) and std > 0.0):
-        raise TinycError(f"--normalize takes MEAN,STD (numbers, STD above 0), as in 127.5,127.5; not {given!r}")
+        raise TinycError(f"--normalize takes MEAN,STD (numbers, STD above 0), as in 127.5,127.5; not {text!r}")
     return Normalise(mean, std)

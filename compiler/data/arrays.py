@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyc.compiler.base.checked import brief
 from tinyc.compiler.base.files import reason, shown, write_file
 from tinyc.compiler.frontend import Imported, Port
 from tinyc.compiler.reference import to_module
@@ -70,6 +71,21 @@ def samples_from(imported: Imported, arrays: Mapping[str, Array] | Array, source
     if len(counts) > 1:
         raise ArrayError(f"the inputs of {source} hold different numbers of inferences: {sorted(counts)}")
     return [list(sample) for sample in zip(*split, strict=True)]
+
+
+def arguments_of(imported: Imported, arrays: Sequence[Array], named: Mapping[str, Array]) -> list[list[Array]]:
+    """Input sets from the arguments of a call: by position, by input name, or both. Raises `ArrayError`."""
+    names = [p.name for p in imported.inputs]
+    if len(arrays) > len(names):
+        raise ArrayError(f"{len(arrays)} arrays are given, and the model's inputs are {_quoted(names)}")
+    by_name = dict(zip(names, arrays, strict=False))
+    if twice := [n for n in named if n in by_name]:
+        raise ArrayError(f"{_quoted(twice)} is given by position and by name")
+    by_name |= named
+    for name, array in by_name.items():
+        if not isinstance(array, np.ndarray):
+            raise ArrayError(f"{name!r} takes an array, not {brief(array)}")
+    return samples_from(imported, by_name, "the call")
 
 
 def _named(names: Sequence[str], arrays: Mapping[str, Array] | Array, source: str) -> Mapping[str, Array]:

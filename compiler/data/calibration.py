@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from tinyc.compiler.base.files import reason, shown
-from tinyc.compiler.data.arrays import read_arrays
+from tinyc.compiler.data.arrays import check_samples, read_arrays
 from tinyc.compiler.data.inputs import CalibrationError, Normalise, load_inputs
 from tinyc.compiler.frontend import Imported
 from tinyc.ir.tensor import Array
 
-__all__ = ["Calibration", "CalibrationError", "Normalise", "load_calibration", "read_labels"]
+__all__ = ["Calibration", "CalibrationError", "Normalise", "calibration_of", "load_calibration", "read_labels"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,18 @@ class Calibration:
     samples: Sequence[Sequence[Array]]
     labels: tuple[int, ...] | None = None
     notes: tuple[str, ...] = ()
+
+
+def calibration_of(
+    source: Calibration | str | Path, imported: Imported, normalise: Normalise | None, labels: str | Path | None
+) -> Calibration:
+    """Calibration data that fit a model, at hand or from files. Raises `ArrayError` naming what is wrong."""
+    if not isinstance(source, Calibration):
+        return load_calibration(Path(source), imported, normalise, None if labels is None else Path(labels))
+    check_samples(imported, source.samples, "calibration")
+    if source.labels is not None and len(source.labels) != len(source.samples):
+        raise CalibrationError(f"`calibration` has {len(source.labels)} labels for {len(source.samples)} inputs")
+    return source
 
 
 def load_calibration(
@@ -46,10 +58,10 @@ def load_calibration(
     found = load_inputs(path, imported, normalise)
     if labels is None:
         return Calibration(found.samples, found.classes, found.notes)
-    given = read_labels(labels)
-    if len(given) != len(found.samples):
-        raise CalibrationError(f"{shown(labels)} has {len(given)} labels for {len(found.samples)} inputs")
-    return Calibration(found.samples, given, found.notes)
+    classes = read_labels(labels)
+    if len(classes) != len(found.samples):
+        raise CalibrationError(f"{shown(labels)} has {len(classes)} labels for {len(found.samples)} inputs")
+    return Calibration(found.samples, classes, found.notes)
 
 
 def read_labels(path: Path) -> tuple[int, ...]:

@@ -88,12 +88,12 @@ def load_inputs(path: Path, imported: Imported, normalise: Normalise | None = No
     )
 
 
-def given_inputs(given: Mapping[str, Array] | Array | str | Path, imported: Imported, source: str) -> Inputs:
+def load_arrays(inputs: Mapping[str, Array] | Array | str | Path, imported: Imported, source: str) -> Inputs:
     """Inputs from arrays at hand, or from the file or folder that has them. Raises `ArrayError`."""
-    if isinstance(given, (str, Path)):
-        return load_inputs(Path(given), imported)
+    if isinstance(inputs, (str, Path)):
+        return load_inputs(Path(inputs), imported)
     seen = Ranges(imported)
-    return Inputs(samples_from(imported, seen.look(given, None), source), None, tuple(seen.notes(source)))
+    return Inputs(samples_from(imported, seen.look(inputs, None), source), None, tuple(seen.notes(source)))
 
 
 def _files(folder: Path) -> list[Path]:

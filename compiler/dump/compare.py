@@ -91,14 +91,14 @@ def result_types(program: RowProgram) -> dict[int, TensorType]:
     return inputs | {n: s.result.type for n, s in enumerate(program.stages) if s.result.type.size}
 
 
-def compare_inference(program: RowProgram, inference: Inference, given: Sequence[Array] | None) -> Compared:
+def compare_inference(program: RowProgram, inference: Inference, intended: Sequence[Array] | None) -> Compared:
     """Holds an inference against the interpreter, which takes the device's own inputs where the log has them whole:
     what differs in the inputs, or is rounded there, does then not hide what the layers do.
 
     Args:
         program: the one that the dump is of.
         inference: from the log.
-        given: the inputs that the device should have had, as the program takes them; None where nobody knows.
+        intended: the inputs that the device should have had, as the program takes them; None where nobody knows.
 
     Raises:
         LogError: neither are there inputs in the log nor are any given.
@@ -107,19 +107,21 @@ def compare_inference(program: RowProgram, inference: Inference, given: Sequence
     missing = tuple(n for n in sorted(dumped, key=lambda n: (n >= 0, abs(n))) if not dumped[n].seen.all())
     homes = {k: home for k, home in _input_homes(program).items() if home in dumped}
     wrong = None
-    if given is not None:
-        found = (_input_difference(dumped[home], home, given[k]) for k, home in homes.items())
+    if intended is not None:
+        found = (_input_difference(dumped[home], home, intended[k]) for k, home in homes.items())
         wrong = next(filter(None, found), None)
     if all(dumped[home].known.all() for home in homes.values()):
         # An input that nothing reads is not shown: it may be anything.
         nothing = [np.zeros(v.shape, v.dtype.numpy) for v in program.inputs]
-        inputs = [dumped[homes[k]].values.reshape(a.shape) if k in homes else a for k, a in enumerate(given or nothing)]
-    elif given is None:
+        inputs = [
+            dumped[homes[k]].values.reshape(a.shape) if k in homes else a for k, a in enumerate(intended or nothing)
+        ]
+    elif intended is None:
         raise LogError(f"the inference at line {inference.line} lacks some of its inputs: give them by `inputs`")
     elif wrong is not None:
         return Compared(inference.line, wrong, None, {}, missing)
     else:
-        inputs = list(given)
+        inputs = list(intended)
     expected: dict[int, Array] = {}
     run_program(program, inputs, expected.__setitem__)
     verdicts, masks = _judge(program, dumped, {-1 - k: a for k, a in enumerate(inputs)} | expected)
@@ -138,14 +140,14 @@ def _input_homes(program: RowProgram) -> dict[int, int]:
     return homes
 
 
-def _input_difference(dumped: Dumped, home: int, given: Array) -> Difference | None:
+def _input_difference(dumped: Dumped, home: int, intended: Array) -> Difference | None:
     """Where an input differs from what was given by more than rounding."""
-    want = given.reshape(-1)
+    want = intended.reshape(-1)
     wrong = dumped.known & ~_near(dumped.values, want, RELATIVE)
     if not wrong.any():
         return None
     hint = _hint(dumped.values, want) if dumped.known.all() else ""
-    return replace(_difference(home, given.shape, dumped, want, wrong, int(np.argmax(wrong))), hint=hint)
+    return replace(_difference(home, intended.shape, dumped, want, wrong, int(np.argmax(wrong))), hint=hint)
 
 
 def _hint(own: Array, want: Array) -> str:

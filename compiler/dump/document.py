@@ -11,7 +11,7 @@ from typing import Any
 from tinyc.backends.c.hooks import fingerprint
 from tinyc.compiler.dump.compare import CLOSE, MISSING, UNCHECKED, Compared, Difference, compare_inference, result_types
 from tinyc.compiler.dump.log import DumpLog, LogError, parse_log, read_log
-from tinyc.compiler.session.driver import Compilation
+from tinyc.compiler.session import Compilation
 from tinyc.ir.tensor import Array
 
 SHOWN = 5
@@ -37,11 +37,11 @@ def compare_dump(compiled: Compilation, log: Path, samples: Sequence[Sequence[Ar
     if not any(inference.parts for inference in inferences):
         raise LogError(f"{source} has no line of the dump that arrived whole ({len(found.damaged)} are damaged)")
     notes = _notes(found)
-    given = None if samples is None else compiled.given(samples)
-    if given is not None and 1 < len(given) < len(inferences):
-        notes.append(f"{len(inferences)} inferences in the log, {len(given)} sets of inputs: the others are left out")
-        inferences = inferences[: len(given)]
-    sets = [None if given is None else given[k if len(given) > 1 else 0] for k in range(len(inferences))]
+    taken = None if samples is None else compiled.as_taken(samples)
+    if taken is not None and 1 < len(taken) < len(inferences):
+        notes.append(f"{len(inferences)} inferences in the log, {len(taken)} sets of inputs: the others are left out")
+        inferences = inferences[: len(taken)]
+    sets = [None if taken is None else taken[k if len(taken) > 1 else 0] for k in range(len(inferences))]
     compared = [compare_inference(program, i, s) for i, s in zip(inferences, sets, strict=True)]
     if len(compared) > 1 and compared[-1].missing and not inferences[-1].ended:
         notes.append("the log ends within the last inference: what there is of it is compared")

@@ -125,8 +125,8 @@ def _what_helps(target: Target, needed: Sizes, options: Options, demand: Demand)
     if "weights" in parts and options.weights_in != "flash":
         yield f"`weights_in=flash` ({needed.weights:,} bytes less)"
     if "arena" in parts:
-        if options.ram is not None:
-            yield f"a smaller `ram` than {options.ram:,}, or none, for the smallest arena"
+        if options.ram_bytes is not None:
+            yield f"a smaller `ram` than {options.ram_bytes:,}, or none, for the smallest arena"
         if options.rows_from == "argument" and "inputs and outputs" in parts:
             yield "inputs in the arena (`rows_from=arena`)"
         if options.rows_from != "callback":

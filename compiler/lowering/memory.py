@@ -75,21 +75,22 @@ def check_budget(program: RowProgram, module: Module, options: Options) -> None:
     """Raises `TinycError` when the arena is larger than the budget: by how much, which layers are the peak, and what
     would help."""
     size = program.plan.bytes if program.plan else 0
-    if options.ram is None or size <= options.ram:
+    room = options.ram_bytes
+    if room is None or size <= room:
         return
     layer, alive = busiest(program)
     where = program.stages[layer].where
     held = ", ".join(f"{s.buffer} {s.bytes:,}" for s in alive[:4])
     helps = list(_what_helps(program, module, options, size))
     raise TinycError(
-        f"the smallest arena is {size:,} bytes, {size - options.ram:,} more than `ram` allows ({options.ram:,}). "
+        f"the smallest arena is {size:,} bytes, {size - room:,} more than `ram` allows ({room:,}). "
         f"Most is needed in {where} ({held} bytes). "
         + (f"What would help: {'; '.join(helps)}." if helps else "Only a smaller network would help.")
     )
 
 
 def _what_helps(program: RowProgram, module: Module, options: Options, size: int) -> Iterator[str]:
-    assert options.ram is not None
+    assert options.ram_bytes is not None
     if options.rows_from != "callback":
         try:
             ir: Module | RowProgram = module
@@ -98,7 +99,7 @@ def _what_helps(program: RowProgram, module: Module, options: Options, size: int
             assert isinstance(ir, RowProgram)
             assert ir.plan is not None
             if ir.plan.bytes < size:
-                fits = "" if ir.plan.bytes <= options.ram else ", still too much"
+                fits = "" if ir.plan.bytes <= options.ram_bytes else ", still too much"
                 yield f"input rows from a callback (`rows_from=callback`: {ir.plan.bytes:,} bytes{fits})"
         except PassError:
             pass
@@ -107,5 +108,5 @@ def _what_helps(program: RowProgram, module: Module, options: Options, size: int
     images = [v for v in module.inputs if v.type.rank == 4]
     if images:
         height, width = sorted(images[0].shape)[-2:]
-        share = math.sqrt(options.ram / size)
+        share = math.sqrt(options.ram_bytes / size)
         yield f"a smaller image (about {int(height * share)}x{int(width * share)} in place of {height}x{width})"

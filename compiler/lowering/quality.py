@@ -13,8 +13,8 @@ from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import HostRunner, MissingTool
 from tinyc.compiler.data.calibration import Calibration
 from tinyc.compiler.frontend import Imported
-from tinyc.compiler.lowering.lower import Lowered, given
-from tinyc.compiler.options.quantised import as_real, top1
+from tinyc.compiler.lowering.quantised import as_real, as_taken, top1
+from tinyc.compiler.lowering.steps import Lowered
 from tinyc.compiler.reference import Reference
 from tinyc.ir.tensor import Array
 
@@ -62,7 +62,7 @@ def measure(
 
 
 def _run(lowered: Lowered, source: CSource, calibration: Calibration) -> list[list[Array]]:
-    samples = given(lowered.program, calibration.samples, lowered.inputs)
+    samples = as_taken(lowered.program, calibration.samples, lowered.inputs)
     try:
         return HostRunner(source).run([list(s) for s in samples])
     except MissingTool:

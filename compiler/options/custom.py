@@ -1,16 +1,39 @@
-"""Custom passes: found by `module:Name`, or installed under the entry-point group `tinyc.passes`."""
+"""Custom passes: found by `module:Name`, or installed under the entry-point group `tinyc.passes`; and their places."""
 
 from __future__ import annotations
 
 import importlib
 import sys
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from tinyc.passes import Pass, PassError, registered
+from tinyc.compiler.base.checked import OptionError, checked
+from tinyc.passes import AnyPass, Pass, PassError, registered
 from tinyc.passes.core.base import blame
 
 GROUP = "tinyc.passes"
+
+
+@checked
+@dataclass(frozen=True)
+class CustomPass:
+    """A pass of the user's and its place among ours.
+
+    Attributes:
+        step: the pass.
+        after: the name of the pass that it runs behind. Of several with one name the first is meant; "simplify:2" is
+            the second.
+        before: the name of the pass that it runs before, likewise. Without either it is the last on the tensor level.
+    """
+
+    step: AnyPass
+    after: str = ""
+    before: str = ""
+
+    def __post_init__(self) -> None:
+        if self.after and self.before:
+            raise OptionError("a custom pass runs `after` another pass or `before` one, not both")
 
 
 def load_pass(spec: str) -> Pass:

@@ -26,16 +26,16 @@ def with_explicit_pads(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     for node in copy.graph.node:
-        given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        auto = given.get("auto_pad", b"").decode()
+        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        auto = attributes.get("auto_pad", b"").decode()
         place = CONVOLUTIONS.get(node.op_type)
-        if place is None or not auto.startswith("SAME") or max(given.get("dilations", [1])) == 1:
+        if place is None or not auto.startswith("SAME") or max(attributes.get("dilations", [1])) == 1:
             continue
         size = known.get(node.input[0], ())[2:]
-        kernel = given.get("kernel_shape") or known.get(node.input[place], ())[2:]
+        kernel = attributes.get("kernel_shape") or known.get(node.input[place], ())[2:]
         if not size or len(size) != len(kernel):
             continue
-        strides, dilations = given.get("strides", [1] * len(size)), given["dilations"]
+        strides, dilations = attributes.get("strides", [1] * len(size)), attributes["dilations"]
         before, after = [], []
         for n, k, s, d in zip(size, kernel, strides, dilations, strict=True):
             total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)

@@ -9,10 +9,9 @@ from typing import Any
 
 from tinyc.backends.c import CSource
 from tinyc.compiler.frontend import Imported
+from tinyc.compiler.lowering import Lowered, Quality
 from tinyc.compiler.lowering.cores import core_report
-from tinyc.compiler.lowering.lower import Lowered
 from tinyc.compiler.lowering.memory import buffer_table, segment_table
-from tinyc.compiler.lowering.quality import Quality
 from tinyc.compiler.verify import Verdict
 from tinyc.compiler.witness import Quantisation, Witnessed
 from tinyc.ir.op import Op, Value

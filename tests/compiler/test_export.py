@@ -24,9 +24,9 @@ from tinyc.compiler.data.samples import sample_inputs
 from tinyc.compiler.export import ExportError, to_onnx_qdq, write_onnx
 from tinyc.compiler.export.operators import EMITTERS
 from tinyc.compiler.frontend import Imported, Port, load_onnx
-from tinyc.compiler.options.quantised import QuantiseOptions
+from tinyc.compiler.options import QuantiseOptions
 from tinyc.compiler.reference import to_onnx
-from tinyc.compiler.session.driver import quantize
+from tinyc.compiler.session import quantize
 from tinyc.ir import Builder, DType, Module, Op, TensorType, Value, ops
 from tinyc.ir.ops import registry
 from tinyc.ir.tensor import Array, Tensor

@@ -21,7 +21,7 @@ from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import HostRunner
 from tinyc.backends.runners.linked import VARIABLES
 from tinyc.compiler.data.calibration import Calibration
-from tinyc.compiler.session.driver import Compilation
+from tinyc.compiler.session import Compilation
 from tinyc.ir import DType
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array

@@ -25,8 +25,8 @@ from tinyc.backends.runners.exchange import MissingTool
 from tinyc.backends.runners.machines import MACHINES
 from tinyc.backends.runners.simulator import require_tools, toolchain
 from tinyc.compiler.data.calibration import Normalise
-from tinyc.compiler.options.quantised import QuantiseOptions
-from tinyc.compiler.session.driver import Compilation
+from tinyc.compiler.options import QuantiseOptions
+from tinyc.compiler.session import Compilation
 
 STUBS = ROOT / "tests" / "stubs"
 WARNINGS = ("-Wall", "-Wextra", "-Werror")

@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from tinyc.compiler.data.calibration import Calibration
-from tinyc.compiler.options.quantised import QuantiseOptions
+from tinyc.compiler.options import QuantiseOptions
 from tinyc.ir.tensor import Array
 
 SHAPE = (1, 3, 21, 19)

@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from tinyc.backends.runners import MACHINES, Machine, SimulatorRunner
-from tinyc.compiler.session.driver import Compilation
+from tinyc.compiler.session.compilation import Compilation
 from tinyc.ir.errors import TinycError
+
+
+class MeasuredLayer(TypedDict):
+    """What one layer costs."""
+
+    index: int
+    name: str
+    operator: str
+    macs: int
+    instructions: int
+
+
+class Measured(TypedDict):
+    """What one inference costs, as `tinyc bench` tells it.
+
+    Sizes are in bytes. `instructions` counts the call of the network without what gives it its input; those of `layers`
+    are from another build, so that their sum is only near it. A layer without elements has no instructions.
+    `instructions_per_mac` is None for a network without multiply-accumulates.
+    """
+
+    model: str
+    on: str
+    chips: str
+    instructions: int
+    macs: int
+    instructions_per_mac: float | None
+    stack_bytes: int
+    code_bytes: int
+    arena_bytes: int
+    weights_bytes: int
+    note: str
+    layers: list[MeasuredLayer]
 
 
 def find_machine(name: str) -> Machine:
@@ -18,12 +50,8 @@ def find_machine(name: str) -> Machine:
     raise TinycError(f"cannot bench on {name!r}: {reason}; the machines are {known}")
 
 
-def bench(compiled: Compilation, machine: Machine) -> dict[str, Any]:
+def measure_on(compiled: Compilation, machine: Machine) -> Measured:
     """Measures one inference, of the first of the samples that the compilation has.
-
-    Sizes are in bytes. `instructions` counts the call of the network without what gives it its input; those of `layers`
-    are from another build, so that their sum is only near it. A layer without elements has no instructions.
-    `instructions_per_mac` is null for a network without multiply-accumulates.
 
     Raises:
         MissingTool: the simulator is not installed.
