@@ -26,14 +26,14 @@ from tinyc.compiler.base.version import VERSION
 from tinyc.compiler.cli import console
 from tinyc.compiler.cli.flags import as_flags
 from tinyc.compiler.cli.options import (
-    AcceptAccuracy,
-    Calibration,
-    Integers,
-    KeepFloat,
-    Labels,
-    Normalise_,
-    Observer_,
-    Shapes,
+    AcceptAccuracyFlag,
+    CalibrationFlag,
+    IntegersWord,
+    KeepFloatFlag,
+    LabelsFlag,
+    NormaliseFlag,
+    ObserverFlag,
+    ShapesFlag,
     parse_shapes,
     quantise_options,
     takes_code_options,
@@ -41,6 +41,7 @@ from tinyc.compiler.cli.options import (
 from tinyc.compiler.data.arrays import outputs_by_name, write_npz
 from tinyc.compiler.dump import compare_dump
 from tinyc.compiler.options import EXECUTORS, VERIFIED, OptionKeywords, Options, Unpack, known_executors
+from tinyc.compiler.report.documents import inspection_document, outputs_document, verdicts_document
 from tinyc.compiler.session import Session, quantize
 from tinyc.compiler.session.measure import find_machine, measure_on
 from tinyc.compiler.session.opt import optimise_text
@@ -57,13 +58,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Model = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The ONNX model.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
-On = Annotated[str, typer.Option("--on", metavar="|".join(EXECUTORS), help="Where to run.")]
-OnSeveral = Annotated[str, typer.Option("--on", metavar="A,B", help=f"Where to run: some of {', '.join(EXECUTORS)}.")]
+ModelFlag = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The ONNX model.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
+OnFlag = Annotated[str, typer.Option("--on", metavar="|".join(EXECUTORS), help="Where to run.")]
+OnSeveralFlag = Annotated[
+    str, typer.Option("--on", metavar="A,B", help=f"Where to run: some of {', '.join(EXECUTORS)}.")
+]
 DEFAULT_ON = ",".join(VERIFIED)
-OnMachine = Annotated[str, typer.Option("--on", metavar="|".join(MACHINES), help="The simulated machine.")]
-Inputs = Annotated[
+OnMachineFlag = Annotated[str, typer.Option("--on", metavar="|".join(MACHINES), help="The simulated machine.")]
+InputsFlag = Annotated[
     Path | None, typer.Option("--inputs", metavar="FILE|DIR", help="Arrays named as the model's inputs, or images.")
 ]
 
@@ -112,7 +115,7 @@ def main_options(
 @app.command("compile")
 @takes_code_options
 def compile_command(
-    model: Model,
+    model: ModelFlag,
     code: Code,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="[default: NAME_TARGET]")] = None,
     dump_ir: Annotated[
@@ -124,7 +127,7 @@ def compile_command(
         list[str] | None,
         typer.Option("--debug-pass", metavar="NAME", help="Say what a pass rewrote, and what not and why."),
     ] = None,
-    as_json: Json = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Compile a model to C, verify it and write it to a folder."""
     with reporting(as_json):
@@ -146,25 +149,25 @@ def compile_command(
 
 
 @app.command("inspect")
-def inspect_command(model: Model, input_shape: Shapes = None, as_json: Json = False) -> None:
+def inspect_command(model: ModelFlag, input_shape: ShapesFlag = None, as_json: JsonFlag = False) -> None:
     """Show a model's operators, shapes, parameters and MACs, and which operators are unsupported."""
     with reporting(as_json):
         session = Session(model, Options(input_shapes=parse_shapes(input_shape)))
-        document = console.inspection_document(model, session.inspection, *session.macs)
+        document = inspection_document(model, session.inspection, *session.macs)
         _print_json(document) if as_json else console.inspection(document)
 
 
 @app.command("run")
 @takes_code_options
 def run_command(
-    model: Model,
+    model: ModelFlag,
     code: Code,
     inputs: Annotated[
         Path, typer.Option("--inputs", metavar="FILE|DIR", help="Arrays named as the model's inputs, or images.")
     ],
-    on: On = "host",
+    on: OnFlag = "host",
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT.npz", help="Write the outputs.")] = None,
-    as_json: Json = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Run a model on the interpreter, or as C on this computer or a simulated machine."""
     with reporting(as_json):
@@ -176,14 +179,14 @@ def run_command(
         if output is not None:
             write_npz(output, arrays)
         console.notes(session.evidence.notes)
-        document = console.outputs_document(arrays, on, len(results))
+        document = outputs_document(arrays, on, len(results))
         _print_json(document) if as_json else console.outputs(document)
 
 
 @app.command("verify")
 @takes_code_options
 def verify_command(
-    model: Model, code: Code, on: OnSeveral = DEFAULT_ON, inputs: Inputs = None, as_json: Json = False
+    model: ModelFlag, code: Code, on: OnSeveralFlag = DEFAULT_ON, inputs: InputsFlag = None, as_json: JsonFlag = False
 ) -> None:
     """Compare a model with onnxruntime: every pass, then each executor."""
     with reporting(as_json):
@@ -192,7 +195,7 @@ def verify_command(
             session = Session(model, code(), inputs=inputs, progress=say)
             verdicts = [session.verdict(executor) for executor in executors]
         console.notes(session.evidence.notes)
-        document = console.verdicts_document(verdicts)
+        document = verdicts_document(verdicts)
         _print_json(document) if as_json else console.verdicts(document)
         if not all(v.passed for v in verdicts):
             raise typer.Exit(1)
@@ -200,7 +203,7 @@ def verify_command(
 
 @app.command("bench")
 @takes_code_options
-def bench_command(model: Model, code: Code, on: OnMachine = "rv32imc", as_json: Json = False) -> None:
+def bench_command(model: ModelFlag, code: Code, on: OnMachineFlag = "rv32imc", as_json: JsonFlag = False) -> None:
     """Count the instructions, stack and code of one inference on a simulated machine."""
     with reporting(as_json):
         machine = find_machine(on)
@@ -214,11 +217,11 @@ def bench_command(model: Model, code: Code, on: OnMachine = "rv32imc", as_json: 
 @app.command("compare-dump")
 @takes_code_options
 def compare_dump_command(
-    model: Model,
+    model: ModelFlag,
     log: Annotated[Path, typer.Argument(metavar="LOG.txt", help="What the device printed, built with -DTINYC_DUMP.")],
     code: Code,
-    inputs: Inputs = None,
-    as_json: Json = False,
+    inputs: InputsFlag = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Hold the layers that a device printed against the interpreter, and name the first that differs."""
     with reporting(as_json):
@@ -234,20 +237,20 @@ def compare_dump_command(
 
 @app.command("quantize")
 def quantize_command(
-    model: Model,
-    calibration: Calibration,
+    model: ModelFlag,
+    calibration: CalibrationFlag,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.onnx", help="Where to write the QDQ model.")],
-    labels: Labels = None,
-    normalize: Normalise_ = "",
-    keep_float: KeepFloat = "",
-    observer: Observer_ = DEFAULT_OBSERVER,
-    input_shape: Shapes = None,
-    accept_accuracy: AcceptAccuracy = False,
-    as_json: Json = False,
+    labels: LabelsFlag = None,
+    normalize: NormaliseFlag = "",
+    keep_float: KeepFloatFlag = "",
+    observer: ObserverFlag = DEFAULT_OBSERVER,
+    input_shape: ShapesFlag = None,
+    accept_accuracy: AcceptAccuracyFlag = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Quantise a float model to int8 and write it as a QDQ model that onnxruntime runs."""
     with reporting(as_json):
-        options = quantise_options(Integers.int8, calibration, labels, normalize, keep_float, observer)
+        options = quantise_options(IntegersWord.int8, calibration, labels, normalize, keep_float, observer)
         assert options is not None
         with console.progress(quiet=as_json) as say:
             layers = quantize(
@@ -269,7 +272,7 @@ def opt_command(
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT.tc", help="[default: stdout]")] = None,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not compare before and after.")] = False,
     debug_pass: Annotated[list[str] | None, typer.Option("--debug-pass", metavar="NAME", help="Trace a pass.")] = None,
-    as_json: Json = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Run passes on text IR."""
     with reporting(as_json):
@@ -282,13 +285,13 @@ def opt_command(
 
 
 @app.command("passes")
-def passes_command(as_json: Json = False) -> None:
+def passes_command(as_json: JsonFlag = False) -> None:
     """List the passes."""
     console.listing({name: p.purpose() for name, p in registered().items()}, as_json, _print_json)
 
 
 @app.command("targets")
-def targets_command(as_json: Json = False) -> None:
+def targets_command(as_json: JsonFlag = False) -> None:
     """List the targets and what they have."""
     found = builtin().values()
     _print_json([t.as_dict for t in found]) if as_json else console.targets(found)

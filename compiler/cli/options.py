@@ -21,29 +21,29 @@ from tinyc.compiler.options.custom import load_pass
 from tinyc.ir.errors import TinycError
 from tinyc.passes.quantise import OBSERVERS
 
-Shapes = Annotated[
+ShapesFlag = Annotated[
     list[str] | None,
     typer.Option("--input-shape", metavar="NAME=1,3,96,96", help="Shape of an input, or its batch; may be repeated."),
 ]
-Name = Annotated[
+NameFlag = Annotated[
     str, typer.Option("--name", help="What the C functions and files are called. [default: the file's name]")
 ]
 
 
-class InputLayout(str, Enum):
+class LayoutWord(str, Enum):
     """Layout of 4-dimensional inputs."""
 
     onnx = "onnx"
     nhwc = "nhwc"
 
 
-class Integers(str, Enum):
+class IntegersWord(str, Enum):
     """What to quantise to."""
 
     int8 = "int8"
 
 
-class InputType(str, Enum):
+class InputWord(str, Enum):
     """Element type of the input."""
 
     float32 = "float32"
@@ -51,26 +51,26 @@ class InputType(str, Enum):
     uint8 = "uint8"
 
 
-class OutputType(str, Enum):
+class OutputWord(str, Enum):
     """Element type of the output."""
 
     float32 = "float32"
     int8 = "int8"
 
 
-Calibration = Annotated[
+CalibrationFlag = Annotated[
     Path | None,
     typer.Option("--calibration", metavar="FILE|DIR", help="Real inputs: arrays, or a folder of such or of images."),
 ]
-Labels = Annotated[Path | None, typer.Option("--labels", metavar="FILE", help="Classes of the calibration inputs.")]
-Normalise_ = Annotated[
+LabelsFlag = Annotated[Path | None, typer.Option("--labels", metavar="FILE", help="Classes of the calibration inputs.")]
+NormaliseFlag = Annotated[
     str, typer.Option("--normalize", metavar="MEAN,STD", help="The model takes (pixel - MEAN) / STD. [default: 0,255]")
 ]
-KeepFloat = Annotated[str, typer.Option("--keep-float", metavar="NODE,...", help="ONNX nodes that stay float.")]
-Observer_ = Annotated[str, typer.Option("--observer", metavar="|".join(OBSERVERS), help="How ranges are chosen.")]
+KeepFloatFlag = Annotated[str, typer.Option("--keep-float", metavar="NODE,...", help="ONNX nodes that stay float.")]
+ObserverFlag = Annotated[str, typer.Option("--observer", metavar="|".join(OBSERVERS), help="How ranges are chosen.")]
 
 
-class RowsFrom(str, Enum):
+class RowsWord(str, Enum):
     """Where the inputs come from."""
 
     arena = "arena"
@@ -78,74 +78,74 @@ class RowsFrom(str, Enum):
     callback = "callback"
 
 
-RowsFrom_ = Annotated[
-    RowsFrom,
+RowsFromFlag = Annotated[
+    RowsWord,
     typer.Option("--rows-from", help="Inputs lie in the arena, are arguments, or come row by row from a callback."),
 ]
-Ram = Annotated[
+RamFlag = Annotated[
     str,
     typer.Option("--ram", metavar="64K", help="Arena that may be used: the fastest code that fits. [default: least]"),
 ]
-Format = Annotated[
+FormatFlag = Annotated[
     str, typer.Option("--format", metavar="|".join(FORMATS), help="Form of the output. [default: the target's]")
 ]
-ArenaIn = Annotated[str, typer.Option("--arena-in", metavar="|".join(ARENAS), help="Memory of the arena.")]
-WeightsIn = Annotated[str, typer.Option("--weights-in", metavar="|".join(WEIGHTS), help="Memory of the constants.")]
-Cores = Annotated[
+ArenaInFlag = Annotated[str, typer.Option("--arena-in", metavar="|".join(ARENAS), help="Memory of the arena.")]
+WeightsInFlag = Annotated[str, typer.Option("--weights-in", metavar="|".join(WEIGHTS), help="Memory of the constants.")]
+CoresFlag = Annotated[
     int, typer.Option("--cores", metavar="1|2", help="Cores that share the rows of heavy layers. [default: 1]")
 ]
-Kernels = Annotated[
+KernelsFlag = Annotated[
     str, typer.Option("--kernels", metavar="|".join(CHOICES), help="Kernels of tinyc, or of a library where exact.")
 ]
-InputLayout_ = Annotated[InputLayout, typer.Option("--input-layout", help="Layout of 4-dimensional inputs.")]
-Quantize = Annotated[Integers | None, typer.Option("--quantize", help="Quantise a float model.")]
-InputType_ = Annotated[InputType, typer.Option("--input-type", help="What the input is as C.")]
-OutputType_ = Annotated[OutputType, typer.Option("--output-type", help="What the output is.")]
-AcceptAccuracy = Annotated[
+InputLayoutFlag = Annotated[LayoutWord, typer.Option("--input-layout", help="Layout of 4-dimensional inputs.")]
+QuantizeFlag = Annotated[IntegersWord | None, typer.Option("--quantize", help="Quantise a float model.")]
+InputTypeFlag = Annotated[InputWord, typer.Option("--input-type", help="What the input is as C.")]
+OutputTypeFlag = Annotated[OutputWord, typer.Option("--output-type", help="What the output is.")]
+AcceptAccuracyFlag = Annotated[
     bool,
     typer.Option("--accept-accuracy", help="Note layers that are less accurate in int8 than explained; do not refuse."),
 ]
-ExtraPass = Annotated[
+ExtraPassFlag = Annotated[
     list[str] | None,
     typer.Option("--pass", metavar="MODULE:NAME", help="A pass of your own; may be repeated."),
 ]
-After = Annotated[
+AfterFlag = Annotated[
     list[str] | None,
     typer.Option("--after", metavar="PASS", help="Behind which pass --pass runs: the same for all, or one for each."),
 ]
-Before = Annotated[
+BeforeFlag = Annotated[
     list[str] | None, typer.Option("--before", metavar="PASS", help="Before which, in place of --after.")
 ]
-Target = Annotated[str, typer.Option("--target", help="A target (see `tinyc targets`) or a .toml file.")]
+TargetFlag = Annotated[str, typer.Option("--target", help="A target (see `tinyc targets`) or a .toml file.")]
 DEFAULTS = Options()
 """What is not given is as the library has it."""
 QUANTISED = QuantiseOptions("")
 
 
 def code_options(
-    target: Target = DEFAULTS.target,
-    name: Name = DEFAULTS.name,
-    input_shape: Shapes = None,
-    input_layout: InputLayout_ = InputLayout.onnx,
-    rows_from: RowsFrom_ = RowsFrom.arena,
-    ram: Ram = "",
-    format: Format = DEFAULTS.format,
-    arena_in: ArenaIn = DEFAULTS.arena_in,
-    weights_in: WeightsIn = DEFAULTS.weights_in,
-    kernels: Kernels = DEFAULTS.kernels,
-    cores: Cores = DEFAULTS.cores,
-    quantize: Quantize = None,
-    calibration: Calibration = None,
-    labels: Labels = None,
-    input_type: InputType_ = InputType.float32,
-    output_type: OutputType_ = OutputType.float32,
-    normalize: Normalise_ = "",
-    keep_float: KeepFloat = "",
-    observer: Observer_ = QUANTISED.observer,
-    accept_accuracy: AcceptAccuracy = DEFAULTS.accept_accuracy,
-    extra_pass: ExtraPass = None,
-    after: After = None,
-    before: Before = None,
+    target: TargetFlag = DEFAULTS.target,
+    name: NameFlag = DEFAULTS.name,
+    input_shape: ShapesFlag = None,
+    input_layout: InputLayoutFlag = LayoutWord.onnx,
+    rows_from: RowsFromFlag = RowsWord.arena,
+    ram: RamFlag = "",
+    format: FormatFlag = DEFAULTS.format,
+    arena_in: ArenaInFlag = DEFAULTS.arena_in,
+    weights_in: WeightsInFlag = DEFAULTS.weights_in,
+    kernels: KernelsFlag = DEFAULTS.kernels,
+    cores: CoresFlag = DEFAULTS.cores,
+    quantize: QuantizeFlag = None,
+    calibration: CalibrationFlag = None,
+    labels: LabelsFlag = None,
+    input_type: InputTypeFlag = InputWord.float32,
+    output_type: OutputTypeFlag = OutputWord.float32,
+    normalize: NormaliseFlag = "",
+    keep_float: KeepFloatFlag = "",
+    observer: ObserverFlag = QUANTISED.observer,
+    accept_accuracy: AcceptAccuracyFlag = DEFAULTS.accept_accuracy,
+    extra_pass: ExtraPassFlag = None,
+    after: AfterFlag = None,
+    before: BeforeFlag = None,
 ) -> OptionKeywords:
     """The options of the library that these amount to. Raises `TinycError` when they do not go together."""
     words: dict[str, Any] = {"format": format, "arena_in": arena_in, "kernels": kernels, "cores": cores}
@@ -224,7 +224,7 @@ def parse_shapes(texts: list[str] | None) -> dict[str, tuple[int, ...]]:
 
 
 def quantise_options(
-    quantize: Integers | None,
+    quantize: IntegersWord | None,
     calibration: Path | None,
     labels: Path | None,
     normalize: str,

@@ -41,7 +41,7 @@ class Part:
     first: int
     count: int
     crc: int
-    data: bytes | None
+    content: bytes | None
 
     @property
     def elements(self) -> slice:
@@ -166,15 +166,15 @@ def _part(found: re.Match[str], types: Mapping[int, TensorType]) -> Part | None:
     kind = types.get(layer)
     if kind is None or not 0 <= first < first + count <= kind.size:
         return None
-    data = None
+    content = None
     if found[6] is not None:
         try:
-            data = base64.b64decode(found[6], validate=True)
+            content = base64.b64decode(found[6], validate=True)
         except (ValueError, binascii.Error):
             return None
-        if len(data) != count * kind.dtype.bytes or zlib.crc32(data) != int(found[5], 16):
+        if len(content) != count * kind.dtype.bytes or zlib.crc32(content) != int(found[5], 16):
             return None
-    return Part(layer, first, count, int(found[5], 16), data)
+    return Part(layer, first, count, int(found[5], 16), content)
 
 
 def gather(inference: Inference, types: Mapping[int, TensorType]) -> dict[int, Dumped]:
@@ -183,9 +183,9 @@ def gather(inference: Inference, types: Mapping[int, TensorType]) -> dict[int, D
     known = {n: np.zeros(t.size, bool) for n, t in types.items()}
     sums: dict[int, list[Part]] = {n: [] for n in types}
     for part in inference.parts.values():
-        if part.data is None:
+        if part.content is None:
             sums[part.layer].append(part)
         else:
-            values[part.layer][part.elements] = np.frombuffer(part.data, types[part.layer].dtype.numpy)
+            values[part.layer][part.elements] = np.frombuffer(part.content, types[part.layer].dtype.numpy)
             known[part.layer][part.elements] = True
     return {n: Dumped(values[n], known[n], tuple(sums[n])) for n in types}
