@@ -45,6 +45,9 @@ class Compilation:
         """The row program."""
         return self.lowered.program
 
+    def __repr__(self) -> str:
+        return f"<tinyc.Compilation {self.source.name} for {self.target.name}: arena {self.source.arena_bytes:,} bytes>"
+
     def __call__(self, /, *arrays: Array, on: Executor = "interpreter", **named: Array) -> dict[str, Array]:
         """Runs the compiled network.
 

@@ -89,8 +89,6 @@ class Session:
     def agreed(self) -> Agreement:
         """The import compared with the reference, and what the outputs must be."""
         evidence = self.evidence
-        if not self.options.verify:
-            return Agreement()
         self._say("compare the import with the reference")
         agreed = check_import(self.imported, [*evidence.samples, *evidence.seeded])
         return dataclasses.replace(agreed, expected=agreed.expected[: len(evidence.samples)])
@@ -98,7 +96,8 @@ class Session:
     @cached_property
     def optimised(self) -> Module:
         """The module behind the passes over tensors, still in the numbers that it came in."""
-        _ = self.agreed  # nothing is made of a wrong import
+        if self.options.verify:
+            _ = self.agreed  # nothing is made of a wrong import
         samples = [*self.evidence.few, *self.evidence.seeded]
         return self._pipeline.on_tensors(self._pipeline.tensor, self.imported.module, samples)
 
@@ -120,8 +119,8 @@ class Session:
         return generate_code(lowered, self.imported, self.setup)
 
     def verdict(self, executor: Executor) -> Verdict:
-        """How what the network gives on an executor compares to the reference. What was quantised here differs from it
-        by design, and how much is measured elsewhere."""
+        """How what the network gives on an executor compares to the reference, whatever else is left unverified. What
+        was quantised here differs from it by design, and how much is measured elsewhere."""
         lowered, source, agreed = self.lowered, self.source, self.agreed
         self._say(f"verify on {executor}")
         if lowered.quantised:
@@ -132,7 +131,8 @@ class Session:
     def compilation(self) -> Compilation:
         """Everything, verified as far as the options say. Raises `FitError` where the target has no room for it."""
         lowered, source, setup = self.lowered, self.source, self.setup
-        notes = [*self.imported.notes, *self.agreed.notes]
+        agreed = self.agreed if self.options.verify else Agreement()
+        notes = [*self.imported.notes, *agreed.notes]
         notes += notes_of(lowered.program, source, setup.target, self.options, self.calibration)
         verdicts: list[Verdict] = []
         for executor in VERIFIED if self.options.verify else ():
@@ -146,8 +146,7 @@ class Session:
         quality: Quality | None = None
         if self.calibration is not None:
             quality = measure(self.imported, lowered, source, self.calibration, self._say)
-        reference = self.agreed.against
-        found = (tuple(verdicts), tuple(notes), quality, reference)
+        found = (tuple(verdicts), tuple(notes), quality, agreed.against)
         return Compilation(self.imported, lowered, source, setup.target, setup.packing, *found)
 
     @property

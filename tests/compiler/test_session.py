@@ -107,6 +107,17 @@ def test_quantise_compares_the_import_as_compile_does(relu: Path, tmp_path: Path
     assert calls
 
 
+def test_a_verdict_has_a_reference_without_the_other_comparisons(relu: Path, monkeypatch: Any) -> None:
+    """Without one, the outputs would be compared with themselves."""
+    calls: list[object] = []
+    original = steps.check_import
+    monkeypatch.setattr(steps, "check_import", lambda *a: calls.append(a) or original(*a))
+    assert tinyc.verify(relu, on=["interpreter"], verify=False)[0].passed
+    assert len(calls) == 1
+    tinyc.compile(relu, verify=False)
+    assert len(calls) == 1
+
+
 def test_verify_looks_at_the_options_of_the_package(relu: Path) -> None:
     """It verifies the C that `compile` would write."""
     with pytest.raises(tinyc.TinycError, match="`arena_in=psram`"):
