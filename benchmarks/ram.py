@@ -32,9 +32,8 @@ from benchmarks.networks import (
     resnet8,
 )
 from tinyc.backends.runners import MACHINES, MissingTool, SimulatorRunner
-from tinyc.compiler import driver
-from tinyc.compiler.driver import Compilation
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.options import QuantiseOptions
+from tinyc.compiler.session import Compilation, api
 from tinyc.ir.errors import TinycError
 
 MACHINE = "rv32imc"
@@ -142,7 +141,7 @@ def measure(name: str) -> Iterator[Row]:
 
         def compiled(rows_from: str, ram: int | None = None) -> Compilation:
             quantise = QuantiseOptions(calibration=calibration, input_type="int8") if case.int8 else None
-            return driver.compile(
+            return api.compile(
                 path, input_layout="nhwc", rows_from=rows_from, ram=ram, quantise=quantise, verify=ram is None
             )
 
@@ -163,7 +162,7 @@ def _row(name: str, form: str, by_rows: Compilation, layers: Compilation, case: 
         runner = SimulatorRunner(by_rows.source, MACHINES[MACHINE])
         sample = list(by_rows.lowered.samples[0])
         own = runner.run([sample])[0]
-        expected = driver.execute(by_rows, "interpreter" if case.int8 else "host", [sample])[0]
+        expected = api.execute(by_rows, "interpreter" if case.int8 else "host", [sample])[0]
         # exp of two C libraries may differ in the last place; integers may not.
         slack = 0.0 if case.int8 else FLOAT_SLACK
         if not all(np.allclose(a, b, rtol=0.0, atol=slack) for a, b in zip(own, expected, strict=True)):

@@ -30,8 +30,8 @@ from tinyc.backends.c import CSource
 from tinyc.backends.runners import MissingTool
 from tinyc.backends.runners.host import find_compiler
 from tinyc.backends.runners.runner import FLAGS
-from tinyc.compiler import driver
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.options import QuantiseOptions
+from tinyc.compiler.session import api
 from tinyc.ir.errors import TinycError
 
 RESOLUTION = 224
@@ -134,13 +134,13 @@ class Result:
         return statistics.median(self.ratios)
 
 
-def compiled(cores: int, name: str, folder: Path, ram: int | None) -> driver.Compilation:
+def compiled(cores: int, name: str, folder: Path, ram: int | None) -> api.Compilation:
     """The network, with int8 inputs and outputs, as the fastest code for so many cores and bytes of arena."""
     model, images = folder / "model.onnx", folder / "images.npz"
     onnx.save(mobilenet_v1(0.25, RESOLUTION), model)
     random = np.random.default_rng(1)
     np.savez(images, image=random.uniform(-1, 1, (CALIBRATION, 3, RESOLUTION, RESOLUTION)).astype(np.float32))
-    return driver.compile(
+    return api.compile(
         model,
         name=name,
         cores=cores,

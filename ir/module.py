@@ -238,12 +238,6 @@ def _verify_structure(module: Module) -> None:
                 raise IRError(f"a node has {type(field).__name__} where {wanted.__name__} belongs", where)
 
 
-def merge_locs(*locs: str) -> str:
-    """The location of a node made from others: their distinct parts, in order."""
-    parts = [part for loc in locs for part in loc.split("+") if part]
-    return "+".join(dict.fromkeys(parts))
-
-
 def remove_dead(module: Module) -> Module:
     """Drops nodes that no output needs."""
     live = set(module.outputs)
@@ -255,3 +249,9 @@ def remove_dead(module: Module) -> Module:
     if len(kept) == len(module.nodes):
         return module
     return Module(module.name, module.inputs, tuple(reversed(kept)), module.outputs)
+
+
+def merge_locs(*locs: str) -> str:
+    """The location of a node made from others: their distinct parts, in order."""
+    parts = [part for loc in locs for part in loc.split("+") if part]
+    return "+".join(dict.fromkeys(parts))

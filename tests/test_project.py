@@ -1,4 +1,4 @@
-"""The shape of the project itself: layers, packaging, links."""
+"""The shape of the project itself: layers, import cycles, packaging, links."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import sys
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 if sys.version_info >= (3, 11):
@@ -23,6 +24,9 @@ MAY_IMPORT = {
 }
 
 
+FACADE = ".__init__"
+
+
 def sources(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
@@ -38,6 +42,56 @@ def imports(path: Path) -> set[str]:
         found |= {n.split(".")[1] for n in names if n.startswith("tinyc.")}
         found |= {f"bare {n}" for n in names if n.split(".")[0] in FOLDERS}
     return found
+
+
+def imported_files() -> nx.DiGraph:
+    """Which of our files import which, also inside functions; a folder's `__init__.py` is a file like the others."""
+    paths = {".".join(("tinyc", *p.relative_to(ROOT).with_suffix("").parts)): p for f in FOLDERS for p in sources(f)}
+    paths |= {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in (ROOT / "tinyc").glob("*.py")}
+    graph = nx.DiGraph()
+    for own, path in paths.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [(a.name,) for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [(f"{node.module}.{a.name}", str(node.module)) for a in node.names]
+            for choices in names:
+                known = [n for c in choices for n in (c, c + FACADE) if n in paths]
+                graph.add_edges_from((own, n) for n in known[:1])
+    return graph
+
+
+def folder_of(file: str) -> str:
+    """A file's folder; facades stand for themselves."""
+    return file if file.endswith(FACADE) else file.rpartition(".")[0]
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    graph = imported_files()
+    assert graph.number_of_edges() > 1000, "the imports were not found"
+    found = [sorted(part) for part in nx.strongly_connected_components(graph) if len(part) > 1]
+    assert not found, f"these files import each other: {found}"
+
+
+def test_folders_import_each_other_in_one_direction() -> None:
+    """A facade is built on its folder, so a file that imports its own folder's facade closes a cycle."""
+    edges = {(folder_of(a), folder_of(b)) for a, b in imported_files().edges}
+    graph = nx.DiGraph((a, b) for a, b in edges if a != b)
+    found = [sorted(part) for part in nx.strongly_connected_components(graph) if len(part) > 1]
+    assert not found, f"these folders import each other: {found}"
+
+
+def test_the_frontend_imports_no_passes() -> None:
+    for path in sources("compiler/frontend"):
+        assert imports(path) <= {"ir", "compiler"}, f"{path.relative_to(ROOT)} imports {imports(path)}"
+
+
+def test_facades_hide_no_file() -> None:
+    """Else what one gets by importing a name from the folder, the facade's or the file, depends on who came first."""
+    for path in (ROOT / "compiler").rglob("__init__.py"):
+        package = ".".join(("tinyc", *path.parent.relative_to(ROOT).parts))
+        found = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.ImportFrom)]
+        names = {a.name for node in found if node.module != package for a in node.names}
+        assert not names & {p.stem for p in path.parent.iterdir()}, path.relative_to(ROOT)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -78,5 +132,5 @@ def test_onnxruntime_is_opened_with_exact_products() -> None:
         for path in sources(folder)
         if path != Path(__file__) and "InferenceSession(" in path.read_text(encoding="utf-8")
     }
-    assert set(opened) == {"compiler/reference.py", "examples/mobile_lenet/train.py"}
-    assert "model = exact_products(model)" in opened["compiler/reference.py"]
+    assert set(opened) == {"compiler/reference/reference.py", "examples/mobile_lenet/train.py"}
+    assert "model = exact_products(model)" in opened["compiler/reference/reference.py"]

@@ -4,27 +4,34 @@
 
     result = tinyc.compile("model.onnx", target="esp32", output="model_esp32")
     print(result.report["ram"]["arena_bytes"])
+    outputs = result(image)["probabilities"]
 
+A model is a path, the content of an ONNX file, or an `onnx.ModelProto`. Options are keywords, documented in `Options`.
 `tinyc.load` imports a model without compiling it, `tinyc.passes.Pass` is the base of custom passes, `tinyc.ir` has
 the intermediate representation. Every error that bad input can cause is a `tinyc.TinycError`.
 """
 
 from tinyc import ir, passes
-from tinyc.compiler.driver import Compilation, compile, execute, load, quantize, verify
-from tinyc.compiler.options import Options
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.base.version import VERSION as __version__
+from tinyc.compiler.options import CustomPass, Options, QuantiseOptions
+from tinyc.compiler.session import Compilation, Model, bench, compile, execute, load, quantize, run, verify
 from tinyc.ir.errors import TinycError
 
 __all__ = [
     "Compilation",
+    "CustomPass",
+    "Model",
     "Options",
     "QuantiseOptions",
     "TinycError",
+    "__version__",
+    "bench",
     "compile",
     "execute",
     "ir",
     "load",
     "passes",
     "quantize",
+    "run",
     "verify",
 ]

@@ -10,10 +10,8 @@ the frontend adds nothing to avoid them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import onnx
@@ -45,9 +43,10 @@ from tinyc.compiler.frontend.inspection import Inspection, inspect_model
 from tinyc.compiler.frontend.model import declared_shape, read_model, spell_shape
 from tinyc.compiler.frontend.opset import check_operators
 from tinyc.compiler.frontend.shapes import batch_advice, set_input_shapes
+from tinyc.compiler.frontend.source import ModelLike, model_stem, short_name
 from tinyc.ir import Module, TinycError, Value
 
-__all__ = ["FrontendError", "Imported", "Inspection", "Port", "inspect_onnx", "load_onnx"]
+__all__ = ["FrontendError", "Imported", "Inspection", "ModelLike", "Port", "inspect_onnx", "load_onnx", "model_stem"]
 
 
 @dataclass(frozen=True)
@@ -87,33 +86,33 @@ class Imported:
 
 
 def load_onnx(
-    path: str | os.PathLike[str],
+    source: ModelLike,
     *,
     input_shapes: Mapping[str, Sequence[int]] = {},
     input_layout: Literal["onnx", "nhwc"] = "onnx",
     name: str | None = None,
 ) -> Imported:
-    """Imports an ONNX file.
+    """Imports an ONNX model.
 
     Args:
-        path: the file; external data is looked for beside it.
+        source: its file, beside which external data is looked for; the content of one; or a model in memory.
         input_shapes: shapes of inputs whose dimensions the model leaves open, or that are to have another batch than
             it declares. An open first dimension is the batch and becomes 1 if not given.
         input_layout: "nhwc" makes every input of 4 dimensions channel-last, as cameras and signal buffers have it.
-        name: of the module; the file's stem if not given.
+        name: of the module; from the file's name if not given.
 
     Raises:
         FrontendError: with one message that says what to do.
     """
     if input_layout not in ("onnx", "nhwc"):
         raise FrontendError(f'the input layout "{input_layout}" is not "onnx" or "nhwc"')
-    model = read_model(path)
-    opset = check_operators(model, Path(path).name)
+    model = read_model(source)
+    opset = check_operators(model, short_name(source))
     parameters = count_parameters(model)
     nodes = len(model.graph.node)
     halves = widen_halves(model)
     rebatched = set_input_shapes(model, input_shapes, opset)
-    importer = Importer(model, opset, name or Path(path).stem, input_layout == "nhwc")
+    importer = Importer(model, opset, name or model_stem(source), input_layout == "nhwc")
     try:
         module, tensors = importer.run()
     except BatchError as error:
@@ -121,7 +120,7 @@ def load_onnx(
     except FrontendError:
         raise
     except TinycError as error:
-        raise FrontendError(f"{Path(path).name}: {error}") from error
+        raise FrontendError(f"{short_name(source)}: {error}") from error
     if rebatched:
         _check_outputs(model, module)
     perms = tuple(TO_NHWC if input_layout == "nhwc" and v.type.rank == 4 else None for v in module.inputs)
@@ -155,6 +154,6 @@ def _check_outputs(model: onnx.ModelProto, module: Module) -> None:
             )
 
 
-def inspect_onnx(path: str | os.PathLike[str]) -> Inspection:
-    """What an ONNX file holds, and which of it tinyc cannot import. Raises `FrontendError` for an unreadable file."""
-    return inspect_model(read_model(path))
+def inspect_onnx(source: ModelLike) -> Inspection:
+    """What an ONNX model holds, and which of it tinyc cannot import. Raises `FrontendError` for an unreadable one."""
+    return inspect_model(read_model(source))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
-from onnx import TensorProto, external_data_helper, inliner, numpy_helper
+from google.protobuf.message import Message  # type: ignore[import-untyped]
+from onnx import TensorProto, inliner, numpy_helper
 
-from tinyc.compiler.files import reason, shown
 from tinyc.compiler.frontend.errors import FrontendError
-from tinyc.compiler.frontend.limits import LARGEST_FILE, check_elements
+from tinyc.compiler.frontend.limits import check_elements
 from tinyc.compiler.frontend.order import sort_model
+from tinyc.compiler.frontend.source import ModelLike, full_name, load_external_data, parse_model
 from tinyc.ir import DType
 from tinyc.ir.tensor import Array
 
@@ -35,17 +33,13 @@ _ADVICE: dict[int, str] = {
 }
 
 
-def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
+def read_model(source: ModelLike) -> onnx.ModelProto:
     """Reads a model with its external data, its nodes in order and its local functions inlined.
 
     Raises `FrontendError`.
     """
-    file = Path(path)
-    model = onnx.ModelProto()
-    try:
-        model.ParseFromString(_read_bytes(file))
-    except DecodeError:
-        raise FrontendError(f"{file} is not an ONNX file, or is truncated") from None
+    file = full_name(source)
+    model = parse_model(source)
     if not _is_text(model):
         raise FrontendError(f"{file} is not an ONNX file, or is damaged: it has a name that is not UTF-8")
     if not model.HasField("graph") or not model.opset_import:
@@ -62,10 +56,7 @@ def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
         model.ir_version = 8
     for tensor in model.graph.initializer:
         check_elements(tensor.dims, f'{file}: the initialiser "{tensor.name}"')
-    try:
-        external_data_helper.load_external_data_for_model(model, str(file.parent))
-    except Exception as error:  # onnx raises many kinds here
-        raise FrontendError(f"{file}: its external data cannot be read: {_one_line(error)}") from None
+    load_external_data(model, source)
     sort_model(model)
     if not model.functions:
         return model
@@ -73,23 +64,6 @@ def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
         return inliner.inline_local_functions(model)
     except Exception as error:  # whatever the C++ code of onnx raises
         raise FrontendError(f"{file}: its local functions cannot be inlined: {_one_line(error)}") from None
-
-
-def _read_bytes(file: Path) -> bytes:
-    try:
-        if file.is_dir():
-            raise FrontendError(f"{shown(file)} is a directory, not an ONNX file")
-        with file.open("rb") as stream:
-            large = os.fstat(stream.fileno()).st_size > LARGEST_FILE
-            parts: list[bytes] = []
-            while not large and (part := stream.read(1 << 22)):  # a pipe tells no size
-                parts.append(part)
-                large = sum(map(len, parts)) > LARGEST_FILE
-    except (OSError, ValueError) as error:
-        raise FrontendError(f"{shown(file)} cannot be read: {reason(error)}") from None
-    if large:
-        raise FrontendError(f"{file} has more than {LARGEST_FILE >> 20} MB: a model of that size fits into no target")
-    return b"".join(parts)
 
 
 def real_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:

@@ -20,9 +20,8 @@ from rich.table import Table
 import tinyc
 from benchmarks.networks import mobilenet_v1
 from tinyc.backends.runners.host import find_compiler
-from tinyc.compiler.driver import Compilation
-from tinyc.compiler.options import RowsFrom
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.options import QuantiseOptions, RowsFrom
+from tinyc.compiler.session import Compilation
 
 HERE = Path(__file__).parent
 BUILD = HERE / "build"

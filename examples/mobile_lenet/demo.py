@@ -16,7 +16,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 import tinyc
-from tinyc.compiler.console import compilation
+from tinyc.compiler.cli.console import compilation
 
 HERE = Path(__file__).parent
 OUTPUT = HERE / "build" / "mobile_lenet_esp32"

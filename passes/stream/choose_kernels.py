@@ -13,7 +13,7 @@ from tinyc.ir.rows.lives import lives, peak
 from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.base import RowPass, Slack
 from tinyc.passes.rows.plan import PlanArena
-from tinyc.passes.stream import Stream
+from tinyc.passes.stream.stream import Stream
 
 LARGEST_SCRATCH = 64 * 1024
 """Bytes of scratch memory that a layer is given where nobody has said how much memory there is."""

@@ -26,7 +26,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NoReturn
 
-from tinyc.compiler.output import MARKER, check_folder, write_folder
+from tinyc.compiler.base.output import MARKER, check_folder, write_folder
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 FILES = {

@@ -12,7 +12,7 @@ from tests.c.support import need
 from tests.compiler.test_cli import MODEL, refused, small_model, tinyc
 from tests.runners.support import need_simulator
 from tinyc.backends.runners import MACHINES
-from tinyc.compiler import driver
+from tinyc.compiler.session import api
 from tinyc.ir.errors import TinycError
 
 pytestmark = pytest.mark.simulator
@@ -86,7 +86,7 @@ def test_unknown_machines() -> None:
     refused(tinyc("verify", MODEL, "--on", "host,z80"), "unknown executor 'z80'", "rv32imc")
     refused(tinyc("verify", MODEL, "--on", ","), "no executor given")
     with pytest.raises(TinycError, match="unknown executor 'z80'"):
-        driver.execute(driver.compile(MODEL, verify=False), "z80", [])
+        api.execute(api.compile(MODEL, verify=False), "z80", [])
 
 
 def test_run_gives_the_same_bits(tmp_path: Path) -> None:

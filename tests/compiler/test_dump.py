@@ -25,13 +25,12 @@ from tests.rows import lowered as unscheduled
 from tests.rows import random_network
 from tinyc.backends.c import generate
 from tinyc.backends.c.hooks import fingerprint
-from tinyc.compiler import driver
-from tinyc.compiler.calibration import Normalise
-from tinyc.compiler.driver import Compilation
+from tinyc.compiler.data.calibration import Normalise
 from tinyc.compiler.dump import compare_dump
-from tinyc.compiler.dump_compare import Compared, compare_inference, result_types
-from tinyc.compiler.dump_log import DumpLog, LogError, parse_log
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.dump.compare import Compared, compare_inference, result_types
+from tinyc.compiler.dump.log import DumpLog, LogError, parse_log
+from tinyc.compiler.options import QuantiseOptions
+from tinyc.compiler.session import Compilation, api
 from tinyc.ir import DType, TensorType, ops
 from tinyc.ir.module import Builder
 from tinyc.ir.rows import RowProgram
@@ -60,7 +59,7 @@ class Device:
         """What the device prints for images."""
         given = [[image[np.newaxis]] for image in (self.images[:1] if images is None else images)]
         folder = self.folder / f"{where}{len(list(self.folder.iterdir()))}"
-        return printed(self.compiled.source, self.compiled.given(given), folder, flags, where=where)
+        return printed(self.compiled.source, self.compiled.as_taken(given), folder, flags, where=where)
 
     def compare(self, log: str | bytes, images: Array | None, *, given: bool = True) -> dict[str, Any]:
         """What is said of a log, as data."""
@@ -101,7 +100,7 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Device:
     images = np.random.default_rng(8).random((6, 1, 28, 28), np.float32)
     np.savez(folder / "images.npz", image=images)
     options = QuantiseOptions(calibration=folder / "images.npz", normalise=Normalise())
-    return Device(folder, driver.compile(MODEL, verify=False, quantise=options), images)
+    return Device(folder, api.compile(MODEL, verify=False, quantise=options), images)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +144,7 @@ def test_checksums_are_short(device: Device, full: str) -> None:
 
 
 def test_floats_agree_but_for_rounding(tmp_path: Path) -> None:
-    compiled = driver.compile(MODEL, verify=False)
+    compiled = api.compile(MODEL, verify=False)
     image = np.random.default_rng(9).random((1, 1, 28, 28), np.float32)
     for flags in (FULL, SUMS):
         (tmp_path / "log.txt").write_text(printed(compiled.source, [[image]], tmp_path / flags[0][-4:], flags))
@@ -278,13 +277,11 @@ def test_logs_of_something_else(device: Device, full: str, tmp_path: Path) -> No
 
 def test_schedules_have_names_of_their_own(device: Device) -> None:
     programs = [device.compiled.program]
-    programs += [
-        driver.compile(MODEL, verify=False, **o).program for o in ({}, {"ram": 10**6}, {"rows_from": "argument"})
-    ]
+    programs += [api.compile(MODEL, verify=False, **o).program for o in ({}, {"ram": 10**6}, {"rows_from": "argument"})]
     names = [fingerprint(p) for p in programs]
     assert names[0] not in names[1:]
     assert names[1] != names[2]
-    assert fingerprint(driver.compile(MODEL, verify=False).program) == names[1]
+    assert fingerprint(api.compile(MODEL, verify=False).program) == names[1]
 
 
 def test_a_wrong_input_is_told_from_a_wrong_layer(device: Device, full: str) -> None:

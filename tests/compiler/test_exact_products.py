@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.frontend.support import build
 from tests.sessions import open_onnxruntime
-from tinyc.compiler.exact_products import exact_products
+from tinyc.compiler.reference.exact_products import exact_products
 from tinyc.ir.tensor import Array
 
 # The largest numbers: pairs of their products exceed int16 by a factor of two.

@@ -18,15 +18,15 @@ from tests.frontend.support import run_onnxruntime
 from tests.helpers import DATA, assert_close, model, run
 from tests.mnist import published_mobile_lenet, test_images
 from tinyc.backends.interpreter import run_module
-from tinyc.compiler.calibration import Calibration
-from tinyc.compiler.driver import quantize
+from tinyc.compiler.base.files import OutputError
+from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.data.samples import sample_inputs
 from tinyc.compiler.export import ExportError, to_onnx_qdq, write_onnx
-from tinyc.compiler.export_operators import EMITTERS
-from tinyc.compiler.files import OutputError
+from tinyc.compiler.export.operators import EMITTERS
 from tinyc.compiler.frontend import Imported, Port, load_onnx
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.options import QuantiseOptions
 from tinyc.compiler.reference import to_onnx
-from tinyc.compiler.samples import sample_inputs
+from tinyc.compiler.session import quantize
 from tinyc.ir import Builder, DType, Module, Op, TensorType, Value, ops
 from tinyc.ir.ops import registry
 from tinyc.ir.tensor import Array, Tensor
@@ -352,7 +352,7 @@ def test_real_model_there_and_back(tmp_path: Path, name: str, optimised: bool) -
     onnx.checker.check_model(exported, full_check=True)
     arrays = sample_inputs(imported.module)[0]
     expected, feeds = run(module, arrays), feeds_of(imported, arrays)
-    # Deep networks round float32 often, and onnxruntime adds in another order (see RELATIVE in compiler/verify.py).
+    # Deep networks round float32 often, and onnxruntime adds in another order (see RELATIVE in compiler/verify/).
     assert_close(expected, run_onnxruntime(exported, feeds, optimise=False), 1e-4)
     again = load_onnx(write_onnx(exported, tmp_path / "again.onnx"))
     # The same operators on the same numbers, but where an operator was made of others (a bias added after a product).

@@ -11,12 +11,10 @@ import pytest
 
 from tests.compiler.test_cli import MODEL, refused, tinyc
 from tinyc.backends.targets import Target, find
-from tinyc.compiler import driver
-from tinyc.compiler.calibration import Calibration
-from tinyc.compiler.driver import Compilation
-from tinyc.compiler.fit import CODE_BYTES, STACK_BYTES, FitError, Sizes, check_fit, demands, sizes
-from tinyc.compiler.options import Options
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.lowering.fit import CODE_BYTES, STACK_BYTES, FitError, Sizes, check_fit, demands, sizes
+from tinyc.compiler.options import Options, QuantiseOptions
+from tinyc.compiler.session import Compilation, api
 
 SMALL = Sizes(arena=1000, buffers=200, weights=3000, code=5000)
 CHIP = dataclasses.replace(
@@ -128,7 +126,7 @@ def test_floats_without_a_unit_are_slow() -> None:
 
 @pytest.fixture(scope="module")
 def float_network() -> Compilation:
-    return driver.compile(MODEL, verify=False, target="esp32c3", rows_from="argument")
+    return api.compile(MODEL, verify=False, target="esp32c3", rows_from="argument")
 
 
 def test_sizes_are_those_of_the_network(float_network: Compilation) -> None:
@@ -147,7 +145,7 @@ def test_sizes_are_those_of_the_network(float_network: Compilation) -> None:
 
 
 def test_inputs_in_the_arena_are_counted_once() -> None:
-    compiled = driver.compile(MODEL, verify=False)
+    compiled = api.compile(MODEL, verify=False)
     assert sizes(compiled.program, compiled.source).buffers == 40
 
 
@@ -155,7 +153,7 @@ def test_an_int8_network_is_not_slow() -> None:
     rng = np.random.default_rng(4)
     data = Calibration([[rng.random((1, 1, 28, 28), np.float32)] for _ in range(2)])
     options = QuantiseOptions(calibration=data, input_type="int8", output_type="int8")
-    compiled = driver.compile(MODEL, verify=False, target="esp32h2", quantise=options)
+    compiled = api.compile(MODEL, verify=False, target="esp32h2", quantise=options)
     assert sizes(compiled.program, compiled.source).float_macs == 0
     assert compiled.notes == ()
 

@@ -15,7 +15,7 @@ import pytest
 import tinyc
 from tests.helpers import ROOT, model
 from tinyc.backends.runners import HostRunner
-from tinyc.compiler.samples import sample_inputs
+from tinyc.compiler.data.samples import sample_inputs
 
 EXAMPLE = ROOT / "examples" / "mobile_lenet" / "mobile_lenet.onnx"
 WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror"]

@@ -12,8 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 import tinyc
 from tests.helpers import DATA
 from tests.sessions import open_onnxruntime
-from tinyc.compiler.driver import quantize
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.options import QuantiseOptions
+from tinyc.compiler.session import quantize
 
 
 def case(name: str) -> Path:

@@ -21,10 +21,10 @@ from tests.compiler.test_cli import refused
 from tests.compiler.test_cli import tinyc as command
 from tests.helpers import DATA, ROOT
 from tinyc.backends.interpreter import run_module
-from tinyc.compiler.arrays import ArrayError
-from tinyc.compiler.calibration import Calibration
+from tinyc.compiler.data.arrays import ArrayError
+from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.data.inputs import Normalise, load_inputs
 from tinyc.compiler.frontend import Imported
-from tinyc.compiler.inputs import Normalise, load_inputs
 from tinyc.ir.tensor import Array
 
 

@@ -15,8 +15,8 @@ from tests.mnist import folder, published_mobile_lenet, test_images, training_im
 from tests.sessions import open_onnxruntime
 from tinyc.backends.interpreter import run_module
 from tinyc.backends.runners import HostRunner
-from tinyc.compiler import driver
-from tinyc.compiler.calibration import Calibration
+from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.session import api
 from tinyc.ir import Module
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.manager import PassManager
@@ -34,11 +34,11 @@ def calibration() -> Calibration:
 
 
 @pytest.fixture(scope="module")
-def compiled() -> driver.Compilation:
+def compiled() -> api.Compilation:
     return tinyc.compile(EXAMPLE, quantise=tinyc.QuantiseOptions(calibration()))
 
 
-def in_c(compilation: driver.Compilation, images: Array) -> Array:
+def in_c(compilation: api.Compilation, images: Array) -> Array:
     return np.concatenate([o[0] for o in tinyc.execute(compilation, "host", [[i[np.newaxis]] for i in images])])
 
 
@@ -52,7 +52,7 @@ def integer_module(model: Path) -> Module:
     return integer
 
 
-def test_sizes_and_report(compiled: driver.Compilation) -> None:
+def test_sizes_and_report(compiled: api.Compilation) -> None:
     report = compiled.report
     assert report["flash"]["weights_bytes"] <= 5.5 * 1024
     assert report["ram"]["arena_bytes"] <= 12_800
@@ -65,7 +65,7 @@ def test_sizes_and_report(compiled: driver.Compilation) -> None:
 
 
 @pytest.mark.slow
-def test_accuracy_on_the_test_set(compiled: driver.Compilation) -> None:
+def test_accuracy_on_the_test_set(compiled: api.Compilation) -> None:
     images, labels = test_images()
     float_model = tinyc.compile(EXAMPLE, verify=False)
     accuracy = [float((in_c(c, images).argmax(axis=1) == labels).mean()) for c in (float_model, compiled)]
@@ -95,7 +95,7 @@ def test_pneumonia() -> None:
 
 
 @pytest.mark.slow
-def test_every_integer_tensor_of_every_image_is_the_same_in_c(compiled: driver.Compilation) -> None:
+def test_every_integer_tensor_of_every_image_is_the_same_in_c(compiled: api.Compilation) -> None:
     images, _ = test_images()
     module = batched(integer_module(EXAMPLE), CHUNK)
     runner = HostRunner(compiled.source)
@@ -115,10 +115,10 @@ def test_every_integer_tensor_of_every_image_is_the_same_in_c(compiled: driver.C
 
 
 @pytest.mark.slow
-def test_the_exported_model_predicts_the_same_in_onnxruntime(compiled: driver.Compilation, tmp_path: Path) -> None:
+def test_the_exported_model_predicts_the_same_in_onnxruntime(compiled: api.Compilation, tmp_path: Path) -> None:
     images, _ = test_images()
     exported = tmp_path / "int8.onnx"
-    driver.quantize(EXAMPLE, exported, tinyc.QuantiseOptions(calibration()))
+    api.quantize(EXAMPLE, exported, tinyc.QuantiseOptions(calibration()))
     session = open_onnxruntime(exported)
     name = session.get_inputs()[0].name
     reference = np.concatenate([session.run(None, {name: i[np.newaxis]})[0] for i in images])

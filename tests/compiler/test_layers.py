@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tinyc.backends.interpreter import observe, run_module, run_program
-from tinyc.compiler.layers import Difference, differences, jumps
-from tinyc.compiler.pass_layers import ComparePasses
-from tinyc.compiler.stages import Values, first_difference_in_stages
+from tinyc.compiler.verify.layers import Difference, differences, jumps
+from tinyc.compiler.verify.pass_layers import ComparePasses
+from tinyc.compiler.verify.stages import Values, first_difference_in_stages
 from tinyc.ir import Builder, DType, Module, TensorType, Value
 from tinyc.ir.ops import Add, Cast, Clamp, Concat, Conv2d, Floor, Mul, Neg, Quantize, Reshape, Slice, Softmax, Sub
 from tinyc.ir.ops.quantise import Dequantize

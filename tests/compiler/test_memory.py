@@ -13,7 +13,7 @@ import pytest
 from benchmarks.networks import mobilenet_v1, resnet8
 from tests.compiler.test_cli import MODEL, refused, small_model, tinyc
 from tests.helpers import ROOT
-from tinyc.compiler import driver
+from tinyc.compiler.session import api
 
 
 def report(*options: object, model: Path = MODEL, folder: Path) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def test_rows_need_an_image(tmp_path: Path) -> None:
 
 
 def test_rows_come_channels_last_whatever_the_layout() -> None:
-    compiled = driver.compile(MODEL, rows_from="callback", verify=False)
+    compiled = api.compile(MODEL, rows_from="callback", verify=False)
     (port,) = compiled.source.inputs
     assert port.place == "rows"
     assert port.type.shape == (1, 28, 28, 1)

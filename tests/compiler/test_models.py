@@ -64,7 +64,7 @@ def test_every_model_is_listed() -> None:
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in LARGE else ()) for n in COMPILE])
 def test_compiles_and_agrees_with_onnxruntime(name: str) -> None:
-    # compile() raises unless every pass, the interpreter and the C agree within the tolerances of compiler/verify.py.
+    # compile() raises unless every pass, the interpreter and the C agree within the tolerances of compiler/verify/.
     result = tinyc.compile(model(f"{name}.onnx"), input_shapes=SHAPES.get(name, {}))
     assert [v.executor for v in result.verdicts] == ["interpreter", "host"], result.notes
     assert all(v.max_abs_error <= MOST_ERROR.get(name, float("inf")) for v in result.verdicts)

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.helpers import ROOT
-from tinyc.compiler.files import part_of, uninterrupted, write_file
-from tinyc.compiler.output import MARKER, OutputError, check_folder, write_folder
+from tinyc.compiler.base.files import part_of, uninterrupted, write_file
+from tinyc.compiler.base.output import MARKER, OutputError, check_folder, write_folder
 
 
 def names(folder: Path) -> set[str]:
@@ -160,7 +160,7 @@ def test_the_current_directory_stays_under_its_users_feet(
 
 
 def test_without_the_exchange_files_are_replaced_within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinyc.compiler.output.exchange", lambda one, other: False)
+    monkeypatch.setattr("tinyc.compiler.base.output.exchange", lambda one, other: False)
     folder = tmp_path / "out"
     for content in "12":
         write_folder(folder, {"a.c": content, f"src{content}/b.c": content})
@@ -215,7 +215,7 @@ def test_a_name_as_long_as_names_can_be(tmp_path: Path) -> None:
 
 def test_two_at_once_leave_one_of_the_two(tmp_path: Path) -> None:
     program = (
-        "import sys\nfrom pathlib import Path\nfrom tinyc.compiler.output import write_folder\n"
+        "import sys\nfrom pathlib import Path\nfrom tinyc.compiler.base.output import write_folder\n"
         "for _ in range(40):\n"
         "    write_folder(Path(sys.argv[1]), {f'{sys.argv[2]}{k}.c': sys.argv[2] * 1000 for k in range(8)})\n"
     )

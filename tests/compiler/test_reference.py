@@ -10,10 +10,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tinyc.compiler import driver, reference
-from tinyc.compiler.equivalent import with_explicit_pads
 from tinyc.compiler.frontend import FrontendError
 from tinyc.compiler.frontend import conv as conv_import
+from tinyc.compiler.reference import reference
+from tinyc.compiler.reference.equivalent import with_explicit_pads
+from tinyc.compiler.session import api
 from tinyc.compiler.verify import VerificationError, check_import
 from tinyc.ir.tensor import Array
 
@@ -83,14 +84,14 @@ def test_a_model_that_computes_no_float_is_compared(tmp_path: Path) -> None:
     path = save(
         tmp_path / "m.onnx", [node], {"x": (TensorProto.INT8, [1, 2, 4, 4])}, {"y": (TensorProto.INT8, [1, 2, 3, 3])}
     )
-    compiled = driver.compile(path)
+    compiled = api.compile(path)
     assert [v.max_abs_error for v in compiled.verdicts] == [0.0, 0.0]
 
 
 def test_an_output_without_dimensions_is_compared(tmp_path: Path) -> None:
     nodes = [helper.make_node("ReduceMax", ["x"], ["m"], keepdims=0), helper.make_node("Neg", ["m"], ["y"])]
     path = save(tmp_path / "m.onnx", nodes, {"x": (TensorProto.FLOAT, [2, 3])}, {"y": (TensorProto.FLOAT, [])})
-    assert all(v.passed for v in driver.compile(path).verdicts)
+    assert all(v.passed for v in api.compile(path).verdicts)
 
 
 def test_an_output_without_elements_is_no_fault(tmp_path: Path) -> None:
@@ -98,7 +99,7 @@ def test_an_output_without_elements_is_no_fault(tmp_path: Path) -> None:
     bounds = {"s": np.array([1]), "a": np.array([1])}
     outputs = {"y": (TensorProto.FLOAT, [1, 0, 4]), "z": (TensorProto.FLOAT, [1, 3, 4])}
     path = save(tmp_path / "m.onnx", nodes, {"x": (TensorProto.FLOAT, [1, 3, 4])}, outputs, bounds)
-    assert all(v.passed for v in driver.compile(path).verdicts)
+    assert all(v.passed for v in api.compile(path).verdicts)
 
 
 def test_a_batch_norm_without_variance(tmp_path: Path) -> None:
@@ -106,12 +107,12 @@ def test_a_batch_norm_without_variance(tmp_path: Path) -> None:
     node = helper.make_node("BatchNormalization", ["x", "s", "b", "m", "v"], ["y"], epsilon=0.0)
     shape = {"x": (TensorProto.FLOAT, [1, 2, 3, 3])}
     path = save(tmp_path / "m.onnx", [node], shape, {"y": (TensorProto.FLOAT, [1, 2, 3, 3])}, constants)
-    assert all(v.passed for v in driver.compile(path).verdicts)
+    assert all(v.passed for v in api.compile(path).verdicts)
 
 
 def test_same_padding_with_dilation_is_verified_in_an_equivalent_form(tmp_path: Path) -> None:
     path = float_conv(tmp_path / "m.onnx", auto_pad="SAME_LOWER", dilations=[2, 2], kernel_shape=[3, 3])
-    compiled = driver.compile(path)
+    compiled = api.compile(path)
     assert any("verified against onnxruntime, on the model with its SAME padding" in n for n in compiled.notes)
     explicit = with_explicit_pads(onnx.load(path), {"x": (1, 2, 9, 11)})
     assert explicit is not None
@@ -122,7 +123,7 @@ def test_same_padding_with_dilation_is_verified_in_an_equivalent_form(tmp_path: 
 def test_same_padding_that_onnxruntime_takes_is_left_to_it(tmp_path: Path) -> None:
     path = float_conv(tmp_path / "m.onnx", auto_pad="SAME_UPPER", strides=[4, 4], kernel_shape=[3, 3])
     assert with_explicit_pads(onnx.load(path), {"x": (1, 2, 9, 11)}) is None
-    assert driver.compile(path).notes == ()
+    assert api.compile(path).notes == ()
 
 
 @pytest.mark.parametrize("auto", ["SAME_UPPER", "SAME_LOWER"])
@@ -133,7 +134,7 @@ def test_dilated_same_padding_of_all_sizes(tmp_path: Path, auto: str, kernel: in
     node = helper.make_node("Conv", ["x", "w"], ["y"], auto_pad=auto, strides=[stride, stride], dilations=[2, 3])
     outputs = {"y": (TensorProto.FLOAT, ["n", "c", "h", "w"])}
     path = save(tmp_path / "m.onnx", [node], {"x": (TensorProto.FLOAT, [1, 2, 9, 12])}, outputs, {"w": w})  # type: ignore[arg-type]
-    assert all("SAME padding as numbers" in note for note in driver.compile(path).notes)
+    assert all("SAME padding as numbers" in note for note in api.compile(path).notes)
 
 
 def test_a_model_that_onnxruntime_has_no_kernel_for_is_verified_by_onnx_itself(tmp_path: Path) -> None:
@@ -141,14 +142,14 @@ def test_a_model_that_onnxruntime_has_no_kernel_for_is_verified_by_onnx_itself(t
     path = save(
         tmp_path / "m.onnx", [node], {"x": (TensorProto.INT16, [1, 2, 4, 4])}, {"y": (TensorProto.INT16, [1, 2, 4, 4])}
     )
-    compiled = driver.compile(path)
+    compiled = api.compile(path)
     assert any("verified against ONNX's reference evaluator" in note for note in compiled.notes)
     assert compiled.report["reference"] == "ONNX's reference evaluator"
 
 
 def test_without_any_reference_the_reasons_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = float_conv(tmp_path / "m.onnx")
-    imported = driver.load(path)
+    imported = api.load(path)
 
     def refuse(_: object) -> object:
         raise RuntimeError("not today\nnor tomorrow")
@@ -179,7 +180,7 @@ def test_a_fault_of_the_reference_is_not_held_against_the_import(
 ) -> None:
     path = float_conv(tmp_path / "m.onnx", pads=[1, 0, 1, 2])
     spoil(monkeypatch, "y")
-    compiled = driver.compile(path)
+    compiled = api.compile(path)
     assert any("the_conv: in onnxruntime element" in note for note in compiled.notes)
     assert all(v.passed for v in compiled.verdicts)
 
@@ -199,4 +200,4 @@ def test_a_fault_of_the_import_is_found_and_the_layer_named(
 
     monkeypatch.setattr(conv_import, "Conv2d", swapped)
     with pytest.raises(VerificationError, match="the import differs from onnxruntime: layer 'the_conv'"):
-        check_import(driver.load(path), [[RNG.normal(size=(1, 2, 9, 11)).astype(np.float32)]])
+        check_import(api.load(path), [[RNG.normal(size=(1, 2, 9, 11)).astype(np.float32)]])

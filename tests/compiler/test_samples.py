@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinyc.backends.interpreter import run_module
-from tinyc.compiler.samples import sample_inputs
+from tinyc.compiler.data.samples import sample_inputs
 from tinyc.ir import Builder, DType, Module, TensorType, Value
 from tinyc.ir.ops import Add, Cast, Clamp, Exp, Mul
 from tinyc.ir.tensor import Array

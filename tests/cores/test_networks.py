@@ -21,7 +21,7 @@ from tests.rows import Network, lowered, random_network
 from tinyc.backends.c import CSource, generate
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import MACHINES, HostRunner, MissingTool, SimulatorRunner
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.options import QuantiseOptions
 from tinyc.ir import DType
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array

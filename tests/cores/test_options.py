@@ -18,7 +18,7 @@ from tests.c.support import STRICT
 from tests.helpers import ROOT
 from tinyc.backends.targets import find
 from tinyc.compiler.cli import app
-from tinyc.compiler.cores import check_cores
+from tinyc.compiler.lowering.cores import check_cores
 from tinyc.ir.errors import TinycError
 
 LENET = ROOT / "examples" / "mobile_lenet" / "mobile_lenet.onnx"

@@ -17,10 +17,10 @@ from benchmarks.networks import Graph
 from examples.camera_rows import demo
 from tests.c.support import BUILDS, STRICT, need
 from tinyc.backends.c import CSource
-from tinyc.compiler.calibration import Normalise
-from tinyc.compiler.driver import Compilation
-from tinyc.compiler.options import RowsFrom
-from tinyc.compiler.quantised import QuantiseOptions, as_given
+from tinyc.compiler.data.calibration import Normalise
+from tinyc.compiler.lowering.quantised import as_integers
+from tinyc.compiler.options import QuantiseOptions, RowsFrom
+from tinyc.compiler.session import Compilation
 from tinyc.ir.types import DType
 from tinyc.passes.integerise import ScaledPort
 
@@ -165,7 +165,7 @@ def test_tables_are_what_tinyc_quantises_by(
     real = (np.arange(256, dtype=np.float32) - np.float32(mean)) / np.float32(deviation)
     np.testing.assert_array_equal(reals, real)
     port = ScaledPort("image", DType.I8, float(np.float32(scale)), zero)
-    np.testing.assert_array_equal(table, as_given(port, real))
+    np.testing.assert_array_equal(table, as_integers(port, real))
 
 
 @pytest.mark.parametrize("tables", [1, 3])
@@ -221,7 +221,7 @@ def test_every_element_type(tmp_path: Path, element: str) -> None:
     if element == "uint8":
         given = image
     else:
-        given = as_given(held.lowered.inputs[0] if held.lowered.inputs else None, real)
+        given = as_integers(held.lowered.inputs[0] if held.lowered.inputs else None, real)
     (expected,) = tinyc.execute(held, "host", [[given[None]]])[0]
     c_type = "float" if element == "float" else f"{element}_t"
     made = library(tmp_path, DRIVER.format(type=c_type, convert=CONVERT[element]), streamed.source)

@@ -37,8 +37,8 @@ from tests.fuzz.onnx_graphs import float_model
 from tests.fuzz.onnx_quantised import quantised_model
 from tests.helpers import assert_close
 from tinyc.backends.interpreter import run_program
-from tinyc.compiler.driver import Compilation
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.options import QuantiseOptions
+from tinyc.compiler.session import Compilation
 from tinyc.ir.errors import TinycError
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import PassError

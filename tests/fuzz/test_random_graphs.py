@@ -13,7 +13,7 @@ from tests.c.support import need
 from tests.fuzz.graphs import Case, Kind, Outcome, check, check_c, compiled
 from tests.fuzz.onnx_graphs import model_of
 from tests.fuzz.onnx_grower import Grower
-from tinyc.compiler.driver import Compilation
+from tinyc.compiler.session import Compilation
 
 
 def wrong(outcomes: list[Outcome]) -> list[str]:

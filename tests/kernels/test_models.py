@@ -20,8 +20,8 @@ from tests.kernels.support import build, real
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import HostRunner
 from tinyc.backends.runners.linked import VARIABLES
-from tinyc.compiler.calibration import Calibration
-from tinyc.compiler.driver import Compilation
+from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.session import Compilation
 from tinyc.ir import DType
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array

@@ -24,9 +24,9 @@ from tests.helpers import ROOT
 from tinyc.backends.runners.exchange import MissingTool
 from tinyc.backends.runners.machines import MACHINES
 from tinyc.backends.runners.simulator import require_tools, toolchain
-from tinyc.compiler.calibration import Normalise
-from tinyc.compiler.driver import Compilation
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.data.calibration import Normalise
+from tinyc.compiler.options import QuantiseOptions
+from tinyc.compiler.session import Compilation
 
 STUBS = ROOT / "tests" / "stubs"
 WARNINGS = ("-Wall", "-Wextra", "-Werror")

@@ -22,8 +22,8 @@ from tests.packages.support import (
     picture,
     riscv,
 )
-from tinyc.compiler.driver import Compilation
-from tinyc.compiler.quantised import as_given
+from tinyc.compiler.lowering.quantised import as_integers
+from tinyc.compiler.session import Compilation
 from tinyc.ir.tensor import Array
 
 FORMS = ("idf", "arduino", "platformio")
@@ -87,7 +87,7 @@ def expected(compiled: Compilation, case: str) -> list[Array]:
         mean, deviation = (MEAN, DEVIATION) if "int8" in case else (0.0, 255.0)
         real = (pixels.astype(np.float32) - np.float32(mean)) / np.float32(deviation)
         port = compiled.lowered.inputs[0] if compiled.lowered.inputs else None
-        given = (pixels if case == "rows-uint8" else as_given(port, real))[None]
+        given = (pixels if case == "rows-uint8" else as_integers(port, real))[None]
     else:
         given = np.zeros(value.type.shape, value.type.dtype.numpy)
     outputs = tinyc.execute(compiled, "interpreter", [[given]])[0]

@@ -15,7 +15,7 @@ from tinyc.backends.c import CSource, Placement
 from tinyc.backends.packages import FORMATS, PackageError, check_libraries, choose
 from tinyc.backends.targets import find
 from tinyc.compiler.cli import app
-from tinyc.compiler.driver import Compilation
+from tinyc.compiler.session import Compilation
 
 ALLOWED = "CONFIG_SPIRAM_ALLOW_BSS_SEG_EXTERNAL_MEMORY=1"
 

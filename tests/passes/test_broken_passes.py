@@ -15,8 +15,8 @@ from tests.helpers import model
 from tests.passes.stream.brute_force import Tagged
 from tests.passes.stream.support import random_division
 from tinyc.backends.interpreter import observe
+from tinyc.compiler.data.samples import sample_inputs
 from tinyc.compiler.frontend import load_onnx
-from tinyc.compiler.samples import sample_inputs
 from tinyc.ir import Builder, DType, Module, TensorType
 from tinyc.ir.module import Node
 from tinyc.ir.ops import AvgPool2d, BatchNorm, Conv2d, DepthwiseConv2d, MaxPool2d, Pad

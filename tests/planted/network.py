@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tinyc.compiler.calibration import Calibration
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.options import QuantiseOptions
 from tinyc.ir.tensor import Array
 
 SHAPE = (1, 3, 21, 19)

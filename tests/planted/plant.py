@@ -15,7 +15,7 @@ import pytest
 import tinyc
 from tests.planted.network import quantise
 from tinyc.backends.c import CSource
-from tinyc.compiler import driver
+from tinyc.compiler.session import code
 from tinyc.compiler.verify import VerificationError
 from tinyc.ir import Module, Op
 from tinyc.ir.module import Node
@@ -83,7 +83,7 @@ def in_c(pattern: str, replacement: str | Callable[[re.Match[str]], str]) -> Pla
     """Changes the generated C wherever the pattern stands."""
 
     def plant(monkeypatch: pytest.MonkeyPatch) -> None:
-        generate = driver.generate
+        generate = code.generate
 
         def faulty(*arguments: Any, **options: Any) -> CSource:
             source = generate(*arguments, **options)
@@ -93,7 +93,7 @@ def in_c(pattern: str, replacement: str | Callable[[re.Match[str]], str]) -> Pla
                 _Count.times += times
             return dataclasses.replace(source, files=files)
 
-        monkeypatch.setattr(driver, "generate", faulty)
+        monkeypatch.setattr(code, "generate", faulty)
 
     return plant
 

@@ -16,10 +16,10 @@ from tests.planted.network import images
 from tests.planted.plant import Fault, in_c, on_call, on_result, params, planted
 from tests.planted.test_import_and_passes import SKIPPED, clamp_to_eight
 from tests.planted.test_rows import short_ring
-from tinyc.compiler import verify
 from tinyc.compiler.cli import app, main
 from tinyc.compiler.frontend import elementwise
 from tinyc.compiler.verify import VerificationError
+from tinyc.compiler.verify import verdict as verify
 from tinyc.passes.core.manager import PassVerificationError
 from tinyc.passes.quantise import scales
 from tinyc.passes.stream import Stream

@@ -14,8 +14,8 @@ from benchmarks.networks import mobilenet_v1
 from tests import mnist
 from tests.helpers import ROOT
 from tinyc.backends.runners import MACHINES, MissingTool, Runner, runner_for
-from tinyc.compiler.calibration import Calibration
-from tinyc.compiler.driver import Compilation, execute
+from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.session import Compilation, execute
 
 pytestmark = pytest.mark.simulator
 
@@ -47,7 +47,7 @@ def mobile_lenet() -> Compilation:
 def test_digits(machine: str, count: int) -> None:
     compiled = mobile_lenet()
     images, labels = mnist.test_images()
-    samples = compiled.given([[image[None]] for image in images[:count]])
+    samples = compiled.as_taken([[image[None]] for image in images[:count]])
     own = runner(compiled, machine).run([list(s) for s in samples])
     for got, expected in zip(own, execute(compiled, "interpreter", samples), strict=True):
         np.testing.assert_array_equal(got[0], expected[0])

@@ -16,10 +16,9 @@ from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import MACHINES, HostRunner, MissingTool, RunnerError, SimulatorRunner, runner_for
 from tinyc.backends.runners.families import RISCV
 from tinyc.backends.runners.simulator import code_bytes
-from tinyc.compiler import driver
-from tinyc.compiler.calibration import Calibration
-from tinyc.compiler.driver import Compilation
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.options import QuantiseOptions
+from tinyc.compiler.session import Compilation, api
 
 MODEL = ROOT / "examples" / "mobile_lenet" / "mobile_lenet.onnx"
 
@@ -28,7 +27,7 @@ pytestmark = pytest.mark.simulator
 
 @pytest.fixture(scope="module")
 def float_network() -> Compilation:
-    return driver.compile(MODEL, verify=False)
+    return api.compile(MODEL, verify=False)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def int8_network() -> Compilation:
     rng = np.random.default_rng(4)
     data = Calibration([[rng.random((1, 1, 28, 28), np.float32)] for _ in range(4)])
     options = QuantiseOptions(calibration=data, input_type="int8", output_type="int8")
-    return driver.compile(MODEL, verify=False, quantise=options)
+    return api.compile(MODEL, verify=False, quantise=options)
 
 
 @pytest.mark.parametrize("machine", [m.name for m in MACHINES.values() if m.family is RISCV])

@@ -18,10 +18,9 @@ from tests.runners.test_simulator import exact, nops, stack
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import MACHINES, MissingTool, RunnerError, SimulatorRunner, runner_for
 from tinyc.backends.runners.families import XTENSA
-from tinyc.compiler import driver
-from tinyc.compiler.calibration import Calibration
-from tinyc.compiler.driver import Compilation
-from tinyc.compiler.quantised import QuantiseOptions
+from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.options import QuantiseOptions
+from tinyc.compiler.session import Compilation, api
 from tinyc.ir.tensor import Array
 
 MODEL = ROOT / "examples" / "mobile_lenet" / "mobile_lenet.onnx"
@@ -41,7 +40,7 @@ def quantised(model: Path, *shape: int, inferences: int = 4, **options: str) -> 
     rng = np.random.default_rng(4)
     data = Calibration([[rng.random(shape, np.float32)] for _ in range(inferences)])
     quantise = QuantiseOptions(calibration=data, input_type="int8", output_type="int8")
-    return driver.compile(model, verify=False, quantise=quantise, **options)
+    return api.compile(model, verify=False, quantise=quantise, **options)
 
 
 def same_bits_as_the_interpreter(compiled: Compilation, samples: list[list[Array]]) -> None:
@@ -89,7 +88,7 @@ def test_verify_and_bench(tmp_path: Path) -> None:
 
 
 def test_floats_are_refused_with_what_helps() -> None:
-    compiled = driver.compile(MODEL, verify=False)
+    compiled = api.compile(MODEL, verify=False)
     with pytest.raises(RunnerError) as caught:
         runner_for(compiled.source, NAME)
     for word in ("computes with floats in conv2d stem", NAME, "__mulsf3", "rv32imc", "`input_type=int8`"):

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tinyc.compiler.calibration import Calibration
+from tinyc.compiler.data.calibration import Calibration
 from tinyc.ir.tensor import Array
 
 SHAPE = (1, 3, 11, 10)

@@ -14,8 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 import tinyc
 from tests.compiler.witness.networks import SHAPE, network
-from tinyc.compiler import lowering
-from tinyc.compiler.calibration import Calibration, Normalise
+from tinyc.compiler.data.calibration import Calibration, Normalise
+from tinyc.compiler.lowering import steps as lowering
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness import boundary as witness
 from tinyc.ir.tensor import Array
@@ -47,7 +47,7 @@ def test_right_ones(kinds: tuple[str, str], model: Path, monkeypatch: pytest.Mon
         compared.append(check(*args))
         return compared[-1]
 
-    monkeypatch.setattr("tinyc.compiler.lowering.check_boundary", counted)
+    monkeypatch.setattr("tinyc.compiler.lowering.steps.check_boundary", counted)
     tinyc.compile(model, quantise=options(*kinds))
     assert compared == [sum(k != "float32" for k in kinds)]
 

@@ -15,8 +15,8 @@ import pytest
 
 import tinyc
 from tests.compiler.witness.networks import calibration, network
-from tinyc.compiler import driver
-from tinyc.compiler.calibration import Calibration
+from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.session import api
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness import AccuracyError
 from tinyc.ir import Module, Value, fixed_point
@@ -342,11 +342,11 @@ def test_verify_and_quantize_see_the_same(model: Path, tmp_path: Path, monkeypat
     with monkeypatch.context() as patch:
         fine_weights(patch)
         with pytest.raises(VerificationError, match="half a step"):
-            driver.quantize(model, tmp_path / "out.onnx", options)
+            api.quantize(model, tmp_path / "out.onnx", options)
         assert not (tmp_path / "out.onnx").exists()
-    driver.quantize(model, tmp_path / "int8.onnx", options)
-    assert all(v.passed for v in driver.verify(model, on=["interpreter"], quantise=options))
+    api.quantize(model, tmp_path / "int8.onnx", options)
+    assert all(v.passed for v in api.verify(model, on=["interpreter"], quantise=options))
     factors(1.02)(monkeypatch)
     for name, chosen_options in ((model, {"quantise": options}), (tmp_path / "int8.onnx", {})):
         with pytest.raises(PassVerificationError, match="pass integerise: changed the meaning of qconv2d"):
-            driver.verify(name, on=["interpreter"], **chosen_options)
+            api.verify(name, on=["interpreter"], **chosen_options)

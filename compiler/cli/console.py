@@ -1,0 +1,340 @@
+"""What the terminal shows: progress, tables and errors. Results go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from tinyc.backends.targets import Target
+from tinyc.compiler.base.files import shown
+from tinyc.compiler.cli.flags import as_flags
+from tinyc.compiler.lowering import Lowered
+from tinyc.compiler.session import Compilation
+
+LARGEST_BUFFERS = 12
+WORST_LAYERS = 5
+_out = Console()
+_err = Console(stderr=True)
+
+
+def error(message: str) -> None:
+    """One error message, unadorned so that it can be searched for."""
+    _err.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True, highlight=False)
+
+
+def trace(line: str) -> None:
+    """One line of what a pass did."""
+    _err.print(escape(line), soft_wrap=True, highlight=False)
+
+
+@contextlib.contextmanager
+def progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """What is being done, with a bar that fills where the text ends in "N of M"; nothing when quiet or when stderr is
+    no terminal."""
+    if quiet or not _err.is_terminal:
+        yield lambda _: None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20))
+    with Progress(*columns, console=_err, transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def say(text: str) -> None:
+            counted = re.fullmatch(r"(.*): (\d+) of (\d+)", text)
+            if counted:
+                bar.update(task, description=escape(text), completed=int(counted[2]), total=int(counted[3]))
+            else:
+                bar.update(task, description=escape(text), completed=0, total=None)
+
+        yield say
+
+
+def compilation(result: Compilation, folder: Path) -> None:
+    """The short table that ends `tinyc compile`."""
+    report = result.report
+    table = _grid()
+    table.add_row("model", f"{report['model']} for {report['target']}")
+    table.add_row("layers", str(len(report["layers"])))
+    table.add_row("parameters", f"{report['parameters']:,}")
+    table.add_row("MACs", f"{report['macs']:,}")
+    ram = report["ram"]
+    bound = (
+        "optimal"
+        if ram["arena_bytes"] == ram["arena_lower_bound_bytes"]
+        else f"at least {ram['arena_lower_bound_bytes']:,}"
+    )
+    cores = report["cores"]
+    if cores["used"] > 1:
+        share = 100 * cores["shared_macs"] // max(report["macs"], 1)
+        table.add_row(
+            "cores", f"{cores['used']}, which share {len(cores['shared_layers'])} layers ({share} % of the MACs)"
+        )
+    table.add_row("arena", f"{ram['arena_bytes']:,} bytes ({bound} for this schedule)")
+    table.add_row("input", f"{ram['input_bytes']:,} bytes, {INPUT_PLACES[_place(ram)]}")
+    table.add_row("output", f"{ram['output_bytes']:,} bytes")
+    if ram["stack_bytes"] is not None:
+        table.add_row("stack", f"{ram['stack_bytes']:,} bytes on {ram['stack_measured_on']}")
+    table.add_row("weights", f"{report['flash']['weights_bytes']:,} bytes of flash")
+    table.add_row("verified", verification(result))
+    accepted = result.lowered.quantisation.accepted if result.lowered.quantisation is not None else ()
+    for note in (*result.notes, *accepted):
+        table.add_row("note", escape(as_flags(note)))
+    table.add_row("written to", escape(shown(folder)))
+    _out.print(table)
+    memory_plan(ram)
+    for layer in report["layers"]:
+        if layer["operator"] == "transpose" and layer["inputs"] == [str(v.type) for v in result.program.inputs]:
+            hint = "--input-layout nhwc takes the image as cameras give it and saves a transposed copy of"
+            _out.print(f"{hint} {layer['output_bytes']:,} bytes.", highlight=False)
+    if "quantisation" in report:
+        quantisation(report["quantisation"], report["ram"])
+
+
+def notes(lines: Iterable[str]) -> None:
+    """What the user should know, on stderr."""
+    for line in lines:
+        _err.print(escape(f"note: {as_flags(line)}"), soft_wrap=True, highlight=False)
+
+
+INPUT_PLACES = {
+    "arena": "in the arena",
+    "argument": "in memory of the caller",
+    "rows": "row by row from a callback",
+    "": "none",
+}
+
+
+def _place(ram: Mapping[str, Any]) -> str:
+    """Where the inputs lie; rows when one of them comes by rows."""
+    places = set(ram["input_place"].values())
+    return "rows" if "rows" in places else next(iter(places), "")
+
+
+def memory_plan(ram: Mapping[str, Any]) -> None:
+    """The largest buffers of the arena: where they lie, and which layers touch them first and last."""
+    buffers = sorted(ram["buffers"], key=lambda b: -b["bytes"])[:LARGEST_BUFFERS]
+    if not buffers:
+        return
+    left = len(ram["buffers"]) - len(buffers)
+    title = "memory plan" + (f" (the largest {len(buffers)} of {len(ram['buffers'])} buffers)" if left else "")
+    table = Table("bytes", "at", "buffer", "rows kept", "layers", title=title, title_justify="left")
+    for b in sorted(buffers, key=lambda b: (b["first_layer"], b["offset"])):
+        first = "input" if b["first_layer"] < 0 else str(b["first_layer"])
+        rows = str(b["rows"]) if b["rows_kept"] == b["rows"] else f"{b['rows_kept']} of {b['rows']}"
+        row = (f"{b['bytes']:,}", str(b["offset"]), b["name"], rows, f"{first} to {b['last_layer']}")
+        table.add_row(*(escape(text) for text in row))
+    _out.print(table)
+    together = [f"{s['first']} to {s['last']}" for s in ram["segments"]]
+    if together:
+        _out.print(f"row by row together: layers {', '.join(together)}", highlight=False)
+
+
+def quantisation(found: Mapping[str, Any], ram: Mapping[str, int]) -> None:
+    """What quantisation cost: accuracy, the worst layers, what stayed float, and what other choices would save."""
+    table = _grid()
+    accuracy = found.get("accuracy")
+    if accuracy is not None:
+        change = 100 * (accuracy["int8"] - accuracy["float"])
+        table.add_row("accuracy", f"{accuracy['float']:.2%} float, {accuracy['int8']:.2%} int8 ({change:+.2f} points)")
+    if "inferences" in found:
+        ratio = "equal" if found["output_sqnr_db"] is None else f"{found['output_sqnr_db']:.1f} dB over noise"
+        same = f"same top class on {found['top1_agreement']:.1%} of {found['inferences']} inputs"
+        table.add_row("outputs", f"{ratio}; {same}")
+    for port in (*found["inputs"], *found["outputs"]):
+        note = f" ({port['note']})" if port["note"] else ""
+        text = f"{port['type']}, real = {port['scale']:.6g} * (integer - {port['zero_point']:g}){note}"
+        table.add_row(escape(port["name"]), escape(text))
+    for left in found["float_operators"]:
+        table.add_row("stays float", escape(f"{left['name']}: {left['reason']}"))
+    _out.print(table)
+    layer_table(found["layers"][:WORST_LAYERS], f"worst {min(WORST_LAYERS, len(found['layers']))} layers")
+    for kind in ("input", "output"):
+        if not found[f"{kind}s"]:
+            saved = ram[f"{kind}_bytes"] * 3 // 4
+            _out.print(f"--{kind}-type int8 would save {saved:,} bytes and the conversion.", highlight=False)
+
+
+def layer_table(layers: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Layers with what quantisation cost them."""
+    table = Table("layer", "operator", "SQNR dB", "range seen", "clipped", title=title, title_justify="left")
+    for layer in layers:
+        ratio = "equal" if layer["sqnr_db"] is None else f"{layer['sqnr_db']:.1f}"
+        low, high = layer["seen"]
+        row = (layer["name"], layer["op"], ratio, f"{low:.4g} to {high:.4g}", f"{layer['clipped']:.2%}")
+        table.add_row(*(escape(text) for text in row))
+    _out.print(table)
+
+
+def quantised_layers(document: Mapping[str, Any]) -> None:
+    """What `tinyc quantize` tells."""
+    _out.print(f"written to {escape(document['written'])}", highlight=False)
+    layer_table(document["layers"][:WORST_LAYERS], "worst layers first")
+
+
+def verification(result: Compilation) -> str:
+    """What was verified and how closely, in one or two lines."""
+    compared = sum(p.max_abs_error is not None for p in result.lowered.records)
+    lines = []
+    if compared:
+        lines.append(f"all {compared} passes before against after, and against {result.reference}:")
+    if result.lowered.quantised is not None and result.verdicts:
+        lines[-1:] = [f"all {compared} passes before against after; the C equals the interpreter bit for bit"]
+        return "\n".join([*lines, *_witness(result.lowered)])
+    lines += [f"{v.executor}: largest difference {v.max_abs_error:.2g}" for v in result.verdicts]
+    return "\n".join([*lines, *_witness(result.lowered)]) or "not verified"
+
+
+def _witness(lowered: Lowered) -> list[str]:
+    """What of a quantised network was held against its definition."""
+    found, lines = lowered.witnessed, []
+    if lowered.quantisation is not None:
+        lines.append(f"weights and biases of {lowered.quantisation.layers} layers against the float model")
+    if found is not None and found.layers:
+        what = "their definition" if found.reference is None else "the QDQ model in onnxruntime"
+        lines.append(f"constants of {found.constants} layers against their scales")
+        lines.append(f"{found.layers} integer layers within {found.steps:.2f} steps of {what}, on the same integers")
+    if found is not None and found.left:
+        lines.append(f"{len(found.left)} integer operators without a definition to hold them against")
+    return lines
+
+
+def inspection(document: Mapping[str, Any]) -> None:
+    """The table of `tinyc inspect`."""
+    table = _grid()
+    table.add_row("model", escape(document["model"]))
+    table.add_row(
+        "producer",
+        escape(f"{document['producer'] or 'unknown'}, opset {document['opset']}, {document['nodes']} nodes"),
+    )
+    for kind in ("inputs", "outputs"):
+        for port in document[kind]:
+            shape = "?" if port["shape"] is None else ", ".join(str(d) for d in port["shape"])
+            table.add_row(kind[:-1], escape(f"{port['name']}: {port['type']}[{shape}]"))
+    table.add_row("parameters", f"{document['parameters']:,}")
+    if document["macs"] is not None:
+        table.add_row("MACs", f"{document['macs']:,}")
+    names = {u["operator"] for u in document["unsupported"]}
+    for operator, count in document["operators"].items():
+        table.add_row(
+            "operator",
+            escape(f"{operator} x {count}") + (" [bold red](unsupported)[/]" if operator in names else ""),
+        )
+    if document["unsupported"]:
+        listed = ", ".join(f"{u['operator']} (node {u['node']})" for u in document["unsupported"])
+        table.add_row("unsupported", escape(listed))
+    elif document["problem"]:
+        table.add_row("problem", escape(document["problem"]))
+    else:
+        table.add_row("supported", "all operators")
+    _out.print(table)
+
+
+def outputs(document: Mapping[str, Any]) -> None:
+    """The table of `tinyc run`."""
+    table = _grid()
+    table.add_row("ran", f"{document['inferences']} inference(s) on {document['on']}")
+    for name, found in document["outputs"].items():
+        indices = ", ".join(map(str, found["argmax"][:10])) + (", ..." if len(found["argmax"]) > 10 else "")
+        text = f"{found['type']}{found['shape']}, from {found['min']} to {found['max']}, largest at {indices}"
+        table.add_row(escape(name), escape(text))
+    _out.print(table)
+
+
+def verdicts(document: Mapping[str, Any]) -> None:
+    """The table of `tinyc verify`."""
+    table = _grid()
+    for found in document["executors"]:
+        if found["passed"]:
+            worst = found["max_abs_error"]
+            text = f"agrees with onnxruntime on {found['samples']} sample(s), largest difference {worst:.3g}"
+        else:
+            text = f"DIFFERS: {found['first_difference']}"
+        table.add_row(found["executor"], escape(text))
+    _out.print(table)
+
+
+def bench(document: Mapping[str, Any]) -> None:
+    """The tables of `tinyc bench`."""
+    table = _grid()
+    table.add_row("model", escape(f"{document['model']} on {document['on']} ({document['chips']})"))
+    ratio = document["instructions_per_mac"]
+    per_mac = "" if ratio is None else f", {ratio:.2f} for each of {document['macs']:,} MACs"
+    table.add_row("instructions", f"{document['instructions']:,} an inference{per_mac}")
+    table.add_row("stack", f"{document['stack_bytes']:,} bytes")
+    table.add_row("arena", f"{document['arena_bytes']:,} bytes")
+    table.add_row("code", f"{document['code_bytes']:,} bytes, without the C library")
+    table.add_row("weights", f"{document['weights_bytes']:,} bytes")
+    if document["note"]:
+        table.add_row("note", escape(as_flags(document["note"])))
+    _out.print(table)
+    layers = Table("", "layer", "operator", "MACs", "instructions", "part")
+    layers.columns[1].overflow = "fold"
+    for column in (layers.columns[0], *layers.columns[2:]):
+        column.no_wrap = True
+        column.justify = "left" if column is layers.columns[2] else "right"
+    total = sum(layer["instructions"] for layer in document["layers"]) or 1
+    for layer in document["layers"]:
+        part = f"{layer['instructions'] / total:.1%}"
+        counts = (f"{layer['macs']:,}", f"{layer['instructions']:,}", part)
+        layers.add_row(str(layer["index"]), escape(layer["name"]), layer["operator"], *counts)
+    _out.print(layers)
+
+
+def dump(document: Mapping[str, Any]) -> None:
+    """What `tinyc compare-dump` tells."""
+    table = _grid()
+    table.add_row("model", escape(f"{document['model']}, program {document['program']}"))
+    for note in document["notes"]:
+        table.add_row("note", escape(as_flags(note)))
+    for number, found in enumerate(document["inferences"], 1):
+        differs = found["input_difference"] or found["first_difference"]
+        state = "" if found["passed"] else "DIFFERS: " if differs else "INCOMPLETE: "
+        table.add_row(f"inference {number}", escape(state + found["summary"]))
+    _out.print(table)
+
+
+def listing(items: Mapping[str, str], as_json: bool, print_json: Callable[[Any], None]) -> None:
+    """Names with a line of purpose each."""
+    if as_json:
+        print_json([{"name": name, "purpose": purpose} for name, purpose in items.items()])
+        return
+    table = _grid()
+    for name, purpose in items.items():
+        table.add_row(escape(name), escape(purpose))
+    _out.print(table)
+
+
+def targets(found: Iterable[Target]) -> None:
+    """What each target has."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("target", style="bold", no_wrap=True)
+    for heading in ("instructions", "cores", "FPU", "SIMD"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("RAM", "static", "PSRAM", "flash"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for t in found:
+        memories = [_kilobytes(b) for b in (t.ram_bytes, t.static_bytes, t.psram_bytes, t.flash_bytes)]
+        table.add_row(t.name, t.isa, str(t.cores), "yes" if t.fpu else "no", t.simd or "-", *memories)
+    _out.print(table)
+    _out.print("PSRAM: the most that the chip can address. --json has all of it, a .toml file may say otherwise.")
+
+
+def _kilobytes(size: int) -> str:
+    """A size of memory in KB, of 1,024 bytes, or MB where it is whole ones; a dash for none."""
+    if not size:
+        return "-"
+    return f"{size >> 20} MB" if size % (1 << 20) == 0 else f"{size // 1024} KB"
+
+
+def _grid() -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    return table

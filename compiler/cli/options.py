@@ -1,0 +1,276 @@
+"""The options that say what code is made, shared by the commands that make some."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Callable
+from enum import Enum
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, cast, get_type_hints
+
+import typer
+
+from tinyc.backends.libraries import CHOICES
+from tinyc.backends.packages import ARENAS, FORMATS, WEIGHTS
+from tinyc.compiler.data.calibration import Normalise
+from tinyc.compiler.options import CustomPass, OptionKeywords, Options, QuantiseOptions
+from tinyc.compiler.options.custom import load_pass
+from tinyc.ir.errors import TinycError
+from tinyc.passes.quantise import OBSERVERS
+
+ShapesFlag = Annotated[
+    list[str] | None,
+    typer.Option("--input-shape", metavar="NAME=1,3,96,96", help="Shape of an input, or its batch; may be repeated."),
+]
+NameFlag = Annotated[
+    str, typer.Option("--name", help="What the C functions and files are called. [default: the file's name]")
+]
+
+
+class LayoutWord(str, Enum):
+    """Layout of 4-dimensional inputs."""
+
+    onnx = "onnx"
+    nhwc = "nhwc"
+
+
+class IntegersWord(str, Enum):
+    """What to quantise to."""
+
+    int8 = "int8"
+
+
+class InputWord(str, Enum):
+    """Element type of the input."""
+
+    float32 = "float32"
+    int8 = "int8"
+    uint8 = "uint8"
+
+
+class OutputWord(str, Enum):
+    """Element type of the output."""
+
+    float32 = "float32"
+    int8 = "int8"
+
+
+CalibrationFlag = Annotated[
+    Path | None,
+    typer.Option("--calibration", metavar="FILE|DIR", help="Real inputs: arrays, or a folder of such or of images."),
+]
+LabelsFlag = Annotated[Path | None, typer.Option("--labels", metavar="FILE", help="Classes of the calibration inputs.")]
+NormaliseFlag = Annotated[
+    str, typer.Option("--normalize", metavar="MEAN,STD", help="The model takes (pixel - MEAN) / STD. [default: 0,255]")
+]
+KeepFloatFlag = Annotated[str, typer.Option("--keep-float", metavar="NODE,...", help="ONNX nodes that stay float.")]
+ObserverFlag = Annotated[str, typer.Option("--observer", metavar="|".join(OBSERVERS), help="How ranges are chosen.")]
+
+
+class RowsWord(str, Enum):
+    """Where the inputs come from."""
+
+    arena = "arena"
+    argument = "argument"
+    callback = "callback"
+
+
+RowsFromFlag = Annotated[
+    RowsWord,
+    typer.Option("--rows-from", help="Inputs lie in the arena, are arguments, or come row by row from a callback."),
+]
+RamFlag = Annotated[
+    str,
+    typer.Option("--ram", metavar="64K", help="Arena that may be used: the fastest code that fits. [default: least]"),
+]
+FormatFlag = Annotated[
+    str, typer.Option("--format", metavar="|".join(FORMATS), help="Form of the output. [default: the target's]")
+]
+ArenaInFlag = Annotated[str, typer.Option("--arena-in", metavar="|".join(ARENAS), help="Memory of the arena.")]
+WeightsInFlag = Annotated[str, typer.Option("--weights-in", metavar="|".join(WEIGHTS), help="Memory of the constants.")]
+CoresFlag = Annotated[
+    int, typer.Option("--cores", metavar="1|2", help="Cores that share the rows of heavy layers. [default: 1]")
+]
+KernelsFlag = Annotated[
+    str, typer.Option("--kernels", metavar="|".join(CHOICES), help="Kernels of tinyc, or of a library where exact.")
+]
+InputLayoutFlag = Annotated[LayoutWord, typer.Option("--input-layout", help="Layout of 4-dimensional inputs.")]
+QuantizeFlag = Annotated[IntegersWord | None, typer.Option("--quantize", help="Quantise a float model.")]
+InputTypeFlag = Annotated[InputWord, typer.Option("--input-type", help="What the input is as C.")]
+OutputTypeFlag = Annotated[OutputWord, typer.Option("--output-type", help="What the output is.")]
+AcceptAccuracyFlag = Annotated[
+    bool,
+    typer.Option("--accept-accuracy", help="Note layers that are less accurate in int8 than explained; do not refuse."),
+]
+ExtraPassFlag = Annotated[
+    list[str] | None,
+    typer.Option("--pass", metavar="MODULE:NAME", help="A pass of your own; may be repeated."),
+]
+AfterFlag = Annotated[
+    list[str] | None,
+    typer.Option("--after", metavar="PASS", help="Behind which pass --pass runs: the same for all, or one for each."),
+]
+BeforeFlag = Annotated[
+    list[str] | None, typer.Option("--before", metavar="PASS", help="Before which, in place of --after.")
+]
+TargetFlag = Annotated[str, typer.Option("--target", help="A target (see `tinyc targets`) or a .toml file.")]
+DEFAULTS = Options()
+"""What is not given is as the library has it."""
+QUANTISED = QuantiseOptions("")
+
+
+def code_options(
+    target: TargetFlag = DEFAULTS.target,
+    name: NameFlag = DEFAULTS.name,
+    input_shape: ShapesFlag = None,
+    input_layout: InputLayoutFlag = LayoutWord.onnx,
+    rows_from: RowsFromFlag = RowsWord.arena,
+    ram: RamFlag = "",
+    format: FormatFlag = DEFAULTS.format,
+    arena_in: ArenaInFlag = DEFAULTS.arena_in,
+    weights_in: WeightsInFlag = DEFAULTS.weights_in,
+    kernels: KernelsFlag = DEFAULTS.kernels,
+    cores: CoresFlag = DEFAULTS.cores,
+    quantize: QuantizeFlag = None,
+    calibration: CalibrationFlag = None,
+    labels: LabelsFlag = None,
+    input_type: InputTypeFlag = InputWord.float32,
+    output_type: OutputTypeFlag = OutputWord.float32,
+    normalize: NormaliseFlag = "",
+    keep_float: KeepFloatFlag = "",
+    observer: ObserverFlag = QUANTISED.observer,
+    accept_accuracy: AcceptAccuracyFlag = DEFAULTS.accept_accuracy,
+    extra_pass: ExtraPassFlag = None,
+    after: AfterFlag = None,
+    before: BeforeFlag = None,
+) -> OptionKeywords:
+    """The options of the library that these amount to. Raises `TinycError` when they do not go together."""
+    words: dict[str, Any] = {"format": format, "arena_in": arena_in, "kernels": kernels, "cores": cores}
+    return {
+        "target": target,
+        "name": name,
+        "input_shapes": parse_shapes(input_shape),
+        "input_layout": input_layout.value,
+        "rows_from": rows_from.value,
+        "ram": ram or None,
+        "quantise": quantise_options(
+            quantize, calibration, labels, normalize, keep_float, observer, input_type.value, output_type.value
+        ),
+        "accept_accuracy": accept_accuracy,
+        "extra_passes": placed_passes(extra_pass or [], after or [], before or []),
+        "weights_in": cast("Any", weights_in),
+        **cast("OptionKeywords", words),
+    }
+
+
+def placed_passes(passes: list[str], after: list[str], before: list[str]) -> list[CustomPass]:
+    """Custom passes and their places. Raises `TinycError` for places that are not one for all or one for each."""
+    option, places = ("--before", before) if before else ("--after", after)
+    if after and before:
+        raise TinycError("--after and --before do not go together; tinyc.compile can place each pass by itself")
+    if places and not passes:
+        raise TinycError(f"{option} says where a pass of yours runs, and goes with --pass")
+    if len(places) == 1:
+        places = places * len(passes)
+    if places and len(places) != len(passes):
+        raise TinycError(
+            f"{option} is given {len(places)} times, --pass {len(passes)} times; give one, or one for each"
+        )
+    where = {"--before": "before", "--after": "after"}[option]
+    steps = [load_pass(p) for p in passes]
+    if not places:
+        return [CustomPass(step) for step in steps]
+    return [CustomPass(step, **{where: place}) for step, place in zip(steps, places, strict=True)]
+
+
+def takes_code_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options of `code_options`; it takes `code`, which makes `Options` of them and of what the
+    command adds, or raises `TinycError`."""
+    shared = inspect.signature(code_options).parameters
+    own = [p for p in inspect.signature(command).parameters.values() if p.name != "code"]
+
+    @wraps(command)
+    def with_options(**arguments: Any) -> None:
+        chosen = {key: arguments.pop(key) for key in shared}
+        command(code=lambda **more: Options(**{**code_options(**chosen), **more}), **arguments)
+
+    required = [p for p in own if p.default is inspect.Parameter.empty]
+    optional = [p for p in own if p.default is not inspect.Parameter.empty]
+    parameters = [*required, *shared.values(), *optional]
+    hints = get_type_hints(command, include_extras=True) | get_type_hints(code_options, include_extras=True)
+    with_options.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    )
+    with_options.__annotations__ = {p.name: hints[p.name] for p in parameters}
+    return with_options
+
+
+def parse_shapes(texts: list[str] | None) -> dict[str, tuple[int, ...]]:
+    """`NAME=1,3,96,96` or `NAME:1,3,96,96` options as shapes by name. Raises `TinycError` for anything else."""
+    shapes = {}
+    for item in texts or []:
+        found = re.fullmatch(r"(.+)[=:]([0-9]{1,18}(?:,[0-9]{1,18})*)", item, re.DOTALL)
+        shape = tuple(int(n) for n in found[2].split(",")) if found else ()
+        if found is None or min(shape) < 1:
+            raise TinycError(f"--input-shape takes NAME=1,3,96,96 (positive whole numbers), not {item!r}")
+        name = found[1]
+        if name in shapes:
+            raise TinycError(f"--input-shape gives a shape for {name!r} twice")
+        shapes[name] = shape
+    return shapes
+
+
+def quantise_options(
+    quantize: IntegersWord | None,
+    calibration: Path | None,
+    labels: Path | None,
+    normalize: str,
+    keep_float: str,
+    observer: str,
+    input_type: str = QUANTISED.input_type,
+    output_type: str = QUANTISED.output_type,
+) -> QuantiseOptions | None:
+    """The quantisation that the options ask for; None for none. Raises `TinycError` for options that need others."""
+    if quantize is None:
+        needless = {
+            "--calibration": calibration,
+            "--labels": labels,
+            "--normalize": normalize,
+            "--keep-float": keep_float,
+        }
+        needing = [name for name, value in needless.items() if value]
+        needing += ["--input-type"] * (input_type != "float32") + ["--output-type"] * (output_type != "float32")
+        if needing:
+            raise TinycError(f"{', '.join(needing)} goes with --quantize int8")
+        return None
+    if calibration is None:
+        raise TinycError(
+            "--quantize needs --calibration: real inputs in .npy or .npz files, or a folder of such files or images"
+        )
+    if observer not in OBSERVERS:
+        raise TinycError(f"--observer is one of {', '.join(OBSERVERS)}, not {observer!r}")
+    return QuantiseOptions(
+        calibration=calibration,
+        labels=labels,
+        observer=observer,
+        keep_float=tuple(part.strip() for part in keep_float.split(",") if part.strip()),
+        input_type=cast("Any", input_type),
+        output_type=cast("Any", output_type),
+        normalise=parse_normalise(normalize),
+    )
+
+
+def parse_normalise(text: str) -> Normalise | None:
+    """`MEAN,STD`; None for nothing. Raises `TinycError` for anything else."""
+    if not text:
+        return None
+    try:
+        mean, std = (float(part) for part in text.split(","))
+    except ValueError:
+        mean, std = 0.0, 0.0
+    if not (math.isfinite(mean) and math.isfinite(std) and std > 0.0):
+        raise TinycError(f"--normalize takes MEAN,STD (numbers, STD above 0), as in 127.5,127.5; not {text!r}")
+    return Normalise(mean, std)

@@ -1,0 +1,184 @@
+"""What users have as inputs: a .npy or .npz file, an image, or a folder of such files, as input sets of a model."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tinyc.compiler.base.checked import OptionError, checked
+from tinyc.compiler.base.files import reason, shown
+from tinyc.compiler.data.arrays import ArrayError, read_arrays, samples_from
+from tinyc.compiler.frontend import Imported, Port
+from tinyc.compiler.reference import to_module
+from tinyc.ir.tensor import Array
+
+ARRAYS = {".npy", ".npz"}
+IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff"}
+LARGEST_IMAGE = 50_000_000
+"""Pixels. Decoding takes 4 bytes for each, twice: what cameras make, and no file that is small and takes gigabytes."""
+
+
+class CalibrationError(ArrayError):
+    """Inputs that cannot be used. The message names the file or tensor."""
+
+
+@checked
+@dataclass(frozen=True)
+class Normalise:
+    """How pixels 0..255 become what the model takes: (pixel - mean) / std."""
+
+    mean: float = 0.0
+    std: float = 255.0
+
+    def __post_init__(self) -> None:
+        if not self.std > 0.0:
+            raise OptionError(f"`std` is above 0, not {self.std}")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Input sets in the module's order and layout, the number of the folder of each, where sub-folders stand for
+    classes, and what the user should know."""
+
+    samples: list[list[Array]]
+    classes: tuple[int, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def load_inputs(path: Path, imported: Imported, normalise: Normalise | None = None) -> Inputs:
+    """Inputs from a file, or from all files of a folder and its sub-folders in the order of their paths.
+
+    A .npy file holds the input of a model that has one, a .npz file arrays named as the inputs; each for one inference
+    or several (`samples_from`). Images are resized to the input where need be, made grey or RGB as the input has one or
+    three channels, and normalised, by 0 and 255 if nothing else is said. Arrays of integers 0..255 for an input of
+    floats are normalised where `normalise` is given, and taken as they are, with a note, where it is not.
+
+    Raises:
+        ArrayError: the message names the file, and what is wrong with it.
+    """
+    try:
+        is_folder = os.path.isdir(path)
+        files = _files(path) if is_folder else [path]
+    except (OSError, ValueError) as error:
+        raise CalibrationError(f"cannot read {shown(path)}: {reason(error)}") from None
+    if not files:
+        known = ", ".join(sorted(ARRAYS | IMAGES))
+        raise CalibrationError(f"{shown(path)} holds no arrays and no images ({known})")
+    seen = Ranges(imported)
+    samples: list[list[Array]] = []
+    folders: list[Path] = []
+    for file in files:
+        if file.suffix.lower() in IMAGES:
+            found = [[read_image(file, imported, normalise or Normalise())]]
+        else:
+            arrays = seen.look(read_arrays(file), normalise)
+            found = samples_from(imported, arrays, shown(file))
+        samples += found
+        folders += [file.parent] * len(found)
+    classes = sorted(set(folders))
+    labelled = is_folder and path not in classes and len(classes) > 1
+    return Inputs(
+        samples, tuple(classes.index(f) for f in folders) if labelled else None, tuple(seen.notes(shown(path)))
+    )
+
+
+def load_arrays(inputs: Mapping[str, Array] | Array | str | Path, imported: Imported, source: str) -> Inputs:
+    """Inputs from arrays at hand, or from the file or folder that has them. Raises `ArrayError`."""
+    if isinstance(inputs, (str, Path)):
+        return load_inputs(Path(inputs), imported)
+    seen = Ranges(imported)
+    return Inputs(samples_from(imported, seen.look(inputs, None), source), None, tuple(seen.notes(source)))
+
+
+def _files(folder: Path) -> list[Path]:
+    def stop(error: OSError) -> None:
+        raise error
+
+    found = [Path(where) / name for where, _, names in os.walk(folder, onerror=stop) for name in names]
+    return sorted(p for p in found if p.suffix.lower() in ARRAYS | IMAGES)
+
+
+class Ranges:
+    """Watches for pixels where a model may want something else: integers 0..255 for an input of floats."""
+
+    def __init__(self, imported: Imported) -> None:
+        self._floats = [p.name for p in imported.inputs if p.value.dtype.is_float]
+        self._seen: dict[str, tuple[int, int]] = {}
+
+    def look(self, arrays: Mapping[str, Array] | Array, normalise: Normalise | None) -> Mapping[str, Array] | Array:
+        """The arrays, normalised where they are pixels and it is said how."""
+        if isinstance(arrays, Mapping):
+            only = self._floats[0] if len(self._floats) == 1 else ""
+            return {n: self._one(n if n in self._floats else only, a, normalise) for n, a in arrays.items()}
+        return self._one(self._floats[0], arrays, normalise) if self._floats else arrays
+
+    def _one(self, name: str, array: Array, normalise: Normalise | None) -> Array:
+        whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and bool((array == np.rint(array)).all()))
+        if not name or not array.size or not whole:
+            return array
+        low, high = array.min(), array.max()
+        if low < 0 or high > 255 or high <= 1:  # 0 and 1 are as likely a mask, or scaled already
+            return array
+        if normalise is not None:
+            is_pixels = array.dtype.kind in "iu"
+            return np.asarray((array.astype(np.float32) - normalise.mean) / normalise.std) if is_pixels else array
+        before = self._seen.get(name, (int(low), int(high)))
+        self._seen[name] = (min(before[0], int(low)), max(before[1], int(high)))
+        return array
+
+    def notes(self, source: str) -> list[str]:
+        """One line for each input that got such integers."""
+        return [
+            f"{source}: input {name!r} got whole numbers from {low} to {high}, as they are. If they are pixels and the "
+            "model was trained on (pixel - MEAN) / STD, convert them, or give an array of integers and "
+            "`normalise=MEAN,STD`"
+            for name, (low, high) in self._seen.items()
+        ]
+
+
+def _image_port(imported: Imported, file: Path) -> tuple[Port, tuple[int, int], int]:
+    """The only input, if it is an image: its (width, height) and channels."""
+    if len(imported.inputs) == 1 and len(imported.inputs[0].onnx_shape) == 4:
+        port = imported.inputs[0]
+        _, a, b, c = port.onnx_shape
+        if a in (1, 3):
+            return port, (c, b), a
+        if c in (1, 3):
+            return port, (b, a), c
+    raise CalibrationError(
+        f"{shown(file)} is an image, but the model does not take one grey or RGB image; give .npz files instead"
+    )
+
+
+def read_image(path: Path, imported: Imported, normalise: Normalise) -> Array:
+    """An image as the module takes it. Raises `CalibrationError`."""
+    port, size, channels = _image_port(imported, path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is lower
+            with Image.open(path) as image:
+                if image.width * image.height > LARGEST_IMAGE:
+                    raise _too_large(path, f"{image.width} x {image.height} pixels")
+                ready = image.convert("L" if channels == 1 else "RGB").resize(size, Image.Resampling.BILINEAR)
+    except Image.DecompressionBombError:
+        raise _too_large(path, "too many pixels") from None
+    except OSError as error:  # what is no image is one, too
+        raise CalibrationError(f"{shown(path)} is not a readable image: {reason(error)}") from None
+    except (SyntaxError, ValueError, EOFError, MemoryError) as error:
+        raise CalibrationError(f"{shown(path)} is not a readable image: {error}") from None
+    pixels = (np.asarray(ready, np.float32).reshape(size[1], size[0], channels) - normalise.mean) / normalise.std
+    channel_first = port.onnx_shape[1] == channels and port.onnx_shape[1] in (1, 3)
+    arranged = pixels.transpose(2, 0, 1) if channel_first else pixels
+    return to_module(port, np.ascontiguousarray(arranged, np.float32).reshape(port.onnx_shape))
+
+
+def _too_large(path: Path, what: str) -> CalibrationError:
+    return CalibrationError(
+        f"{shown(path)} has {what}, more than {LARGEST_IMAGE:,}; make it smaller: it is scaled to the input anyway"
+    )

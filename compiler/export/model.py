@@ -1,0 +1,117 @@
+"""Export to ONNX: a QDQ module, or a float one, as a file that onnxruntime runs.
+
+    module (NHWC tensor IR, float operators between dequantize and quantize)  ->  onnx.ModelProto (NCHW, QDQ)
+
+The inputs and outputs are those of the model that was imported, so this one can be run in its place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import onnx
+from onnx import helper
+
+from tinyc.compiler.base.files import write_file
+from tinyc.compiler.base.version import VERSION
+from tinyc.compiler.export.graph import OPSET, ExportError, Graph
+from tinyc.compiler.export.operators import EMITTERS
+from tinyc.compiler.frontend import Port
+from tinyc.compiler.frontend.importer import TO_NHWC
+from tinyc.ir import Module, Value
+from tinyc.ir.ops import Constant
+from tinyc.ir.ops.quantise import Dequantize
+
+__all__ = ["ExportError", "to_onnx_qdq", "with_tensors", "write_onnx"]
+
+IR_VERSION = 9
+"""The file format that came with ONNX's opset 19."""
+
+
+def to_onnx_qdq(module: Module, inputs: Sequence[Port], outputs: Sequence[Port]) -> onnx.ModelProto:
+    """The module as an ONNX model.
+
+    Args:
+        module: the tensor level, before its quantize and dequantize have become integer operators.
+        inputs: what the model's inputs are called and how they lie, in the module's order.
+        outputs: the same for outputs.
+
+    Raises:
+        ExportError: the module has an operator that ONNX has no equivalent for.
+    """
+    return with_tensors(module, inputs, outputs)[0]
+
+
+def with_tensors(
+    module: Module, inputs: Sequence[Port], outputs: Sequence[Port]
+) -> tuple[onnx.ModelProto, Mapping[Value, tuple[str, bool]]]:
+    """`to_onnx_qdq`, and where each value of the module is in the model: the tensor's name, and whether it lies
+    channels first there."""
+    graph = Graph(module, {p.name for p in (*inputs, *outputs)})
+    for port, value in zip(inputs, module.inputs, strict=True):
+        graph.define(value, port.name, first=_is_first(port))
+    for node in module.nodes:
+        if isinstance(node.op, Constant) or _is_weight(module, node.op):
+            continue  # made where they are used, in the layout they are used in
+        emit = EMITTERS.get(type(node.op))
+        if emit is None:
+            raise ExportError(
+                f"{node.where} has no equivalent in ONNX: export the module before it is made of integer operators"
+            )
+        emit(graph, node.result, node.op)
+    for port, value in zip(outputs, module.outputs, strict=True):
+        graph.finish(value, port.name, first=_is_first(port))
+    return _model(module, graph, inputs, outputs), graph.tensors()
+
+
+def _is_first(port: Port) -> bool:
+    """Whether the ONNX model has the tensor channels first where the module has it channels last."""
+    if port.perm is None:
+        return False
+    if tuple(port.perm) != TO_NHWC:
+        raise ExportError(f'"{port.name}" lies in the module permuted by {list(port.perm)}, which is not NHWC')
+    return True
+
+
+def _is_weight(module: Module, op: object) -> bool:
+    return isinstance(op, Dequantize) and module.constant(op.x) is not None
+
+
+def _model(module: Module, graph: Graph, inputs: Sequence[Port], outputs: Sequence[Port]) -> onnx.ModelProto:
+    def declared(ports: Sequence[Port], values: Sequence[Value]) -> list[onnx.ValueInfoProto]:
+        return [
+            helper.make_tensor_value_info(p.name, helper.np_dtype_to_tensor_dtype(v.dtype.numpy), p.onnx_shape)
+            for p, v in zip(ports, values, strict=True)
+        ]
+
+    made = helper.make_graph(
+        graph.nodes,
+        module.name,
+        declared(inputs, module.inputs),
+        declared(outputs, module.outputs),
+        graph.initialisers,
+    )
+    return helper.make_model(
+        made,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="tinyc",
+        producer_version=VERSION,
+    )
+
+
+def write_onnx(model: onnx.ModelProto, path: str | os.PathLike[str]) -> Path:
+    """Writes a model: the whole file or, when that fails, none and nothing changed.
+
+    Raises:
+        ExportError: the model is too large for a file.
+        OutputError: the file cannot be written; the message says why.
+    """
+    try:
+        data = model.SerializeToString()
+    except ValueError:  # protobuf's limit of 2 GB
+        raise ExportError(f"{path}: the model is too large for one ONNX file (2 GB)") from None
+    write_file(path, data)
+    return Path(path)

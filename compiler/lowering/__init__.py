@@ -1,0 +1,8 @@
+"""From an imported module to a row program, and what is said of one: budgets, cores, kernels, fit, accuracy."""
+
+from tinyc.compiler.lowering.notes import notes_of
+from tinyc.compiler.lowering.pipeline import Pipeline
+from tinyc.compiler.lowering.quality import Quality, measure
+from tinyc.compiler.lowering.steps import Lowered, Quantised, lower, quantise_module
+
+__all__ = ["Lowered", "Pipeline", "Quality", "Quantised", "lower", "measure", "notes_of", "quantise_module"]

@@ -1,0 +1,72 @@
+"""Post-training quantisation within a compilation, and integers in place of floats at the interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tinyc.backends.interpreter import run_module
+from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.options import QuantiseOptions, Samples
+from tinyc.ir.errors import TinycError
+from tinyc.ir.module import Module
+from tinyc.ir.rows import RowProgram
+from tinyc.ir.tensor import Array
+from tinyc.passes.integerise import ScaledPort
+from tinyc.passes.quantise import QuantisedModule, quantise_module
+
+
+def quantise(
+    module: Module, options: QuantiseOptions, calibration: Calibration, say: Callable[[str], None]
+) -> QuantisedModule:
+    """Quantises a float module that the tensor passes have been through. Raises `TinycError`."""
+    if not calibration.samples:
+        raise TinycError("quantisation needs calibration data: real inputs of the model, by `calibration`")
+
+    def progress(what: str, done: int, total: int) -> None:
+        say(f"{what}: {done} of {total}")
+
+    return quantise_module(
+        module,
+        calibration.samples,
+        run_module,
+        observer=options.observer,
+        equalise=options.equalise,
+        correct_bias=options.correct_bias,
+        keep_float=options.keep_float,
+        progress=progress,
+    )
+
+
+def as_taken(module: Module | RowProgram, samples: Samples, ports: Sequence[ScaledPort]) -> Samples:
+    """Float input sets as a quantised network takes them: `ports` are its inputs that are integers."""
+    by_name = {p.name: p for p in ports}
+    return [
+        [as_integers(by_name.get(v.name), array) for v, array in zip(module.inputs, sample, strict=True)]
+        for sample in samples
+    ]
+
+
+def as_integers(port: ScaledPort | None, array: Array) -> Array:
+    """A float input as the caller of the quantised network has it: in the port's scale, or unchanged."""
+    if port is None:
+        return array
+    low, high = port.dtype.limits
+    steps = array.astype(np.float64) / port.scale
+    # Integers are rounded as quantize does; pixels may have a zero point between two of them.
+    rounded = np.rint(steps) + port.zero if port.zero == int(port.zero) else np.rint(steps + port.zero)
+    return np.clip(rounded, low, high).astype(port.dtype.numpy)
+
+
+def as_real(port: ScaledPort | None, array: Array) -> Array:
+    """An output of the quantised network as real values."""
+    if port is None:
+        return array
+    return ((array.astype(np.float64) - port.zero) * port.scale).astype(np.float32)
+
+
+def top1(outputs: Sequence[Array], labels: Sequence[int]) -> float:
+    """The part of inferences whose largest output is the labelled one."""
+    right = [int(array.reshape(-1).argmax()) == label for array, label in zip(outputs, labels, strict=True)]
+    return float(np.mean(right))

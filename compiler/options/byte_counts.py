@@ -1,0 +1,19 @@
+"""Numbers of bytes as people write them."""
+
+from __future__ import annotations
+
+import re
+
+from tinyc.compiler.base.checked import OptionError
+
+_UNITS = {"": 1, "K": 1024, "M": 1024**2}
+
+
+def parse_bytes(text: str) -> int:
+    """`65536`, `64K` or `1M` (of 1,024) in bytes. Raises `OptionError` for anything else; the only option that takes
+    such a text is `ram`."""
+    found = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)([KM]?)(?:i?B)?", text, re.IGNORECASE)
+    size = int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
+    if size < 1:
+        raise OptionError(f"`ram` takes a number of bytes, as in 65536, 64K or 1M; not {text!r}")
+    return size

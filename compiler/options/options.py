@@ -1,0 +1,127 @@
+"""How to compile: the options that the library and the command line share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal, TypedDict
+
+from tinyc.backends.libraries import Kernels
+from tinyc.backends.packages.placement import Format
+from tinyc.compiler.base.checked import AtLeast, Elsewhere, checked
+from tinyc.compiler.options.byte_counts import parse_bytes
+from tinyc.compiler.options.custom import CustomPass
+from tinyc.compiler.options.quantise import QuantiseOptions
+from tinyc.ir.tensor import Array
+from tinyc.passes.core.base import AnyPass
+
+if sys.version_info >= (3, 11):
+    from typing import Unpack
+else:
+    from typing_extensions import Unpack
+
+__all__ = ["InputLayout", "OptionKeywords", "Options", "RowsFrom", "Samples", "Shapes", "Unpack"]
+
+InputLayout = Literal["onnx", "nhwc"]
+RowsFrom = Literal["arena", "argument", "callback"]
+ArenaIn = Literal["internal", "psram"]
+WeightsIn = Annotated[Literal["flash", "internal"], Elsewhere()]
+Samples = Sequence[Sequence[Array]]
+Shapes = Mapping[str, Sequence[Annotated[int, AtLeast(1)]]]
+Bytes = Annotated[int, AtLeast(1)] | str
+"""A number, or a text such as "64K" or "1M" (of 1,024)."""
+
+
+@checked
+@dataclass(frozen=True)
+class Options:
+    """How to compile. Each option is documented here, and has its default here: the functions of the library take them
+    as keywords, the command line as flags.
+
+    The annotations are what is checked, when a program runs and by type checkers.
+
+    Attributes:
+        target: a built-in target's name, or a TOML file.
+        name: what the generated functions, macros and files are called; from the file's name by default.
+        input_shapes: shapes for inputs whose dimensions are symbolic, or that are to have another batch, by input name.
+        input_layout: "onnx" keeps the model's own layout; "nhwc" takes 4-dimensional inputs channels last.
+        rows_from: where the generated function finds its inputs: "arena" gives them a place in the arena, where the
+            network overwrites them; "argument" takes pointers to the caller's memory, which it leaves as it is;
+            "callback" asks for the rows of an image one by one, channels last whatever the layout in the model.
+        ram: bytes of arena that may be used, as a number or as in "64K" or "1M"; the schedule is the fastest that fits.
+            The least without it.
+        format: the form of the output, one of `tinyc.backends.packages.FORMATS`; the target's own if empty.
+        arena_in: the memory of the arena: "internal" or "psram".
+        weights_in: the memory of the constants: "flash" or "internal".
+        kernels: "generic" are tinyc's own; "esp-nn" and "esp-dsp" those of that library wherever it is exact; "auto"
+            takes the faster ones for each layer.
+        cores: how many cores share the rows of heavy layers: 1, or 2 where the target has them.
+        verify: compare every pass before and after, and the result with onnxruntime.
+        accept_accuracy: note it, instead of refusing to compile, when a layer's noise in int8, or what it cuts off, is
+            beyond what its step sizes and the calibration data explain.
+        quantise: quantise the float model to int8; None leaves it as it is.
+        extra_passes: custom passes, run last on the tensor level; a `CustomPass` says after or before which pass.
+        dump_ir: a folder for the IR after each pass.
+        debug_passes: names of passes whose rewriting is traced.
+        trace: told what those passes rewrote, and what they did not and why, one line at a time.
+        force: overwrite generated files that somebody has edited.
+        samples: input sets to verify with, in the module's order and layout; calibration data, or seeded ones, by
+            default.
+    """
+
+    target: str = "host"
+    name: str = ""
+    input_shapes: Shapes = field(default_factory=dict)
+    input_layout: InputLayout = "onnx"
+    rows_from: RowsFrom = "arena"
+    ram: Bytes | None = None
+    format: Format | Literal[""] = ""
+    arena_in: ArenaIn = "internal"
+    weights_in: WeightsIn = "flash"
+    kernels: Kernels = "generic"
+    cores: Literal[1, 2] = 1
+    verify: bool = True
+    accept_accuracy: bool = False
+    quantise: QuantiseOptions | None = None
+    extra_passes: Sequence[AnyPass | CustomPass] = ()
+    dump_ir: str | Path | None = None
+    debug_passes: Collection[str] = ()
+    trace: Callable[[str], None] = print
+    force: bool = False
+    samples: Samples | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.ram, str):
+            parse_bytes(self.ram)
+
+    @property
+    def ram_bytes(self) -> int | None:
+        """`ram` as a number."""
+        return parse_bytes(self.ram) if isinstance(self.ram, str) else self.ram
+
+
+class OptionKeywords(TypedDict, total=False):
+    """The options as keywords: the fields of `Options`, for type checkers."""
+
+    target: str
+    name: str
+    input_shapes: Shapes
+    input_layout: InputLayout
+    rows_from: RowsFrom
+    ram: Bytes | None
+    format: Format | Literal[""]
+    arena_in: ArenaIn
+    weights_in: WeightsIn
+    kernels: Kernels
+    cores: Literal[1, 2]
+    verify: bool
+    accept_accuracy: bool
+    quantise: QuantiseOptions | None
+    extra_passes: Sequence[AnyPass | CustomPass]
+    dump_ir: str | Path | None
+    debug_passes: Collection[str]
+    trace: Callable[[str], None]
+    force: bool
+    samples: Samples | None

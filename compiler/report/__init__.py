@@ -1,0 +1,1 @@
+"""What a compilation amounts to, as data."""

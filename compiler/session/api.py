@@ -1,0 +1,232 @@
+"""The functions of the library: each takes a `Session` as far as it has to go.
+
+Options are keywords everywhere. They are documented, and have their defaults, in `Options`; type checkers and the
+functions themselves hold what they are given against that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tinyc.compiler.base.checked import checked
+from tinyc.compiler.data.arrays import check_arrays, outputs_by_name
+from tinyc.compiler.export import to_onnx_qdq, write_onnx
+from tinyc.compiler.frontend import ModelLike, load_onnx
+from tinyc.compiler.options import (
+    VERIFIED,
+    Executor,
+    InputLayout,
+    MachineName,
+    OptionKeywords,
+    Options,
+    QuantiseOptions,
+    Samples,
+    Shapes,
+    Unpack,
+    known_executors,
+)
+from tinyc.compiler.session.compilation import Compilation
+from tinyc.compiler.session.measure import Measured, find_machine, measure_on
+from tinyc.compiler.session.model import Model
+from tinyc.compiler.session.session import Session
+from tinyc.compiler.verify import Verdict, run_on
+from tinyc.ir.tensor import Array
+from tinyc.passes.quantise import to_dicts
+
+Progress = Callable[[str], None]
+"""Told what is being done, one short line at a time."""
+
+
+@checked
+def load(
+    model: ModelLike, *, input_shapes: Shapes | None = None, input_layout: InputLayout = "onnx", name: str = ""
+) -> Model:
+    """Imports an ONNX model without compiling it. The options are those of `Options`.
+
+    Raises:
+        FrontendError: it is not a model that tinyc can import; the message says why.
+    """
+    imported = load_onnx(model, input_shapes=input_shapes or {}, input_layout=input_layout, name=name or None)
+    return Model(**vars(imported))
+
+
+@checked
+def compile(
+    model: ModelLike,
+    *,
+    output: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: Unpack[OptionKeywords],
+) -> Compilation:
+    """Compiles an ONNX model to C.
+
+    Args:
+        model: the ONNX file, the content of one, or a model in memory.
+        output: a folder to write to; nothing is written when absent.
+        progress: told what is being done, one short line at a time.
+        **options: those of `Options`.
+
+    Raises:
+        TinycError: bad input or usage; nothing has been written.
+        PassVerificationError, VerificationError: a result differs; nothing has been written.
+    """
+    session = Session(model, Options(**options), progress=progress)
+    if output is not None:
+        session.write(output)
+    return session.compilation
+
+
+@checked
+def execute(compilation: Compilation, executor: Executor, samples: Samples) -> list[list[Array]]:
+    """Runs a compiled model on inputs given in the module's order and layout.
+
+    Args:
+        compilation: what `compile` returned.
+        executor: where.
+        samples: one list of inputs for each inference.
+
+    Raises:
+        TinycError: there is no such executor, or what it needs is missing (`MissingTool`).
+    """
+    (executor,) = known_executors([executor])
+    check_arrays([v.type for v in compilation.program.inputs], samples, "samples")
+    return run_on(executor, compilation.program, compilation.source, samples)
+
+
+@checked
+def run(
+    model: ModelLike,
+    inputs: Mapping[str, Array] | Array | str | Path,
+    *,
+    on: Executor = "host",
+    note: Progress | None = None,
+    progress: Progress | None = None,
+    **options: Unpack[OptionKeywords],
+) -> dict[str, Array]:
+    """Compiles a model, without verifying that unless the options say so, and runs it.
+
+    Args:
+        model: as for `compile`.
+        inputs: by the names of the model's inputs, for one inference or several (`samples_from`), or a file or folder
+            of them (`load_inputs`).
+        on: where to run it.
+        note: told what the user should know of the inputs.
+        progress: as for `compile`.
+        **options: those of `Options`.
+
+    Returns:
+        The outputs by name, as the C gives them.
+
+    Raises:
+        TinycError: bad input or usage, or a missing tool.
+    """
+    (executor,) = known_executors([on])
+    options.setdefault("verify", False)
+    session = Session(model, Options(**options), inputs=inputs, progress=progress)
+    outputs = session.run(executor)
+    for line in session.evidence.notes:
+        (note or progress or _nothing)(line)
+    return outputs_by_name(session.imported, outputs)
+
+
+@checked
+def bench(
+    model: ModelLike,
+    *,
+    on: MachineName = "rv32imc",
+    progress: Progress | None = None,
+    **options: Unpack[OptionKeywords],
+) -> Measured:
+    """Compiles a model, without verifying that unless the options say so, and counts what one inference costs on a
+    simulated machine.
+
+    Args:
+        model: as for `compile`.
+        on: the machine.
+        progress: as for `compile`.
+        **options: those of `Options`.
+
+    Raises:
+        TinycError: bad input or usage, or a missing tool.
+    """
+    machine = find_machine(on)
+    options.setdefault("verify", False)
+    session = Session(model, Options(**options), progress=progress)
+    compiled = session.compilation
+    (progress or _nothing)(f"measure on {on}")
+    return measure_on(compiled, machine)
+
+
+@checked
+def verify(
+    model: ModelLike,
+    *,
+    on: Sequence[Executor] = VERIFIED,
+    arrays: Mapping[str, Array] | Array | str | Path | None = None,
+    source: str = "the inputs",
+    note: Progress | None = None,
+    progress: Progress | None = None,
+    **options: Unpack[OptionKeywords],
+) -> list[Verdict]:
+    """Compares a model with onnxruntime: the import, every pass, then each executor.
+
+    Args:
+        model: as for `compile`.
+        on: the executors to compare.
+        arrays: inputs by ONNX name, for one inference or several (`samples_from`), or a file or folder of them
+            (`load_inputs`); seeded ones by default.
+        source: what errors call the arrays.
+        note: told what the user should know of the inputs.
+        progress: as for `compile`.
+        **options: those of `Options`.
+
+    Raises:
+        TinycError: bad input or usage, or a missing tool.
+        PassVerificationError, VerificationError: the import or a pass differs.
+    """
+    executors = known_executors(on)
+    session = Session(model, Options(**options), inputs=arrays, source=source, progress=progress)
+    for line in session.evidence.notes:
+        (note or progress or _nothing)(line)
+    return [session.verdict(executor) for executor in executors]
+
+
+@checked
+def quantize(
+    model: ModelLike,
+    output: str | Path,
+    options: QuantiseOptions,
+    *,
+    input_shapes: Shapes | None = None,
+    accept_accuracy: bool = False,
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """Quantises a float model and writes it as a QDQ model that onnxruntime runs.
+
+    Args:
+        model: the float model, as for `compile`.
+        output: the file to write.
+        options: how to quantise; its input and output types do not matter here.
+        input_shapes: as for `compile`.
+        accept_accuracy: as for `compile`.
+        progress: told what is being done.
+
+    Returns:
+        What quantisation cost, layer by layer, worst first.
+
+    Raises:
+        TinycError: bad input or usage; nothing has been written.
+        PassVerificationError, VerificationError: a result differs, or is too inaccurate; nothing has been written.
+    """
+    chosen = Options(quantise=options, input_shapes=input_shapes or {}, accept_accuracy=accept_accuracy)
+    session = Session(model, chosen, progress=progress)
+    quantised, imported = session.quantised, session.imported
+    assert quantised.made is not None
+    write_onnx(to_onnx_qdq(quantised.module, imported.inputs, imported.outputs), Path(output))
+    return to_dicts(quantised.made.layers)
+
+
+def _nothing(line: str) -> None:
+    """Whoever does not listen."""

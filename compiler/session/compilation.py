@@ -1,0 +1,93 @@
+"""What a compilation has made, for whoever asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tinyc.backends.c import CSource
+from tinyc.backends.packages import Packing, package_files
+from tinyc.backends.targets import Target
+from tinyc.compiler.base.checked import checked
+from tinyc.compiler.base.output import write_folder
+from tinyc.compiler.base.version import VERSION
+from tinyc.compiler.data.arrays import arguments_of, outputs_by_name
+from tinyc.compiler.frontend import Imported
+from tinyc.compiler.lowering import Lowered, Quality
+from tinyc.compiler.lowering.quantised import as_taken
+from tinyc.compiler.options import Executor, Samples, known_executors
+from tinyc.compiler.report.report import make_report, to_json
+from tinyc.compiler.verify import Verdict, run_on
+from tinyc.ir.rows import RowProgram
+from tinyc.ir.tensor import Array
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """A compiled model: the import, the lowered program, the C, and what is known about them."""
+
+    imported: Imported
+    lowered: Lowered
+    source: CSource
+    target: Target
+    packing: Packing
+    verdicts: tuple[Verdict, ...]
+    notes: tuple[str, ...]
+    quality: Quality | None = None
+    reference: str = ""
+    """What the import was compared with; empty when nothing was."""
+
+    @property
+    def program(self) -> RowProgram:
+        """The row program."""
+        return self.lowered.program
+
+    def __repr__(self) -> str:
+        return f"<tinyc.Compilation {self.source.name} for {self.target.name}: arena {self.source.arena_bytes:,} bytes>"
+
+    def __call__(self, /, *arrays: Array, on: Executor = "interpreter", **named: Array) -> dict[str, Array]:
+        """Runs the compiled network.
+
+        Args:
+            *arrays: the inputs in the model's order, each of the ONNX model's own shape for one inference, or as
+                `samples_from` takes them for several. Where the network takes integers, they are made of these.
+            on: "interpreter" runs the row program on its planned arena, "host" the C on this computer, the others the C
+                on a simulated machine.
+            **named: inputs by name, in place of positions.
+
+        Returns:
+            The outputs by name, in the model's order: as the C gives them, integers where the network was quantised to
+            give such. It is a dictionary for one output too, so that its type does not depend on the model.
+
+        Raises:
+            ArrayError: missing or unknown inputs, a wrong shape or element type.
+            TinycError: there is no such executor, or what it needs is missing (`MissingTool`).
+        """
+        (executor,) = known_executors([on])
+        samples = self.as_taken(arguments_of(self.imported, arrays, named))
+        return outputs_by_name(self.imported, run_on(executor, self.program, self.source, samples))
+
+    def as_taken(self, samples: Samples) -> Samples:
+        """Inputs as the model has them, as the compiled network takes them: integers where it was quantised to take
+        such."""
+        return as_taken(self.program, samples, self.lowered.inputs)
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """The report, as in report.json."""
+        report = make_report(self.imported, self.lowered, self.source, self.target.name, self.verdicts, self.quality)
+        return {**report, "package": self.packing.as_dict, "notes": list(self.notes), "reference": self.reference}
+
+    @cached_property
+    def files(self) -> Mapping[str, str]:
+        """Everything that is written, by relative path."""
+        return {**package_files(self.source, self.packing, VERSION), "report.json": to_json(self.report)}
+
+    @checked
+    def write(self, folder: str | Path, force: bool = False) -> Path:
+        """Writes the files into a folder, all or none; over edited ones only with `force`. Raises `OutputError`."""
+        write_folder(Path(folder), self.files, force)
+        return Path(folder)

@@ -1,0 +1,172 @@
+"""One model on its way to C, and every command stops at another point of it.
+
+    inspect    imported       verify                      verdict
+    quantize   quantised      compile                     compilation
+                              run, bench, compare-dump    compilation, without verdicts
+
+Each step is taken once, when somebody asks for it, and asks for those before it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from tinyc.backends.c import CSource
+from tinyc.backends.runners import MissingTool
+from tinyc.compiler.base.output import check_folder
+from tinyc.compiler.data.calibration import Calibration, calibration_of
+from tinyc.compiler.data.evidence import Evidence, InputsLike, evidence_from
+from tinyc.compiler.frontend import FrontendError, Imported, Inspection, ModelLike, inspect_onnx, model_stem
+from tinyc.compiler.lowering import Lowered, Pipeline, Quality, Quantised, lower, measure, notes_of, quantise_module
+from tinyc.compiler.options import VERIFIED, Executor, Options
+from tinyc.compiler.session.code import generate_code, import_model
+from tinyc.compiler.session.compilation import Compilation
+from tinyc.compiler.session.setup import set_up
+from tinyc.compiler.verify import Agreement, Verdict, VerificationError, check_executor, check_import, run_on
+from tinyc.ir.module import Module
+from tinyc.ir.tensor import Array
+
+
+class Session:
+    """A model and the options that it is compiled with.
+
+    Args:
+        model: its file, the content of one, or a model in memory.
+        options: how to compile it.
+        inputs: what to verify with or to run, by the names of the ONNX model's inputs; else what the options say.
+        source: what errors call these.
+        progress: told what is being done, one short line at a time.
+
+    Raises:
+        TinycError: options that name what there is not, or that do not go together. Every step raises it for bad input,
+            and `PassVerificationError` or `VerificationError` where a result differs.
+    """
+
+    def __init__(
+        self,
+        model: ModelLike,
+        options: Options,
+        *,
+        inputs: InputsLike | None = None,
+        source: str = "the inputs",
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
+        self.model, self.options = model, options
+        self._inputs, self._inputs_source = inputs, source
+        self._say = progress or (lambda _: None)
+        self.setup = set_up(options, model_stem(model))
+        self._pipeline = Pipeline(options, self._say)
+
+    @cached_property
+    def inspection(self) -> Inspection:
+        """What the ONNX model holds, supported or not."""
+        return inspect_onnx(self.model)
+
+    @cached_property
+    def imported(self) -> Imported:
+        """The model as a module."""
+        self._say("import")
+        return import_model(self.model, self.options, self.setup.name)
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """The data that a quantisation learns from; None without one."""
+        how = self.options.quantise
+        return None if how is None else calibration_of(how.calibration, self.imported, how.normalise, how.labels)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What everything is verified on."""
+        options = self.options
+        return evidence_from(
+            self.imported, self._inputs, self._inputs_source, options.samples, self.calibration, options.verify
+        )
+
+    @cached_property
+    def agreed(self) -> Agreement:
+        """The import compared with the reference, and what the outputs must be."""
+        evidence = self.evidence
+        self._say("compare the import with the reference")
+        agreed = check_import(self.imported, [*evidence.samples, *evidence.seeded])
+        return dataclasses.replace(agreed, expected=agreed.expected[: len(evidence.samples)])
+
+    @cached_property
+    def optimised(self) -> Module:
+        """The module behind the passes over tensors, still in the numbers that it came in."""
+        if self.options.verify:
+            _ = self.agreed  # nothing is made of a wrong import
+        samples = [*self.evidence.few, *self.evidence.seeded]
+        return self._pipeline.on_tensors(self._pipeline.tensor, self.imported.module, samples)
+
+    @cached_property
+    def quantised(self) -> Quantised:
+        """The module quantised, where the options say so."""
+        return quantise_module(self.optimised, self.options, self.calibration, self.evidence, self._say)
+
+    @cached_property
+    def lowered(self) -> Lowered:
+        """The row program on its planned arena."""
+        return lower(self.quantised, self._pipeline, self.options, self.evidence, self._say)
+
+    @cached_property
+    def source(self) -> CSource:
+        """The C."""
+        lowered = self.lowered
+        self._say("generate C")
+        return generate_code(lowered, self.imported, self.setup)
+
+    def verdict(self, executor: Executor) -> Verdict:
+        """How what the network gives on an executor compares to the reference, whatever else is left unverified. What
+        was quantised here differs from it by design, and how much is measured elsewhere."""
+        lowered, source, agreed = self.lowered, self.source, self.agreed
+        self._say(f"verify on {executor}")
+        if lowered.quantised:
+            agreed = dataclasses.replace(agreed, expected=(), end_to_end=False)
+        return check_executor(executor, self.imported, lowered.program, source, lowered.samples, agreed)
+
+    @cached_property
+    def compilation(self) -> Compilation:
+        """Everything, verified as far as the options say. Raises `FitError` where the target has no room for it."""
+        lowered, source, setup = self.lowered, self.source, self.setup
+        agreed = self.agreed if self.options.verify else Agreement()
+        notes = [*self.imported.notes, *agreed.notes]
+        notes += notes_of(lowered.program, source, setup.target, self.options, self.calibration)
+        verdicts: list[Verdict] = []
+        for executor in VERIFIED if self.options.verify else ():
+            try:
+                verdicts.append(self.verdict(executor))
+            except MissingTool as error:
+                notes.append(f"not verified on {executor}: {error}")
+        for verdict in verdicts:
+            if not verdict.passed:
+                raise VerificationError(f"on {verdict.executor}: {verdict.first_difference}")
+        quality: Quality | None = None
+        if self.calibration is not None:
+            quality = measure(self.imported, lowered, source, self.calibration, self._say)
+        found = (tuple(verdicts), tuple(notes), quality, agreed.against)
+        return Compilation(self.imported, lowered, source, setup.target, setup.packing, *found)
+
+    @property
+    def macs(self) -> tuple[int | None, str]:
+        """Multiply-accumulates of one inference, or None and the reason why the model cannot be imported."""
+        try:
+            return self.imported.module.macs(), ""
+        except FrontendError as error:
+            return None, str(error)
+
+    def write(self, folder: str | Path | None = None) -> Path:
+        """Writes the compilation into a folder, NAME_TARGET by default, all of it or nothing. A folder that may not be
+        replaced is refused before anything is done. Raises `OutputError`."""
+        if folder is None:
+            folder = f"{self.setup.name}_{Path(self.options.target).stem}"
+        check_folder(Path(folder), self.options.force)
+        return self.compilation.write(folder, self.options.force)
+
+    def run(self, executor: Executor) -> list[list[Array]]:
+        """The outputs of the compiled network for the inputs of the session, one list an inference."""
+        compiled = self.compilation
+        self._say(f"run on {executor}")
+        return run_on(executor, compiled.program, compiled.source, compiled.lowered.samples)

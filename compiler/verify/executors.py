@@ -1,0 +1,83 @@
+"""A compiled network on one executor: run, and compared."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from tinyc.backends.c import CSource
+from tinyc.backends.interpreter import run_program
+from tinyc.backends.runners import HostRunner, Runner, RunnerError, Unsupported, runner_for
+from tinyc.compiler.data.evidence import FEW
+from tinyc.compiler.frontend import Imported
+from tinyc.compiler.verify.gaps import VerificationError
+from tinyc.compiler.verify.verdict import Agreement, Verdict, compare, first_difference_in_c, run_rows
+from tinyc.ir.rows import RowProgram
+from tinyc.ir.tensor import Array
+
+
+def run_on(
+    executor: str, program: RowProgram, source: CSource, samples: Sequence[Sequence[Array]]
+) -> list[list[Array]]:
+    """The outputs for input sets that the program takes. Raises `MissingTool` or `RunnerError`."""
+    if executor == "interpreter":
+        return [run_program(program, list(sample)) for sample in samples]
+    return runner_for(source, executor).run([list(sample) for sample in samples])
+
+
+def check_executor(
+    executor: str,
+    imported: Imported,
+    program: RowProgram,
+    source: CSource,
+    samples: Sequence[Sequence[Array]],
+    agreed: Agreement,
+) -> Verdict:
+    """Compares one executor with the reference's outputs, and its layers, each on its own operands, with what their
+    operators make of these. A write outside the memory that the C was given is traced to its layer as well.
+
+    Args:
+        executor: one of the executors.
+        imported: what the outputs are called.
+        program: planned.
+        source: the C made from it.
+        samples: input sets as the program takes them.
+        agreed: what the outputs must be, if they are known.
+
+    Raises:
+        Unsupported: the machine cannot run such a network.
+        MissingTool: what is needed is not installed.
+        VerificationError: the C does not compile or run.
+    """
+    expected, end_to_end = agreed.expected, agreed.end_to_end
+    if executor == "interpreter":
+        outputs, layer = run_rows(program, samples)
+        verdict = compare(executor, imported, outputs, expected or outputs, end_to_end=end_to_end)
+        return dataclasses.replace(verdict, first_difference=layer or verdict.first_difference)
+    try:
+        runner = runner_for(source, executor)
+    except Unsupported:
+        raise
+    except RunnerError as error:
+        raise VerificationError(f"on {executor}: {error}") from None
+    try:
+        outputs = runner.run([list(sample) for sample in samples])
+        verdict = compare(executor, imported, outputs, expected or outputs, end_to_end=end_to_end)
+        # Many samples are an evaluation: there, outputs tell which to look into.
+        few = verdict.first_difference or not end_to_end or len(samples) <= FEW
+        layer = first_difference_in_c(program, runner, samples if few else samples[:FEW], outputs)
+        first = "; ".join(filter(None, (layer, verdict.first_difference)))
+        stack = runner.stack_bytes(list(samples[0])) if isinstance(runner, HostRunner) and not first else None
+        return dataclasses.replace(verdict, first_difference=first, stack_bytes=stack)
+    except RunnerError as error:
+        raise VerificationError(f"on {executor}: {_traced(runner, samples, error)}") from None
+
+
+def _traced(runner: Runner, samples: Sequence[Sequence[Array]], error: RunnerError) -> RunnerError:
+    """What a program says that failed, when its layers are watched: it names the one that wrote where it must not."""
+    try:
+        for sample in samples:
+            runner.trace(list(sample))
+    except RunnerError as found:
+        return found
+    return error

@@ -1,0 +1,159 @@
+"""Streaming: which stages advance together, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tinyc.ir.rows import RowProgram, Segment
+from tinyc.passes.core.base import RowPass, Slack
+from tinyc.passes.rows.plan import PlanArena
+from tinyc.passes.stream.piece import Cutter, Piece, apply
+
+SHORT, LONG = 4, 24
+"""Stages of the segments from which a first bound is found, and of the longest that are looked at."""
+TRIAL = 0.3
+"""Seconds, as the planner counts them, for the arena of one schedule that is tried."""
+TRIES = 12
+"""How many schedules are planned, of those that the search over segments finds."""
+
+
+@dataclass(frozen=True)
+class Stream(RowPass, name="stream-rows"):
+    """Divides the stages into segments that advance row by row, so that little is alive at one time.
+
+    Every run of consecutive stages that can advance together is a segment that the schedule may have. The search goes
+    over all divisions into segments (dynamic programming over the places where they end) for the one with the least
+    peak of bytes alive at one time, and of these for the one that takes the fewest instructions; then it plans the
+    arena of the best few and keeps the smallest. No row is computed twice.
+
+    With `budget`, in bytes of arena, it is the one that takes the fewest instructions of those that fit. With several
+    `cores`, they share the rows of heavy stages that stand alone; where one does not, that costs what it would save.
+    """
+
+    slack = Slack(1e-6, "a float sum over one row may be rounded otherwise than the same sum over several")
+
+    budget: int | None = None
+    cores: int = 1
+
+    def run(self, program: RowProgram) -> RowProgram:
+        options = candidates(program, self.budget, self.cores)
+        count = len(program.stages)
+        least = _least_peak(options, count)
+        peaks = sorted({p.peak for p in options if p.peak >= least})
+        # As they are, one layer after the other: peaks are estimated from above where several write parts of a whole.
+        best = _as_it_is(program)
+        if self.budget is not None and (best.bytes > self.budget or self.cores > 1):
+            for planned in _planned(program, options, [p for p in reversed(peaks) if p <= self.budget]):
+                if planned.bytes <= self.budget:
+                    best = planned
+                    break
+        if self.budget is None or best.bytes > self.budget:
+            for planned in _planned(program, options, peaks):
+                if planned.limit >= best.bytes:
+                    break
+                if (planned.bytes, planned.cost) < (best.bytes, best.cost):
+                    best = planned
+        return best.program
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A schedule, the size of its arena, its cost, and the peak that its segments were to stay within."""
+
+    program: RowProgram
+    bytes: int
+    cost: int
+    limit: int
+
+
+def _as_it_is(program: RowProgram) -> _Planned:
+    plan = PlanArena(seconds=TRIAL).run(program).plan
+    assert plan is not None
+    return _Planned(program, plan.bytes, 0, 0)
+
+
+def _planned(program: RowProgram, options: Sequence[Piece], limits: Sequence[int]) -> Iterator[_Planned]:
+    """The cheapest schedules within the first limits, planned."""
+    seen: set[tuple[tuple[Segment, bool, int], ...]] = set()
+    for limit in limits[:TRIES]:
+        chosen = _cheapest(options, len(program.stages), limit)
+        key = tuple((p.segment, p.by_rows, p.split) for p in chosen)
+        if key not in seen:
+            seen.add(key)
+            yield _best_way(program, chosen, limit)
+
+
+def _best_way(program: RowProgram, chosen: Sequence[Piece], limit: int) -> _Planned:
+    """The schedule with the smaller arena: that in which all segments run forward, or that in which every second one
+    runs in reverse.
+
+    Where each segment's result lies over the dead rows of what it reads, results lie lower and lower in the arena when
+    all run forward. In reverse a result lies above what it reads.
+    """
+    cutter = Cutter(program)
+    ways = []
+    for every in (len(chosen) + 1, 2):
+        turned = []
+        for number, piece in enumerate(chosen):
+            stages = piece.segment.stages
+            forward = piece.split > 1 or any(program.stages[k].copies_rows for k in stages)
+            reverse = number % every == every - 1 and not forward
+            options = [p for p in cutter.pieces(stages, True) if p.by_rows == piece.by_rows] if reverse else [piece]
+            turned.append(options[0] if options else piece)
+        trial = apply(program, turned)
+        plan = PlanArena(seconds=TRIAL).run(trial).plan
+        assert plan is not None
+        ways.append(_Planned(trial, plan.bytes, sum(p.cost for p in chosen), limit))
+    return min(ways, key=lambda way: way.bytes)
+
+
+def candidates(program: RowProgram, budget: int | None = None, cores: int = 1) -> list[Piece]:
+    """The segments that a schedule may have: all whose peak is not above that of the best schedule of short ones, or
+    above the budget, and some more.
+
+    The rings of a segment stay when it becomes longer. So a segment whose rings alone take more than that is not made
+    longer.
+    """
+    cutter, count = Cutter(program, cores), len(program.stages)
+    short = [p for start in range(count) for p in _from(cutter, program, start, start + SHORT)]
+    most = max(_least_peak(short, count), budget or 0)
+    return [p for start in range(count) for p in _from(cutter, program, start, start + LONG, most)]
+
+
+def _from(cutter: Cutter, program: RowProgram, start: int, stop: int, most: int | None = None) -> Iterator[Piece]:
+    """The segments that begin with stage `start` and end before `stop`."""
+    for end in range(start + 1, min(stop, len(program.stages)) + 1):
+        if end - start > 1 and not program.stages[end - 1].windows:
+            return
+        for piece in cutter.pieces(range(start, end)):
+            yield piece
+            if most is not None and piece.kept > most:
+                return
+
+
+def _least_peak(options: Sequence[Piece], count: int) -> int:
+    """The least peak that any division has."""
+    reach = [0] + [1 << 62] * count
+    for piece in sorted(options, key=lambda p: p.segment.stages.stop):
+        stages = piece.segment.stages
+        reach[stages.stop] = min(reach[stages.stop], max(reach[stages.start], piece.peak))
+    return reach[count]
+
+
+def _cheapest(options: Sequence[Piece], count: int, limit: int) -> list[Piece]:
+    """The division with the least cost of those whose peak is within the limit; of equal ones, that of the most
+    segments, which are the simplest."""
+    reach: list[tuple[float, int]] = [(0.0, 0)] + [(float("inf"), 0)] * count
+    via: dict[int, Piece] = {}
+    for piece in sorted(options, key=lambda p: (p.segment.stages.stop, p.segment.stages.start)):
+        stages = piece.segment.stages
+        cost, number = reach[stages.start]
+        if piece.peak <= limit and (cost + piece.cost, number - 1) < reach[stages.stop]:
+            reach[stages.stop] = (cost + piece.cost, number - 1)
+            via[stages.stop] = piece
+    chosen: list[Piece] = []
+    while count:
+        chosen.append(via[count])
+        count = via[count].segment.stages.start
+    return chosen[::-1]
