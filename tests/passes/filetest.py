@@ -43,9 +43,9 @@ from tests.generate import random_array
 from tests.helpers import run
 from tinyc.backends.interpreter import observe, run_module
 from tinyc.backends.libraries import libraries
-from tinyc.compiler.layers import jumps
-from tinyc.compiler.pass_layers import ComparePasses
 from tinyc.compiler.samples import sample_inputs
+from tinyc.compiler.verify.layers import jumps
+from tinyc.compiler.verify.pass_layers import ComparePasses
 from tinyc.ir import Module, Value
 from tinyc.ir.rows import RowProgram, format_program
 from tinyc.ir.tensor import Array
