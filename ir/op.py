@@ -23,6 +23,9 @@ from tinyc.ir.loops import Loops
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.ir.types import DType, TensorType
 
+if typing.TYPE_CHECKING:
+    from tinyc.ir.draw import Draw
+
 
 @dataclass(frozen=True)
 class Value:
@@ -179,11 +182,14 @@ class Op:
         onnx: the ONNX operator that means the same on the same operands, without attributes. It is imported and
             exported by that name.
         accuracy: see `Accuracy`; that of the base class by default.
+        steep: see there; as the base class by default.
     """
 
     mnemonic: ClassVar[str] = ""
     onnx: ClassVar[str] = ""
     accuracy: ClassVar[Accuracy] = Accuracy.EXACT
+    steep: ClassVar[bool] = False
+    """Whether the rounding of floats may come out much larger: there are poles, or quick growth. Steps are `jumps`."""
     neutral: ClassVar[typing.Mapping[int, float]] = {}
     """By the place of an operand: the number that, as all its elements, leaves the other operand as it is. The sign of
     a zero matters for floats."""
@@ -191,12 +197,19 @@ class Op:
     """Scale and zero point of int8 that suit the results, whatever the operands are."""
 
     def __init_subclass__(
-        cls, mnemonic: str = "", onnx: str = "", accuracy: Accuracy | None = None, **kwargs: Any
+        cls,
+        mnemonic: str = "",
+        onnx: str = "",
+        accuracy: Accuracy | None = None,
+        steep: bool | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
         cls.onnx = onnx
         if accuracy is not None:
             cls.accuracy = accuracy
+        if steep is not None:
+            cls.steep = steep
         if mnemonic:
             cls.mnemonic = mnemonic
             if mnemonic in REGISTERED:
@@ -214,6 +227,15 @@ class Op:
 
     def evaluate(self, *operands: Array) -> Array:
         """The meaning: the result for these operand arrays, in `operands` order."""
+        raise NotImplementedError
+
+    @classmethod
+    def sample(cls, draw: Draw) -> Op:
+        """A random operator of this class, for tests over all operators.
+
+        Raises:
+            GiveUp, IRError: what was drawn does not fit together.
+        """
         raise NotImplementedError
 
     def macs(self) -> int:

@@ -9,12 +9,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from tinyc.ir.draw import Draw, takes
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg, Expr
 from tinyc.ir.loops import Index, Loops, contiguous
 from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, StaysFloat, Value
 from tinyc.ir.tensor import Array
-from tinyc.ir.types import TensorType
+from tinyc.ir.types import DType, TensorType
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,18 @@ class Reduce(Op, accuracy=Accuracy.SUM):
     x: Value
     axes: tuple[int, ...]
 
+    @classmethod
+    def sample(cls, draw: Draw) -> Reduce:
+        x = draw.value(takes(lambda v: cls(v, ())))
+        return cls(x, tuple(d for d in range(x.type.rank) if draw.chance(0.5)))
+
     def infer(self) -> TensorType:
         if list(self.axes) != sorted(set(self.axes)) or not all(0 <= a < self.x.type.rank for a in self.axes):
             raise IRError(f"axes {list(self.axes)} are not ascending dimensions of {self.x.type}")
         if self.count() == 0:
             raise IRError(f"a reduction over no elements of {self.x.type}")
+        if self.x.dtype is DType.BOOL and self.combine not in ("max", "min"):
+            raise IRError(f"takes numbers, not {self.x.type}")
         return TensorType(tuple(1 if d in self.axes else n for d, n in enumerate(self.x.shape)), self.x.dtype)
 
     def count(self) -> int:
@@ -143,7 +151,7 @@ class ReduceMin(Chosen, mnemonic="reduce_min"):
 
 
 @dataclass(frozen=True)
-class ReduceProd(Reduce, mnemonic="reduce_prod"):
+class ReduceProd(Reduce, mnemonic="reduce_prod", steep=True):
     """The product."""
 
     combine: ClassVar[str] = "mul"
