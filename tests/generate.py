@@ -8,8 +8,9 @@ may round differently.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from random import Random
 
 import numpy as np
@@ -25,12 +26,6 @@ LARGEST = 600
 
 OPERATORS = [kind for kind in registry().values() if kind.__module__.startswith("tinyc.")]
 """Without those that a test defines: modules must not depend on which tests are loaded."""
-
-
-def has_kernel(op: Op) -> bool:
-    """Whether the row level can compute an operator, or has nothing to compute. It cannot where a window slides over a
-    batch above 1; and a batch norm is folded or decomposed before."""
-    return bool(op.row_form() or op.loops() or op.runs_whole() or op.is_view() or op.constant() is not None)
 
 
 def random_inputs(random: Random, module: Module, calm: bool = False) -> list[Array]:
@@ -169,3 +164,31 @@ def quantised_chain(g: Grower) -> None:
 
 
 MOTIFS: list[Callable[[Grower], object]] = [_chain, _nchw, _repeat, quantised_chain]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A random operator on values of its own, and arrays for its operands. `constants` are those that are constants."""
+
+    op: Op
+    arrays: list[Array]
+    constants: frozenset[int]
+
+
+def samples(kind: type[Op], count: int, calm: bool = False) -> Iterator[Sample]:
+    """Random operators of a class: so many, or fewer if what is drawn hardly ever fits together."""
+    for seed in range(10 * count):
+        if not count:
+            return
+        grower = Grower(Random(seed))
+        try:
+            op = kind.sample(grower)
+        except (IRError, GiveUp):
+            continue
+        count -= 1
+        known = {v: node.op.constant() for v in op.operands if (node := grower.builder.node(v)) is not None}
+        arrays = {v: random_array(grower.random, v.type, calm) for v in dict.fromkeys(op.operands)}
+        arrays |= {v: array for v, array in known.items() if array is not None}
+        yield Sample(
+            op, [arrays[v] for v in op.operands], frozenset(k for k, v in enumerate(op.operands) if v in known)
+        )

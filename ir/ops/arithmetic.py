@@ -22,7 +22,7 @@ class Add(Binary, mnemonic="add", onnx="Add"):
 
     def affine(self, place: int, constants: Mapping[int, Array]) -> tuple[Array, Array] | None:
         number = _real(constants[1 - place])
-        return np.ones_like(number), number
+        return _line(self, np.ones_like(number), number)
 
     def quantised(self) -> IntegerForm | StaysFloat:
         return _of_two(self)
@@ -43,7 +43,8 @@ class Sub(Binary, mnemonic="sub", onnx="Sub"):
 
     def affine(self, place: int, constants: Mapping[int, Array]) -> tuple[Array, Array] | None:
         number = _real(constants[1 - place])
-        return (-np.ones_like(number), number) if place else (np.ones_like(number), -number)
+        ones = np.ones_like(number)
+        return _line(self, -ones, number) if place else _line(self, ones, -number)
 
     def scalar(self, *args: Expr) -> Expr:
         return args[0] - args[1]
@@ -57,7 +58,7 @@ class Mul(Binary, mnemonic="mul", onnx="Mul"):
 
     def affine(self, place: int, constants: Mapping[int, Array]) -> tuple[Array, Array] | None:
         number = _real(constants[1 - place])
-        return number, np.zeros_like(number)
+        return _line(self, number, np.zeros_like(number))
 
     def quantised(self) -> IntegerForm | StaysFloat:
         return _of_two(self)
@@ -80,7 +81,7 @@ class Div(Binary, mnemonic="div", onnx="Div", steep=True):
             return None
         with np.errstate(all="ignore"):
             number = 1.0 / _real(constants[1])
-        return number, np.zeros_like(number)
+        return _line(self, number, np.zeros_like(number))
 
     def scalar(self, *args: Expr) -> Expr:
         return args[0] / args[1]
@@ -121,6 +122,11 @@ class Minimum(Choice, mnemonic="minimum", onnx="Min"):
 
 def _real(array: Array) -> Array:
     return array.astype(np.float64)
+
+
+def _line(op: Binary, factor: Array, offset: Array) -> tuple[Array, Array] | None:
+    """On floats; integers wrap around, and their quotients are cut off."""
+    return (factor, offset) if op.type.dtype.is_float else None
 
 
 def _of_two(op: Binary) -> IntegerForm | StaysFloat:

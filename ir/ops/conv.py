@@ -28,6 +28,9 @@ class Spatial(Op):
 
     x: Value
 
+    def unrunnable(self) -> str:
+        return "works on batches of 1 only" if self.row_form() is None else ""
+
     def window(self) -> tuple[int, int]:
         """Height and width of the window."""
         raise NotImplementedError

@@ -28,6 +28,9 @@ class Not(Unary, mnemonic="not", onnx="Not"):
 class Equal(Binary, mnemonic="equal", onnx="Equal"):
     """Whether x = y, as a boolean."""
 
+    def jumps(self) -> bool:
+        return self.x.dtype.is_float
+
     def scalar(self, *args: Expr) -> Expr:
         return call("eq", *args)
 

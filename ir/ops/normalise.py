@@ -44,6 +44,9 @@ class BatchNorm(Op, mnemonic="batch_norm", accuracy=Accuracy.SUM):
                 )
         return self.x.type
 
+    def unrunnable(self) -> str:
+        return "a batch norm is folded into another operator, or decomposed, before it runs"
+
     def evaluate(self, *operands: Array) -> Array:
         x, scale, bias, mean, variance = (o.astype(np.float64) for o in operands)
         return np.asarray((x - mean) / np.sqrt(variance + self.epsilon) * scale + bias)

@@ -77,6 +77,12 @@ class Reduce(Op, accuracy=Accuracy.SUM):
     def _wide(self, x: Array) -> Array:
         return x.astype(np.float64) if self.x.dtype.is_float else x
 
+    def _sum(self, x: Array) -> Array:
+        """The sum starts at -0.0, which leaves a single element as it is."""
+        wide = self._wide(x)
+        first = -0.0 if self.x.dtype.is_float else 0
+        return np.asarray(wide.sum(axis=self.axes, keepdims=True, dtype=wide.dtype, initial=first))
+
 
 @dataclass(frozen=True)
 class ReduceSum(Reduce, mnemonic="reduce_sum"):
@@ -85,9 +91,7 @@ class ReduceSum(Reduce, mnemonic="reduce_sum"):
     combine: ClassVar[str] = "add"
 
     def evaluate(self, *operands: Array) -> Array:
-        return np.asarray(
-            self._wide(operands[0]).sum(axis=self.axes, keepdims=True, dtype=self._wide(operands[0]).dtype)
-        )
+        return self._sum(operands[0])
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ class ReduceMean(Reduce, mnemonic="reduce_mean"):
         return super().infer()
 
     def evaluate(self, *operands: Array) -> Array:
-        total = self._wide(operands[0]).sum(axis=self.axes, keepdims=True).astype(operands[0].dtype)
+        total = self._sum(operands[0]).astype(operands[0].dtype)
         return np.asarray(total / total.dtype.type(self.count()))
 
     def quantised(self) -> IntegerForm | StaysFloat:
