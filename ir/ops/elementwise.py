@@ -108,7 +108,7 @@ class Elementwise(Op):
         return (Loops(shape, inputs, Index(0, contiguous(shape)), self.expression()),)
 
     def quantised(self) -> IntegerForm | StaysFloat:
-        if not all(v.dtype.is_float for v in (self.type, *self.operands)):
+        if not self.type.dtype.is_float or not all(v.dtype.is_float for v in self.operands):
             return StaysFloat("not all its operands and its result are floats")
         return IntegerForm(Form.TABLE, self.operands)
 
