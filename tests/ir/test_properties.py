@@ -341,3 +341,39 @@ def test_declarations_are_true(holds: Callable[[Sample], Iterator[bool]]) -> Non
             wrong[kind] = f"{kind.__module__}.{kind.__name__}, {holds.__name__}: {s.op} on {s.arrays}"
     assert not wrong, "\n".join(wrong.values())
     assert met >= 20, "hardly any operator declares it"
+
+
+LIES: list[tuple[type[Op], str, object, Callable[[Sample], Iterator[bool]]]] = [
+    (o.Pad, "fill", lambda op: None, passes_on),
+    (o.MaxPool2d, "chooses", lambda op: False, passes_on_blindly),
+    (o.Where, "passes_on", lambda op: op.operands[:1], passes_on),
+    (o.ReduceSum, "chooses", lambda op: True, chooses),
+    (o.Concat, "is_identity", lambda op: len(op.xs) < 3, is_identity),
+    (o.Neg, "copies", lambda op: True, copies),
+    (o.Transpose, "is_view", lambda op: True, is_view),
+    (o.Slice, "view_offset", lambda op: 0, is_view),
+    (o.Concat, "parts", lambda op: tuple((x, 0) for x in op.xs), parts),
+    (o.Broadcast, "renames", lambda op: True, renames),
+    (o.Conv2d, "limits", lambda op: (-1.0, 1.0), limits),
+    (o.Abs, "least", lambda op, operands: 1.0, least),
+    (o.Sub, "affine", lambda op, place, others: o.Add(op.x, op.y).affine(place, others), affine),
+    (o.Add, "neutral", {1: 0.0}, neutral),
+    (o.Less, "jumps", lambda op: False, jumps),
+    (o.Exp, "steep", False, jumps),
+    (o.Add, "may_overwrite", lambda op, place: True, may_overwrite),
+    (o.Softmax, "natural_scale", (1 / 512, -128), natural_scale),
+    (o.Clamp, "keeps_channels", lambda op: True, keeps_channels),
+    (o.Conv2d, "per_input", lambda op, vector: vector[: op.w.shape[3]], channels_of_weights),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "lie", "property"), LIES)
+def test_a_false_declaration_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[Op],
+    name: str,
+    lie: object,
+    property: Callable[[Sample], Iterator[bool]],
+) -> None:
+    monkeypatch.setattr(kind, name, lie)
+    assert not all(all(property(s)) for s in samples(kind, 60))
