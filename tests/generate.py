@@ -175,6 +175,11 @@ class Sample:
     constants: frozenset[int]
 
 
+def runs(kind: type[Op]) -> bool:
+    """Whether a program can have a stage of such an operator: not of constants, nor of what passes take apart."""
+    return any(s.op.operands and not s.op.unrunnable() for s in samples(kind, 20))
+
+
 def samples(kind: type[Op], count: int, calm: bool = False) -> Iterator[Sample]:
     """Random operators of a class: so many, or fewer if what is drawn hardly ever fits together."""
     for seed in range(10 * count):
