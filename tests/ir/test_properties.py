@@ -43,6 +43,12 @@ def near(a: Array, b: Array, size: Array | float) -> bool:
         return bool((~np.isfinite(off) | (off <= 1e-6 * np.asarray(size) + 1e-30)).all())
 
 
+def near_or_same(a: Array, b: Array, op: Op) -> bool:
+    """As the operator's accuracy says."""
+    exact = op.accuracy is Accuracy.EXACT or not op.type.dtype.is_float
+    return same(a, b) if exact else near(a, b, np.abs(b))
+
+
 def floats(op: Op) -> bool:
     return op.type.dtype.is_float and all(v.dtype.is_float for v in op.operands)
 
@@ -257,8 +263,7 @@ def accuracy(s: Sample) -> Iterator[bool]:
                 run_loops(nest, flat, out)
         result = run(s.op, s.arrays)
         again = out.reshape(s.op.type.shape)
-        exact = s.op.accuracy is Accuracy.EXACT or not s.op.type.dtype.is_float
-        yield same(again, result) if exact else near(again, result, np.abs(result))
+        yield near_or_same(again, result, s.op)
 
 
 def keeps_channels(s: Sample) -> Iterator[bool]:
@@ -267,6 +272,12 @@ def keeps_channels(s: Sample) -> Iterator[bool]:
         x = s.arrays[0]
         powers = (2.0 ** (np.arange(x.shape[-1]) % 5 - 2)).astype(np.float32)
         yield same(run(s.op, [x * powers, *s.arrays[1:]]), run(s.op, s.arrays) * powers)
+
+
+def uniform(s: Sample) -> Iterator[bool]:
+    """Elements in the opposite order give results in the opposite order."""
+    if isinstance(s.op, o.Elementwise | o.Broadcast) and s.op.uniform():
+        yield near_or_same(run(s.op, [np.flip(a) for a in s.arrays]), np.flip(run(s.op, s.arrays)), s.op)
 
 
 def channels_of_weights(s: Sample) -> Iterator[bool]:
@@ -320,6 +331,7 @@ PROPERTIES = [
     natural_scale,
     accuracy,
     keeps_channels,
+    uniform,
     channels_of_weights,
     absorb_pad,
 ]
@@ -363,6 +375,7 @@ LIES: list[tuple[type[Op], str, object, Callable[[Sample], Iterator[bool]]]] = [
     (o.Add, "may_overwrite", lambda op, place: True, may_overwrite),
     (o.Softmax, "natural_scale", (1 / 512, -128), natural_scale),
     (o.Clamp, "keeps_channels", lambda op: True, keeps_channels),
+    (o.Dequantize, "uniform", lambda op: True, uniform),
     (o.Conv2d, "per_input", lambda op, vector: vector[: op.w.shape[3]], channels_of_weights),
 ]
 
