@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinyc.ir.draw import Draw
 from tinyc.ir.op import Op
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.ir.types import TensorType
@@ -14,6 +15,10 @@ class Constant(Op, mnemonic="constant"):
     """A value known at compile time. The text form writes small data in place and names large data."""
 
     data: Tensor
+
+    @classmethod
+    def sample(cls, draw: Draw) -> Constant:
+        return cls(Tensor(draw.array(TensorType(draw.shape(), draw.dtype()))))
 
     def infer(self) -> TensorType:
         return self.data.type

@@ -19,9 +19,19 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from tinyc.ir.errors import IRError
+from tinyc.ir.forms import Accuracy as Accuracy
+from tinyc.ir.forms import Form as Form
+from tinyc.ir.forms import IntegerForm as IntegerForm
+from tinyc.ir.forms import RowForm as RowForm
+from tinyc.ir.forms import RowMode as RowMode
+from tinyc.ir.forms import StaysFloat as StaysFloat
+from tinyc.ir.forms import Window as Window
 from tinyc.ir.loops import Loops
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.ir.types import DType, TensorType
+
+if typing.TYPE_CHECKING:
+    from tinyc.ir.draw import Draw
 
 
 @dataclass(frozen=True)
@@ -82,91 +92,6 @@ class FieldSpec:
     default: Any = REQUIRED
 
 
-class RowMode(enum.Enum):
-    """What stands for input rows outside the tensor: a row of the pad value, or nothing (the window shrinks)."""
-
-    FILL = "fill"
-    CLIP = "clip"
-
-
-@dataclass(frozen=True)
-class Window:
-    """Which rows of an operand one output row reads: row `r` reads rows `r * stride - pad + k * dilation`, k < size."""
-
-    size: int = 1
-    stride: int = 1
-    dilation: int = 1
-    pad: int = 0
-    mode: RowMode = RowMode.FILL
-
-    def rows(self, row: int) -> tuple[int, ...]:
-        """The rows read by output row `row`; some may lie outside the operand."""
-        first = row * self.stride - self.pad
-        return tuple(first + k * self.dilation for k in range(self.size))
-
-    @property
-    def is_pointwise(self) -> bool:
-        """Whether output row r reads input row r and no other."""
-        return self == Window()
-
-
-@dataclass(frozen=True)
-class RowForm:
-    """How an operator falls into rows (axis 1 of a rank-4 NHWC tensor).
-
-    `windows` has one entry an operand, in operand order; `None` where the operand is read whole.
-    """
-
-    windows: tuple[Window | None, ...]
-
-
-class Accuracy(enum.Enum):
-    """How near any right implementation of an operator in float comes to `evaluate`."""
-
-    EXACT = "the same bits: it moves elements, or rounds each result of IEEE arithmetic as it is defined"
-    FUNCTION = "functions of a mathematical library, each within about 2 units in the last place"
-    SUM = "a sum in another order, or of another width: relative to its largest partial sum"
-
-
-class Form(enum.Enum):
-    """How an operator computes on int8, and what that asks of scales."""
-
-    LAYER = "layer"
-    """A convolution or dense layer: int32 sums, any scale in and out."""
-    BINARY = "binary"
-    """A sum or product of two tensors: any scales."""
-    MEAN = "mean"
-    """A mean over rows and columns: any scales."""
-    SOFTMAX = "softmax"
-    """The result's scale is fixed."""
-    TABLE = "table"
-    """Elementwise operators of one tensor, together a table of 256 entries: any scales."""
-    SHARING = "sharing"
-    """Moves, selects or averages numbers: operands and result have one scale."""
-
-
-@dataclass(frozen=True)
-class IntegerForm:
-    """That an operator on floats becomes one on integers when it is quantised.
-
-    Attributes:
-        form: how.
-        operands: those that are quantised like activations.
-        constants: those that have to be constants, weights say.
-    """
-
-    form: Form
-    operands: tuple[Value, ...]
-    constants: tuple[Value, ...] = ()
-
-
-@dataclass(frozen=True)
-class StaysFloat:
-    """That an operator has no form in integers, and why."""
-
-    reason: str
-
-
 OpT = TypeVar("OpT", bound="Op")
 
 
@@ -179,11 +104,14 @@ class Op:
         onnx: the ONNX operator that means the same on the same operands, without attributes. It is imported and
             exported by that name.
         accuracy: see `Accuracy`; that of the base class by default.
+        steep: see there; as the base class by default.
     """
 
     mnemonic: ClassVar[str] = ""
     onnx: ClassVar[str] = ""
     accuracy: ClassVar[Accuracy] = Accuracy.EXACT
+    steep: ClassVar[bool] = False
+    """Whether the rounding of floats may come out much larger: there are poles, or quick growth. Steps are `jumps`."""
     neutral: ClassVar[typing.Mapping[int, float]] = {}
     """By the place of an operand: the number that, as all its elements, leaves the other operand as it is. The sign of
     a zero matters for floats."""
@@ -191,12 +119,19 @@ class Op:
     """Scale and zero point of int8 that suit the results, whatever the operands are."""
 
     def __init_subclass__(
-        cls, mnemonic: str = "", onnx: str = "", accuracy: Accuracy | None = None, **kwargs: Any
+        cls,
+        mnemonic: str = "",
+        onnx: str = "",
+        accuracy: Accuracy | None = None,
+        steep: bool | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
         cls.onnx = onnx
         if accuracy is not None:
             cls.accuracy = accuracy
+        if steep is not None:
+            cls.steep = steep
         if mnemonic:
             cls.mnemonic = mnemonic
             if mnemonic in REGISTERED:
@@ -214,6 +149,15 @@ class Op:
 
     def evaluate(self, *operands: Array) -> Array:
         """The meaning: the result for these operand arrays, in `operands` order."""
+        raise NotImplementedError
+
+    @classmethod
+    def sample(cls, draw: Draw) -> Op:
+        """A random operator of this class, for tests over all operators.
+
+        Raises:
+            GiveUp, IRError: what was drawn does not fit together.
+        """
         raise NotImplementedError
 
     def macs(self) -> int:
@@ -240,6 +184,14 @@ class Op:
     def runs_whole(self) -> bool:
         """Whether there is a kernel for whole tensors when the operator has neither a row form nor loops."""
         return False
+
+    def unrunnable(self) -> str:
+        """Why no stage of a row program computes the operator; empty where one does, or where nothing is computed."""
+        if self.constant() is not None or self.is_view() or self.runs_whole():
+            return ""
+        if self.row_form() is not None or self.loops() is not None:
+            return ""
+        return f"{self.mnemonic} has neither rows nor loops here, nor a kernel for whole tensors"
 
     def row_fill(self) -> float | None:
         """What rows outside an operand hold, for windows that fill; None when its windows leave no operand."""

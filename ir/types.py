@@ -60,6 +60,13 @@ class DType(enum.Enum):
         """A number as an element of this type holds it."""
         return float(self.numpy.type(number)) if self.is_float else float(int(number))
 
+    def has(self, number: float) -> bool:
+        """Whether a number is an element of this type; floats are rounded."""
+        if self.is_float:
+            return True
+        low, high = (0, 1) if self is DType.BOOL else self.limits
+        return low <= number <= high and number == int(number)
+
     @staticmethod
     def of(dtype: np.typing.DTypeLike) -> DType:
         """The element type of a numpy type. Raises `IRError` for one the IR does not have."""

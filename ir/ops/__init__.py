@@ -2,39 +2,28 @@
 
 from tinyc.ir.constant import Constant
 from tinyc.ir.op import REGISTERED, Op
+from tinyc.ir.ops.arithmetic import Add, Div, Maximum, Minimum, Mul, Pow, Sub
 from tinyc.ir.ops.conv import Conv2d, DepthwiseConv2d
 from tinyc.ir.ops.elementwise import (
     Abs,
-    Add,
-    And,
     Cast,
     Ceil,
     Clamp,
     Copy,
-    Div,
     Elementwise,
-    Equal,
     Erf,
     Exp,
     Floor,
     LeakyRelu,
-    Less,
     Log,
-    Maximum,
-    Minimum,
-    Mul,
     Neg,
-    Not,
-    Or,
-    Pow,
     Round,
     Sigmoid,
     Sqrt,
-    Sub,
     Tanh,
-    Where,
 )
 from tinyc.ir.ops.linear import Dense, MatMul
+from tinyc.ir.ops.logic import And, Equal, Less, Not, Or, Where
 from tinyc.ir.ops.movement import Broadcast, Concat, Gather, Pad, Reshape, Slice, Transpose
 from tinyc.ir.ops.normalise import BatchNorm, Softmax
 from tinyc.ir.ops.pool import AvgPool2d, MaxPool2d

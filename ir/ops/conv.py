@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
+from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, StaysFloat, Value, Window
 from tinyc.ir.ops.layer import LinearLayer, WeightedLayer
@@ -26,6 +27,9 @@ class Spatial(Op):
     """
 
     x: Value
+
+    def unrunnable(self) -> str:
+        return "works on batches of 1 only" if self.row_form() is None else ""
 
     def window(self) -> tuple[int, int]:
         """Height and width of the window."""
@@ -111,6 +115,15 @@ class OhwiWeights(Weighted):
 
     groups: int
 
+    @classmethod
+    def sample(cls, draw: Draw, largest: int = 3) -> OhwiWeights:
+        """With a window that is at most `largest` high and wide."""
+        x = draw.image((cls.element,), channels=9)
+        groups = draw.choice([n for n in (1, 1, 2, 3, 4) if x.shape[3] % n == 0])
+        w = draw.weights((groups * draw.integer(1, 4), *draw.pair(1, largest), x.shape[3] // groups), cls.element)
+        rest = cls.rest(draw, w.shape[0], w.type.size // w.shape[0])
+        return cast("OhwiWeights", cast("Any", cls)(x, w, **rest, groups=groups))
+
     def window(self) -> tuple[int, int]:
         return self.w.shape[1], self.w.shape[2]
 
@@ -144,6 +157,13 @@ class HwcWeights(Weighted):
     """Depthwise weights [kernel_height, kernel_width, in_channels * channel_multiplier]."""
 
     output_axis: ClassVar[int] = 2
+
+    @classmethod
+    def sample(cls, draw: Draw) -> HwcWeights:
+        x = draw.image((cls.element,), channels=9)
+        w = draw.weights((*draw.pair(1, 3), x.shape[3] * draw.choice([1, 1, 2, 3])), cls.element)
+        rest = cls.rest(draw, w.shape[2], w.shape[0] * w.shape[1])
+        return cast("HwcWeights", cast("Any", cls)(x, w, **rest))
 
     def window(self) -> tuple[int, int]:
         return self.w.shape[0], self.w.shape[1]
@@ -218,10 +238,16 @@ class Convolution(Weighted, LinearLayer, accuracy=Accuracy.SUM):
     min: float = -math.inf
     max: float = math.inf
 
+    @classmethod
+    def rest(cls, draw: Draw, outputs: int, products: int) -> dict[str, Any]:
+        pad_value = draw.choice([0.0, 0.0, 0.0, 1.5])
+        return {**super().rest(draw, outputs, products), **draw.geometry(), "pad_value": pad_value}
+
     def geometry(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         return self.strides, self.dilations, self.pads
 
     def infer(self) -> TensorType:
+        self.check_floats()
         height, width = self.output_size()
         self.check_weights()
         if self.b is not None and self.b.shape != (self.out_channels(),):

@@ -8,15 +8,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
 from tinyc.ir import expr
+from tinyc.ir.draw import Draw, takes
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg, Expr, call, select
 from tinyc.ir.loops import Index, Loops, broadcast_strides, contiguous
-from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, StaysFloat, Value, Window
+from tinyc.ir.op import (
+    Accuracy,
+    FieldKind,
+    Form,
+    IntegerForm,
+    Op,
+    RowForm,
+    StaysFloat,
+    Value,
+    Window,
+    fields_of,
+)
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -24,6 +36,21 @@ from tinyc.ir.types import DType, TensorType
 @dataclass(frozen=True)
 class Elementwise(Op):
     """Base: the result's element is `scalar` of the operands' elements."""
+
+    examples: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
+    """Attributes that tests try, the corners among them."""
+
+    @classmethod
+    def sample(cls, draw: Draw) -> Elementwise:
+        """Operands of one element type that broadcast, and attributes from `examples`."""
+        make: Any = cls
+        attributes = draw.choice(cls.examples)
+        count = sum(spec.kind is FieldKind.OPERAND for spec in fields_of(cls))
+        x = draw.value(takes(lambda v: make(*(v,) * count, **attributes)))
+        operands = [x, *(draw.partner(x) for _ in range(count - 1))]
+        if draw.chance(0.3):
+            operands.reverse()
+        return cast("Elementwise", make(*operands, **attributes))
 
     def scalar(self, *args: Expr) -> Expr:
         """The expression, given one argument an operand."""
@@ -81,6 +108,8 @@ class Elementwise(Op):
         return (Loops(shape, inputs, Index(0, contiguous(shape)), self.expression()),)
 
     def quantised(self) -> IntegerForm | StaysFloat:
+        if not self.type.dtype.is_float or not all(v.dtype.is_float for v in self.operands):
+            return StaysFloat("not all its operands and its result are floats")
         return IntegerForm(Form.TABLE, self.operands)
 
 
@@ -99,9 +128,24 @@ class Binary(Elementwise):
     y: Value
 
 
-class Function(Unary, accuracy=Accuracy.FUNCTION):
-    """Base of functions of a mathematical library. The mnemonic is the function's name, as C's math.h has it for
-    double; one that `tinyc.ir.expr` does not have yet comes with its meaning.
+@dataclass(frozen=True)
+class Choice(Binary):
+    """Base of operators that give one of their two operands."""
+
+    def passes_on(self) -> tuple[Value, ...]:
+        return self.operands
+
+    def chooses(self) -> bool:
+        return True
+
+    def clamp(self, x: Value, limit: float) -> Clamp:
+        """The clamp that does to x what the choice between x and a number does."""
+        raise NotImplementedError
+
+
+class Function(Unary, accuracy=Accuracy.FUNCTION, steep=True):
+    """Base of functions of a mathematical library, `steep` unless they say otherwise. The mnemonic is the function's
+    name, as C's math.h has it for double; one that `tinyc.ir.expr` does not have yet comes with its meaning.
 
     Class arguments:
         numpy: the function on arrays of floats.
@@ -138,6 +182,16 @@ class Copy(Unary, mnemonic="copy", onnx="Identity"):
 class Clamp(Unary, mnemonic="clamp"):
     """Limits to min <= x <= max: ReLU is min = 0, ReLU6 is min = 0 and max = 6. NaN passes through."""
 
+    examples: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {},
+        {"min": 0.0},
+        {"min": 0.0, "max": 6.0},
+        {"min": -1.0, "max": 6.0},
+        {"min": -1.0, "max": 0.5},
+        {"max": 3.0},
+        {"max": 0.0},
+    )
+
     min: float = -math.inf
     max: float = math.inf
 
@@ -158,8 +212,7 @@ class Clamp(Unary, mnemonic="clamp"):
 def _literal(value: float, dtype: DType) -> float | int:
     if dtype.is_float:
         return value
-    low, high = dtype.limits if dtype.is_integer else (0, 1)
-    if value != int(value) or not low <= value <= high:
+    if not dtype.has(value):
         raise IRError(f"a limit of {value} does not fit the element type {dtype.value}")
     return int(value)
 
@@ -195,7 +248,7 @@ class Sqrt(Function, mnemonic="sqrt", onnx="Sqrt", accuracy=Accuracy.EXACT):
     """Square root."""
 
 
-class Tanh(Function, mnemonic="tanh", onnx="Tanh"):
+class Tanh(Function, mnemonic="tanh", onnx="Tanh", steep=False):
     """Hyperbolic tangent."""
 
     natural_scale: ClassVar[tuple[float, int] | None] = (1 / 128, 0)
@@ -214,18 +267,18 @@ class Sigmoid(Unary, mnemonic="sigmoid", onnx="Sigmoid", accuracy=Accuracy.FUNCT
         return call("div", 1.0, call("exp", -args[0]) + 1.0)
 
 
-class Erf(Function, mnemonic="erf", onnx="Erf"):
+class Erf(Function, mnemonic="erf", onnx="Erf", steep=False):
     """The error function (GELU is made of it)."""
 
 
-class Floor(Function, mnemonic="floor", onnx="Floor", accuracy=Accuracy.EXACT):
+class Floor(Function, mnemonic="floor", onnx="Floor", accuracy=Accuracy.EXACT, steep=False):
     """The largest integer not above x."""
 
     def jumps(self) -> bool:
         return self.x.dtype.is_float
 
 
-class Ceil(Function, mnemonic="ceil", onnx="Ceil", accuracy=Accuracy.EXACT):
+class Ceil(Function, mnemonic="ceil", onnx="Ceil", accuracy=Accuracy.EXACT, steep=False):
     """The smallest integer not below x."""
 
     def jumps(self) -> bool:
@@ -247,6 +300,8 @@ class Round(Unary, mnemonic="round", onnx="Round"):
 class LeakyRelu(Unary, mnemonic="leaky_relu"):
     """x where x >= 0, else alpha * x."""
 
+    examples: ClassVar[tuple[Mapping[str, Any], ...]] = ({}, {"alpha": 0.25}, {"alpha": 0.0}, {"alpha": -0.3})
+
     alpha: float = 0.01
 
     def keeps_channels(self) -> bool:
@@ -263,20 +318,10 @@ class LeakyRelu(Unary, mnemonic="leaky_relu"):
 
 
 @dataclass(frozen=True)
-class Not(Unary, mnemonic="not", onnx="Not"):
-    """Logical negation of a boolean."""
-
-    def scalar(self, *args: Expr) -> Expr:
-        return call("not", args[0])
-
-    def infer(self) -> TensorType:
-        _booleans(self)
-        return super().infer()
-
-
-@dataclass(frozen=True)
 class Cast(Unary, mnemonic="cast"):
     """Converts the element type: float to integer truncates toward zero, anything to bool tests against zero."""
+
+    examples: ClassVar[tuple[Mapping[str, Any], ...]] = tuple({"to": dtype} for dtype in DType)
 
     to: DType
 
@@ -288,195 +333,3 @@ class Cast(Unary, mnemonic="cast"):
 
     def jumps(self) -> bool:
         return self.x.dtype.is_float and not self.to.is_float
-
-
-@dataclass(frozen=True)
-class Add(Binary, mnemonic="add", onnx="Add"):
-    """x + y."""
-
-    neutral: ClassVar[Mapping[int, float]] = {1: -0.0, 0: -0.0}
-
-    def affine(self, place: int, constants: Mapping[int, Array]) -> tuple[Array, Array] | None:
-        number = _real(constants[1 - place])
-        return np.ones_like(number), number
-
-    def quantised(self) -> IntegerForm | StaysFloat:
-        return _of_two(self)
-
-    def resolution(self, scales: Sequence[float]) -> float:
-        # TFLite shifts the operands left by 20 before it adds, and halves them once.
-        return max(scales) / 2**18
-
-    def scalar(self, *args: Expr) -> Expr:
-        return args[0] + args[1]
-
-
-@dataclass(frozen=True)
-class Sub(Binary, mnemonic="sub", onnx="Sub"):
-    """x - y."""
-
-    neutral: ClassVar[Mapping[int, float]] = {1: 0.0}
-
-    def affine(self, place: int, constants: Mapping[int, Array]) -> tuple[Array, Array] | None:
-        number = _real(constants[1 - place])
-        return (-np.ones_like(number), number) if place else (np.ones_like(number), -number)
-
-    def scalar(self, *args: Expr) -> Expr:
-        return args[0] - args[1]
-
-
-@dataclass(frozen=True)
-class Mul(Binary, mnemonic="mul", onnx="Mul"):
-    """x * y."""
-
-    neutral: ClassVar[Mapping[int, float]] = {1: 1.0, 0: 1.0}
-
-    def affine(self, place: int, constants: Mapping[int, Array]) -> tuple[Array, Array] | None:
-        number = _real(constants[1 - place])
-        return number, np.zeros_like(number)
-
-    def quantised(self) -> IntegerForm | StaysFloat:
-        return _of_two(self)
-
-    def resolution(self, scales: Sequence[float]) -> float:
-        return scales[0] * scales[-1]
-
-    def scalar(self, *args: Expr) -> Expr:
-        return args[0] * args[1]
-
-
-@dataclass(frozen=True)
-class Div(Binary, mnemonic="div", onnx="Div"):
-    """x / y; integers truncate toward zero, and a division by the integer zero gives zero."""
-
-    neutral: ClassVar[Mapping[int, float]] = {1: 1.0}
-
-    def affine(self, place: int, constants: Mapping[int, Array]) -> tuple[Array, Array] | None:
-        if place:
-            return None
-        with np.errstate(all="ignore"):
-            number = 1.0 / _real(constants[1])
-        return number, np.zeros_like(number)
-
-    def scalar(self, *args: Expr) -> Expr:
-        return args[0] / args[1]
-
-
-@dataclass(frozen=True)
-class Pow(Binary, mnemonic="pow", onnx="Pow", accuracy=Accuracy.FUNCTION):
-    """x to the power y."""
-
-    def scalar(self, *args: Expr) -> Expr:
-        return call("pow", *args)
-
-
-@dataclass(frozen=True)
-class Choice(Binary):
-    """Base of operators that give one of their two operands."""
-
-    def passes_on(self) -> tuple[Value, ...]:
-        return self.operands
-
-    def chooses(self) -> bool:
-        return True
-
-    def clamp(self, x: Value, limit: float) -> Clamp:
-        """The clamp that does to x what the choice between x and a number does."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class Maximum(Choice, mnemonic="maximum", onnx="Max"):
-    """The larger of x and y."""
-
-    def clamp(self, x: Value, limit: float) -> Clamp:
-        return Clamp(x, min=limit)
-
-    def least(self, operands: Sequence[float]) -> float:
-        return max(operands)
-
-    def scalar(self, *args: Expr) -> Expr:
-        return call("max", *args)
-
-
-@dataclass(frozen=True)
-class Minimum(Choice, mnemonic="minimum", onnx="Min"):
-    """The smaller of x and y."""
-
-    def clamp(self, x: Value, limit: float) -> Clamp:
-        return Clamp(x, max=limit)
-
-    def scalar(self, *args: Expr) -> Expr:
-        return call("min", *args)
-
-
-@dataclass(frozen=True)
-class Equal(Binary, mnemonic="equal", onnx="Equal"):
-    """Whether x = y, as a boolean."""
-
-    def scalar(self, *args: Expr) -> Expr:
-        return call("eq", *args)
-
-
-@dataclass(frozen=True)
-class Less(Binary, mnemonic="less", onnx="Less"):
-    """Whether x < y, as a boolean."""
-
-    def scalar(self, *args: Expr) -> Expr:
-        return call("lt", *args)
-
-    def jumps(self) -> bool:
-        return self.x.dtype.is_float
-
-
-@dataclass(frozen=True)
-class And(Binary, mnemonic="and", onnx="And"):
-    """Logical conjunction of booleans."""
-
-    def scalar(self, *args: Expr) -> Expr:
-        return call("and", *args)
-
-    def infer(self) -> TensorType:
-        _booleans(self)
-        return super().infer()
-
-
-@dataclass(frozen=True)
-class Or(Binary, mnemonic="or", onnx="Or"):
-    """Logical disjunction of booleans."""
-
-    def scalar(self, *args: Expr) -> Expr:
-        return call("or", *args)
-
-    def infer(self) -> TensorType:
-        _booleans(self)
-        return super().infer()
-
-
-@dataclass(frozen=True)
-class Where(Elementwise, mnemonic="where", onnx="Where"):
-    """x where the condition holds, else y."""
-
-    condition: Value
-    x: Value
-    y: Value
-
-    def scalar(self, *args: Expr) -> Expr:
-        return select(*args)
-
-
-def _real(array: Array) -> Array:
-    return array.astype(np.float64)
-
-
-def _of_two(op: Binary) -> IntegerForm | StaysFloat:
-    """The form of a sum or product."""
-    if op.type not in (op.x.type, op.y.type):
-        return StaysFloat("both operands are smaller than its result")
-    return IntegerForm(Form.BINARY, op.operands)
-
-
-def _booleans(op: Op) -> None:
-    for value in op.operands:
-        if value.dtype is not DType.BOOL:
-            raise IRError(f"{value} is {value.type}, not a boolean")

@@ -1,4 +1,4 @@
-"""What the integer operators share: checks of their fields, and the step from int32 sums to int8 results.
+"""What the integer operators share: checks of their fields, the step from int32 sums to int8 results, random fields.
 
 A real value is scale * (q - zero). Scales are gone by the time integer operators exist: a pass has turned them into
 multipliers and shifts (`tinyc.ir.fixed_point`).
@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyc.ir import fixed_point
+from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import IntegerForm, Op, StaysFloat, Value
 from tinyc.ir.tensor import Array
@@ -54,3 +55,52 @@ def check_factor(multiplier: int, shift: int, largest: int, bound: int) -> None:
         raise IRError(f"a multiplier is 0 to 2^31 - 1 and its shift -31 to {largest}, not {multiplier} and {shift}")
     if not fixed_point.fits(bound, shift):
         raise IRError(f"sums of up to {bound} shifted left by {shift} do not fit int32")
+
+
+# Random fields: at their corners, with sums up to the limits of int32. Whatever is made of them is computed in int32
+# without overflow (`fixed_point.fits`), since C has no meaning for the rest.
+
+LARGEST_SUM = fixed_point.INT32[1] - 128
+"""What an accumulator may hold, so that a zero point can still be added."""
+
+
+def drawn_zero(draw: Draw) -> int:
+    """A zero point."""
+    return draw.choice([-128, 127, 0, draw.integer(-128, 127)])
+
+
+def drawn_output(draw: Draw) -> dict[str, int]:
+    """The result's zero point and limits."""
+    zero = drawn_zero(draw)
+    low, high = sorted(draw.pair(-128, 127))
+    limits = draw.choice([(-128, 127), (-128, 127), (zero, 127), (low, high)])
+    return {"out_zero": zero, "min": limits[0], "max": limits[1]}
+
+
+def drawn_multiplier(draw: Draw) -> int:
+    """A multiplier, at times a corner."""
+    return draw.choice([2**30, 2**31 - 1, 2**30 + 1, 0, 1]) if draw.chance(0.2) else draw.integer(2**30, 2**31 - 1)
+
+
+def drawn_shift(draw: Draw, typical: int, bound: int) -> int:
+    """A shift that brings sums as large as `typical` to the size of int8, or a corner; sums of at most `bound` stay in
+    int32."""
+    largest = (LARGEST_SUM // max(bound, 1)).bit_length() - 1
+    wanted = 7 - typical.bit_length() + draw.integer(-1, 2)
+    chosen = draw.choice([-31, largest, 0, draw.integer(-31, largest)]) if draw.chance(0.2) else wanted
+    return max(-31, min(chosen, largest))
+
+
+def drawn_channels(draw: Draw, count: int, products: int) -> dict[str, Value]:
+    """Bias, multipliers and shifts of channels that sum so many products each. Biases of every third channel are as
+    large as int32 allows beside the products and the shift."""
+    bound = 128 * 128 * products
+    shifts = [drawn_shift(draw, 5000 * products, bound) for _ in range(count)]
+    biases = []
+    for places in shifts:
+        rest = (LARGEST_SUM >> max(places, 0)) - bound
+        small = min(rest, 3000 * products)
+        biases.append(draw.choice([rest, -rest]) if draw.chance(0.3) else draw.integer(-small, small))
+    multipliers = [drawn_multiplier(draw) for _ in range(count)]
+    vectors = {"b": biases, "multiplier": multipliers, "shift": shifts}
+    return {name: draw.given(np.array(v, np.int32)) for name, v in vectors.items()}

@@ -7,9 +7,12 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
+from tinyc.ir.draw import Draw
+from tinyc.ir.errors import IRError
 from tinyc.ir.op import Op, Value
-from tinyc.ir.ops.int8 import Int8
+from tinyc.ir.ops.int8 import Int8, drawn_channels, drawn_output
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
 
 LinearT = TypeVar("LinearT", bound="LinearLayer")
 IntegerT = TypeVar("IntegerT", bound="IntegerLayer")
@@ -20,9 +23,16 @@ class WeightedLayer(Op):
 
     output_axis: ClassVar[int] = 0
     """Which dimension of the weights counts output channels."""
+    element: ClassVar[DType] = DType.F32
+    """Of operand and weights."""
 
     x: Value
     w: Value
+
+    @classmethod
+    def rest(cls, draw: Draw, outputs: int, products: int) -> dict[str, Any]:
+        """Random fields besides operand and weights, for so many outputs that sum so many products each."""
+        raise NotImplementedError
 
     def fan_in(self) -> int:
         """How many channels of the operand each output channel sums over."""
@@ -44,6 +54,17 @@ class LinearLayer(WeightedLayer):
     min: float
     max: float
 
+    @classmethod
+    def rest(cls, draw: Draw, outputs: int, products: int) -> dict[str, Any]:
+        bias = draw.weights((outputs,)) if draw.chance(0.5) else None
+        return {"b": bias, **(draw.limits() if draw.chance(0.2) else {})}
+
+    def check_floats(self) -> None:
+        """Raises `IRError` unless all operands are floating point."""
+        for value in self.operands:
+            if not value.dtype.is_float:
+                raise IRError(f"takes floating point, not {value} of {value.type}")
+
     def per_input(self, vector: Array) -> Array:
         """One number an input channel (the last dimension of x), shaped to broadcast with the weights it meets."""
         raise NotImplementedError
@@ -64,12 +85,18 @@ class LinearLayer(WeightedLayer):
 class IntegerLayer(WeightedLayer, Int8):
     """A layer in int8: int32 sums with the bias, requantised by each output channel's multiplier and shift."""
 
+    element: ClassVar[DType] = DType.I8
+
     b: Value
     multiplier: Value
     shift: Value
     out_zero: int
     min: int
     max: int
+
+    @classmethod
+    def rest(cls, draw: Draw, outputs: int, products: int) -> dict[str, Any]:
+        return {**drawn_channels(draw, outputs, products), **drawn_output(draw)}
 
     def pad_zero(self) -> int | None:
         """The int8 value that weights meet where a window leaves the operand; None where none does."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
+from tinyc.ir.draw import Draw, takes
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg
 from tinyc.ir.loops import Index, Loops, broadcast_strides, contiguous
 from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, StaysFloat, Value, Window
 from tinyc.ir.ops.layer import LinearLayer, WeightedLayer
 from tinyc.ir.tensor import Array
-from tinyc.ir.types import TensorType
+from tinyc.ir.types import DType, TensorType
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,12 @@ class DenseLayer(WeightedLayer):
 
     x: Value
     w: Value
+
+    @classmethod
+    def sample(cls, draw: Draw) -> DenseLayer:
+        x = draw.value((cls.element,), 1)
+        w = draw.weights((draw.integer(1, 6), x.shape[-1]), cls.element)
+        return cast("DenseLayer", cast("Any", cls)(x, w, **cls.rest(draw, *w.shape)))
 
     def fan_in(self) -> int:
         return self.w.shape[1]
@@ -56,6 +64,7 @@ class Dense(DenseLayer, LinearLayer, mnemonic="dense", accuracy=Accuracy.SUM):
     max: float = math.inf
 
     def infer(self) -> TensorType:
+        self.check_floats()
         self.check_weights()
         if self.b is not None and self.b.shape != (self.w.shape[0],):
             raise IRError(f"the bias {self.b.type} has not one entry an output ({self.w.shape[0]})")
@@ -84,10 +93,21 @@ class MatMul(Op, mnemonic="matmul", onnx="MatMul", accuracy=Accuracy.SUM):
     x: Value
     y: Value
 
+    @classmethod
+    def sample(cls, draw: Draw) -> MatMul:
+        x = draw.value(takes(lambda v: cls(v, v), (1, 1)), 2)
+        lead = tuple(1 if draw.chance(0.3) else d for d in x.shape[draw.integer(0, x.type.rank - 2) : -2])
+        type = TensorType((*lead, x.shape[-1], draw.integer(1, 5)), x.dtype)
+        if draw.chance(0.5):
+            return cls(x, draw.constant(type.shape, type.dtype))
+        return cls(x, draw.pick(lambda v: v.type == type, type))
+
     def infer(self) -> TensorType:
         x, y = self.x, self.y
         if x.type.rank < 2 or y.type.rank < 2 or x.shape[-1] != y.shape[-2] or x.dtype != y.dtype or x.shape[-1] == 0:
             raise IRError(f"{x.type} and {y.type} have no matrix product")
+        if x.dtype is DType.BOOL:
+            raise IRError(f"takes numbers, not {x.type}")
         try:
             lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
         except ValueError:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg, Lit
 from tinyc.ir.loops import Index, Loops, Via, broadcast_strides, contiguous
 from tinyc.ir.op import Op, Value
 from tinyc.ir.tensor import Array
-from tinyc.ir.types import TensorType
+from tinyc.ir.types import DType, TensorType
 
 
 class Movement(Op):
@@ -27,6 +28,26 @@ class Reshape(Movement, mnemonic="reshape"):
 
     x: Value
     shape: tuple[int, ...]
+
+    @classmethod
+    def sample(cls, draw: Draw) -> Reshape:
+        """Dimensions joined, split, inserted and dropped."""
+        x = draw.anything()
+        shape = list(x.shape)
+        for _ in range(draw.integer(1, 3)):
+            kind = draw.integer(0, 3)
+            if kind == 0 and len(shape) > 1:
+                at = draw.random.randrange(len(shape) - 1)
+                shape[at : at + 2] = [shape[at] * shape[at + 1]]
+            elif kind == 1 and shape:
+                at = draw.random.randrange(len(shape))
+                factor = draw.choice([f for f in range(1, shape[at] + 1) if shape[at] % f == 0])
+                shape[at : at + 1] = [factor, shape[at] // factor]
+            elif kind == 2:
+                shape.insert(draw.integer(0, len(shape)), 1)
+            elif 1 in shape:
+                shape.remove(1)
+        return cls(x, tuple(shape))
 
     def keeps_channels(self) -> bool:
         return self.shape[-1:] == self.x.shape[-1:]
@@ -61,6 +82,16 @@ class Transpose(Movement, mnemonic="transpose"):
     x: Value
     perm: tuple[int, ...]
 
+    @classmethod
+    def sample(cls, draw: Draw) -> Transpose:
+        """Of images mostly from and to channels first."""
+        x = draw.anything(2)
+        if x.type.rank == 4 and draw.chance(0.7):
+            return cls(x, draw.choice([(0, 2, 3, 1), (0, 3, 1, 2)]))
+        perm = list(range(x.type.rank))
+        draw.random.shuffle(perm)
+        return cls(x, tuple(perm))
+
     def renames(self) -> bool:
         return self.type.size > 0
 
@@ -94,6 +125,12 @@ class Broadcast(Movement, mnemonic="broadcast"):
 
     x: Value
     shape: tuple[int, ...]
+
+    @classmethod
+    def sample(cls, draw: Draw) -> Broadcast:
+        x = draw.anything()
+        lead = tuple(draw.integer(1, 3) for _ in range(draw.integer(0, 2)))
+        return cls(x, lead + tuple(draw.integer(1, 4) if d == 1 else d for d in x.shape))
 
     def uniform(self) -> bool:
         """As an elementwise operator."""
@@ -133,6 +170,20 @@ class Slice(Movement, mnemonic="slice"):
     start: tuple[int, ...]
     size: tuple[int, ...]
     step: tuple[int, ...]
+
+    @classmethod
+    def sample(cls, draw: Draw) -> Slice:
+        x = draw.anything()
+        cuts = []
+        for d in x.shape:
+            first, step, count = 0, 1, d
+            if draw.chance(0.5):
+                first, step = draw.random.randrange(d), draw.choice([1, 1, 2, -1])
+                room = first // -step if step < 0 else (d - 1 - first) // step
+                count = draw.integer(1, room + 1)
+            cuts.append((first, count, step))
+        start, size, steps = zip(*cuts, strict=True) if cuts else ((), (), ())
+        return cls(x, start, size, steps)
 
     def passes_on(self) -> tuple[Value, ...]:
         return (self.x,)
@@ -178,6 +229,17 @@ class Concat(Movement, mnemonic="concat"):
 
     xs: tuple[Value, ...]
     axis: int
+
+    @classmethod
+    def sample(cls, draw: Draw) -> Concat:
+        x = draw.anything(1)
+        axis = draw.random.randrange(x.type.rank)
+        others = (x.shape[:axis], x.shape[axis + 1 :])
+        xs = [x]
+        for _ in range(draw.integer(0, 2)):
+            new = TensorType((*others[0], draw.integer(1, 3), *others[1]), x.dtype)
+            xs.append(draw.pick(lambda v: v.dtype is x.dtype and (v.shape[:axis], v.shape[axis + 1 :]) == others, new))
+        return cls(tuple(xs), axis)
 
     def passes_on(self) -> tuple[Value, ...]:
         return self.xs
@@ -229,6 +291,14 @@ class Pad(Movement, mnemonic="pad"):
     between: tuple[int, ...] = ()
     value: float = 0.0
 
+    @classmethod
+    def sample(cls, draw: Draw) -> Pad:
+        x = draw.value([d for d in DType if d is not DType.BOOL])
+        before, after = (tuple(draw.choice([0, 0, 1, 2]) for _ in x.shape) for _ in range(2))
+        between = tuple(draw.choice([0, 1]) for _ in x.shape) if draw.chance(0.2) else ()
+        corners = [-math.inf, -0.0, 0.1] if x.dtype.is_float and not draw.smooth else []
+        return cls(x, before, after, between, draw.choice([0.0, 0.0, 1.0, *corners]))
+
     def passes_on(self) -> tuple[Value, ...]:
         return (self.x,)
 
@@ -247,7 +317,7 @@ class Pad(Movement, mnemonic="pad"):
             raise IRError(f"before, after and between have one entry a dimension of {self.x.type}")
         if min((*self.before, *self.after, *self.between), default=0) < 0:
             raise IRError("a pad cannot be negative (a crop is a slice)")
-        if not self.x.dtype.is_float and self.value != int(self.value):
+        if not self.x.dtype.has(self.value):
             raise IRError(f"the value {self.value} does not fit the element type {self.x.dtype.value}")
         shape = [
             b + d + max(d - 1, 0) * g + a
@@ -287,6 +357,17 @@ class Gather(Movement, mnemonic="gather"):
     x: Value
     indices: Value
     axis: int
+
+    @classmethod
+    def sample(cls, draw: Draw) -> Gather:
+        """Entries in even steps, or anywhere."""
+        x = draw.anything(1)
+        axis = draw.random.randrange(x.type.rank)
+        if draw.chance(0.5):
+            first, step, count = draw.integer(-1, 3), draw.choice([0, 1, 2, -1]), draw.integer(1, 4)
+            return cls(x, draw.given(first + step * np.arange(count, dtype=np.int64)), axis)
+        new = TensorType(draw.shape(0, 2), draw.choice([d for d in DType if d.is_integer]))
+        return cls(x, draw.pick(lambda v: v.dtype.is_integer and v.type.rank < 3, new), axis)
 
     def passes_on(self) -> tuple[Value, ...]:
         return (self.x,)

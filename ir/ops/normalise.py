@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, StaysFloat, Value
 from tinyc.ir.tensor import Array
@@ -25,13 +26,26 @@ class BatchNorm(Op, mnemonic="batch_norm", accuracy=Accuracy.SUM):
     variance: Value
     epsilon: float = 1e-5
 
+    @classmethod
+    def sample(cls, draw: Draw) -> BatchNorm:
+        x = draw.floating(1)
+        channels = x.shape[-1:]
+        scale, bias, mean = (draw.weights(channels) for _ in range(3))
+        variance = np.abs(draw.array(TensorType(channels, x.dtype))) + np.float32(0.25)
+        return cls(x, scale, bias, mean, draw.given(variance))
+
     def infer(self) -> TensorType:
         if self.x.type.rank < 1 or not self.x.dtype.is_float:
             raise IRError(f"takes floating point with a channel dimension, not {self.x.type}")
         for value in self.operands[1:]:
-            if value.shape != (self.x.shape[-1],):
-                raise IRError(f"{value} {value.type} has not one entry a channel ({self.x.shape[-1]})")
+            if value.type != TensorType(self.x.shape[-1:], self.x.dtype):
+                raise IRError(
+                    f"{value} {value.type} is not floating point with one entry a channel ({self.x.shape[-1]})"
+                )
         return self.x.type
+
+    def unrunnable(self) -> str:
+        return "a batch norm is folded into another operator, or decomposed, before it runs"
 
     def evaluate(self, *operands: Array) -> Array:
         x, scale, bias, mean, variance = (o.astype(np.float64) for o in operands)
@@ -53,6 +67,10 @@ class Softmax(Op, mnemonic="softmax", accuracy=Accuracy.FUNCTION):
     natural_scale: ClassVar[tuple[float, int] | None] = (1 / 256, -128)
 
     x: Value
+
+    @classmethod
+    def sample(cls, draw: Draw) -> Softmax:
+        return cls(draw.floating(1))
 
     def infer(self) -> TensorType:
         if self.x.type.rank < 1 or self.x.shape[-1] < 1 or not self.x.dtype.is_float:

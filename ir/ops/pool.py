@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
+from tinyc.ir.draw import Draw, takes
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, RowMode, StaysFloat, Value, Window
 from tinyc.ir.ops.conv import Spatial, patches
 from tinyc.ir.tensor import Array
-from tinyc.ir.types import TensorType
+from tinyc.ir.types import DType, TensorType
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,11 @@ class Pool(Spatial):
     strides: tuple[int, ...] = (1, 1)
     pads: tuple[int, ...] = (0, 0, 0, 0)
     dilations: tuple[int, ...] = (1, 1)
+
+    @classmethod
+    def sample(cls, draw: Draw) -> Pool:
+        x = draw.image(takes(lambda v: cls(v, (1, 1)), (1, 1, 1, 1)), channels=9)
+        return cls(x, draw.pair(1, 3), **cast("Any", draw.geometry()))
 
     def keeps_channels(self) -> bool:
         return True
@@ -69,6 +76,11 @@ class Pool(Spatial):
 class MaxPool2d(Pool, mnemonic="max_pool2d"):
     """The largest element of each window."""
 
+    def infer(self) -> TensorType:
+        if self.x.dtype is DType.BOOL:
+            raise IRError(f"takes numbers, not {self.x.type}")
+        return super().infer()
+
     def passes_on(self) -> tuple[Value, ...]:
         return (self.x,)
 
@@ -97,6 +109,10 @@ class AvgPool2d(Pool, mnemonic="avg_pool2d", accuracy=Accuracy.SUM):
     """The mean of each window, over the elements inside the operand or, with count_pads, over all as if padded by 0."""
 
     count_pads: bool = False
+
+    @classmethod
+    def sample(cls, draw: Draw) -> Pool:
+        return dataclasses.replace(super().sample(draw), **cast("Any", {"count_pads": draw.chance(0.5)}))
 
     def row_mode(self) -> RowMode:
         return RowMode.FILL if self.count_pads else RowMode.CLIP

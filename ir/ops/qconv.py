@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
+from tinyc.ir.draw import Draw
 from tinyc.ir.op import Value
 from tinyc.ir.ops.conv import HwcWeights, OhwiWeights, Weighted, patches
-from tinyc.ir.ops.int8 import check_channels, check_int8, check_limits, narrow
+from tinyc.ir.ops.int8 import check_channels, check_int8, check_limits, drawn_zero, narrow
 from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.ops.linear import DenseLayer
 from tinyc.ir.tensor import Array
@@ -38,6 +39,10 @@ class QConvolution(Weighted, IntegerLayer):
     out_zero: int = 0
     min: int = -128
     max: int = 127
+
+    @classmethod
+    def rest(cls, draw: Draw, outputs: int, products: int) -> dict[str, Any]:
+        return {**super().rest(draw, outputs, products), **draw.geometry(), "zero": drawn_zero(draw)}
 
     def geometry(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         return self.strides, self.dilations, self.pads

@@ -8,11 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.ir import fixed_point
+from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Op, RowForm, Value, Window
-from tinyc.ir.ops.int8 import Int8, check_factor, check_int8, check_limits, narrow
+from tinyc.ir.ops.int8 import (
+    Int8,
+    check_factor,
+    check_int8,
+    check_limits,
+    drawn_multiplier,
+    drawn_output,
+    drawn_shift,
+    drawn_zero,
+    narrow,
+)
 from tinyc.ir.tensor import Array
-from tinyc.ir.types import TensorType
+from tinyc.ir.types import DType, TensorType
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,25 @@ class QAdd(Int8, mnemonic="qadd"):
     out_zero: int = 0
     min: int = -128
     max: int = 127
+
+    @classmethod
+    def sample(cls, draw: Draw) -> QAdd:
+        x = draw.value((DType.I8,))
+        left = draw.choice([20, 20, 20, 0, 22])
+        return cls(
+            x,
+            x if draw.chance(0.1) else draw.pick(lambda v: v.type == x.type, x.type),
+            x_zero=drawn_zero(draw),
+            y_zero=drawn_zero(draw),
+            x_multiplier=drawn_multiplier(draw),
+            y_multiplier=drawn_multiplier(draw),
+            x_shift=draw.choice([0, -1, -3, -31]),
+            y_shift=draw.choice([0, -1, -2, -12]),
+            out_multiplier=drawn_multiplier(draw),
+            out_shift=draw.choice([0, -31]) if draw.chance(0.1) else -left + draw.integer(0, min(2, left)),
+            left=left,
+            **drawn_output(draw),
+        )
 
     def infer(self) -> TensorType:
         check_int8(self.x, self.y)
@@ -87,6 +117,14 @@ class QMul(Int8, mnemonic="qmul"):
     min: int = -128
     max: int = 127
 
+    @classmethod
+    def sample(cls, draw: Draw) -> QMul:
+        x = draw.value((DType.I8,), 1)
+        type = TensorType((*(1 for _ in x.shape[1:]), x.shape[-1]), DType.I8) if draw.chance(0.4) else x.type
+        y = draw.pick(lambda v: v.type == type, type)
+        zeros = drawn_zero(draw), drawn_zero(draw)
+        return cls(x, y, *zeros, drawn_multiplier(draw), drawn_shift(draw, 5000, 255 * 255), **drawn_output(draw))
+
     def infer(self) -> TensorType:
         check_int8(self.x, self.y)
         check_limits(self.min, self.max, self.x_zero, self.y_zero, self.out_zero)
@@ -130,6 +168,10 @@ class Lookup(Int8, mnemonic="lookup"):
     x: Value
     table: Value
 
+    @classmethod
+    def sample(cls, draw: Draw) -> Lookup:
+        return cls(draw.value((DType.I8,)), draw.constant((256,), DType.I8))
+
     def infer(self) -> TensorType:
         check_int8(self.x, self.table)
         if self.table.shape != (256,):
@@ -163,6 +205,11 @@ class QSoftmax(Int8, mnemonic="qsoftmax"):
     multiplier: int
     left: int
     diff_min: int
+
+    @classmethod
+    def sample(cls, draw: Draw) -> QSoftmax:
+        scale = 2.0 ** draw.random.uniform(-14, 3)
+        return cls(draw.value((DType.I8,), 1), *fixed_point.softmax_scaling(scale))
 
     def infer(self) -> TensorType:
         check_int8(self.x)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
+from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Value
 from tinyc.ir.ops.conv import patches
-from tinyc.ir.ops.int8 import Int8, check_factor, check_int8, check_limits, narrow
+from tinyc.ir.ops.int8 import (
+    Int8,
+    check_factor,
+    check_int8,
+    check_limits,
+    drawn_multiplier,
+    drawn_output,
+    drawn_shift,
+    drawn_zero,
+    narrow,
+)
 from tinyc.ir.ops.pool import Pool
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
@@ -24,6 +37,12 @@ class QAvgPool2d(Pool, Int8, mnemonic="qavg_pool2d"):
 
     min: int = -128
     max: int = 127
+
+    @classmethod
+    def sample(cls, draw: Draw) -> Pool:
+        limits = drawn_output(draw)
+        del limits["out_zero"]
+        return dataclasses.replace(super().sample(draw), **cast("Any", limits))
 
     def infer(self) -> TensorType:
         check_int8(self.x)
@@ -52,6 +71,13 @@ class QMean(Int8, mnemonic="qmean"):
     out_zero: int = 0
     min: int = -128
     max: int = 127
+
+    @classmethod
+    def sample(cls, draw: Draw) -> QMean:
+        x = draw.image((DType.I8,), channels=9)
+        elements = x.shape[1] * x.shape[2]
+        factor = drawn_multiplier(draw), drawn_shift(draw, 70 * elements, 255 * elements)
+        return cls(x, drawn_zero(draw), *factor, **drawn_output(draw))
 
     def infer(self) -> TensorType:
         check_int8(self.x)

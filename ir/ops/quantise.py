@@ -6,11 +6,14 @@ dequantize, float operator, quantize into one integer operator.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tinyc.ir import expr
+from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg, Expr, call
 from tinyc.ir.loops import Index, Loops, contiguous
@@ -37,9 +40,22 @@ class Conversion(Unary):
 class Quantize(Conversion, mnemonic="quantize"):
     """Float to int8 or uint8: x / scale rounded half to even, plus zero, limited to the type's range. NaN becomes 0."""
 
+    examples: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {"scale": 0.1, "zero": 3},
+        {"scale": 2.5, "zero": 128, "to": DType.U8},
+    )
+
     scale: float
     zero: int = 0
     to: DType = DType.I8
+
+    @classmethod
+    def sample(cls, draw: Draw) -> Quantize:
+        # Where rounding must not reach the step, there are enough that none does.
+        x = draw.fresh(TensorType(draw.shape(), DType.F32)) if draw.smooth else draw.floating()
+        scale, to = draw.choice([1 / 16, 1 / 127, 0.037, 1.0]), draw.choice([DType.I8, DType.I8, DType.U8])
+        low, high = to.limits
+        return cls(x, scale, draw.choice([0, low, high, draw.integer(low, high)]), to)
 
     def parameters(self) -> tuple[float, int]:
         return self.scale, self.zero
@@ -63,9 +79,23 @@ class Quantize(Conversion, mnemonic="quantize"):
 class Dequantize(Conversion, mnemonic="dequantize"):
     """Integers to float: (x - zero) * scale. One scale and zero, or one an entry of dimension `axis` (weights)."""
 
+    examples: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {"scale": (0.1,), "zero": (0,)},
+        {"scale": (0.5,), "zero": (7,)},
+    )
+
     scale: tuple[float, ...]
     zero: tuple[int, ...]
     axis: int = 0
+
+    @classmethod
+    def sample(cls, draw: Draw) -> Dequantize:
+        x = draw.value([d for d in DType if d.is_integer])
+        axis = draw.random.randrange(x.type.rank) if x.type.rank and draw.chance(0.4) else 0
+        count = x.shape[axis] if axis else 1
+        low, high = x.dtype.limits if x.dtype.bytes <= 2 else (0, 0)
+        scales = tuple(draw.choice([1 / 16, 1 / 127, 0.037]) for _ in range(count))
+        return cls(x, scales, tuple(draw.integer(low, high) for _ in range(count)), axis)
 
     def parameters(self) -> tuple[float, int]:
         return self.scale[0], self.zero[0]

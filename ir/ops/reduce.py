@@ -9,12 +9,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from tinyc.ir.draw import Draw, takes
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg, Expr
 from tinyc.ir.loops import Index, Loops, contiguous
 from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, StaysFloat, Value
 from tinyc.ir.tensor import Array
-from tinyc.ir.types import TensorType
+from tinyc.ir.types import DType, TensorType
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,18 @@ class Reduce(Op, accuracy=Accuracy.SUM):
     x: Value
     axes: tuple[int, ...]
 
+    @classmethod
+    def sample(cls, draw: Draw) -> Reduce:
+        x = draw.value(takes(lambda v: cls(v, ())))
+        return cls(x, tuple(d for d in range(x.type.rank) if draw.chance(0.5)))
+
     def infer(self) -> TensorType:
         if list(self.axes) != sorted(set(self.axes)) or not all(0 <= a < self.x.type.rank for a in self.axes):
             raise IRError(f"axes {list(self.axes)} are not ascending dimensions of {self.x.type}")
         if self.count() == 0:
             raise IRError(f"a reduction over no elements of {self.x.type}")
+        if self.x.dtype is DType.BOOL and self.combine not in ("max", "min"):
+            raise IRError(f"takes numbers, not {self.x.type}")
         return TensorType(tuple(1 if d in self.axes else n for d, n in enumerate(self.x.shape)), self.x.dtype)
 
     def count(self) -> int:
@@ -69,6 +77,12 @@ class Reduce(Op, accuracy=Accuracy.SUM):
     def _wide(self, x: Array) -> Array:
         return x.astype(np.float64) if self.x.dtype.is_float else x
 
+    def _sum(self, x: Array) -> Array:
+        """The sum starts at -0.0, which leaves a single element as it is."""
+        wide = self._wide(x)
+        first = -0.0 if self.x.dtype.is_float else 0
+        return np.asarray(wide.sum(axis=self.axes, keepdims=True, dtype=wide.dtype, initial=first))
+
 
 @dataclass(frozen=True)
 class ReduceSum(Reduce, mnemonic="reduce_sum"):
@@ -77,9 +91,7 @@ class ReduceSum(Reduce, mnemonic="reduce_sum"):
     combine: ClassVar[str] = "add"
 
     def evaluate(self, *operands: Array) -> Array:
-        return np.asarray(
-            self._wide(operands[0]).sum(axis=self.axes, keepdims=True, dtype=self._wide(operands[0]).dtype)
-        )
+        return self._sum(operands[0])
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,7 @@ class ReduceMean(Reduce, mnemonic="reduce_mean"):
         return super().infer()
 
     def evaluate(self, *operands: Array) -> Array:
-        total = self._wide(operands[0]).sum(axis=self.axes, keepdims=True).astype(operands[0].dtype)
+        total = self._sum(operands[0]).astype(operands[0].dtype)
         return np.asarray(total / total.dtype.type(self.count()))
 
     def quantised(self) -> IntegerForm | StaysFloat:
@@ -143,7 +155,7 @@ class ReduceMin(Chosen, mnemonic="reduce_min"):
 
 
 @dataclass(frozen=True)
-class ReduceProd(Reduce, mnemonic="reduce_prod"):
+class ReduceProd(Reduce, mnemonic="reduce_prod", steep=True):
     """The product."""
 
     combine: ClassVar[str] = "mul"

@@ -76,7 +76,9 @@ def move_as_int8(node: Node, rewriter: Rewriter) -> Answer:
     known = {v: s for v, s in found.items() if s is not None}
     if len(known) < len(found):
         return None
-    new, fill = node.op.replace_operands(known), node.op.fill()
+    fill = node.op.fill()
+    # 0 fits both element types.
+    new = (node.op if fill is None else node.op.filled(0.0)).replace_operands(known)
     if fill is not None:
         new = new.filled(fill - 128)
     return Replaced(to_unsigned(rewriter.add(new, node.result.name + SIGNED), rewriter))

@@ -116,8 +116,8 @@ def _output_homes(module: Module, views: dict[Value, Value]) -> tuple[set[Value]
 def _stage(node: Node) -> Stage:
     form = node.op.row_form()
     if form is None:
-        if node.op.loops() is None and not node.op.runs_whole():
-            raise IRError("works on batches of 1 only", node.where)
+        if reason := node.op.unrunnable():
+            raise IRError(reason, node.where)
         return Stage(node.result, node.op, loc=node.loc)
     # A window of one row may still reach below the operand: then the padded rows are none of a band.
     rows = row_count(node.result)

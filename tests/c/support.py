@@ -6,7 +6,7 @@ import os
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from tinyc.backends.c import CSource, generate
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import HostRunner
 from tinyc.ir.module import Builder, Module
-from tinyc.ir.op import Op, Value
+from tinyc.ir.op import Accuracy, Op, Value
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
@@ -42,6 +42,7 @@ FUNCTIONS = 1e-6
 # The C sums in float32, the interpreter in float64. A sum of n terms is off by up to n/2 ulp (6e-8) of its largest
 # partial sum; the cases here have up to some hundred terms, of mixed signs. Relative to the result's largest element.
 SUMS = 1e-5
+TOLERANCES = {Accuracy.EXACT: EXACT, Accuracy.FUNCTION: FUNCTIONS, Accuracy.SUM: SUMS}
 
 PARAMETERS = [pytest.param(b, marks=pytest.mark.slow) if b == "gcc-Os" else b for b in BUILDS]
 
@@ -76,14 +77,26 @@ def lowered(module: Module) -> RowProgram:
 class Case:
     """An operator on values of its own: built by `make` from operands of these types, fed with these arrays.
 
-    Operands whose number is in `constants` are constants of the program instead of inputs.
+    Operands whose number is in `constants` are constants of the program instead of inputs. The tolerance follows from
+    the operator's accuracy unless one is given.
     """
 
     name: str
     make: Callable[..., Op]
     arrays: Sequence[Array]
-    tolerance: float = SUMS
+    tolerance: float | None = None
     constants: frozenset[int] = field(default_factory=frozenset)
+
+    @cached_property
+    def op(self) -> Op:
+        """The operator, on operands of some name."""
+        types = [TensorType(tuple(a.shape), DType.of(a.dtype)) for a in self.arrays]
+        return self.make(*(Value(f"v{k}", type) for k, type in enumerate(types)))
+
+    @property
+    def limit(self) -> float:
+        """What a result may differ."""
+        return TOLERANCES[self.op.accuracy] if self.tolerance is None else self.tolerance
 
 
 def random(rng: np.random.Generator, shape: Sequence[int], dtype: DType = DType.F32) -> Array:
@@ -121,7 +134,7 @@ def check(cases: Sequence[Case], build: str) -> CSource:
     compiler, flags = BUILDS[build]
     got = HostRunner(source, cc=compiler, flags=flags).run([inputs])[0]
     want = run_program(program, inputs)
-    verdicts = [difference(g, w, case.tolerance) for case, g, w in zip(cases, got, want, strict=True)]
+    verdicts = [difference(g, w, case.limit) for case, g, w in zip(cases, got, want, strict=True)]
     wrong = [f"{case.name}: {verdict}" for case, verdict in zip(cases, verdicts, strict=True) if verdict]
     assert not wrong, "\n".join(wrong)
     return source

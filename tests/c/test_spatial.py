@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tests.c.support import BUILDS, EXACT, PARAMETERS, Case, check, random
+from tests.c.support import BUILDS, PARAMETERS, Case, check, random
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import AvgPool2d, Conv2d, DepthwiseConv2d, MaxPool2d
@@ -24,8 +24,7 @@ def spatial(
     def make(*operands: Value) -> Op:
         return cls(*operands, **attributes)
 
-    tolerance = EXACT if cls is MaxPool2d else 1e-5
-    return Case(f"{cls.__name__.lower()}_{number}", make, arrays, tolerance, constants)
+    return Case(f"{cls.__name__.lower()}_{number}", make, arrays, constants=constants)
 
 
 def fits(cls: type[Op], attributes: Attributes, arrays: list[np.ndarray]) -> bool:

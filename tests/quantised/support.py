@@ -8,25 +8,30 @@ from random import Random
 
 import numpy as np
 
-from tests.generate import GiveUp, Grower, random_inputs
+from tests.generate import Grower, random_inputs
 from tinyc.ir import IRError, Module, Op
+from tinyc.ir.draw import GiveUp
 from tinyc.ir.ops import Constant
 from tinyc.ir.tensor import Array
 
 Case = tuple[Op, list[Array]]
+Maker = type[Op] | Callable[[Grower], object]
 
 
-def modules(maker: Callable[[Grower], object], seed: int = 0) -> Iterator[tuple[int, Module]]:
-    """What a maker of `tests.generate_int8` makes, for seed after seed, without end."""
+def modules(maker: Maker, seed: int = 0) -> Iterator[tuple[int, Module]]:
+    """Samples of an operator, or what a function adds, for seed after seed, without end."""
     while True:
-        grower = Grower(Random(seed), smooth=False)
+        grower = Grower(Random(seed))
         with suppress(IRError, GiveUp):
-            maker(grower)
+            if isinstance(maker, type):
+                grower.sample(maker)
+            else:
+                maker(grower)
             yield seed, grower.builder.build([grower.values[-1]])
         seed += 1
 
 
-def cases(maker: Callable[[Grower], object], seed: int = 0) -> Iterator[Case]:
+def cases(maker: Maker, seed: int = 0) -> Iterator[Case]:
     """The last operator of each of those modules with its operands."""
     for number, module in modules(maker, seed):
         op = module.nodes[-1].op

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests import generate_int8
 from tests.generate import Grower
 from tests.quantised.esp_nn import EspNN, load
-from tests.quantised.support import Case, cases
-from tinyc.ir import TensorType, Value, fixed_point
+from tests.quantised.support import Case, Maker, cases
+from tinyc.ir import Op, TensorType, Value, fixed_point
 from tinyc.ir import ops as o
+from tinyc.ir.ops.int8 import drawn_zero
 from tinyc.ir.types import DType
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ def esp_nn(tmp_path_factory: pytest.TempPathFactory) -> EspNN:
     return EspNN(load(Path(path).resolve(), tmp_path_factory.mktemp("esp_nn")))
 
 
-def taken(maker: Callable[[Grower], object], fits: Callable[[Any], bool] = lambda op: True) -> Iterator[Case]:
+def taken(maker: Maker, fits: Callable[[Any], bool] = lambda op: True) -> Iterator[Case]:
     """As many cases as there must be, of those that the library can compute."""
     return islice((case for case in cases(maker) if fits(case[0])), CASES)
 
@@ -77,7 +77,7 @@ def test_convolution(esp_nn: EspNN, variant: str, largest: int) -> None:
         return undilated(op) and (plain or variant == "ansi" or op.window() != (1, 1))
 
     met = set()
-    for op, arrays in taken(lambda g: generate_int8.qconv(g, largest), fits):
+    for op, arrays in taken(lambda g: g.add(o.QConv2d.sample(g, largest)), fits):
         assert isinstance(op, o.QConv2d)
         np.testing.assert_array_equal(op.run(arrays), esp_nn.convolution(op, arrays, variant), err_msg=str(op))
         met.add((op.groups > 1, op.pads[:2] != op.pads[2:], op.strides[0] != op.strides[1]))
@@ -90,34 +90,34 @@ def test_depthwise(esp_nn: EspNN, variant: str, multiplied: bool) -> None:
     def fits(op: o.QDepthwiseConv2d) -> bool:
         return undilated(op) and (op.channel_multiplier() > 1) == multiplied
 
-    for op, arrays in taken(generate_int8.qdepthwise, fits):
+    for op, arrays in taken(o.QDepthwiseConv2d, fits):
         assert isinstance(op, o.QDepthwiseConv2d)
         np.testing.assert_array_equal(op.run(arrays), esp_nn.convolution(op, arrays, variant), err_msg=str(op))
 
 
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_dense(esp_nn: EspNN, per_channel: bool) -> None:
-    for number, (op, arrays) in enumerate(taken(generate_int8.qdense)):
+    for number, (op, arrays) in enumerate(taken(o.QDense)):
         assert isinstance(op, o.QDense)
         if not per_channel:
             # One factor for all outputs: the one with the smallest shift, by which every sum still fits int32.
             chosen = int(np.argmin(arrays[4]))
             arrays = [*arrays[:3], *(np.full_like(a, a[chosen]) for a in arrays[3:])]
-        got = esp_nn.dense(op, arrays, generate_int8.zero(Grower(Random(number), smooth=False)), per_channel)
+        got = esp_nn.dense(op, arrays, drawn_zero(Grower(Random(number))), per_channel)
         np.testing.assert_array_equal(op.run(arrays), got, err_msg=str(op))
 
 
-@pytest.mark.parametrize("maker", [generate_int8.qavg_pool, generate_int8.max_pool])
-def test_pooling(esp_nn: EspNN, maker: Callable[[Grower], Value]) -> None:
-    for op, (x,) in taken(maker, undilated):
+@pytest.mark.parametrize("kind", [o.QAvgPool2d, o.MaxPool2d])
+def test_pooling(esp_nn: EspNN, kind: type[Op]) -> None:
+    for op, (x,) in taken(kind, lambda op: undilated(op) and op.x.dtype is DType.I8):
         assert isinstance(op, o.QAvgPool2d | o.MaxPool2d)
         np.testing.assert_array_equal(op.run([x]), esp_nn.pool(op, x), err_msg=str(op))
 
 
-@pytest.mark.parametrize("maker", [generate_int8.qadd, generate_int8.qmul, generate_int8.qmean])
-def test_elementwise_and_mean(esp_nn: EspNN, maker: Callable[[Grower], Value]) -> None:
+@pytest.mark.parametrize("kind", [o.QAdd, o.QMul, o.QMean])
+def test_elementwise_and_mean(esp_nn: EspNN, kind: type[Op]) -> None:
     # The library's mean has no limits but those of int8.
-    for op, arrays in taken(maker, lambda op: not isinstance(op, o.QMean) or (op.min, op.max) == (-128, 127)):
+    for op, arrays in taken(kind, lambda op: not isinstance(op, o.QMean) or (op.min, op.max) == (-128, 127)):
         name = {o.QAdd: "add", o.QMul: "mul", o.QMean: "mean"}[type(op)]
         got = getattr(esp_nn, name)(op, *arrays)
         np.testing.assert_array_equal(op.run(arrays), got, err_msg=str(op))

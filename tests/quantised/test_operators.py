@@ -10,39 +10,39 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests import generate_int8
-from tests.generate import Grower, random_inputs
+from tests.generate import OPERATORS, quantised_chain, random_inputs
 from tests.quantised import reference
-from tests.quantised.support import cases, modules
+from tests.quantised.support import Maker, cases, modules
 from tests.sessions import open_onnxruntime
 from tinyc.backends.interpreter import run_module, run_program
 from tinyc.ir import Builder, DType, IRError, Op, TensorType, Value
 from tinyc.ir import ops as o
+from tinyc.ir.op import Accuracy
 from tinyc.ir.tensor import Array
 from tinyc.passes.rows.lower import Lower
 from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.rows.share import ShareBuffers
 
-INTEGERS = {kind: maker for kind, maker in generate_int8.MAKERS.items() if kind in reference.ELEMENT}
 
-
-@pytest.mark.parametrize("kind", INTEGERS, ids=lambda kind: kind.mnemonic)
+@pytest.mark.parametrize("kind", reference.ELEMENT, ids=lambda kind: kind.mnemonic)
 def test_operators_against_one_integer_at_a_time(kind: type[Op]) -> None:
     different = set()
-    for op, arrays in islice(cases(INTEGERS[kind]), 400):
+    for op, arrays in islice(cases(kind), 400):
         got = op.run(arrays)
         np.testing.assert_array_equal(got, reference.evaluate(op, arrays), err_msg=str(op))
         different.update(got.reshape(-1).tolist())
     assert len(different) > 200, "the cases saturate"
 
 
-@pytest.mark.parametrize("maker", [*generate_int8.MAKERS.values(), generate_int8.chain])
-def test_rows_compute_what_tensors_compute(maker: Callable[[Grower], object]) -> None:
+EXACT = [kind for kind in OPERATORS if kind.accuracy is Accuracy.EXACT]
+
+
+@pytest.mark.parametrize("maker", [*EXACT, quantised_chain], ids=lambda m: getattr(m, "mnemonic", m.__name__))
+def test_rows_compute_what_tensors_compute(maker: Maker) -> None:
     used = 0
     for seed, module in islice(modules(maker, 1000), 60):
-        spatial = [n for n in module.nodes if not (n.op.row_form() or n.op.loops() or n.op.runs_whole())]
-        if any(not isinstance(n.op, o.Constant) for n in spatial):
-            continue  # a batch above 1, which the lowering refuses
+        if any(n.op.unrunnable() for n in module.nodes):
+            continue
         program = PlanArena().run(ShareBuffers().run(Lower().run(module)))
         inputs = random_inputs(Random(seed), module)
         for expected, got in zip(run_module(module, inputs), run_program(program, inputs), strict=True):

@@ -16,6 +16,7 @@ from tinyc.ir.ops import (
     Erf,
     Exp,
     LeakyRelu,
+    Less,
     Mul,
     Neg,
     Sigmoid,
@@ -23,7 +24,6 @@ from tinyc.ir.ops import (
     Tanh,
     Where,
 )
-from tinyc.ir.ops.elementwise import Less
 
 
 @pytest.mark.parametrize("scales", [(0.05, 0.05, 0.11), (0.05, 0.01, 0.05), (1e-4, 3.0, 3.0), (0.3, 0.3, 0.002)])
