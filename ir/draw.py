@@ -16,9 +16,9 @@ from typing import TypeVar
 import numpy as np
 
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import Value
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
+from tinyc.ir.value import Value
 
 F32 = DType.F32
 CORNERS = (0.0, -0.0, 1.0, -1.0, 100.0, -1e4, 1e-30)

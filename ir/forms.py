@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import enum
-import typing
 from dataclasses import dataclass
 
-if typing.TYPE_CHECKING:
-    from tinyc.ir.op import Value
+from tinyc.ir.value import Value
 
 
 class RowMode(enum.Enum):

@@ -13,7 +13,6 @@ import enum
 import math
 import types
 import typing
-from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
@@ -28,44 +27,12 @@ from tinyc.ir.forms import StaysFloat as StaysFloat
 from tinyc.ir.forms import Window as Window
 from tinyc.ir.loops import Loops
 from tinyc.ir.tensor import Array, Tensor
-from tinyc.ir.types import DType, TensorType
+from tinyc.ir.types import TensorType
+from tinyc.ir.value import Value as Value
+from tinyc.ir.value import unused as unused
 
 if typing.TYPE_CHECKING:
     from tinyc.ir.draw import Draw
-
-
-@dataclass(frozen=True)
-class Value:
-    """An SSA value: a name, unique within its module, and a type."""
-
-    name: str
-    type: TensorType
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the value."""
-        return self.type.shape
-
-    @property
-    def dtype(self) -> DType:
-        """The element type of the value."""
-        return self.type.dtype
-
-    def with_rows(self, rows: int) -> Value:
-        """The same value cut to `rows` rows (axis 1)."""
-        return Value(self.name, TensorType((self.shape[0], rows, *self.shape[2:]), self.dtype))
-
-    def __str__(self) -> str:
-        return f"%{self.name}"
-
-
-def unused(hint: str, taken: Container[str]) -> str:
-    """A name that is not taken: the hint, or the hint and the first number that makes it new."""
-    name, number = hint, 0
-    while name in taken:
-        number += 1
-        name = f"{hint}_{number}"
-    return name
 
 
 class FieldKind(enum.Enum):

@@ -43,7 +43,7 @@ from tests.generate import random_array
 from tests.helpers import run
 from tinyc.backends.interpreter import observe, run_module
 from tinyc.backends.libraries import libraries
-from tinyc.compiler.samples import sample_inputs
+from tinyc.compiler.data.samples import sample_inputs
 from tinyc.compiler.verify.layers import jumps
 from tinyc.compiler.verify.pass_layers import ComparePasses
 from tinyc.ir import Module, Value
