@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tinyc.backends.c import CSource, Interface, Placement, PortInfo, generate
+from tinyc.backends.c import CSource, Interface, PortDescription, Sections, generate
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.packages import Packing, check_libraries, choose, package_files
 from tinyc.backends.runners import RUNNERS, HostRunner, MissingTool, Runner, RunnerError, Unsupported, runner_for
@@ -151,7 +151,7 @@ def compile(
     agreed = _check_import(imported, samples, seeded, say) if chosen.verify else Agreement()
     lowered = lower(imported.module, chosen, samples, say, seeded)
     say("generate C")
-    source = _generate(lowered, imported, name, packing.placement)
+    source = _generate(lowered, imported, name, packing.sections)
     check_libraries(packing.format, source)
     verdicts: list[Verdict] = []
     notes = [*imported.notes, *agreed.notes]
@@ -234,20 +234,20 @@ def _packing(options: Options, target: Target, name: str) -> Packing:
     )
 
 
-def _generate(lowered: Lowered, imported: Imported, name: str, placement: Placement | None = None) -> CSource:
+def _generate(lowered: Lowered, imported: Imported, name: str, sections: Sections | None = None) -> CSource:
     scales = {p.name: p for p in (*lowered.inputs, *lowered.outputs)}
 
-    def described(ports: Sequence[Port]) -> tuple[PortInfo, ...]:
+    def described(ports: Sequence[Port]) -> tuple[PortDescription, ...]:
         return tuple(_described(p, scales.get(p.value.name)) for p in ports)
 
     interface = Interface(described(imported.inputs), described(imported.outputs))
-    return generate(lowered.program, name=name, interface=interface, version=VERSION, placement=placement)
+    return generate(lowered.program, name=name, interface=interface, version=VERSION, sections=sections)
 
 
-def _described(port: Port, scale: ScaledPort | None) -> PortInfo:
+def _described(port: Port, scale: ScaledPort | None) -> PortDescription:
     """What the header says of an input or output."""
     layout = "NHWC: rows, columns, channels" if port.perm else "as in the ONNX model"
-    return PortInfo(port.name, layout, (scale.scale, scale.zero) if scale else None)
+    return PortDescription(port.name, layout, (scale.scale, scale.zero) if scale else None)
 
 
 @checked

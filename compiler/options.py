@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from tinyc.backends.libraries import Kernels
-from tinyc.backends.packages.placement import Format
+from tinyc.backends.packages.memories import Format
 from tinyc.compiler.checked import AtLeast, checked
 from tinyc.compiler.quantised import QuantiseOptions
 from tinyc.ir.tensor import Array
