@@ -9,6 +9,12 @@
 the intermediate representation. Every error that bad input can cause is a `tinyc.TinycError`.
 """
 
+from pathlib import Path
+
+# Where version control makes no symbolic links (Windows, unless it is told to), small files stand in their place.
+if (Path(__file__).parent / "ir").is_file():
+    __path__.append(str(Path(__file__).resolve().parents[1]))
+
 from tinyc import ir, passes
 from tinyc.compiler.driver import Compilation, compile, execute, load, quantize, verify
 from tinyc.compiler.options import Options
