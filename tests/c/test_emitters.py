@@ -13,8 +13,8 @@ import pytest
 
 from tests.c.support import lowered, need
 from tests.helpers import ROOT, run_outside
-from tinyc.backends.c import CodegenError, KernelError, RowCall, TranslationUnit, add_kernels, emits, emitter
-from tinyc.backends.c.emitter import EMITTERS
+from tinyc.backends.c import CodegenError, KernelError, Pointer, RowCall, TranslationUnit, add_kernels, emits, emitter
+from tinyc.backends.c.emitter import EMITTERS, Emitter
 from tinyc.backends.c.generic import emit_loops
 from tinyc.backends.c.library import Kernels
 from tinyc.ir import Builder, DType, TensorType, ops
@@ -84,6 +84,35 @@ def test_an_operator_without_c_is_told_where_to_register_it() -> None:
     y = b.add(ops.Neg(x), "y")
     with pytest.raises(CodegenError, match=r"Shy declares no C: register an emitter .*`emits` .*or .*`loops`, or `ref"):
         emit(Stage(y, Shy(x)))
+
+
+def fails(*_: object) -> RowCall:
+    raise ValueError("no such case")
+
+
+def lacks_its_kernel(unit: TranslationUnit, stage: Stage, op: ops.Neg) -> RowCall:
+    return RowCall(unit.kernels.use("nowhere", DType.F32), (Pointer(0),))
+
+
+@pytest.mark.parametrize(
+    ("emitter", "words"),
+    [
+        (fails, r"neg %y: .*test_emitters\.py:\d+: ValueError: no such case"),
+        (lacks_its_kernel, r"neg %y: there is no kernel file nowhere_f32\.h in .*kernels; `add_kernels`"),
+        (lambda unit, stage, op: None, r"neg %y: its emitter gave NoneType, it has to give a RowCall"),
+    ],
+)
+def test_what_is_wrong_with_an_emitter_names_the_stage(
+    emitter: Emitter[ops.Neg], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(EMITTERS.instead, ops.Neg, [])
+    emits(ops.Neg, where=lambda unit, stage, op: stage.result.name == "y")(emitter)
+    b = Builder("net")
+    x = b.input("x", TensorType((1, 4), DType.F32))
+    y, z = b.add(ops.Neg(x), "y"), b.add(ops.Neg(x), "z")
+    assert emit(Stage(z, ops.Neg(x))).function
+    with pytest.raises(CodegenError, match=words):
+        emit(Stage(y, ops.Neg(x)))
 
 
 def test_a_second_emitter_says_where_it_stands_in() -> None:
