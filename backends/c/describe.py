@@ -9,7 +9,7 @@ from typing import Any
 from tinyc.backends.c.names import comment
 from tinyc.ir.concern import Concern
 from tinyc.ir.op import Op, Value
-from tinyc.ir.ops.conv import Spatial
+from tinyc.ir.ops.conv import OhwiWeights, Spatial
 from tinyc.ir.rows import Stage
 
 DETAILS: Concern[Callable[[Any], str]] = Concern(
@@ -58,8 +58,12 @@ def _window(op: Spatial) -> str:
         text += f" dilation {_pair(dilations)}"
     if any(pads):
         text += f" pads {pads[0] if len(set(pads)) == 1 else ','.join(map(str, pads))}"
-    groups = getattr(op, "groups", 1)
-    return text + (f" groups {groups}" if groups > 1 else "")
+    return text
+
+
+@DETAILS(OhwiWeights)
+def _grouped(op: OhwiWeights) -> str:
+    return _window(op) + (f" groups {op.groups}" if op.groups > 1 else "")
 
 
 def _pair(values: tuple[int, ...]) -> str:

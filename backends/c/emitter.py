@@ -10,16 +10,15 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.unit import RowCall, TranslationUnit
 from tinyc.ir.concern import Concern
 from tinyc.ir.errors import TinycError
-from tinyc.ir.op import Op
+from tinyc.ir.op import Op, OpT
 from tinyc.ir.rows import Stage
 
-OpT = TypeVar("OpT", bound=Op)
 Emitter = Callable[[TranslationUnit, Stage, OpT], RowCall]
 Condition = Callable[[TranslationUnit, Stage, OpT], bool]
 
