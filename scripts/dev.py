@@ -32,6 +32,14 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "tinyc-setup.stamp"
 DEMO = Path("examples", "mobile_lenet", "demo.py")
+LINKS = {
+    "examples/camera_rows/camera_rows.h": "../../backends/packages/camera_rows.h",
+    "tinyc/backends": "../backends",
+    "tinyc/compiler": "../compiler",
+    "tinyc/ir": "../ir",
+    "tinyc/passes": "../passes",
+}
+"""The symbolic links of the checkout, and where they lead."""
 
 
 class Failure(Exception):
@@ -253,6 +261,30 @@ def prepare(extra: str = "") -> None:
     STAMP.write_text(f"{key} {extra}\n", encoding="ascii")
 
 
+# ---------------------------------------------------------------------------------------- symbolic links
+
+
+def mend_links() -> None:
+    """Make the links that version control has not made: it wrote where they lead into small files instead."""
+    files = [name for name in LINKS if (ROOT / name).is_file() and not (ROOT / name).is_symlink()]
+    broken = [name for name in files if (ROOT / name).read_bytes().strip() == LINKS[name].encode()]
+    if not broken:
+        return
+    say(f"making symbolic links of {', '.join(broken)}")
+    for name in broken:
+        path, target = ROOT / name, LINKS[name]
+        path.unlink()
+        try:
+            os.symlink(target, path, target_is_directory=(path.parent / target).is_dir())
+        except OSError as error:
+            path.write_text(target, encoding="ascii")
+            hint = "tinyc runs, mypy does not find it; on Windows turn developer mode on"
+            say(f"no symbolic links here ({error.strerror}): {hint}")
+            return
+    if quiet(["git", "config", "core.symlinks"])[1].strip() == "false":
+        quiet(["git", "config", "core.symlinks", "true"])
+
+
 # ------------------------------------------------------------------------------------------- commands
 
 
@@ -342,6 +374,7 @@ def main(argv: list[str]) -> int:
             raise Failure(f"tinyc needs Python {oldest} or newer; {sys.executable} is {this}")
         if argv[0] not in COMMANDS:
             raise Failure(f"no command {argv[0]}; there are {', '.join(COMMANDS)}", 2)
+        mend_links()
         return COMMANDS[argv[0]](argv[1:])
     except Failure as failure:
         print(f"dev.py: {failure}", file=sys.stderr, flush=True)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,3 +61,20 @@ def assert_close(before: Sequence[Array], after: Sequence[Array], relative: floa
         finite = np.isfinite(a)
         largest = max(scale, float(np.abs(a[finite]).max(initial=0.0)))
         np.testing.assert_allclose(a, b, rtol=0, atol=relative * largest, equal_nan=True)
+
+
+def run_outside(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Python in a folder outside the project that has what is in tests/outside: a package, and scripts that use it.
+
+    In a process of its own, since what a package registers stays registered.
+    """
+    shutil.copytree(ROOT / "tests" / "outside", folder, dirs_exist_ok=True)
+    path = os.pathsep.join((str(folder), str(ROOT)))
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

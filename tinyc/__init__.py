@@ -11,6 +11,12 @@ A model is a path, the content of an ONNX file, or an `onnx.ModelProto`. Options
 the intermediate representation. Every error that bad input can cause is a `tinyc.TinycError`.
 """
 
+from pathlib import Path
+
+# Where version control makes no symbolic links (Windows, unless it is told to), small files stand in their place.
+if (Path(__file__).parent / "ir").is_file():
+    __path__.append(str(Path(__file__).resolve().parents[1]))
+
 from tinyc import ir, passes
 from tinyc.compiler.base.version import VERSION as __version__
 from tinyc.compiler.options import CustomPass, Options, QuantiseOptions

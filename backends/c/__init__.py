@@ -1,16 +1,46 @@
-"""The C backend: from a planned row program to C99 files."""
+"""The C backend: from a planned row program to C99 files.
 
+Emitters are registered when their files are imported, so all of them are imported here.
+"""
+
+from tinyc.backends.c import conv, esp_dsp, esp_nn, generic, pool, quantised, quantised_values
+from tinyc.backends.c.calls import pointer, specialise
+from tinyc.backends.c.emitter import emits
+from tinyc.backends.c.library import KernelError, add_kernels
 from tinyc.backends.c.program import generate
-from tinyc.backends.c.source import CodegenError, CPort, CSource, CStage, Interface, Placement, PortInfo, Section
+from tinyc.backends.c.source import (
+    CodegenError,
+    CPort,
+    CSource,
+    CStage,
+    Interface,
+    PortDescription,
+    Section,
+    Sections,
+)
+from tinyc.backends.c.unit import Count, Pointer, RowCall, Rows, Scratch, TranslationUnit
+
+EMITTER_FILES = (conv, esp_dsp, esp_nn, generic, pool, quantised, quantised_values)
 
 __all__ = [
     "CPort",
     "CSource",
     "CStage",
     "CodegenError",
+    "Count",
     "Interface",
-    "Placement",
-    "PortInfo",
+    "KernelError",
+    "Pointer",
+    "PortDescription",
+    "RowCall",
+    "Rows",
+    "Scratch",
     "Section",
+    "Sections",
+    "TranslationUnit",
+    "add_kernels",
+    "emits",
     "generate",
+    "pointer",
+    "specialise",
 ]

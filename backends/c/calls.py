@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tinyc.backends.c.literals import C_TYPES, literal
 from tinyc.backends.c.source import CodegenError
-from tinyc.backends.c.unit import Unit
+from tinyc.backends.c.unit import TranslationUnit
 from tinyc.ir.op import Window
 from tinyc.ir.ops.conv import Spatial
 from tinyc.ir.rows import Stage
@@ -17,7 +17,12 @@ Literal = tuple[str, str]
 
 
 def specialise(
-    unit: Unit, hint: str, kernel: str, dtype: DType, parameters: Sequence[tuple[str, str]], literals: Sequence[Literal]
+    unit: TranslationUnit,
+    hint: str,
+    kernel: str,
+    dtype: DType,
+    parameters: Sequence[tuple[str, str]],
+    literals: Sequence[Literal],
 ) -> str:
     """A function that calls a kernel with its own parameters and then literals.
 

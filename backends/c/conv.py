@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tinyc.backends.c.calls import Literal, leaves_columns, limits, pointer, require_float, specialise
-from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, Unit
+from tinyc.backends.c.emitter import emits
+from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, TranslationUnit
 from tinyc.ir.op import Value
 from tinyc.ir.ops.conv import Conv2d, Convolution, DepthwiseConv2d
 from tinyc.ir.ops.linear import Dense
@@ -27,10 +28,9 @@ def pack(weights: Array, groups: int) -> Array:
     return np.concatenate(parts)
 
 
-def emit_conv2d(unit: Unit, stage: Stage) -> RowCall:
+@emits(Conv2d)
+def emit_conv2d(unit: TranslationUnit, stage: Stage, op: Conv2d) -> RowCall:
     """A convolution of any kind, or of one pixel."""
-    op = stage.op
-    assert isinstance(op, Conv2d)
     require_float(stage)
     weights, packed = _weights(unit, op.w, op.groups, f"{op.w.name}_packed")
     inputs, outputs = op.x.shape[3], op.type.shape[3]
@@ -54,10 +54,9 @@ def emit_conv2d(unit: Unit, stage: Stage) -> RowCall:
     return _rows_call(unit, f"conv{kh}x{kw}", "conv2d", op, weights, geometry)
 
 
-def emit_depthwise(unit: Unit, stage: Stage) -> RowCall:
+@emits(DepthwiseConv2d)
+def emit_depthwise(unit: TranslationUnit, stage: Stage, op: DepthwiseConv2d) -> RowCall:
     """A depthwise convolution; 3x3 has kernels of its own."""
-    op = stage.op
-    assert isinstance(op, DepthwiseConv2d)
     require_float(stage)
     kh, kw = op.window()
     stride, left = op.strides[1], op.pads[1]
@@ -78,10 +77,9 @@ def emit_depthwise(unit: Unit, stage: Stage) -> RowCall:
     return _rows_call(unit, f"depthwise{kh}x{kw}", "depthwise", op, Pointer(1), geometry)
 
 
-def emit_dense(unit: Unit, stage: Stage) -> RowCall:
+@emits(Dense)
+def emit_dense(unit: TranslationUnit, stage: Stage, op: Dense) -> RowCall:
     """A dense layer: every row of x is what a pixel is to a pointwise convolution."""
-    op = stage.op
-    assert isinstance(op, Dense)
     require_float(stage)
     weights, packed = _weights(unit, op.w, 1, f"{op.w.name}_packed")
     outputs, inputs = op.w.shape
@@ -89,7 +87,7 @@ def emit_dense(unit: Unit, stage: Stage) -> RowCall:
     return _pointwise(unit, "dense", op, weights, [count, inputs, outputs, packed])
 
 
-def _weights(unit: Unit, w: Value, groups: int, hint: str) -> tuple[Argument, int]:
+def _weights(unit: TranslationUnit, w: Value, groups: int, hint: str) -> tuple[Argument, int]:
     """The weights argument, and whether they are packed: those that are computed are not."""
     array = unit.constant(w)
     if array is None:
@@ -97,7 +95,7 @@ def _weights(unit: Unit, w: Value, groups: int, hint: str) -> tuple[Argument, in
     return unit.constants.symbol(pack(array, groups), hint, "weights, four outputs interleaved"), 1
 
 
-def _pointwise(unit: Unit, hint: str, op: Conv2d | Dense, weights: Argument, sizes: list[int]) -> RowCall:
+def _pointwise(unit: TranslationUnit, hint: str, op: Conv2d | Dense, weights: Argument, sizes: list[int]) -> RowCall:
     float_pointer = pointer(DType.F32)
     bias = (float_pointer, "b") if op.b is not None else ("", "NULL")
     names = ("pixels", "inputs", "outputs", "packed")
@@ -110,7 +108,7 @@ def _pointwise(unit: Unit, hint: str, op: Conv2d | Dense, weights: Argument, siz
 
 
 def _rows_call(
-    unit: Unit, hint: str, kernel: str, op: Convolution, weights: Argument, geometry: dict[str, int]
+    unit: TranslationUnit, hint: str, kernel: str, op: Convolution, weights: Argument, geometry: dict[str, int]
 ) -> RowCall:
     float_pointer = pointer(DType.F32)
     parameters = [("const float **", "rows")]

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
+from tinyc.backends.c.addresses import Addresses
 from tinyc.backends.c.describe import sentence
+from tinyc.backends.c.emitter import emit
 from tinyc.backends.c.literals import C_TYPES
-from tinyc.backends.c.memory import Memory
-from tinyc.backends.c.schedule import emit, row_lines, step_call
+from tinyc.backends.c.schedule import row_lines, step_call
 from tinyc.backends.c.source import CodegenError
-from tinyc.backends.c.unit import Argument, Pointer, RowCall, Unit
+from tinyc.backends.c.unit import Argument, Pointer, RowCall, TranslationUnit
 from tinyc.ir.op import Value
 from tinyc.ir.rows import RowProgram, Space, Stage
 
@@ -56,15 +57,19 @@ class Parts:
 
     Args:
         unit: where they go.
-        memory: makes the pointers of one function.
+        addresses: makes the pointers of one function.
         declared: the parameters of the run function but the arena, by name, as they are declared.
         ports: those that lie outside the arena, by the buffer that owns the bytes.
     """
 
     def __init__(
-        self, unit: Unit, memory: Callable[[], Memory], declared: Mapping[str, str], ports: Mapping[str, str]
+        self,
+        unit: TranslationUnit,
+        addresses: Callable[[], Addresses],
+        declared: Mapping[str, str],
+        ports: Mapping[str, str],
     ) -> None:
-        self._unit, self._memory, self._declared, self._ports = unit, memory, declared, ports
+        self._unit, self._addresses, self._declared, self._ports = unit, addresses, declared, ports
         self._type = unit.names.fresh("shared", f"{unit.prefix}_")
         self._texts: list[str] = []
         self._used: set[str] = set()
@@ -107,16 +112,16 @@ class Parts:
 
     def _define(self, number: int, stage: Stage) -> str:
         """The name of the function for a stage's parts, which it adds."""
-        memory = self._memory()
-        lines = _part_lines(self._unit, memory, stage)
+        addresses = self._addresses()
+        lines = _part_lines(self._unit, addresses, stage)
         kind = self._type
         body = [f"const {kind} *const shared = (const {kind} *)context;"]
-        body += ["unsigned char *const mem = shared->mem;"] if memory.locals() else []
+        body += ["unsigned char *const mem = shared->mem;"] if addresses.locals() else []
         for name, declared in self._declared.items():
-            if name in memory.used_ports:
+            if name in addresses.used_ports:
                 body.append(f"{declared.removesuffix(name)}const {name} = shared->{name};")
-        self._used |= memory.used_ports
-        body += [local.declaration for local in memory.locals()]
+        self._used |= addresses.used_ports
+        body += [local.declaration for local in addresses.locals()]
         name = self._unit.names.fresh(f"part_{number}", f"{self._unit.prefix}_")
         text = "".join(f"    {line}\n" for line in (*body, *lines))
         self._texts.append(f"TINYC_NOINLINE void {name}(const void *context, int part)\n{{\n{text}}}\n")
@@ -133,7 +138,7 @@ class Parts:
         return f"({c_type} *)(void *)(shared.mem + {program.plan.by_buffer[root.name].offset + offset})"
 
 
-def _part_lines(unit: Unit, memory: Memory, stage: Stage) -> list[str]:
+def _part_lines(unit: TranslationUnit, addresses: Addresses, stage: Stage) -> list[str]:
     """The statements that compute the rows of part number `part`."""
     first, second = stage.parts
     by_band = stage.band == stage.rows
@@ -142,18 +147,18 @@ def _part_lines(unit: Unit, memory: Memory, stage: Stage) -> list[str]:
         return [
             f"const int end = part == 0 ? {first.stop} : {second.stop};",
             f"for (int y = part == 0 ? 0 : {second.start}; y < end; ++y) {{",
-            *(f"    {line}" for line in row_lines(unit, memory, stage, call)),
+            *(f"    {line}" for line in row_lines(unit, addresses, stage, call)),
             "}",
         ]
     lines = [f"const int y = part == 0 ? 0 : {second.start};"]
     if len(first) == len(second):
-        return [*lines, _band_call(memory, stage, call)]
+        return [*lines, _band_call(addresses, stage, call)]
     other = emit(unit, dataclasses.replace(stage, band=len(second)))
-    calls = [f"    {_band_call(memory, stage, c)}" for c in (call, other)]
+    calls = [f"    {_band_call(addresses, stage, c)}" for c in (call, other)]
     return [*lines, "if (part == 0) {", calls[0], "} else {", calls[1], "}"]
 
 
-def _band_call(memory: Memory, stage: Stage, call: RowCall) -> str:
+def _band_call(addresses: Addresses, stage: Stage, call: RowCall) -> str:
     """The statement that computes rows from row y on, as one long row."""
 
     def argument(a: Argument) -> str:
@@ -161,6 +166,6 @@ def _band_call(memory: Memory, stage: Stage, call: RowCall) -> str:
             return a
         assert isinstance(a, Pointer)
         value = stage.op.operands[a.operand]
-        return memory.whole(value) if stage.windows[a.operand] is None else memory.row(value, "y")
+        return addresses.whole(value) if stage.windows[a.operand] is None else addresses.row(value, "y")
 
-    return step_call(call, argument, memory.row(stage.result, "y"))
+    return step_call(call, argument, addresses.row(stage.result, "y"))

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 from tinyc.backends.c.names import comment
+from tinyc.ir.concern import Concern
 from tinyc.ir.op import Op, Value
-from tinyc.ir.ops.conv import Spatial
+from tinyc.ir.ops.conv import OhwiWeights, Spatial
 from tinyc.ir.rows import Stage
+
+DETAILS: Concern[Callable[[Any], str]] = Concern(
+    "description", "register in backends/c/describe.py what comments say of it (`DETAILS`)"
+)
+"""What comments say of an operator beside shapes, limits and work, of those of which there is something to say."""
 
 
 def shape_text(value: Value) -> str:
@@ -25,8 +33,9 @@ def sentence(number: int, stage: Stage) -> str:
     """What a stage does, as the text of a comment."""
     op = stage.op
     parts = [f'{number} {op.mnemonic} "{comment(stage.loc or stage.result.name)}": {_operands(stage)}']
-    if isinstance(op, Spatial):
-        parts.append(_window(op))
+    details = DETAILS.find(type(op))
+    if details is not None:
+        parts.append(details(op))
     activation = _activation(*_limits(op))
     if activation:
         parts.append(activation)
@@ -41,6 +50,7 @@ def _operands(stage: Stage) -> str:
     return f"{left} -> {shape_text(stage.result)}"
 
 
+@DETAILS(Spatial)
 def _window(op: Spatial) -> str:
     strides, dilations, pads = op.geometry()
     text = "x".join(map(str, op.window())) + f" stride {_pair(strides)}"
@@ -48,8 +58,12 @@ def _window(op: Spatial) -> str:
         text += f" dilation {_pair(dilations)}"
     if any(pads):
         text += f" pads {pads[0] if len(set(pads)) == 1 else ','.join(map(str, pads))}"
-    groups = getattr(op, "groups", 1)
-    return text + (f" groups {groups}" if groups > 1 else "")
+    return text
+
+
+@DETAILS(OhwiWeights)
+def _grouped(op: OhwiWeights) -> str:
+    return _window(op) + (f" groups {op.groups}" if op.groups > 1 else "")
 
 
 def _pair(values: tuple[int, ...]) -> str:
@@ -59,7 +73,7 @@ def _pair(values: tuple[int, ...]) -> str:
 def _limits(op: Op) -> tuple[float, float]:
     """The limits of a fused activation. Those of an integer operator are int8 values: its ends limit nothing, and where
     the lower limit is the zero point it is a relu."""
-    low, high = getattr(op, "min", -math.inf), getattr(op, "max", math.inf)
+    low, high = op.limits() or (-math.inf, math.inf)
     if not op.type.dtype.is_integer:
         return low, high
     if (low, high) == (getattr(op, "out_zero", None), 127):

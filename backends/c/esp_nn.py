@@ -7,17 +7,20 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tinyc.backends.c.calls import pointer, wrapped
+from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.source import CodegenError
-from tinyc.backends.c.unit import Argument, Pointer, RowCall, Scratch, Unit
-from tinyc.backends.libraries.esp_nn import NAME, input_offset, layer_of, library_bias
-from tinyc.backends.libraries.layer import Layer
+from tinyc.backends.c.unit import Argument, Pointer, RowCall, Scratch, TranslationUnit
+from tinyc.backends.libraries.call import LibraryCall
+from tinyc.backends.libraries.esp_nn import NAME, call_of, input_offset, library_bias
 from tinyc.ir.op import Op
-from tinyc.ir.ops import MaxPool2d, QAdd, QAvgPool2d, QConv2d, QDense, QDepthwiseConv2d, QMean, QMul, QSoftmax
+from tinyc.ir.ops import MaxPool2d, QAdd, QAvgPool2d, QDense, QMean, QMul, QSoftmax
+from tinyc.ir.ops.layer import IntegerLayer
+from tinyc.ir.ops.pool import Pool
 from tinyc.ir.ops.qconv import QConvolution
 from tinyc.ir.rows import Stage
 from tinyc.ir.types import DType
@@ -43,40 +46,39 @@ def preamble(chip: str) -> str:
     return PREAMBLE.format(wrong=f"({wrong})", chip="chips without vectors")
 
 
-def emit_esp_nn(unit: Unit, stage: Stage) -> RowCall:
-    """The call of a stage that ESP-NN computes."""
-    whole = not stage.windows
-    layer = layer_of(unit.program, stage, whole)
-    maker = _EMITTERS.get(type(stage.op))
-    if isinstance(layer, str) or maker is None:
-        raise CodegenError(f"{stage.where}: {NAME} has no function for it ({layer})")
+def _called(unit: TranslationUnit, stage: Stage) -> LibraryCall:
+    """What the library's function for a stage is called with. Makes the library available."""
+    call = call_of(unit.program, stage, not stage.windows)
+    if isinstance(call, str):
+        raise CodegenError(f"{stage.where}: {NAME} has no function for it ({call})")
     unit.use_library(NAME, preamble(stage.kernel.chip))
-    return maker(unit, stage, layer)
+    return call
 
 
-def _convolution(unit: Unit, stage: Stage, layer: Layer) -> RowCall:
-    op = stage.op
-    assert isinstance(op, QConvolution)
-    deep = layer.kind == "depthwise"
+@emits(QConvolution, library=NAME)
+def emit_convolution(unit: TranslationUnit, stage: Stage, op: QConvolution) -> RowCall:
+    """A convolution of either kind."""
+    call = _called(unit, stage)
+    deep = call.kind == "depthwise"
     kind, conv = ("dw_conv_params_t", "depthwise_conv") if deep else ("conv_params_t", "conv")
     scratch = stage.kernel.scratch
-    (kh, kw), (down, right), (top, left) = layer.kernel, layer.strides, layer.begin
-    filters = layer.channels if deep else layer.channels // layer.groups
+    (kh, kw), (down, right), (top, left) = call.kernel, call.strides, call.begin
+    filters = call.channels if deep else call.channels // call.groups
     how = {
-        "in_offset": str(input_offset(op, layer)),
+        "in_offset": str(input_offset(op, call)),
         "out_offset": str(op.out_zero),
-        **({"ch_mult": str(layer.each)} if deep else {}),
+        **({"ch_mult": str(call.each)} if deep else {}),
         "stride": _fields({"width": right, "height": down}),
         "padding": _fields({"width": left, "height": top}),
         "dilation": _fields({"width": 1, "height": 1}),
         "activation": _fields({"min": op.min, "max": op.max}),
     }
     wanted = f"esp_nn_get_{conv}_scratch_size(&from, &filter, &to, &how)"
-    call = "(&from, x, &filter, w, bias, &to, out, &how, &factors);"
+    given = "(&from, x, &filter, w, bias, &to, out, &how, &factors);"
     lines = [
-        _dims("from", layer.width, layer.height, layer.channels),
+        _dims("from", call.width, call.height, call.channels),
         _dims("filter", kw, kh, filters),
-        _dims("to", layer.out_width, layer.out_height, layer.outputs),
+        _dims("to", call.out_width, call.out_height, call.outputs),
         f"static const {kind} how = {{",
         *(f"    .{name} = {value}," for name, value in how.items()),
         "};",
@@ -88,12 +90,12 @@ def _convolution(unit: Unit, stage: Stage, layer: Layer) -> RowCall:
             wanted,
             scratch.type.size if scratch else 0,
             f"esp_nn_set_{conv}_scratch_buf(scratch);",
-            f"esp_nn_{conv}_s8{call}",
-            f"esp_nn_{conv}_s8_ansi{call}",
+            f"esp_nn_{conv}_s8{given}",
+            f"esp_nn_{conv}_s8_ansi{given}",
         ),
     ]
     parameters = [f"{_I8}x", f"{_I8}w", *_factor_parameters(), *(["void *scratch"] if scratch else []), _OUT]
-    arguments = [Pointer(0), *_weights(unit, stage, layer), *_factors(unit, stage)]
+    arguments = [Pointer(0), *_weights(unit, stage, op, call), *_factors(unit, stage, op)]
     arguments += [Scratch()] if scratch else []
     size = f"{kh}x{kw}"
     return _call(unit, f"esp_nn_{conv}{size}", parameters, lines, arguments)
@@ -123,23 +125,19 @@ def _factor_parameters() -> list[str]:
     return [f"{_I32}bias", f"{_I32}multiplier", f"{_I32}shift"]
 
 
-def _weights(unit: Unit, stage: Stage, layer: Layer) -> list[Argument]:
+def _weights(unit: TranslationUnit, stage: Stage, op: IntegerLayer, call: LibraryCall) -> list[Argument]:
     """The arguments for weights and bias."""
-    op = stage.op
-    assert isinstance(op, (QConvolution, QDense))
     weights, bias = unit.constant(op.w), unit.constant(op.b)
     if weights is None or bias is None:
         raise CodegenError(f"{stage.where}: weights of integer layers have to be constants")
-    own = library_bias(op, layer, weights, bias).astype(np.int32)
+    own = library_bias(op, call, weights, bias).astype(np.int32)
     note = "" if np.array_equal(own, bias) else "bias, from which the input's zero point is not yet subtracted"
     name = op.b.name if not note else f"{op.b.name}_plain"
     return [unit.constants.symbol(weights, op.w.name), unit.constants.symbol(own, name, note)]
 
 
-def _factors(unit: Unit, stage: Stage) -> list[Argument]:
+def _factors(unit: TranslationUnit, stage: Stage, op: IntegerLayer) -> list[Argument]:
     """The arguments for multipliers and shifts."""
-    op = stage.op
-    assert isinstance(op, (QConvolution, QDense))
     multiplier, shift = unit.constant(op.multiplier), unit.constant(op.shift)
     if multiplier is None or shift is None:
         raise CodegenError(f"{stage.where}: factors of integer layers have to be constants")
@@ -151,20 +149,21 @@ def _factors(unit: Unit, stage: Stage) -> list[Argument]:
     ]
 
 
-def _dense(unit: Unit, stage: Stage, layer: Layer) -> RowCall:
-    op = stage.op
-    assert isinstance(op, QDense)
+@emits(QDense, library=NAME)
+def emit_dense(unit: TranslationUnit, stage: Stage, op: QDense) -> RowCall:
+    """A dense call: one call for each row."""
+    call = _called(unit, stage)
     # The zero point is in the bias already, so neither offset is needed.
-    fixed = f"0, {layer.channels}, w, 0, bias"
-    result = f"{layer.outputs}, {op.out_zero}, shift, multiplier, {op.min}, {op.max}"
-    rows = layer.height
+    fixed = f"0, {call.channels}, w, 0, bias"
+    result = f"{call.outputs}, {op.out_zero}, shift, multiplier, {op.min}, {op.max}"
+    rows = call.height
     if rows == 1:
         lines = [f"esp_nn_fully_connected_per_ch_s8(x, {fixed}, out, {result});"]
     else:
         lines = [
             f"for (int k = 0; k < {rows}; ++k) {{",
-            f"    esp_nn_fully_connected_per_ch_s8(x + k * {layer.channels}, {fixed},",
-            f"        out + k * {layer.outputs}, {result});",
+            f"    esp_nn_fully_connected_per_ch_s8(x + k * {call.channels}, {fixed},",
+            f"        out + k * {call.outputs}, {result});",
             "}",
         ]
     parameters = [f"{_I8}x", f"{_I8}w", *_factor_parameters(), _OUT]
@@ -173,62 +172,69 @@ def _dense(unit: Unit, stage: Stage, layer: Layer) -> RowCall:
         "esp_nn_dense",
         parameters,
         lines,
-        [Pointer(0), *_weights(unit, stage, layer), *_factors(unit, stage)],
+        [Pointer(0), *_weights(unit, stage, op, call), *_factors(unit, stage, op)],
     )
 
 
-def _pool(unit: Unit, stage: Stage, layer: Layer) -> RowCall:
-    (kh, kw), (down, right), (top, left) = layer.kernel, layer.strides, layer.begin
+@emits(MaxPool2d, QAvgPool2d, library=NAME)
+def emit_pool(unit: TranslationUnit, stage: Stage, op: Pool) -> RowCall:
+    """The largest or the average of each window."""
+    call = _called(unit, stage)
+    (kh, kw), (down, right), (top, left) = call.kernel, call.strides, call.begin
     values = [
-        *("x", layer.width, layer.height, "out", layer.out_width, layer.out_height),
-        *(right, down, kw, kh, left, top, layer.low, layer.high, layer.channels),
+        *("x", call.width, call.height, "out", call.out_width, call.out_height),
+        *(right, down, kw, kh, left, top, call.low, call.high, call.channels),
     ]
-    return _plain(unit, f"esp_nn_{layer.kind}_s8", values)
+    return _plain(unit, f"esp_nn_{call.kind}_s8", values)
 
 
-def _mean(unit: Unit, stage: Stage, layer: Layer) -> RowCall:
-    op = stage.op
-    assert isinstance(op, QMean)
-    sizes = (layer.height, layer.width, layer.channels)
+@emits(QMean, library=NAME)
+def emit_mean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
+    """The mean of each channel."""
+    call = _called(unit, stage)
+    sizes = (call.height, call.width, call.channels)
     return _plain(unit, "esp_nn_mean_nhwc_s8", ["x", "out", *sizes, op.zero, op.out_zero, op.multiplier, op.shift])
 
 
-def _add(unit: Unit, stage: Stage, layer: Layer) -> RowCall:
-    op = stage.op
-    assert isinstance(op, QAdd)
+@emits(QAdd, library=NAME)
+def emit_add(unit: TranslationUnit, stage: Stage, op: QAdd) -> RowCall:
+    """The sum of two values."""
+    call = _called(unit, stage)
     values = [
         *("x", "y", -op.x_zero, -op.y_zero, op.x_multiplier, op.y_multiplier, op.x_shift, op.y_shift, op.left),
-        *("out", op.out_zero, op.out_multiplier, op.out_shift, op.min, op.max, layer.channels),
+        *("out", op.out_zero, op.out_multiplier, op.out_shift, op.min, op.max, call.channels),
     ]
     return _plain(unit, "esp_nn_add_elementwise_s8", values, _operands(unit, op))
 
 
-def _mul(unit: Unit, stage: Stage, layer: Layer) -> RowCall:
-    op = stage.op
-    assert isinstance(op, QMul)
-    name = "esp_nn_mul_elementwise_s8" if layer.kind == "mul" else "esp_nn_mul_broadcast_channel_s8"
-    sizes = [layer.channels] if layer.kind == "mul" else [layer.width, layer.channels]
+@emits(QMul, library=NAME)
+def emit_mul(unit: TranslationUnit, stage: Stage, op: QMul) -> RowCall:
+    """The product of two values, or of one and a factor for each of its channels."""
+    call = _called(unit, stage)
+    name = "esp_nn_mul_elementwise_s8" if call.kind == "mul" else "esp_nn_mul_broadcast_channel_s8"
+    sizes = [call.channels] if call.kind == "mul" else [call.width, call.channels]
     out = ["out", op.out_zero, op.multiplier, op.shift, op.min, op.max]
     return _plain(unit, name, ["x", "y", -op.x_zero, -op.y_zero, *out, *sizes], _operands(unit, op))
 
 
-def _softmax(unit: Unit, stage: Stage, layer: Layer) -> RowCall:
-    op, scratch = stage.op, stage.kernel.scratch
-    assert isinstance(op, QSoftmax)
-    rows, width = layer.height, layer.channels
-    call = f"(x, {rows}, {width}, {op.multiplier}, {op.left}, {max(op.diff_min, -256)}, out);"
+@emits(QSoftmax, library=NAME)
+def emit_softmax(unit: TranslationUnit, stage: Stage, op: QSoftmax) -> RowCall:
+    """Softmax over the last dimension."""
+    call, scratch = _called(unit, stage), stage.kernel.scratch
+    rows, width = call.height, call.channels
+    given = f"(x, {rows}, {width}, {op.multiplier}, {op.left}, {max(op.diff_min, -256)}, out);"
     lines = _guarded(
         f"esp_nn_get_softmax_scratch_size({width}, {rows})",
         scratch.type.size if scratch else 0,
         "esp_nn_set_softmax_scratch_buf(scratch);",
-        f"esp_nn_softmax_s8{call}",
-        f"esp_nn_softmax_s8_ansi{call}",
+        f"esp_nn_softmax_s8{given}",
+        f"esp_nn_softmax_s8_ansi{given}",
     )
     parameters = [f"{_I8}x", *(["void *scratch"] if scratch else []), _OUT]
     return _call(unit, "esp_nn_softmax", parameters, lines, [Pointer(0), *([Scratch()] if scratch else [])])
 
 
-def _operands(unit: Unit, op: Op) -> list[Argument]:
+def _operands(unit: TranslationUnit, op: Op) -> list[Argument]:
     """Both operands; a constant as an array of its own, which is aligned."""
     found: list[Argument] = []
     for number, value in enumerate(op.operands):
@@ -237,7 +243,9 @@ def _operands(unit: Unit, op: Op) -> list[Argument]:
     return found
 
 
-def _plain(unit: Unit, name: str, values: Sequence[object], operands: Sequence[Argument] = (Pointer(0),)) -> RowCall:
+def _plain(
+    unit: TranslationUnit, name: str, values: Sequence[object], operands: Sequence[Argument] = (Pointer(0),)
+) -> RowCall:
     """A function that makes one call with literals."""
     parameters = [f"{_I8}{x}" for x in ("x", "y")[: len(operands)]]
     text = wrapped(f"    {name}(", [str(v) for v in values], ");").rstrip("\n")
@@ -245,22 +253,9 @@ def _plain(unit: Unit, name: str, values: Sequence[object], operands: Sequence[A
 
 
 def _call(
-    unit: Unit, hint: str, parameters: Sequence[str], lines: Sequence[str], arguments: Sequence[Argument]
+    unit: TranslationUnit, hint: str, parameters: Sequence[str], lines: Sequence[str], arguments: Sequence[Argument]
 ) -> RowCall:
     body = "".join(f"    {line}\n" for line in lines)
     split = -(-len(parameters) // 2) if len(parameters) > 3 else len(parameters)
     declared = ",\n        ".join(", ".join(part) for part in (parameters[:split], parameters[split:]) if part)
     return RowCall(unit.function(hint, declared, body), tuple(arguments))
-
-
-_EMITTERS: Mapping[type[Op], Callable[[Unit, Stage, Layer], RowCall]] = {
-    QConv2d: _convolution,
-    QDepthwiseConv2d: _convolution,
-    QDense: _dense,
-    MaxPool2d: _pool,
-    QAvgPool2d: _pool,
-    QMean: _mean,
-    QAdd: _add,
-    QMul: _mul,
-    QSoftmax: _softmax,
-}

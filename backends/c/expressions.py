@@ -32,7 +32,7 @@ class Level(enum.IntEnum):
 
 
 @dataclass(frozen=True)
-class Text:
+class Fragment:
     """A piece of C and how strongly its outermost operator binds."""
 
     code: str
@@ -65,10 +65,10 @@ class Printer:
     def __init__(self, kernels: Kernels) -> None:
         self.kernels = kernels
 
-    def text(self, expr: Expr, args: Sequence[str]) -> Text:
+    def text(self, expr: Expr, args: Sequence[str]) -> Fragment:
         """The expression with these identifiers or array elements as its arguments."""
         if isinstance(expr, Arg):
-            return Text(args[expr.index])
+            return Fragment(args[expr.index])
         if isinstance(expr, Lit):
             return self._literal(expr)
         assert isinstance(expr, Call)
@@ -79,26 +79,26 @@ class Printer:
         """The expression as the right side of an assignment."""
         return self.text(expr, args).code
 
-    def _literal(self, expr: Lit) -> Text:
+    def _literal(self, expr: Lit) -> Fragment:
         code = literal(expr.dtype, expr.value)
         if code.endswith(("INFINITY", "NAN")):
             self.kernels.headers.add("math.h")
-        return Text(code, Level.UNARY if code.startswith("-") else Level.PRIMARY)
+        return Fragment(code, Level.UNARY if code.startswith("-") else Level.PRIMARY)
 
-    def _call(self, expr: Call, values: Sequence[Text]) -> Text:
+    def _call(self, expr: Call, values: Sequence[Fragment]) -> Fragment:
         fn, dtype = expr.fn, expr.args[-1].dtype
         if fn in _COMPARE:
             left, right = (v.at(Level.SUM) for v in values)
-            return Text(f"{left} {_COMPARE[fn]} {right}", Level.COMPARE)
+            return Fragment(f"{left} {_COMPARE[fn]} {right}", Level.COMPARE)
         if fn in _LOGIC:
             sign, level = _LOGIC[fn]
             # `||` within `&&` needs parentheses, `&&` within `||` gets them, for compilers warn without.
-            return Text(f" {sign} ".join(v.at(level if v.level == level else Level.NOT) for v in values), level)
+            return Fragment(f" {sign} ".join(v.at(level if v.level == level else Level.NOT) for v in values), level)
         if fn == "not":
-            return Text(f"!{values[0].at(Level.PRIMARY)}", Level.NOT)
+            return Fragment(f"!{values[0].at(Level.PRIMARY)}", Level.NOT)
         if fn == "select":
             yes, no = (v.at(Level.OR) for v in values[1:])
-            return self._narrow(Text(f"{values[0].at(Level.OR)} ? {yes} : {no}", Level.CHOICE), expr.dtype)
+            return self._narrow(Fragment(f"{values[0].at(Level.OR)} ? {yes} : {no}", Level.CHOICE), expr.dtype)
         if fn == "cast":
             return self._cast(values[0], expr.args[0].dtype, expr.dtype)
         if fn in _LIBRARY:
@@ -106,44 +106,44 @@ class Printer:
             return _apply(_LIBRARY[fn], values)
         return self._float(fn, values) if dtype.is_float else self._integer(fn, values, dtype)
 
-    def _float(self, fn: str, values: Sequence[Text]) -> Text:
+    def _float(self, fn: str, values: Sequence[Fragment]) -> Fragment:
         if fn in _INFIX or fn == "div":
             sign, level = _INFIX.get(fn, ("/", Level.PRODUCT))
             # The right side's operator of the same level keeps its parentheses: float sums do not re-associate.
-            return Text(f"{values[0].at(level)} {sign} {values[1].at(Level(level + 1))}", level)
+            return Fragment(f"{values[0].at(level)} {sign} {values[1].at(Level(level + 1))}", level)
         if fn == "neg":
             code = values[0].at(Level.UNARY)
-            return Text(f"-({code})" if code.startswith("-") else f"-{code}", Level.UNARY)
+            return Fragment(f"-({code})" if code.startswith("-") else f"-{code}", Level.UNARY)
         if fn == "abs":
             self.kernels.headers.add("math.h")
             return _apply("fabsf", values)
         return _apply(self.kernels.use(fn, DType.F32), values)
 
-    def _integer(self, fn: str, values: Sequence[Text], dtype: DType) -> Text:
+    def _integer(self, fn: str, values: Sequence[Fragment], dtype: DType) -> Fragment:
         wide = "uint64_t" if dtype.bytes == 8 else "uint32_t"
         terms = [f"({wide}){v.at(Level.UNARY)}" for v in values]
         if fn in _INFIX:
-            return Text(f"({C_TYPES[dtype]})({terms[0]} {_INFIX[fn][0]} {terms[1]})", Level.UNARY)
+            return Fragment(f"({C_TYPES[dtype]})({terms[0]} {_INFIX[fn][0]} {terms[1]})", Level.UNARY)
         if fn == "neg":
-            return Text(f"({C_TYPES[dtype]})(0U - {terms[0]})", Level.UNARY)
+            return Fragment(f"({C_TYPES[dtype]})(0U - {terms[0]})", Level.UNARY)
         if fn == "abs" and dtype is DType.U8:
             return values[0]
         return _apply(self.kernels.use(fn, dtype), values)
 
-    def _cast(self, x: Text, old: DType, new: DType) -> Text:
+    def _cast(self, x: Fragment, old: DType, new: DType) -> Fragment:
         if new is DType.BOOL:
-            return Text(f"{x.at(Level.SUM)} != {literal(old, 0)}", Level.COMPARE)
+            return Fragment(f"{x.at(Level.SUM)} != {literal(old, 0)}", Level.COMPARE)
         if old.is_float:
             return _apply(self.kernels.use("to", new), [x])
-        return Text(f"({C_TYPES[new]}){x.at(Level.UNARY)}", Level.UNARY)
+        return Fragment(f"({C_TYPES[new]}){x.at(Level.UNARY)}", Level.UNARY)
 
     @staticmethod
-    def _narrow(x: Text, dtype: DType) -> Text:
+    def _narrow(x: Fragment, dtype: DType) -> Fragment:
         """C's choice between two narrow integers is an int; this says that it fits."""
         if dtype.is_float or dtype.bytes >= 4:
             return x
-        return Text(f"({C_TYPES[dtype]}){x.at(Level.UNARY)}", Level.UNARY)
+        return Fragment(f"({C_TYPES[dtype]}){x.at(Level.UNARY)}", Level.UNARY)
 
 
-def _apply(function: str, values: Sequence[Text]) -> Text:
-    return Text(f"{function}({', '.join(v.code for v in values)})")
+def _apply(function: str, values: Sequence[Fragment]) -> Fragment:
+    return Fragment(f"{function}({', '.join(v.code for v in values)})")

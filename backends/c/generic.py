@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from tinyc.backends.c.calls import pointer, require_float, specialise
+from tinyc.backends.c.emitter import EMITTERS, emits
 from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.loops import nest_lines, used_operands
 from tinyc.backends.c.source import CodegenError
-from tinyc.backends.c.unit import Pointer, RowCall, Unit
-from tinyc.ir.ops.normalise import Softmax
+from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit
+from tinyc.ir.constant import Constant
+from tinyc.ir.op import Op
+from tinyc.ir.ops.movement import Reshape
+from tinyc.ir.ops.normalise import BatchNorm, Softmax
 from tinyc.ir.rows import Stage
 
+EMITTERS.declared.refuse("it has the bytes of its operand: there is nothing to do", Reshape)
+EMITTERS.declared.refuse("it is an array: no stage computes it", Constant)
+EMITTERS.declared.refuse(
+    "it is folded into a layer, or made of sums and products, before there is a program", BatchNorm
+)
 
-def emit_loops(unit: Unit, stage: Stage) -> RowCall:
+
+@emits(Op)
+def emit_loops(unit: TranslationUnit, stage: Stage, whole: Op) -> RowCall:
     """Any operator that can be said in loops. Nothing is `restrict`: the result may lie over an operand."""
-    op = stage.op.row_op(stage.band, 0) if stage.windows else stage.op
+    op = whole.row_op(stage.band, 0) if stage.windows else whole
     nests = op.loops()
     if nests is None:
-        raise CodegenError(f"{stage.where}: the C backend has no kernel for this operator")
+        raise CodegenError(f"{stage.where}: {EMITTERS.declared.missing(type(op))}")
     used = used_operands(nests)
     parameters = [f"{pointer(op.operands[k].dtype)}x{k}" for k in used]
     parameters.append(f"{C_TYPES[op.type.dtype]} *out")
@@ -26,10 +37,9 @@ def emit_loops(unit: Unit, stage: Stage) -> RowCall:
     return RowCall(function, tuple(Pointer(k) for k in used), long_rows=True)
 
 
-def emit_softmax(unit: Unit, stage: Stage) -> RowCall:
+@emits(Softmax)
+def emit_softmax(unit: TranslationUnit, stage: Stage, op: Softmax) -> RowCall:
     """Softmax over the last dimension."""
-    op = stage.op
-    assert isinstance(op, Softmax)
     require_float(stage)
     n = op.type.shape[-1]
     function = specialise(

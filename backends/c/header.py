@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tinyc.backends.c.entry import Entry, cores_start, row_type
+from tinyc.backends.c.functions import PublicFunction, cores_start, row_type
 from tinyc.backends.c.literals import literal
 from tinyc.backends.c.names import comment
 from tinyc.backends.c.sections import arena_definition, arena_lines
-from tinyc.backends.c.source import CPort, Placement
+from tinyc.backends.c.source import CPort, Sections
 from tinyc.ir.types import DType
 
 
@@ -16,11 +16,11 @@ def header_text(
     name: str,
     inputs: Sequence[CPort],
     outputs: Sequence[CPort],
-    public: Sequence[Entry],
+    public: Sequence[PublicFunction],
     arena: tuple[int, int],
     weights: int,
     version: str,
-    placement: Placement,
+    sections: Sections,
 ) -> str:
     """The header file. `public` are the functions; `arena` is size and alignment in bytes."""
     macro = name.upper()
@@ -28,7 +28,7 @@ def header_text(
     lines = [
         f"/* {name}: a neural network in C, made by tinyc {comment(version)}. Do not edit.",
         " *",
-        *(f" * {line}".rstrip() for line in _help(name, inputs, outputs, arena, weights, placement)),
+        *(f" * {line}".rstrip() for line in _help(name, inputs, outputs, arena, weights, sections)),
         *(f" * {line}".rstrip() for line in _cores_help(name, public)),
         " */",
         f"#ifndef {macro}_H",
@@ -40,7 +40,7 @@ def header_text(
         f"#define {macro}_ARENA_BYTES {arena[0]}",
         f"#define {macro}_ARENA_ALIGN {arena[1]}",
         "",
-        *arena_lines(macro, arena[0], placement),
+        *arena_lines(macro, arena[0], sections),
     ]
     for port in (*inputs, *outputs):
         lines += [
@@ -73,7 +73,7 @@ def _help(
     outputs: Sequence[CPort],
     arena: tuple[int, int],
     weights: int,
-    placement: Placement,
+    sections: Sections,
 ) -> Iterator[str]:
     macro = name.upper()
     rows = next((p for p in inputs if p.place == "rows"), None)
@@ -81,7 +81,7 @@ def _help(
     passed = [*(p for p in inputs if p.place == "argument"), *outputs]
     memory = "arena" if arena[0] else "NULL"
     if arena[0]:
-        yield f"    {arena_definition(macro, arena[0], placement)}"
+        yield f"    {arena_definition(macro, arena[0], sections)}"
     for port in passed:
         yield f"    static {port.c_type} {port.name}[{port.macro}_SIZE];"
     yield ""
@@ -110,7 +110,7 @@ def _help(
         yield "The functions keep no state: they may run at the same time in several threads."
 
 
-def _cores_help(name: str, public: Sequence[Entry]) -> Iterator[str]:
+def _cores_help(name: str, public: Sequence[PublicFunction]) -> Iterator[str]:
     if cores_start(name) in public:
         yield ""
         yield f"Two cores: call {name}_cores_start once before the first run. Its worker is the only state;"

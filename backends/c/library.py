@@ -3,6 +3,9 @@
 A kernel is a header under `kernels/` named after its function. It is written for float32 or int32 and serves other
 element types by substitution: `max` for int8 is `max_f32.h` with `float` -> `int8_t` and `_f32` -> `_i8`. Where the
 arithmetic differs there is a file for integers (`_i32.h`), and where even that does not fit, one for the type itself.
+
+`add_kernels` adds a folder of a package of the user's: its files are found and put together like those here, and may
+include them.
 """
 
 from __future__ import annotations
@@ -12,9 +15,35 @@ from functools import cache
 from pathlib import Path
 
 from tinyc.backends.c.literals import C_TYPES
+from tinyc.ir.errors import TinycError
 from tinyc.ir.types import DType
 
 FOLDER = Path(__file__).parent / "kernels"
+_FOLDERS = [FOLDER]
+_SUFFIXES = frozenset(dtype.value for dtype in DType)
+
+
+class KernelError(TinycError):
+    """A kernel file that is missing, or is not what one has to be."""
+
+
+def add_kernels(folder: str | Path) -> None:
+    """Makes the kernel files of a folder available.
+
+    Raises:
+        KernelError: there are none, or one has the name of a file that there is already.
+    """
+    added = Path(folder).resolve()
+    if added in _FOLDERS:
+        return
+    files = sorted(added.glob("*.h"))
+    if not files:
+        raise KernelError(f"{added} is no folder with kernel files (.h)")
+    for file in files:
+        known = _file(file.stem)
+        if known is not None:
+            raise KernelError(f"{file} has the name of {known}: kernel files have names of their own")
+    _FOLDERS.append(added)
 
 
 class Kernels:
@@ -32,11 +61,11 @@ class Kernels:
         return f"tinyc_{name}"
 
     def _add(self, name: str, text: str) -> None:
-        headers, kernels, body = _split(text)
+        headers, kernels, body = _split(text, name)
         self.headers |= set(headers)
         for needed in kernels:
             stem, _, suffix = needed.rpartition("_")
-            self.use(stem, DType(suffix)) if stem else self.use(needed)
+            self.use(stem, DType(suffix)) if stem and suffix in _SUFFIXES else self.use(needed)
         self._texts[name] = body
 
     def text(self) -> str:
@@ -47,19 +76,39 @@ class Kernels:
 def _text(kernel: str, dtype: DType | None) -> str:
     """The source of a kernel for an element type."""
     if dtype is None:
-        return _read(kernel)
+        return _read(_found([kernel]))
     if dtype is DType.BOOL:
-        written = "f32"
+        tried = ["f32"]
     else:
         tried = [dtype.value, "f32"] if dtype.is_float else [dtype.value, "i32", "f32"]
-        written = next((t for t in tried if (FOLDER / f"{kernel}_{t}.h").exists()), "f32")
-    text = _read(f"{kernel}_{written}")
+    path = _found([f"{kernel}_{t}" for t in dict.fromkeys(tried)])
+    text, written = _read(path), path.stem.rpartition("_")[2]
     return text if written == dtype.value else _retyped(text, DType(written), dtype)
 
 
+def _file(name: str) -> Path | None:
+    """The kernel file of this name, without `.h`, in any of the folders."""
+    return next((path for folder in _FOLDERS if (path := folder / f"{name}.h").is_file()), None)
+
+
+def _found(names: list[str]) -> Path:
+    """The first kernel file that there is among these."""
+    for name in names:
+        path = _file(name)
+        if path is not None:
+            return path
+    files = " or ".join(f"{name}.h" for name in names)
+    raise KernelError(
+        f"there is no kernel file {files} in {', '.join(map(str, _FOLDERS))}; `add_kernels` adds a folder of yours"
+    )
+
+
 @cache
-def _read(name: str) -> str:
-    return (FOLDER / f"{name}.h").read_text(encoding="utf-8")
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise KernelError(f"{path}: cannot be read as ASCII: {error}") from None
 
 
 def _retyped(text: str, old: DType, new: DType) -> str:
@@ -76,12 +125,14 @@ def _retyped(text: str, old: DType, new: DType) -> str:
     return re.sub(rf"_{old.value}\b", f"_{new.value}", text)
 
 
-def _split(text: str) -> tuple[list[str], list[str], str]:
+def _split(text: str, name: str) -> tuple[list[str], list[str], str]:
     """The system headers a kernel file includes, the kernels it includes, and what is between its include guards."""
     lines = text.splitlines()
-    headers = [line.split("<")[1].rstrip(">") for line in lines if line.startswith("#include <")]
+    headers = [line.split("<")[1].rstrip("> ") for line in lines if line.startswith("#include <")]
     kernels = [line.split('"')[1].removesuffix(".h") for line in lines if line.startswith('#include "')]
-    guard = next(k for k, line in enumerate(lines) if line.startswith("#ifndef TINYC_"))
-    last = max(k for k, line in enumerate(lines) if line.startswith("#endif"))
+    guard = next((k for k, line in enumerate(lines) if line.startswith("#ifndef ")), len(lines))
+    last = max((k for k, line in enumerate(lines) if line.startswith("#endif")), default=0)
+    if last <= guard or not lines[guard + 1].startswith("#define "):
+        raise KernelError(f"{name}.h has no include guard: #ifndef, #define, the kernel, #endif")
     body = [line for line in lines[guard + 2 : last] if not line.startswith("#include")]
     return headers, kernels, "\n".join(body).strip("\n") + "\n"

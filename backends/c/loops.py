@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from tinyc.backends.c.expressions import Level, Printer, Text
+from tinyc.backends.c.expressions import Fragment, Level, Printer
 from tinyc.backends.c.literals import C_TYPES, literal
 from tinyc.ir.expr import Arg, Call, arguments
 from tinyc.ir.loops import Index, Loops
@@ -96,7 +96,7 @@ def _body(nest: Loops, parallel: int, printer: Printer) -> list[str]:
     return [*lines, f"{target} = {result_code};"]
 
 
-def _combine(nest: Loops, body: Text, printer: Printer) -> str:
+def _combine(nest: Loops, body: Fragment, printer: Printer) -> str:
     dtype = nest.body.dtype
     if nest.combine in ("max", "min"):
         return f"sum = {printer.kernels.use(f'reduce_{nest.combine}', dtype)}(sum, {body.code});"

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tinyc.backends.c.cores import CORES, RESERVED, port_files, splits
+from tinyc.backends.c import cores, functions
+from tinyc.backends.c.cores import CORES, port_files, splits
 from tinyc.backends.c.describe import label
-from tinyc.backends.c.entry import Writer, place_of
+from tinyc.backends.c.functions import Writer, place_of
 from tinyc.backends.c.header import header_text
 from tinyc.backends.c.hooks import hooks_header, macros
 from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.names import comment, identifier
 from tinyc.backends.c.sections import attribute_lines
-from tinyc.backends.c.source import CodegenError, CPort, CSource, CStage, Interface, Placement, PortInfo
-from tinyc.backends.c.unit import Unit
+from tinyc.backends.c.source import CodegenError, CPort, CSource, CStage, Interface, PortDescription, Sections
+from tinyc.backends.c.unit import TranslationUnit
 from tinyc.ir.op import Value
 from tinyc.ir.rows import RowProgram, Space, verify_program
 
@@ -32,7 +33,7 @@ def generate(
     name: str,
     interface: Interface | None = None,
     version: str = "0",
-    placement: Placement | None = None,
+    sections: Sections | None = None,
 ) -> CSource:
     """The C of a planned program.
 
@@ -41,15 +42,15 @@ def generate(
         name: what the files, functions and macros begin with; made an identifier if it is none.
         interface: names and layouts of inputs and outputs, for the header; the program's own names without it.
         version: the version of the compiler, for the header.
-        placement: the memories that the arrays go to; where the compiler puts them without it.
+        sections: the memories that the arrays go to; where the compiler puts them without it.
 
     Raises:
         CodegenError: an operator has no C, or memory cannot be addressed as planned. The message names the stage.
         IRError: the program is malformed.
     """
     verify_program(program)
-    name, placement = _prefix(name), placement or Placement()
-    unit = Unit(name, program)
+    name, sections = _prefix(name), sections or Sections()
+    unit = TranslationUnit(name, program)
     inputs, outputs = _ports(unit, name, program, interface)
     ports = {v.name: p.name for v, p in zip((*program.inputs, *program.outputs), (*inputs, *outputs), strict=True)}
     functions, public = Writer(unit, _with_roots(program, ports), inputs, outputs).write()
@@ -57,11 +58,11 @@ def generate(
     constants = unit.constants
     weights_h = f"{name}_weights.h" if constants.bytes else ""
     files = {
-        f"{name}.h": header_text(name, inputs, outputs, public, arena, constants.bytes, version, placement),
+        f"{name}.h": header_text(name, inputs, outputs, public, arena, constants.bytes, version, sections),
         f"{name}.c": _source_text(unit, functions, weights_h),
     }
     if weights_h:
-        files |= _weights_files(unit, name, placement)
+        files |= _weights_files(unit, name, sections)
     files |= hooks_header(name, program)
     if splits(program):
         files |= port_files(name)
@@ -95,16 +96,15 @@ def _alignment(program: RowProgram) -> int:
 
 
 def _ports(
-    unit: Unit, name: str, program: RowProgram, interface: Interface | None
+    unit: TranslationUnit, name: str, program: RowProgram, interface: Interface | None
 ) -> tuple[tuple[CPort, ...], tuple[CPort, ...]]:
-    words = ("arena", "mem", "rows", "count", "y", "t", "k", "to", "row", "next_row", "user", "run", "finish")
-    for taken in (*words, *RESERVED):
+    for taken in (*functions.RESERVED, *cores.RESERVED):
         unit.names.fresh(taken)
     for taken in ("cores_start", "cores_run", "cores_part"):
         unit.names.fresh(taken, f"{name}_")
     unit.names.fresh("profile", f"{name}_")
 
-    def side(kind: str, values: Sequence[Value], infos: Sequence[PortInfo]) -> tuple[CPort, ...]:
+    def side(kind: str, values: Sequence[Value], infos: Sequence[PortDescription]) -> tuple[CPort, ...]:
         if len(values) != len(infos):
             raise CodegenError(f"program {program.name} has {len(values)} {kind}(s), the interface names {len(infos)}")
         ports = []
@@ -116,9 +116,11 @@ def _ports(
             ports.append(CPort(port, macro, info.name, value.type, info.layout, c_type, info.scale, place))
         return tuple(ports)
 
-    own = Interface(tuple(PortInfo(v.name) for v in program.inputs), tuple(PortInfo(v.name) for v in program.outputs))
-    given = interface or own
-    return side("input", program.inputs, given.inputs), side("output", program.outputs, given.outputs)
+    own = Interface(
+        tuple(PortDescription(v.name) for v in program.inputs), tuple(PortDescription(v.name) for v in program.outputs)
+    )
+    ports = interface or own
+    return side("input", program.inputs, ports.inputs), side("output", program.outputs, ports.outputs)
 
 
 def _with_roots(program: RowProgram, ports: dict[str, str]) -> dict[str, str]:
@@ -126,7 +128,7 @@ def _with_roots(program: RowProgram, ports: dict[str, str]) -> dict[str, str]:
     return {program.root(name)[0].name: port for name, port in ports.items()}
 
 
-def _source_text(unit: Unit, functions: str, weights_h: str) -> str:
+def _source_text(unit: TranslationUnit, functions: str, weights_h: str) -> str:
     includes = [f'#include "{unit.prefix}.h"', "", *(f"#include <{h}>" for h in sorted(unit.kernels.headers))]
     own = [weights_h] if weights_h else []
     own += [f"{unit.prefix}_cores.h"] if splits(unit.program) else []
@@ -144,10 +146,10 @@ def _source_text(unit: Unit, functions: str, weights_h: str) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _weights_files(unit: Unit, name: str, placement: Placement) -> dict[str, str]:
+def _weights_files(unit: TranslationUnit, name: str, sections: Sections) -> dict[str, str]:
     constants, macro = unit.constants, name.upper()
     align, section = f"{macro}_ALIGNED", f"{macro}_WEIGHTS_ATTR"
-    attribute = "\n".join(attribute_lines(section, placement.weights))
+    attribute = "\n".join(attribute_lines(section, sections.weights))
     math = "#include <math.h>\n\n" if constants.need_math() else ""
     guard = f"{macro}_WEIGHTS_H"
     notice = f"/* {name}: constants. Made by tinyc from the program {comment(unit.program.name)}; do not edit. */\n"

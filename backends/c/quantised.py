@@ -12,11 +12,13 @@ import numpy as np
 
 from tinyc.backends.c.calls import Literal, leaves_columns, limits, pointer, specialise
 from tinyc.backends.c.conv import pack
+from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.source import CodegenError
-from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, Unit
+from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, TranslationUnit
 from tinyc.ir import fixed_point
 from tinyc.ir.op import Value
 from tinyc.ir.ops import QConv2d, QConvolution, QDense, QDepthwiseConv2d
+from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.rows import Stage
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
@@ -33,7 +35,7 @@ def small(bound: Array | int, shift: Array | int) -> int:
 
 
 @dataclass(frozen=True)
-class _Layer:
+class _Weighted:
     """What all kernels with weights take: the arguments and parameters from the weights to the shifts, and the literals
     from the result's zero point on."""
 
@@ -50,11 +52,10 @@ _PARAMETERS = [
 ]
 
 
-def emit_qconv2d(unit: Unit, stage: Stage) -> RowCall:
+@emits(QConv2d)
+def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
     """An integer convolution of any kind, or of one pixel."""
-    op = stage.op
-    assert isinstance(op, QConv2d)
-    layer = _layer(unit, stage, op, 0, pack(_constant(unit, stage, op.w), op.groups))
+    layer = _weighted(unit, stage, op, pack(_constant(unit, stage, op.w), op.groups))
     inputs, outputs = op.x.shape[3], op.type.shape[3]
     if op.window() == (1, 1) and op.groups == 1 and op.strides == (1, 1) and not any(op.pads):
         return _pointwise(unit, "qpointwise", layer, stage.band * op.type.shape[2], inputs, outputs)
@@ -74,11 +75,10 @@ def emit_qconv2d(unit: Unit, stage: Stage) -> RowCall:
     return _rows_call(unit, f"qconv{kh}x{kw}", "qconv2d", op, layer, geometry)
 
 
-def emit_qdepthwise(unit: Unit, stage: Stage) -> RowCall:
+@emits(QDepthwiseConv2d)
+def emit_qdepthwise(unit: TranslationUnit, stage: Stage, op: QDepthwiseConv2d) -> RowCall:
     """An integer depthwise convolution; 3x3 has kernels of its own."""
-    op = stage.op
-    assert isinstance(op, QDepthwiseConv2d)
-    layer = _layer(unit, stage, op, 2, None)
+    layer = _weighted(unit, stage, op, None)
     kh, kw = op.window()
     stride, left = op.strides[1], op.pads[1]
     geometry = {"width": op.x.shape[2], "channels": op.x.shape[3], "out_width": op.type.shape[2]}
@@ -96,11 +96,10 @@ def emit_qdepthwise(unit: Unit, stage: Stage) -> RowCall:
     return _rows_call(unit, f"qdepthwise{kh}x{kw}", "qdepthwise", op, layer, geometry)
 
 
-def emit_qdense(unit: Unit, stage: Stage) -> RowCall:
+@emits(QDense)
+def emit_qdense(unit: TranslationUnit, stage: Stage, op: QDense) -> RowCall:
     """An integer dense layer: every row of x is what a pixel is to a pointwise convolution."""
-    op = stage.op
-    assert isinstance(op, QDense)
-    layer = _layer(unit, stage, op, 0, pack(_constant(unit, stage, op.w), 1))
+    layer = _weighted(unit, stage, op, pack(_constant(unit, stage, op.w), 1))
     outputs, inputs = op.w.shape
     return _pointwise(unit, "qdense", layer, elements(stage) // outputs, inputs, outputs)
 
@@ -110,9 +109,8 @@ def elements(stage: Stage) -> int:
     return stage.op.type.size // stage.rows * stage.band
 
 
-def _layer(unit: Unit, stage: Stage, op: QConvolution | QDense, axis: int, packed: Array | None) -> _Layer:
-    """`axis` is the output channels' in the weights; `packed` are weights as the kernel takes them, None for as they
-    are.
+def _weighted(unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Array | None) -> _Weighted:
+    """`packed` are weights as the kernel takes them, None for as they are.
 
     Raises:
         CodegenError: a sum may overflow int32, or something is computed that has to be constant.
@@ -120,7 +118,7 @@ def _layer(unit: Unit, stage: Stage, op: QConvolution | QDense, axis: int, packe
     multiplier = _constant(unit, stage, op.multiplier)
     # Whatever the shift, nothing comes of a multiplier of zero; a negative one keeps the layer in the short form.
     shift = np.where(multiplier == 0, -1, _constant(unit, stage, op.shift))
-    bound = fixed_point.accumulator_bound(_constant(unit, stage, op.w), _constant(unit, stage, op.b), axis)
+    bound = fixed_point.accumulator_bound(_constant(unit, stage, op.w), _constant(unit, stage, op.b), op.output_axis)
     if np.any(multiplier < 0) or np.any(shift < -31) or np.any(shift > 30):
         raise CodegenError(f"{stage.where}: multipliers are not negative and shifts are -31 to 30")
     if not fixed_point.fits(bound, shift):
@@ -135,17 +133,17 @@ def _layer(unit: Unit, stage: Stage, op: QConvolution | QDense, axis: int, packe
     # One byte is enough for a shift.
     shifts = unit.constants.symbol(shift.astype(np.int8), op.shift.name)
     literals = (("zero", str(op.out_zero)), *limits(op.min, op.max, DType.I8), ("small", str(small(bound, shift))))
-    return _Layer((w, Pointer(2), Pointer(3), shifts), literals)
+    return _Weighted((w, Pointer(2), Pointer(3), shifts), literals)
 
 
-def _constant(unit: Unit, stage: Stage, value: Value) -> Array:
+def _constant(unit: TranslationUnit, stage: Stage, value: Value) -> Array:
     array = unit.constant(value)
     if array is None:
         raise CodegenError(f"{stage.where}: {value} is computed; weights of integer layers have to be constants")
     return array
 
 
-def _pointwise(unit: Unit, hint: str, layer: _Layer, pixels: int, inputs: int, outputs: int) -> RowCall:
+def _pointwise(unit: TranslationUnit, hint: str, layer: _Weighted, pixels: int, inputs: int, outputs: int) -> RowCall:
     sizes = (("pixels", str(pixels)), ("inputs", str(inputs)), ("outputs", str(outputs)))
     parameters = [(pointer(DType.I8), "x"), *_PARAMETERS]
     function = specialise(unit, hint, "qpointwise", DType.I8, parameters, (*sizes, *layer.literals))
@@ -153,7 +151,7 @@ def _pointwise(unit: Unit, hint: str, layer: _Layer, pixels: int, inputs: int, o
 
 
 def _rows_call(
-    unit: Unit, hint: str, kernel: str, op: QConvolution, layer: _Layer, geometry: dict[str, int]
+    unit: TranslationUnit, hint: str, kernel: str, op: QConvolution, layer: _Weighted, geometry: dict[str, int]
 ) -> RowCall:
     parameters = [("const int8_t **", "rows")]
     arguments: list[Argument] = [Rows(0)]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tinyc.backends.c.calls import Literal, leaves_rows, limits, pointer, specialise
+from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.quantised import elements, small
-from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, Unit
+from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, TranslationUnit
 from tinyc.ir.op import Op
 from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QMean, QMul, QSoftmax
 from tinyc.ir.rows import Stage
@@ -13,10 +14,9 @@ from tinyc.ir.types import DType
 _X, _OUT = (pointer(DType.I8), "x"), ("int8_t *", "out")
 
 
-def emit_qadd(unit: Unit, stage: Stage) -> RowCall:
+@emits(QAdd)
+def emit_qadd(unit: TranslationUnit, stage: Stage, op: QAdd) -> RowCall:
     """The sum of two values of different scales."""
-    op = stage.op
-    assert isinstance(op, QAdd)
     literals = _literals(
         n=elements(stage),
         unit=1 << op.left,
@@ -34,10 +34,9 @@ def emit_qadd(unit: Unit, stage: Stage) -> RowCall:
     return _elementwise(unit, op, "y", literals)
 
 
-def emit_qmul(unit: Unit, stage: Stage) -> RowCall:
+@emits(QMul)
+def emit_qmul(unit: TranslationUnit, stage: Stage, op: QMul) -> RowCall:
     """The product of two values, or of one and a factor for each of its channels."""
-    op = stage.op
-    assert isinstance(op, QMul)
     repeat = op.x.type != op.y.type
     n = op.y.type.size if repeat else elements(stage)
     literals = _literals(
@@ -54,17 +53,15 @@ def emit_qmul(unit: Unit, stage: Stage) -> RowCall:
     return _elementwise(unit, op, "y", literals)
 
 
-def emit_lookup(unit: Unit, stage: Stage) -> RowCall:
+@emits(Lookup)
+def emit_lookup(unit: TranslationUnit, stage: Stage, op: Lookup) -> RowCall:
     """A function of one value, by table."""
-    op = stage.op
-    assert isinstance(op, Lookup)
     return _elementwise(unit, op, "table", _literals(n=elements(stage)))
 
 
-def emit_qmean(unit: Unit, stage: Stage) -> RowCall:
+@emits(QMean)
+def emit_qmean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
     """The mean of each channel."""
-    op = stage.op
-    assert isinstance(op, QMean)
     count, height, width, channels = op.x.shape
     literals = _literals(
         count=count,
@@ -79,10 +76,9 @@ def emit_qmean(unit: Unit, stage: Stage) -> RowCall:
     return RowCall(specialise(unit, "qmean", "qmean", DType.I8, [_X, _OUT], literals), (Pointer(0),))
 
 
-def emit_qavg_pool(unit: Unit, stage: Stage) -> RowCall:
+@emits(QAvgPool2d)
+def emit_qavg_pool(unit: TranslationUnit, stage: Stage, op: QAvgPool2d) -> RowCall:
     """The average of each window."""
-    op = stage.op
-    assert isinstance(op, QAvgPool2d)
     window = stage.windows[0]
     assert window is not None
     clips = leaves_rows(stage, window, op.x.shape[1])
@@ -108,10 +104,9 @@ def emit_qavg_pool(unit: Unit, stage: Stage) -> RowCall:
     return RowCall(function, arguments)
 
 
-def emit_qsoftmax(unit: Unit, stage: Stage) -> RowCall:
+@emits(QSoftmax)
+def emit_qsoftmax(unit: TranslationUnit, stage: Stage, op: QSoftmax) -> RowCall:
     """Softmax over the last dimension."""
-    op = stage.op
-    assert isinstance(op, QSoftmax)
     n = op.type.shape[-1]
     literals = _literals(
         count=op.type.size // n, n=n, multiplier=op.multiplier, left=op.left, diff_min=max(op.diff_min, -256)
@@ -123,7 +118,7 @@ def _literals(**values: int) -> list[Literal]:
     return [(name, str(value)) for name, value in values.items()]
 
 
-def _elementwise(unit: Unit, op: Op, second: str, literals: list[Literal]) -> RowCall:
+def _elementwise(unit: TranslationUnit, op: Op, second: str, literals: list[Literal]) -> RowCall:
     """A call of the kernel named after the operator, whose second operand is called so."""
     parameters = [_X, (pointer(DType.I8), second), _OUT]
     function = specialise(unit, op.mnemonic, op.mnemonic, DType.I8, parameters, literals)

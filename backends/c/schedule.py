@@ -2,82 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
+from tinyc.backends.c.addresses import Addresses
 from tinyc.backends.c.calls import leaves_rows
-from tinyc.backends.c.conv import emit_conv2d, emit_dense, emit_depthwise
 from tinyc.backends.c.describe import sentence
-from tinyc.backends.c.esp_dsp import emit_esp_dsp
-from tinyc.backends.c.esp_nn import emit_esp_nn
-from tinyc.backends.c.generic import emit_loops, emit_softmax
+from tinyc.backends.c.emitter import emit
 from tinyc.backends.c.literals import C_TYPES
-from tinyc.backends.c.memory import Memory
-from tinyc.backends.c.pool import emit_pool
-from tinyc.backends.c.quantised import emit_qconv2d, emit_qdense, emit_qdepthwise
-from tinyc.backends.c.quantised_values import (
-    emit_lookup,
-    emit_qadd,
-    emit_qavg_pool,
-    emit_qmean,
-    emit_qmul,
-    emit_qsoftmax,
-)
 from tinyc.backends.c.source import CodegenError
-from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, Scratch, Unit
-from tinyc.backends.libraries.esp_dsp import NAME as ESP_DSP
-from tinyc.backends.libraries.esp_nn import NAME as ESP_NN
-from tinyc.ir.op import Op, RowMode, Value, Window
-from tinyc.ir.ops import (
-    Lookup,
-    QAdd,
-    QAvgPool2d,
-    QConv2d,
-    QDense,
-    QDepthwiseConv2d,
-    QMean,
-    QMul,
-    QSoftmax,
-)
-from tinyc.ir.ops.conv import Conv2d, DepthwiseConv2d
-from tinyc.ir.ops.linear import Dense
-from tinyc.ir.ops.normalise import Softmax
-from tinyc.ir.ops.pool import AvgPool2d, MaxPool2d
+from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, Scratch, TranslationUnit
+from tinyc.ir.op import RowMode, Value, Window
 from tinyc.ir.rows import Pace, Segment, Stage, row_count
 
-Emitter = Callable[[Unit, Stage], RowCall]
 
-EMITTERS: Mapping[type[Op], Emitter] = {
-    Conv2d: emit_conv2d,
-    DepthwiseConv2d: emit_depthwise,
-    Dense: emit_dense,
-    MaxPool2d: emit_pool,
-    AvgPool2d: emit_pool,
-    Softmax: emit_softmax,
-    QConv2d: emit_qconv2d,
-    QDepthwiseConv2d: emit_qdepthwise,
-    QDense: emit_qdense,
-    QAvgPool2d: emit_qavg_pool,
-    QMean: emit_qmean,
-    QAdd: emit_qadd,
-    QMul: emit_qmul,
-    Lookup: emit_lookup,
-    QSoftmax: emit_qsoftmax,
-}
-"""The operators with kernels of their own; all others are printed from their loops."""
-
-
-LIBRARY_EMITTERS: Mapping[str, Emitter] = {ESP_NN: emit_esp_nn, ESP_DSP: emit_esp_dsp}
-"""The emitters of stages that a kernel library computes."""
-
-
-def emit(unit: Unit, stage: Stage) -> RowCall:
-    """What one step of a stage calls."""
-    if stage.kernel.library:
-        return LIBRARY_EMITTERS[stage.kernel.library](unit, stage)
-    return EMITTERS.get(type(stage.op), emit_loops)(unit, stage)
-
-
-def segment_lines(unit: Unit, memory: Memory, segment: Segment) -> list[str]:
+def segment_lines(unit: TranslationUnit, addresses: Addresses, segment: Segment) -> list[str]:
     """The statements of a segment."""
     program = unit.program
     if not segment.streams:
@@ -85,8 +23,8 @@ def segment_lines(unit: Unit, memory: Memory, segment: Segment) -> list[str]:
         stage = program.stages[number]
         lines = ["", f"/* {sentence(number, stage)} */"]
         if stage.result.type.size:
-            lines += _stage_lines(unit, memory, stage, segment.reverse)
-            lines.append(f"TINYC_TRACE({number}, 0, {memory.whole(stage.result)}, {stage.result.type.size});")
+            lines += _stage_lines(unit, addresses, stage, segment.reverse)
+            lines.append(f"TINYC_TRACE({number}, 0, {addresses.whole(stage.result)}, {stage.result.type.size});")
         return lines
     last = segment.stages[-1]
     how = "from the last row to the first, " if segment.reverse else ""
@@ -94,12 +32,12 @@ def segment_lines(unit: Unit, memory: Memory, segment: Segment) -> list[str]:
         "",
         f"/* Layers {segment.first} to {last} together, {how}row by row: each computes a row as soon as it can. */",
         f"for (int t = 0; t < {program.sweeps(segment)}; ++t) {{",
-        *(f"    {line}" for line in sweep_lines(unit, memory, segment)),
+        *(f"    {line}" for line in sweep_lines(unit, addresses, segment)),
         "}",
     ]
 
 
-def sweep_lines(unit: Unit, memory: Memory, segment: Segment) -> list[str]:
+def sweep_lines(unit: TranslationUnit, addresses: Addresses, segment: Segment) -> list[str]:
     """The statements of sweep number `t` of a segment, but for the copying of rows from outside."""
     lines: list[str] = []
     for number, pace in zip(segment.stages, segment.paces, strict=True):
@@ -107,9 +45,9 @@ def sweep_lines(unit: Unit, memory: Memory, segment: Segment) -> list[str]:
         if unit.program.takes_rows(stage) or not stage.result.type.size:
             continue
         call = emit(unit, stage)
-        body = row_lines(unit, memory, stage, call)
+        body = row_lines(unit, addresses, stage, call)
         elements = row_elements(stage.result)
-        body.append(f"TINYC_TRACE({number}, y * {elements}, {memory.row(stage.result, 'y')}, {elements});")
+        body.append(f"TINYC_TRACE({number}, y * {elements}, {addresses.row(stage.result, 'y')}, {elements});")
         lines += [
             f"/* {sentence(number, stage)} */",
             f"{due(stage, pace, unit.program.sweeps(segment))}{{",
@@ -144,12 +82,12 @@ def row_elements(value: Value) -> int:
     return value.type.size // row_count(value)
 
 
-def _stage_lines(unit: Unit, memory: Memory, stage: Stage, reverse: bool) -> list[str]:
+def _stage_lines(unit: TranslationUnit, addresses: Addresses, stage: Stage, reverse: bool) -> list[str]:
     call = emit(unit, stage)
     if not stage.windows or (call.long_rows and stage.band == stage.rows):
-        return [step_call(call, lambda a: _whole(memory, stage, a), memory.whole(stage.result))]
+        return [step_call(call, lambda a: _whole(addresses, stage, a), addresses.whole(stage.result))]
     rows = f"int y = {stage.rows - 1}; y >= 0; --y" if reverse else f"int y = 0; y < {stage.rows}; ++y"
-    return [f"for ({rows}) {{", *(f"    {line}" for line in row_lines(unit, memory, stage, call)), "}"]
+    return [f"for ({rows}) {{", *(f"    {line}" for line in row_lines(unit, addresses, stage, call)), "}"]
 
 
 def step_call(call: RowCall, argument: Callable[[Argument], str], out: str) -> str:
@@ -157,28 +95,28 @@ def step_call(call: RowCall, argument: Callable[[Argument], str], out: str) -> s
     return f"{call.function}({', '.join([*(argument(a) for a in call.arguments), out])});"
 
 
-def _whole(memory: Memory, stage: Stage, argument: Argument) -> str:
+def _whole(addresses: Addresses, stage: Stage, argument: Argument) -> str:
     if isinstance(argument, str):
         return argument
     if isinstance(argument, Scratch):
-        return scratch_pointer(memory, stage)
+        return scratch_pointer(addresses, stage)
     assert isinstance(argument, Pointer)
-    return memory.whole(stage.op.operands[argument.operand])
+    return addresses.whole(stage.op.operands[argument.operand])
 
 
-def scratch_pointer(memory: Memory, stage: Stage) -> str:
+def scratch_pointer(addresses: Addresses, stage: Stage) -> str:
     """The scratch memory of a stage that has some."""
     assert stage.kernel.scratch is not None
-    return memory.whole(stage.kernel.scratch)
+    return addresses.whole(stage.kernel.scratch)
 
 
-def row_lines(unit: Unit, memory: Memory, stage: Stage, call: RowCall) -> list[str]:
+def row_lines(unit: TranslationUnit, addresses: Addresses, stage: Stage, call: RowCall) -> list[str]:
     """The statements that compute row y."""
     windows = {a.operand: f"rows{a.operand}" if a.operand else "rows" for a in call.arguments if isinstance(a, Rows)}
     counted = {a.operand: "count" for a in call.arguments if isinstance(a, Count)}
     body: list[str] = []
     for operand, name in windows.items():
-        body += _window_lines(unit, memory, stage, operand, name, counted.get(operand, ""))
+        body += _window_lines(unit, addresses, stage, operand, name, counted.get(operand, ""))
 
     def argument(a: Argument) -> str:
         if isinstance(a, str):
@@ -188,23 +126,25 @@ def row_lines(unit: Unit, memory: Memory, stage: Stage, call: RowCall) -> list[s
         if isinstance(a, Count):
             return counted[a.operand]
         if isinstance(a, Scratch):
-            return scratch_pointer(memory, stage)
+            return scratch_pointer(addresses, stage)
         value = stage.op.operands[a.operand]
-        return memory.whole(value) if stage.windows[a.operand] is None else memory.row(value, "y")
+        return addresses.whole(value) if stage.windows[a.operand] is None else addresses.row(value, "y")
 
-    return [*body, step_call(call, argument, memory.row(stage.result, "y"))]
+    return [*body, step_call(call, argument, addresses.row(stage.result, "y"))]
 
 
-def _window_lines(unit: Unit, memory: Memory, stage: Stage, operand: int, name: str, count: str) -> list[str]:
+def _window_lines(
+    unit: TranslationUnit, addresses: Addresses, stage: Stage, operand: int, name: str, count: str
+) -> list[str]:
     """Fills the array `name` with the row pointers of output row y."""
     value, window = stage.op.operands[operand], stage.windows[operand]
     assert window is not None
     height, element = row_count(value), C_TYPES[value.dtype]
-    if memory.follows(value):
+    if addresses.follows(value):
         if not window.is_pointwise or count:
             raise CodegenError(f"{stage.where}: takes several rows of {value}, which lie over other ones")
-        return [f"const {element} *{name}[1] = {{{memory.row(value, 'y')}}};"]
-    arguments = [name, memory.base(value), _first_row(window), str(window.size), str(window.dilation)]
+        return [f"const {element} *{name}[1] = {{{addresses.row(value, 'y')}}};"]
+    arguments = [name, addresses.base(value), _first_row(window), str(window.size), str(window.dilation)]
     kernel, result = "rows", ""
     if leaves_rows(stage, window, height):
         arguments.append(str(height))
@@ -215,7 +155,7 @@ def _window_lines(unit: Unit, memory: Memory, stage: Stage, operand: int, name: 
         else:
             kernel, result = "clip_rows", f"const int {count} = "
     function = unit.kernels.use(kernel, value.dtype)
-    arguments += [str(memory.kept(value)), str(row_elements(value))]
+    arguments += [str(addresses.kept(value)), str(row_elements(value))]
     return [f"const {element} *{name}[{window.size}];", f"{result}{function}({', '.join(arguments)});"]
 
 

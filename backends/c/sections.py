@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tinyc.backends.c.source import Placement, Section
+from tinyc.backends.c.source import Section, Sections
 
 
-def arena_lines(macro: str, bytes: int, placement: Placement) -> Iterator[str]:
+def arena_lines(macro: str, bytes: int, sections: Sections) -> Iterator[str]:
     """The lines of the header that define `<NAME>_ARENA(name)`, which makes a static arena that is right.
 
     There are none for a network without an arena, and for an arena that is allocated.
     """
-    if bytes == 0 or placement.allocate:
+    if bytes == 0 or sections.allocate:
         return
     yield f"/* {macro}_ARENA(name); defines an arena: a static array of the right size, alignment and place. */"
-    yield from attribute_lines(f"{macro}_ARENA_ATTR", placement.arena)
+    yield from attribute_lines(f"{macro}_ARENA_ATTR", sections.arena)
     yield "#if defined(__GNUC__)"
     array = f"static {macro}_ARENA_ATTR unsigned char name[{macro}_ARENA_BYTES]"
     yield f"#define {macro}_ARENA(name) {array} __attribute__((aligned({macro}_ARENA_ALIGN)))"
@@ -26,11 +26,11 @@ def arena_lines(macro: str, bytes: int, placement: Placement) -> Iterator[str]:
     yield ""
 
 
-def arena_definition(macro: str, bytes: int, placement: Placement) -> str:
+def arena_definition(macro: str, bytes: int, sections: Sections) -> str:
     """The statement that makes an arena called `arena`; nothing for a network that needs none."""
     if bytes == 0:
         return ""
-    return f"void *arena = {placement.allocate};" if placement.allocate else f"{macro}_ARENA(arena);"
+    return f"void *arena = {sections.allocate};" if sections.allocate else f"{macro}_ARENA(arena);"
 
 
 def attribute_lines(macro: str, section: Section | None) -> Iterator[str]:

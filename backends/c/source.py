@@ -18,7 +18,7 @@ Place = Literal["argument", "arena", "rows"]
 
 
 @dataclass(frozen=True)
-class PortInfo:
+class PortDescription:
     """What a program does not know of an input or output: its name in the ONNX model, the layout of its elements, and,
     where these are integers that stand for real values, their scale and zero point: real = scale * (integer - zero)."""
 
@@ -31,8 +31,8 @@ class PortInfo:
 class Interface:
     """What people know of a model's inputs and outputs, in the program's order."""
 
-    inputs: tuple[PortInfo, ...]
-    outputs: tuple[PortInfo, ...]
+    inputs: tuple[PortDescription, ...]
+    outputs: tuple[PortDescription, ...]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Placement:
+class Sections:
     """Where a network's arrays lie; where the compiler puts them, if there is no section.
 
     `allocate` is for an arena that cannot be a static array: an expression that gives its address.

@@ -56,7 +56,7 @@ class RowCall:
     long_rows: bool = False
 
 
-class Unit:
+class TranslationUnit:
     """The emitters' view of the output: they ask for kernels, constants and functions, and get C names."""
 
     def __init__(self, prefix: str, program: RowProgram) -> None:

@@ -15,13 +15,9 @@ import numpy as np
 from tinyc.backends.interpreter.rows import run_program
 from tinyc.backends.interpreter.tensor import run_module
 from tinyc.ir.module import Module
-from tinyc.ir.op import Op, Value
-from tinyc.ir.ops.elementwise import Elementwise, Sigmoid, Tanh
-from tinyc.ir.ops.normalise import Softmax
+from tinyc.ir.op import Accuracy, Op, Value
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
-
-SATURATING = (Softmax, Sigmoid, Tanh)
 
 
 def observe(ir: Module | RowProgram, inputs: Sequence[Array]) -> dict[str, Array]:
@@ -39,8 +35,9 @@ def observe(ir: Module | RowProgram, inputs: Sequence[Array]) -> dict[str, Array
         found |= {f"the digest of %{name}": _digest(computed[name]) for name in _exact(ir) if name in computed}
     for position, value in enumerate(ir.outputs):
         op = ops.get(_behind_views(ir, value, ops))
-        if isinstance(op, SATURATING):
-            taken = computed.get(_behind_views(ir, op.x, ops))
+        # Results that one scale suits whatever the operands are lie between limits that they come ever nearer to.
+        if op is not None and op.natural_scale is not None:
+            taken = computed.get(_behind_views(ir, op.operands[0], ops))
             if taken is not None:
                 found[f"operand of the {op.mnemonic} of output {position}"] = taken.reshape(-1)
     return found
@@ -56,7 +53,7 @@ def _exact(program: RowProgram) -> set[str]:
     went into."""
     rounded: set[str] = set()
     for stage in program.stages:
-        sums = stage.result.dtype.is_float and not isinstance(stage.op, Elementwise)
+        sums = stage.result.dtype.is_float and stage.op.accuracy is Accuracy.SUM
         if sums or any(program.root(v.name)[0].name in rounded for v in stage.op.operands):
             rounded.add(program.root(stage.result.name)[0].name)
     return {s.result.name for s in program.stages if program.root(s.result.name)[0].name not in rounded}

@@ -5,12 +5,15 @@ The order of its sums is its own, so results differ from ours in the last bits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from tinyc.backends.libraries.layer import Gate, Layer
+from tinyc.backends.libraries.call import Gate, LibraryCall
 from tinyc.backends.libraries.operands import VECTOR, constant, in_place, is_aligned
+from tinyc.ir.concern import Concern
 from tinyc.ir.ops.conv import Conv2d
+from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.ops.linear import Dense
 from tinyc.ir.rows import RowProgram, Stage
 from tinyc.ir.rows.kernels import Offer
@@ -20,6 +23,12 @@ NAME = "esp-dsp"
 TOLERANCE = 1e-6
 """How far a layer's results may be from the exact sums, as a part of the largest sum of the products' sizes."""
 S3 = "esp32s3"
+NOT_PLAIN = "weights are computed, or not float"
+
+PRODUCTS: Concern[Callable[[RowProgram, Any], tuple[int, int] | str]] = Concern(
+    "product for ESP-DSP", "register in backends/libraries/esp_dsp.py of which matrices it is a product (`PRODUCTS`)"
+)
+"""The inputs and outputs of a matrix of weights that all pixels are multiplied with; or why there is none."""
 
 OURS: Mapping[str, float] = {"matrix": 3.2, "dot": 4.0}
 """Instructions a multiply-accumulate on rv32imafc, measured by `tinyc bench`."""
@@ -33,13 +42,13 @@ THEIRS: Mapping[str, Mapping[str, float]] = {
 256. On other chips it is portable C."""
 
 GATES: tuple[Gate, ...] = (
-    Gate("in-place", (), (), lambda layer: layer.in_place, "the result lies over an operand", "interface"),
-    Gate("empty", (), (), lambda layer: min(layer.height, layer.channels, layer.outputs) < 1, "no products", "read"),
+    Gate("in-place", (), (), lambda call: call.in_place, "the result lies over an operand", "interface"),
+    Gate("empty", (), (), lambda call: min(call.height, call.channels, call.outputs) < 1, "no products", "read"),
     Gate(
         "alignment",
         (),
         (S3,),
-        lambda layer: not layer.aligned,
+        lambda call: not call.aligned,
         "from other than multiples of 16 bytes the library computes without vectors",
         "read",
     ),
@@ -47,7 +56,7 @@ GATES: tuple[Gate, ...] = (
         "multiple-of-4",
         (),
         (S3,),
-        lambda layer: bool((layer.channels | (0 if layer.height == 1 else layer.height | layer.outputs)) % 4),
+        lambda call: bool((call.channels | (0 if call.height == 1 else call.height | call.outputs)) % 4),
         "sizes that are no multiples of 4 are computed without vectors",
         "read",
     ),
@@ -67,7 +76,7 @@ class EspDSP:
 
     def offer(self, program: RowProgram, stage: Stage, whole: bool) -> Offer | str:
         """See `KernelLibrary`."""
-        found = layer_of(program, stage, whole)
+        found = call_of(program, stage, whole)
         if isinstance(found, str):
             return found
         gate = next((g for g in GATES if g.holds(found, self.chip)), None)
@@ -84,26 +93,44 @@ class EspDSP:
         )
 
 
-def layer_of(program: RowProgram, stage: Stage, whole: bool) -> Layer | str:
+def call_of(program: RowProgram, stage: Stage, whole: bool) -> LibraryCall | str:
     """The product of matrices that a stage is: `height` rows of `channels` by `outputs`; or why it is none."""
     op = stage.op
-    if not isinstance(op, (Conv2d, Dense)):
+    product = PRODUCTS.find(type(op))
+    if product is None:
         return f"no function for {op.mnemonic}"
-    if any(v.dtype is not DType.F32 for v in op.operands) or constant(program, op.w) is None:
-        return "weights are computed, or not float"
-    if isinstance(op, Conv2d):
-        plain = op.window() == op.strides == (1, 1) and op.groups == 1 and not any(op.pads)
-        if not plain:
-            return "convolutions of more than a pixel are no product of matrices"
-        outputs, inputs = op.type.shape[3], op.x.shape[3]
-    else:
-        outputs, inputs = op.w.shape
+    sizes = product(program, op)
+    if isinstance(sizes, str):
+        return sizes
+    inputs, outputs = sizes
     if not op.type.size:
         return "no elements"
     pixels = op.type.size // outputs
     if not whole:
         pixels //= stage.rows
-    touched = (op.x, stage.result)
+    touched = (op.operands[0], stage.result)
     aligned = all(is_aligned(program, v, whole) for v in touched)
-    layer = Layer("dense", pixels, 1, inputs, pixels, 1, outputs)
-    return replace(layer, aligned=aligned, in_place=in_place(program, stage))
+    call = LibraryCall("dense", pixels, 1, inputs, pixels, 1, outputs)
+    return replace(call, aligned=aligned, in_place=in_place(program, stage))
+
+
+def _is_plain(program: RowProgram, op: LinearLayer) -> bool:
+    """Whether all is float, and the weights are constants."""
+    return all(v.dtype is DType.F32 for v in op.operands) and constant(program, op.w) is not None
+
+
+@PRODUCTS(Dense)
+def _dense(program: RowProgram, op: Dense) -> tuple[int, int] | str:
+    if not _is_plain(program, op):
+        return NOT_PLAIN
+    outputs, inputs = op.w.shape
+    return inputs, outputs
+
+
+@PRODUCTS(Conv2d)
+def _pointwise(program: RowProgram, op: Conv2d) -> tuple[int, int] | str:
+    if not _is_plain(program, op):
+        return NOT_PLAIN
+    if not op.window() == op.strides == (1, 1) or op.groups != 1 or any(op.pads):
+        return "convolutions of more than a pixel are no product of matrices"
+    return op.x.shape[3], op.type.shape[3]

@@ -1,17 +1,17 @@
 """Roughly how many cycles ESP-NN and tinyc's own kernels take, to choose between them.
 
-For each unit of `Layer.work`: a multiply-accumulate, or an element. ESP-NN's are the cycles that its README gives for
-version 1.2.3, data in external memory; without vector instructions, instructions on rv32imc. Ours are instructions on
-rv32imc, measured by `tinyc bench`, times 1.2 for what loads and branches wait. None of it was measured on a chip, and a
-choice that hangs on a few percent is not worth much; most differ by a factor.
+For each unit of `LibraryCall.work`: a multiply-accumulate, or an element. ESP-NN's are the cycles that its README
+gives for version 1.2.3, data in external memory; without vector instructions, instructions on rv32imc. Ours are
+instructions on rv32imc, measured by `tinyc bench`, times 1.2 for what loads and branches wait. None of it was
+measured on a chip, and a choice that hangs on a few percent is not worth much; most differ by a factor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tinyc.backends.libraries.call import LibraryCall
 from tinyc.backends.libraries.esp_nn_gates import NONE, P4, S3
-from tinyc.backends.libraries.layer import Layer
 
 WAIT = 1.2
 
@@ -78,25 +78,25 @@ THEIRS: Mapping[str, Mapping[str, float]] = {
 """Cycles (without vector instructions, instructions). What is not here is portable C, no faster than ours."""
 
 
-def path(layer: Layer) -> str:
+def path(call: LibraryCall) -> str:
     """What of the tables a layer is."""
-    if layer.kind == "conv":
-        if layer.kernel == (1, 1):
-            return "pointwise" if layer.channels >= 32 else "narrow"
-        return "gathered" if layer.kernel[1] * layer.channels < 16 else "conv"
-    if layer.kind == "depthwise":
-        return "depthwise 3x3" if layer.kernel == (3, 3) and layer.each == 1 else "depthwise"
-    return layer.kind
+    if call.kind == "conv":
+        if call.kernel == (1, 1):
+            return "pointwise" if call.channels >= 32 else "narrow"
+        return "gathered" if call.kernel[1] * call.channels < 16 else "conv"
+    if call.kind == "depthwise":
+        return "depthwise 3x3" if call.kernel == (3, 3) and call.each == 1 else "depthwise"
+    return call.kind
 
 
-def cycles(layer: Layer, chip: str) -> tuple[int, int | None]:
+def cycles(call: LibraryCall, chip: str) -> tuple[int, int | None]:
     """Ours and ESP-NN's on a chip with these vector instructions; None for no figure."""
-    kind, work = path(layer), layer.work
-    if layer.kind in ("max_pool", "avg_pool"):
-        work *= layer.kernel[0] * layer.kernel[1]
+    kind, work = path(call), call.work
+    if call.kind in ("max_pool", "avg_pool"):
+        work *= call.kernel[0] * call.kernel[1]
     ours = OURS[kind] * work * WAIT
     # Groups, and channels that fill no vector, are left to portable C.
-    portable = layer.groups > 1 or (layer.kind in ("max_pool", "avg_pool") and layer.channels % 4 != 0)
+    portable = call.groups > 1 or (call.kind in ("max_pool", "avg_pool") and call.channels % 4 != 0)
     theirs = THEIRS[NONE if portable else chip].get(kind)
     if theirs is None:
         return int(ours), None

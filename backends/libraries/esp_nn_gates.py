@@ -10,7 +10,7 @@ wrongly, without notice.
 
 from __future__ import annotations
 
-from tinyc.backends.libraries.layer import Gate, Layer
+from tinyc.backends.libraries.call import Gate, LibraryCall
 
 NONE, S3, P4 = "", "esp32s3", "esp32p4"
 LARGEST_DIMENSION = 2**15 - 1
@@ -22,49 +22,49 @@ S3_CACHE = 48 * 1024
 """Bytes of 16-bit filter and operand above which the ESP32-S3's depthwise convolution goes by tiles."""
 
 
-def _pointwise(layer: Layer) -> bool:
-    return layer.kernel == (1, 1)
+def _pointwise(call: LibraryCall) -> bool:
+    return call.kernel == (1, 1)
 
 
-def _plain_pointwise(layer: Layer) -> bool:
-    return layer.kernel == (1, 1) and layer.strides == (1, 1) and layer.begin == (0, 0)
+def _plain_pointwise(call: LibraryCall) -> bool:
+    return call.kernel == (1, 1) and call.strides == (1, 1) and call.begin == (0, 0)
 
 
-def _too_large(layer: Layer) -> bool:
-    sizes = (layer.height, layer.width, layer.channels, layer.out_height, layer.out_width, layer.outputs, *layer.kernel)
+def _too_large(call: LibraryCall) -> bool:
+    sizes = (call.height, call.width, call.channels, call.out_height, call.out_width, call.outputs, *call.kernel)
     return max(sizes) > LARGEST_DIMENSION
 
 
-def _s3_end_padding(layer: Layer) -> bool:
-    more = any(end > start for end, start in zip(layer.end, layer.begin, strict=True))
-    row = layer.kernel[1] * layer.channels
-    gathered = row < 16 <= row * layer.kernel[0]
-    return layer.groups == 1 and any(layer.begin) and more and not gathered
+def _s3_end_padding(call: LibraryCall) -> bool:
+    more = any(end > start for end, start in zip(call.end, call.begin, strict=True))
+    row = call.kernel[1] * call.channels
+    gathered = row < 16 <= row * call.kernel[0]
+    return call.groups == 1 and any(call.begin) and more and not gathered
 
 
-def _s3_tiled(layer: Layer) -> bool:
-    area = layer.kernel[0] * layer.kernel[1] + layer.height * layer.width
+def _s3_tiled(call: LibraryCall) -> bool:
+    area = call.kernel[0] * call.kernel[1] + call.height * call.width
     return (
-        layer.each == 1
-        and layer.channels % 8 == 0
-        and layer.kernel != (3, 3)
-        and 2 * layer.channels * area > S3_CACHE
-        and bool(layer.begin[0] or layer.end[0])
+        call.each == 1
+        and call.channels % 8 == 0
+        and call.kernel != (3, 3)
+        and 2 * call.channels * area > S3_CACHE
+        and bool(call.begin[0] or call.end[0])
     )
 
 
-def _p4_unaligned(layer: Layer) -> bool:
-    if _plain_pointwise(layer):
-        return layer.channels >= 16 and layer.channels % 16 != 0
-    if layer.begin == (0, 0) and layer.kernel[1] * layer.channels >= 16:
-        return layer.channels % 16 != 0
-    return layer.window % 16 != 0 or layer.outputs % 4 != 0
+def _p4_unaligned(call: LibraryCall) -> bool:
+    if _plain_pointwise(call):
+        return call.channels >= 16 and call.channels % 16 != 0
+    if call.begin == (0, 0) and call.kernel[1] * call.channels >= 16:
+        return call.channels % 16 != 0
+    return call.window % 16 != 0 or call.outputs % 4 != 0
 
 
-def _p4_direct(layer: Layer) -> bool:
+def _p4_direct(call: LibraryCall) -> bool:
     """Whether a convolution is computed straight from an operand without pads."""
-    direct = layer.begin == (0, 0) and layer.kernel[1] * layer.channels >= 16
-    return direct and not _plain_pointwise(layer)
+    direct = call.begin == (0, 0) and call.kernel[1] * call.channels >= 16
+    return direct and not _plain_pointwise(call)
 
 
 CONV, WINDOWS = ("conv",), ("conv", "depthwise", "max_pool", "avg_pool")
@@ -74,7 +74,7 @@ GATES: tuple[Gate, ...] = (
         "batch",
         (*WINDOWS, "mean"),
         (),
-        lambda layer: layer.images != 1,
+        lambda call: call.images != 1,
         "the function takes one image",
         "interface",
     ),
@@ -82,7 +82,7 @@ GATES: tuple[Gate, ...] = (
         "dilation",
         WINDOWS,
         (),
-        lambda layer: layer.dilations != (1, 1),
+        lambda call: call.dilations != (1, 1),
         "dilations are ignored",
         "run",
     ),
@@ -98,7 +98,7 @@ GATES: tuple[Gate, ...] = (
         "sums",
         ("conv", "depthwise", "dense"),
         (),
-        lambda layer: layer.largest_sum > LARGEST_SUM,
+        lambda call: call.largest_sum > LARGEST_SUM,
         "with zero points subtracted element by element, sums may overflow int32",
         "interface",
     ),
@@ -106,7 +106,7 @@ GATES: tuple[Gate, ...] = (
         "mean-limits",
         ("mean",),
         (),
-        lambda layer: (layer.low, layer.high) != (-128, 127),
+        lambda call: (call.low, call.high) != (-128, 127),
         "the function has no limits",
         "interface",
     ),
@@ -114,7 +114,7 @@ GATES: tuple[Gate, ...] = (
         "softmax-width",
         ("softmax",),
         (),
-        lambda layer: layer.channels > 511,
+        lambda call: call.channels > 511,
         "from 512 entries on, a sum of exponentials is shifted by more than C defines",
         "read",
     ),
@@ -122,7 +122,7 @@ GATES: tuple[Gate, ...] = (
         "softmax-shift",
         ("softmax",),
         (),
-        lambda layer: layer.left > 30,
+        lambda call: call.left > 30,
         "1 << 31 is no int32",
         "read",
     ),
@@ -130,7 +130,7 @@ GATES: tuple[Gate, ...] = (
         "in-place",
         (),
         (),
-        lambda layer: layer.in_place and layer.kind not in ("add", "softmax"),
+        lambda call: call.in_place and call.kind not in ("add", "softmax"),
         "the result lies over an operand",
         "caution",
     ),
@@ -138,7 +138,7 @@ GATES: tuple[Gate, ...] = (
         "pointwise-groups",
         CONV,
         (),
-        lambda layer: _pointwise(layer) and layer.groups > 1,
+        lambda call: _pointwise(call) and call.groups > 1,
         "1x1 convolutions ignore groups",
         "run",
     ),
@@ -146,7 +146,7 @@ GATES: tuple[Gate, ...] = (
         "pointwise-padding",
         CONV,
         (),
-        lambda layer: _pointwise(layer) and layer.pads,
+        lambda call: _pointwise(call) and call.pads,
         "1x1 convolutions ignore padding",
         "run",
     ),
@@ -155,7 +155,7 @@ GATES: tuple[Gate, ...] = (
         "alignment",
         (),
         (S3, P4),
-        lambda layer: not layer.aligned,
+        lambda call: not call.aligned,
         "vectors are loaded from multiples of 16 bytes",
         "read",
     ),
@@ -171,11 +171,8 @@ GATES: tuple[Gate, ...] = (
         "s3-depthwise-scratch",
         ("depthwise",),
         (S3,),
-        lambda layer: (
-            layer.each == 1
-            and layer.kernel == (3, 3)
-            and layer.channels % 16 == 0
-            and layer.begin not in ((0, 0), (1, 1))
+        lambda call: (
+            call.each == 1 and call.kernel == (3, 3) and call.channels % 16 == 0 and call.begin not in ((0, 0), (1, 1))
         ),
         "the function writes beyond its scratch memory",
         "read",
@@ -184,12 +181,12 @@ GATES: tuple[Gate, ...] = (
         "s3-depthwise-end-padding",
         ("depthwise",),
         (S3,),
-        lambda layer: (
-            layer.each == 1
-            and layer.kernel == (3, 3)
-            and layer.channels % 16 == 0
-            and layer.begin == (1, 1)
-            and max(layer.end) > 1
+        lambda call: (
+            call.each == 1
+            and call.kernel == (3, 3)
+            and call.channels % 16 == 0
+            and call.begin == (1, 1)
+            and max(call.end) > 1
         ),
         "padding at the end is taken to be that at the beginning",
         "read",
@@ -206,7 +203,7 @@ GATES: tuple[Gate, ...] = (
         "s3-max-pool-channels",
         ("max_pool",),
         (S3,),
-        lambda layer: layer.channels % 4 != 0,
+        lambda call: call.channels % 4 != 0,
         "the function returns without a result unless channels are a multiple of 4",
         "read",
     ),
@@ -214,7 +211,7 @@ GATES: tuple[Gate, ...] = (
         "s3-avg-pool-channels",
         ("avg_pool",),
         (S3,),
-        lambda layer: layer.channels % 4 != 0 and layer.kernel[0] * layer.kernel[1] > 256,
+        lambda call: call.channels % 4 != 0 and call.kernel[0] * call.kernel[1] > 256,
         "16-bit sums overflow in windows of more than 256",
         "read",
     ),
@@ -222,7 +219,7 @@ GATES: tuple[Gate, ...] = (
         "s3-dense-alignment",
         ("dense",),
         (S3,),
-        lambda layer: layer.height > 1 and layer.channels % 16 != 0,
+        lambda call: call.height > 1 and call.channels % 16 != 0,
         "rows that do not begin at multiples of 8 bytes are read wrongly",
         "read",
         fixed="1.2.6",
@@ -231,7 +228,7 @@ GATES: tuple[Gate, ...] = (
         "s3-dense-stack",
         ("dense",),
         (S3,),
-        lambda layer: layer.outputs > STACK_CHANNELS,
+        lambda call: call.outputs > STACK_CHANNELS,
         "the function takes 4 bytes of stack an output",
         "read",
     ),
@@ -239,7 +236,7 @@ GATES: tuple[Gate, ...] = (
         "s3-softmax-alignment",
         ("softmax",),
         (S3,),
-        lambda layer: layer.channels >= 32 and layer.height > 1 and layer.channels % 16 != 0,
+        lambda call: call.channels >= 32 and call.height > 1 and call.channels % 16 != 0,
         "the maximum of a row that does not begin at a multiple of 16 bytes is wrong",
         "read",
     ),
@@ -247,7 +244,7 @@ GATES: tuple[Gate, ...] = (
         "s3-mul-channels",
         ("mul_channels",),
         (S3,),
-        lambda layer: layer.channels % 16 != 0,
+        lambda call: call.channels % 16 != 0,
         "rows do not begin at multiples of 16 bytes",
         "caution",
     ),
@@ -255,7 +252,7 @@ GATES: tuple[Gate, ...] = (
         "p4-groups",
         CONV,
         (P4,),
-        lambda layer: layer.groups > 1,
+        lambda call: call.groups > 1,
         "gathered windows ignore groups",
         "read",
     ),
@@ -263,7 +260,7 @@ GATES: tuple[Gate, ...] = (
         "p4-end-padding",
         CONV,
         (P4,),
-        lambda layer: _p4_direct(layer) and any(layer.end),
+        lambda call: _p4_direct(call) and any(call.end),
         "more than one column of padding at the end counts as one",
         "read",
     ),
@@ -279,7 +276,7 @@ GATES: tuple[Gate, ...] = (
         "p4-depthwise-alignment",
         ("depthwise",),
         (P4,),
-        lambda layer: layer.each == 1 and layer.channels >= 8 and layer.channels % 16 != 0,
+        lambda call: call.each == 1 and call.channels >= 8 and call.channels % 16 != 0,
         "vectors are loaded without regard to alignment",
         "read",
     ),
@@ -287,7 +284,7 @@ GATES: tuple[Gate, ...] = (
         "p4-depthwise-wide",
         ("depthwise",),
         (P4,),
-        lambda layer: layer.each == 1 and layer.channels > 256,
+        lambda call: call.each == 1 and call.channels > 256,
         "above 256 channels bias and zero point are left out",
         "read",
     ),
@@ -295,7 +292,7 @@ GATES: tuple[Gate, ...] = (
         "p4-pool-alignment",
         ("max_pool", "avg_pool", "mean"),
         (P4,),
-        lambda layer: layer.channels >= 16 and layer.channels % 16 != 0,
+        lambda call: call.channels >= 16 and call.channels % 16 != 0,
         "vectors are loaded without regard to alignment",
         "read",
     ),
@@ -303,7 +300,7 @@ GATES: tuple[Gate, ...] = (
         "p4-dense-alignment",
         ("dense",),
         (P4,),
-        lambda layer: layer.channels >= 16 and layer.channels % 16 != 0,
+        lambda call: call.channels >= 16 and call.channels % 16 != 0,
         "vectors are loaded without regard to alignment",
         "read",
     ),
@@ -311,7 +308,7 @@ GATES: tuple[Gate, ...] = (
         "p4-softmax-alignment",
         ("softmax",),
         (P4,),
-        lambda layer: layer.channels >= 16 and layer.height > 1 and layer.channels % 16 != 0,
+        lambda call: call.channels >= 16 and call.height > 1 and call.channels % 16 != 0,
         "the maximum of a row that does not begin at a multiple of 16 bytes is wrong",
         "read",
     ),

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from tinyc.backends.c import CSource
 from tinyc.backends.packages.arduino import arduino_library
 from tinyc.backends.packages.idf import idf_component
+from tinyc.backends.packages.memories import ARENAS, WEIGHTS
 from tinyc.backends.packages.packing import FORMATS, PackageError, Packing, check_libraries, choose
-from tinyc.backends.packages.placement import ARENAS, WEIGHTS
 from tinyc.backends.packages.platformio import platformio_library
 
 __all__ = ["ARENAS", "FORMATS", "WEIGHTS", "PackageError", "Packing", "check_libraries", "choose", "package_files"]
@@ -30,7 +30,7 @@ def package_files(source: CSource, packing: Packing, version: str) -> Mapping[st
     """The files of a package, by path relative to its folder.
 
     Args:
-        source: the generated C, made with the packing's placement.
+        source: the generated C, made with the packing's sections.
         packing: the form.
         version: of the compiler; the package has it too.
 

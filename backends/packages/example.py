@@ -84,7 +84,7 @@ class _Calls:
     @property
     def allocates(self) -> bool:
         """Whether the arena is allocated."""
-        return bool(self.packing.placement.allocate and self.source.arena_bytes)
+        return bool(self.packing.sections.allocate and self.source.arena_bytes)
 
     def definitions(self) -> Iterator[Sequence[str]]:
         """Groups of definitions."""
@@ -104,7 +104,7 @@ class _Calls:
         """What is done once."""
         lines = []
         if self.allocates:
-            lines.append(f"arena = {self.packing.placement.allocate};")
+            lines.append(f"arena = {self.packing.sections.allocate};")
             lines += self._stop_if("arena == NULL", "there is no PSRAM, or it is not enabled for this board")
         if self.source.cores > 1:
             lines.append(f"{self.source.name}_cores_start();")

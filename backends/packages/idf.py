@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from tinyc.backends.c import CSource
 from tinyc.backends.packages.camera import BOARDS, Board
 from tinyc.backends.packages.example import ESP_IDF, has_pictures, main_file, read_template
+from tinyc.backends.packages.memories import BSS_IN_PSRAM
 from tinyc.backends.packages.metadata import camera_rows, metadata, split_files
 from tinyc.backends.packages.packing import Packing
-from tinyc.backends.packages.placement import BSS_IN_PSRAM
 
 LIBRARIES = {"esp-nn": ("espressif/esp-nn", ">=1.2.6,<2.0.0"), "esp-dsp": ("espressif/esp-dsp", "^1.8.2")}
 """The components that generated C may call, by the name of the library, and their versions."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from tinyc.backends.c import CSource, Placement
-from tinyc.backends.packages.placement import ARENAS, WEIGHTS, Format, place
+from tinyc.backends.c import CSource, Sections
+from tinyc.backends.packages.memories import ARENAS, WEIGHTS, Format, sections_of
 from tinyc.backends.targets import Target
 from tinyc.ir.errors import TinycError
 
@@ -38,7 +38,7 @@ class Packing:
         arena_in: the memory of the arena.
         weights_in: the memory of the constants.
         psram: whether the target can have PSRAM.
-        placement: what the memories mean for the generated C.
+        sections: what the memories mean for the generated C.
         pixels: mean and deviation: a network that takes images was trained on (pixel - mean) / deviation.
     """
 
@@ -47,7 +47,7 @@ class Packing:
     arena_in: str
     weights_in: str
     psram: bool
-    placement: Placement
+    sections: Sections
     pixels: tuple[float, float] = (0.0, 255.0)
 
     @property
@@ -91,8 +91,8 @@ def choose(
     _check_memories(target, arena_in, weights_in)
     _check_name(name, form)
     psram = target.psram_bytes > 0
-    placement = place(name.upper(), form, psram, bool(target.idf_target), arena_in, weights_in)
-    return Packing(form, target.idf_target, arena_in, weights_in, psram, placement, pixels)
+    sections = sections_of(name.upper(), form, psram, bool(target.idf_target), arena_in, weights_in)
+    return Packing(form, target.idf_target, arena_in, weights_in, psram, sections, pixels)
 
 
 def _check_memories(target: Target, arena_in: str, weights_in: str) -> None:

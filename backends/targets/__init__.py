@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tinyc.backends.targets.rules import ISAS, TargetError, check_types, check_values, read
+from tinyc.backends.targets.rules import ISAS, TargetError, at_line, check_types, check_values, read
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Target:
 def builtin() -> Mapping[str, Target]:
     """The targets that come with tinyc, by name, in alphabetical order."""
     files = (f for f in resources.files("tinyc.backends.targets").iterdir() if f.name.endswith(".toml"))
-    found = [_target(read(f.read_text(encoding="utf-8"), f.name), f.name) for f in files]
+    found = [_target(read(text := f.read_text(encoding="utf-8"), f.name), f.name, text) for f in files]
     return {t.name: t for t in sorted(found, key=lambda t: t.name)}
 
 
@@ -91,7 +91,7 @@ def find(name: str) -> Target:
         raise TargetError(
             f"cannot read the target file {name!r}: {getattr(error, 'strerror', None) or error}"
         ) from None
-    return _target(_with_base(read(text, name), name), name)
+    return _target(_with_base(read(text, name), name), name, text)
 
 
 def _with_base(table: dict[str, Any], source: str) -> dict[str, Any]:
@@ -106,11 +106,12 @@ def _with_base(table: dict[str, Any], source: str) -> dict[str, Any]:
     return {**builtin()[base].as_dict, **table}
 
 
-def _target(table: Mapping[str, Any], source: str) -> Target:
-    """The target of a table, checked."""
+def _target(table: Mapping[str, Any], source: str, text: str) -> Target:
+    """The target of a table, checked; `text` is what it was read from."""
     known: dict[str, Field[Any]] = {f.name: f for f in fields(Target)}
     if unknown := sorted(set(table) - set(known)):
-        raise TargetError(f"{source}: unknown key(s) {', '.join(unknown)}; the keys are {', '.join([*known, 'base'])}")
+        where = ", ".join(f"{key}{at_line(key, text)}" for key in unknown)
+        raise TargetError(f"{source}: unknown key(s) {where}; the keys are {', '.join([*known, 'base'])}")
     check_types(table, {name: str(f.type) for name, f in known.items()}, source)
     if missing := [n for n, f in known.items() if f.default is MISSING and n not in table]:
         raise TargetError(f"{source}: missing key(s) {', '.join(missing)}")

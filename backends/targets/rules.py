@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -34,6 +35,14 @@ def read(text: str, source: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise TargetError(f"{source}: not valid TOML: {error}") from None
+
+
+def at_line(key: str, text: str) -> str:
+    """` (line N)`, where a key begins a line of a TOML file; empty where it is spelt otherwise."""
+    place = re.compile(rf"""\s*\[*\s*["']?{re.escape(key)}["']?\s*[=.\]]""")
+    lines = (number for number, line in enumerate(text.splitlines(), 1) if place.match(line))
+    number = next(lines, 0)
+    return f" (line {number})" if number else ""
 
 
 def check_types(table: Mapping[str, Any], types: Mapping[str, str], source: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypedDict
 
 from tinyc.backends.libraries import Kernels
-from tinyc.backends.packages.placement import Format
+from tinyc.backends.packages.memories import Format
 from tinyc.compiler.base.checked import AtLeast, Elsewhere, checked
 from tinyc.compiler.options.byte_counts import parse_bytes
 from tinyc.compiler.options.custom import CustomPass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinyc.backends.c import CSource, Interface, PortInfo, generate
+from tinyc.backends.c import CSource, Interface, PortDescription, generate
 from tinyc.backends.packages import check_libraries
 from tinyc.compiler.base.version import VERSION
 from tinyc.compiler.frontend import Imported, ModelLike, Port, load_onnx
@@ -32,7 +32,7 @@ def _channels_first(module: Module) -> bool:
     """Whether images come in as the ONNX operators take them, channel by channel: a model that takes rows and columns
     of pixels begins by transposing them."""
     images = [v for v in module.inputs if v.type.rank == 4]
-    to_channels = [n.op.x for n in module.nodes if isinstance(n.op, Transpose) and n.op.perm == (0, 3, 1, 2)]
+    to_channels = [found.op.x for found in module.made_by(Transpose) if found.op.perm == (0, 3, 1, 2)]
     return any(v not in to_channels for v in images)
 
 
@@ -40,17 +40,17 @@ def generate_code(lowered: Lowered, imported: Imported, setup: Setup) -> CSource
     """The C of a row program. Raises `PackageError` when it calls a library that its package cannot bring."""
     scales = {p.name: p for p in (*lowered.inputs, *lowered.outputs)}
 
-    def described(ports: Sequence[Port]) -> tuple[PortInfo, ...]:
+    def described(ports: Sequence[Port]) -> tuple[PortDescription, ...]:
         return tuple(_described(p, scales.get(p.value.name)) for p in ports)
 
     interface = Interface(described(imported.inputs), described(imported.outputs))
-    placement = setup.packing.placement
-    source = generate(lowered.program, name=setup.name, interface=interface, version=VERSION, placement=placement)
+    sections = setup.packing.sections
+    source = generate(lowered.program, name=setup.name, interface=interface, version=VERSION, sections=sections)
     check_libraries(setup.packing.format, source)
     return source
 
 
-def _described(port: Port, scale: ScaledPort | None) -> PortInfo:
+def _described(port: Port, scale: ScaledPort | None) -> PortDescription:
     """What the header says of an input or output."""
     layout = "NHWC: rows, columns, channels" if port.perm else "as in the ONNX model"
-    return PortInfo(port.name, layout, (scale.scale, scale.zero) if scale else None)
+    return PortDescription(port.name, layout, (scale.scale, scale.zero) if scale else None)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.c.support import STRICT, lowered
-from tinyc.backends.c import Interface, PortInfo, generate
+from tinyc.backends.c import Interface, PortDescription, generate
 from tinyc.backends.c.library import FOLDER
 from tinyc.backends.c.names import Names, comment, identifier
 from tinyc.backends.interpreter import run_program
@@ -72,7 +72,7 @@ def small(name: str = "small") -> Module:
 
 
 def test_golden(update_golden: bool) -> None:
-    interface = Interface((PortInfo("image", "NHWC"),), (PortInfo("scores"),))
+    interface = Interface((PortDescription("image", "NHWC"),), (PortDescription("scores"),))
     source = generate(lowered(small()), name="small", interface=interface, version="golden")
     for name, text in source.files.items():
         path = GOLDEN / name
@@ -109,7 +109,7 @@ def test_hostile_names(compiler: str) -> None:
     constants = [b.constant(np.full(2, k, np.float32), name) for k, name in enumerate(HOSTILE)]
     sums = [b.add(ops.Add(x, c), n, n) for x, c, n in zip(inputs, constants, HOSTILE, strict=True)]
     outputs = [b.add(ops.Neg(s), n, n) for s, n in zip(sums, HOSTILE, strict=True)]
-    interface = Interface(*(tuple(PortInfo(n, n) for n in HOSTILE),) * 2)
+    interface = Interface(*(tuple(PortDescription(n, n) for n in HOSTILE),) * 2)
     program = lowered(b.build(outputs))
     for name in HOSTILE:
         source = generate(program, name=name, interface=interface, version="*/ 1\n")

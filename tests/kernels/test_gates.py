@@ -9,9 +9,9 @@ from tests.kernels.cases import GATES, Layers, conv, shown
 from tests.kernels.support import layers, notes
 from tests.rows import lowered
 from tinyc.backends.libraries import EspNN
+from tinyc.backends.libraries.call import LibraryCall
 from tinyc.backends.libraries.esp_nn_gates import GATES as ALL
 from tinyc.backends.libraries.esp_nn_scratch import scratch_bytes
-from tinyc.backends.libraries.layer import Layer
 from tinyc.ir.rows import Space
 from tinyc.ir.rows.kernels import Offer
 
@@ -46,8 +46,8 @@ def test_gates_of_one_chip_leave_others_alone(name: str) -> None:
 
 def test_scratch_of_a_large_convolution() -> None:
     """What the ESP32-S3 asks for 56x56x64 to 64, 3x3, is known, and too much without being asked for."""
-    layer = Layer("conv", 56, 56, 64, 56, 56, 64, kernel=(3, 3), begin=(1, 1))
-    assert scratch_bytes(layer, "esp32s3") == 504_640
+    call = LibraryCall("conv", 56, 56, 64, 56, 56, 64, kernel=(3, 3), begin=(1, 1))
+    assert scratch_bytes(call, "esp32s3") == 504_640
     maker = Layers(np.random.default_rng(3))
     value = conv((1, 56, 56, 64), 3, 64, pads=(1, 1, 1, 1))(maker)
     other = conv((1, 8, 8, 16), 3, 16)(maker)

@@ -103,7 +103,8 @@ def test_a_base_gives_what_the_file_does_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("psram = 4", ["unknown key", "psram", "psram_bytes", "base"]),
+        ("psram = 4", ["unknown key(s) psram (line 12); the keys are", "psram_bytes", "base"]),
+        ("[wifi]", ["unknown key(s) wifi (line 12); the keys are"]),
         ('cores = "2"', ["cores", "type int", "'2'"]),
         ("cores = true", ["cores", "type int", "True"]),
         ("cores = 0", ["cores is at least 1, not 0"]),

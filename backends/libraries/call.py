@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Layer:
+class LibraryCall:
     """The geometry of one call.
 
     Attributes:
@@ -93,7 +93,7 @@ class Gate:
         name: what reports call it.
         kinds: of which layers; none for all.
         chips: on chips with which vector instructions ("" for those without any); none for all.
-        fires: whether it holds for a layer.
+        fires: whether it holds for a call.
         because: what would go wrong, in a few words.
         known: how that is known: "run" (seen to be wrong), "read" (from the sources), "interface" (the function has no
             parameter for it), or "caution".
@@ -103,15 +103,13 @@ class Gate:
     name: str
     kinds: tuple[str, ...]
     chips: tuple[str, ...]
-    fires: Callable[[Layer], bool]
+    fires: Callable[[LibraryCall], bool]
     because: str
     known: str
     fixed: str = ""
 
-    def holds(self, layer: Layer, chip: str) -> bool:
+    def holds(self, call: LibraryCall, chip: str) -> bool:
         """Whether it keeps this layer from the library on such a chip."""
         return (
-            (not self.kinds or layer.kind in self.kinds)
-            and (not self.chips or chip in self.chips)
-            and self.fires(layer)
+            (not self.kinds or call.kind in self.kinds) and (not self.chips or chip in self.chips) and self.fires(call)
         )

@@ -9,28 +9,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tinyc.backends.c.addresses import Addresses
 from tinyc.backends.c.cores import Parts, splits
 from tinyc.backends.c.hooks import input_hooks
 from tinyc.backends.c.literals import C_TYPES
-from tinyc.backends.c.memory import Memory
 from tinyc.backends.c.schedule import row_elements, segment_lines, sweep_lines
 from tinyc.backends.c.source import CodegenError, CPort, Place
-from tinyc.backends.c.unit import Unit
+from tinyc.backends.c.unit import TranslationUnit
 from tinyc.ir.rows import RowProgram, Segment, Space, Stage
+
+RESERVED = ("arena", "mem", "rows", "count", "y", "t", "k", "to", "row", "next_row", "user", "run", "finish")
+"""Names that the functions use."""
 
 
 @dataclass(frozen=True)
-class Entry:
+class PublicFunction:
     """A public function: its prototype without a semicolon, and what it does."""
 
     prototype: str
     purpose: str
 
 
-def entries(name: str, inputs: Sequence[CPort], outputs: Sequence[CPort], sweeping: Sequence[str] = ()) -> list[Entry]:
+def public_functions(
+    name: str, inputs: Sequence[CPort], outputs: Sequence[CPort], sweeping: Sequence[str] = ()
+) -> list[PublicFunction]:
     """The public functions of a program. `sweeping` are the parameters that are needed as soon as rows come in."""
     found = [
-        Entry(
+        PublicFunction(
             f"{p.c_type} *{name}_{p.name}(void *arena)",
             f"Where to put {p.name} before a run, in the arena. The run overwrites it.",
         )
@@ -40,23 +45,28 @@ def entries(name: str, inputs: Sequence[CPort], outputs: Sequence[CPort], sweepi
     rows = next((p for p in inputs if p.place == "rows"), None)
     ports = _parameters(inputs, outputs)
     if rows is None:
-        return [*found, Entry(f"void {name}_run({', '.join(['void *arena', *ports.values()])})", "One inference.")]
+        return [
+            *found,
+            PublicFunction(f"void {name}_run({', '.join(['void *arena', *ports.values()])})", "One inference."),
+        ]
     asked = ["void *arena", f"{name}_row_fn next_row", "void *user", *ports.values()]
     pushed = ["void *arena", "int y", f"const {rows.c_type} *row", *(ports[p] for p in sweeping)]
     return [
         *found,
-        Entry(f"void {name}_run({', '.join(asked)})", "One inference: asks for each row as it is needed."),
-        Entry(
+        PublicFunction(f"void {name}_run({', '.join(asked)})", "One inference: asks for each row as it is needed."),
+        PublicFunction(
             f"void {name}_push_row({', '.join(pushed)})",
             f"The same for a caller who owns the loop: takes row y, from 0 to {rows.type.shape[1] - 1} in order, ...",
         ),
-        Entry(f"void {name}_finish({', '.join(['void *arena', *ports.values()])})", "... and ends the inference."),
+        PublicFunction(
+            f"void {name}_finish({', '.join(['void *arena', *ports.values()])})", "... and ends the inference."
+        ),
     ]
 
 
-def cores_start(name: str) -> Entry:
+def cores_start(name: str) -> PublicFunction:
     """The function that starts the other core. It is defined with the port."""
-    return Entry(
+    return PublicFunction(
         f"int {name}_cores_start(void)",
         "Starts the other core, which then shares the work of every run: once, before the first. 0: there is none.",
     )
@@ -76,43 +86,45 @@ def _parameters(inputs: Sequence[CPort], outputs: Sequence[CPort]) -> dict[str, 
 class Writer:
     """Writes the functions of a program."""
 
-    def __init__(self, unit: Unit, ports: dict[str, str], inputs: Sequence[CPort], outputs: Sequence[CPort]) -> None:
+    def __init__(
+        self, unit: TranslationUnit, ports: dict[str, str], inputs: Sequence[CPort], outputs: Sequence[CPort]
+    ) -> None:
         self._unit, self._program = unit, unit.program
         self._ports, self._inputs, self._outputs = ports, inputs, outputs
         self._declared = _parameters(inputs, outputs)
-        self._parts = Parts(unit, self._memory, self._declared, ports)
+        self._parts = Parts(unit, self._addresses, self._declared, ports)
 
-    def write(self) -> tuple[str, list[Entry]]:
+    def write(self) -> tuple[str, list[PublicFunction]]:
         """The definitions, and the public functions among them."""
         name, program = self._unit.prefix, self._program
         sweeping: list[str] = []
         source = next((s for s in program.stages if program.takes_rows(s)), None)
         if source is None:
-            memory = self._memory()
-            lines = self._segments(memory, program.order, "arena")
+            addresses = self._addresses()
+            lines = self._segments(addresses, program.order, "arena")
             lines = ["TINYC_BEGIN(1);", *self._inputs_shown(), *lines, "TINYC_END();"]
-            bodies = [self._body(memory, lines, "arena", list(self._declared))]
+            bodies = [self._body(addresses, lines, "arena", list(self._declared))]
             helpers: list[str] = []
         else:
             helpers, bodies, sweeping = self._row_bodies(source)
-        public = entries(name, self._inputs, self._outputs, sweeping)
+        public = public_functions(name, self._inputs, self._outputs, sweeping)
         accessors = [self._accessor(p) for p in self._inputs if p.place == "arena"]
         defined = [f"{e.prototype}\n{{\n{b}}}\n" for e, b in zip(public, [*accessors, *bodies], strict=True)]
         if splits(program):
             public.append(cores_start(name))
         return "\n".join([*self._parts.definitions(), *helpers, *defined]), public
 
-    def _segments(self, memory: Memory, segments: Sequence[Segment], arena: str) -> list[str]:
+    def _segments(self, addresses: Addresses, segments: Sequence[Segment], arena: str) -> list[str]:
         """The statements of segments, in a function that calls the arena so."""
         lines: list[str] = []
         for segment in segments:
             split = self._program.stages[segment.first].split > 1
-            lines += self._parts.lines(segment.first) if split else segment_lines(self._unit, memory, segment)
-        memory.used_ports |= self._parts.used_ports
+            lines += self._parts.lines(segment.first) if split else segment_lines(self._unit, addresses, segment)
+        addresses.used_ports |= self._parts.used_ports
         return [*self._parts.declaration(arena), *lines]
 
-    def _memory(self) -> Memory:
-        return Memory(self._unit, self._program.plan, self._ports)
+    def _addresses(self) -> Addresses:
+        return Addresses(self._unit, self._program.plan, self._ports)
 
     def _accessor(self, port: CPort) -> str:
         """The body of the function that says where an input lies."""
@@ -124,15 +136,15 @@ class Writer:
         at = plan.by_buffer[buffer.name].offset if buffer.name in plan.by_buffer else 0
         return f"    return ({port.c_type} *)(void *)((unsigned char *)arena + {at});\n"
 
-    def _body(self, memory: Memory, lines: Sequence[str], arena: str, parameters: Sequence[str]) -> str:
+    def _body(self, addresses: Addresses, lines: Sequence[str], arena: str, parameters: Sequence[str]) -> str:
         """A body with the declarations that its lines need."""
         declarations = []
-        if memory.locals() and arena == "arena":
+        if addresses.locals() and arena == "arena":
             declarations.append("unsigned char *const mem = (unsigned char *)arena;")
-        declarations += [local.declaration for local in memory.locals()]
-        if not memory.locals():
+        declarations += [local.declaration for local in addresses.locals()]
+        if not addresses.locals():
             declarations.append(f"(void){arena};")
-        declarations += [f"(void){p};" for p in parameters if p not in memory.used_ports]
+        declarations += [f"(void){p};" for p in parameters if p not in addresses.used_ports]
         return "".join(f"    {line}\n" if line else "\n" for line in (*declarations, *lines))
 
     def _row_bodies(self, source: Stage) -> tuple[list[str], list[str], list[str]]:
@@ -144,18 +156,18 @@ class Writer:
         helpers = []
         sweeping: list[str] = []
         if first.streams:
-            memory = self._memory()
-            lines = sweep_lines(unit, memory, first)
-            body = self._body(memory, lines, "mem", [])
-            sweeping = [p for p in self._declared if p in memory.used_ports]
+            addresses = self._addresses()
+            lines = sweep_lines(unit, addresses, first)
+            body = self._body(addresses, lines, "mem", [])
+            sweeping = [p for p in self._declared if p in addresses.used_ports]
             parameters = ["unsigned char *mem", "int t", *(self._declared[p] for p in sweeping)]
             helpers.append(
                 f"/* {self._together(first)} This is what sweep t does. */\n"
                 f"TINYC_NOINLINE void {name}_sweep({', '.join(parameters)})\n{{\n{body}}}\n"
             )
-        memory = self._memory()
-        lines = self._segments(memory, rest, "mem")
-        body = self._body(memory, lines, "mem", list(self._declared))
+        addresses = self._addresses()
+        lines = self._segments(addresses, rest, "mem")
+        body = self._body(addresses, lines, "mem", list(self._declared))
         parameters = ["unsigned char *mem", *self._declared.values()]
         helpers.append(
             f"/* The layers after the last row. */\n"
@@ -165,8 +177,8 @@ class Writer:
         sweep = f"{name}_sweep({', '.join(['mem', 't', *sweeping])});" if first.streams else ""
         after = f"{name}_rest({', '.join(['mem', *self._declared])});"
 
-        memory = self._memory()
-        to = memory.row(source.result, "t")
+        addresses = self._addresses()
+        to = addresses.row(source.result, "t")
         trace = f"TINYC_TRACE({first.first}, t * {elements}, {to}, {elements});"
         ask = [f"next_row(user, t, {to});", trace]
         if height < sweeps:
@@ -180,10 +192,10 @@ class Writer:
             after,
             "TINYC_END();",
         ]
-        run = self._body(memory, loop, "arena", [])
+        run = self._body(addresses, loop, "arena", [])
 
-        memory = self._memory()
-        to = memory.row(source.result, "y")
+        addresses = self._addresses()
+        to = addresses.row(source.result, "y")
         copy = [
             "TINYC_BEGIN(y == 0);",
             f"{C_TYPES[source.result.dtype]} *const to = {to};",
@@ -193,7 +205,7 @@ class Writer:
             f"TINYC_TRACE({first.first}, y * {elements}, to, {elements});",
             *([sweep.replace("mem, t", "mem, y")] if sweep else []),
         ]
-        push = self._body(memory, copy, "arena", [])
+        push = self._body(addresses, copy, "arena", [])
 
         ending = [f"for (int t = {height}; t < {sweeps}; ++t) {{", f"    {sweep}", "}"] if height < sweeps else []
         finish = "    unsigned char *const mem = (unsigned char *)arena;\n"

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.packages.support import STUBS, model, need_riscv, packed, riscv
-from tinyc.backends.c import CSource, Placement
+from tinyc.backends.c import CSource, Sections
 from tinyc.backends.packages import FORMATS, PackageError, check_libraries, choose
 from tinyc.backends.targets import find
 from tinyc.compiler.cli import app
@@ -181,5 +181,5 @@ def test_a_component_depends_on_the_libraries_it_calls() -> None:
 def test_the_targets_own_form_is_taken() -> None:
     assert choose(find("host"), "small").format == "c"
     assert choose(find("esp32"), "small").format == "idf"
-    assert choose(find("esp32"), "small", format="c").placement == Placement()
+    assert choose(find("esp32"), "small", format="c").sections == Sections()
     assert isinstance(packed("arena", "").source, CSource)

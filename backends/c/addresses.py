@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.source import CodegenError
-from tinyc.backends.c.unit import Unit
+from tinyc.backends.c.unit import TranslationUnit
 from tinyc.ir.op import Value
 from tinyc.ir.rows import Plan, Space, row_count
 
@@ -20,14 +20,14 @@ class Local:
     offset: int
 
 
-class Memory:
+class Addresses:
     """The pointers of one function.
 
     A caller asks where a value begins (`whole`) or where one of its rows does (`row`); how a value's rows lie is known
     here alone.
     """
 
-    def __init__(self, unit: Unit, plan: Plan | None, ports: dict[str, str]) -> None:
+    def __init__(self, unit: TranslationUnit, plan: Plan | None, ports: dict[str, str]) -> None:
         self._unit = unit
         self._plan = plan
         self._ports = ports

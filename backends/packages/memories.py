@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from tinyc.backends.c import Placement, Section
+from tinyc.backends.c import Section, Sections
 
 Format = Literal["c", "idf", "arduino", "platformio"]
 
@@ -34,26 +34,26 @@ CONFIGURED: frozenset[Format] = frozenset({"idf"})
 """Where a build's configuration (Kconfig) chooses, and the options of tinyc are its defaults."""
 
 
-def place(macro: str, format: Format, psram: bool, sections: bool, arena_in: str, weights_in: str) -> Placement:
+def sections_of(macro: str, format: Format, psram: bool, known: bool, arena_in: str, weights_in: str) -> Sections:
     """What the chosen memories mean for the C of a network.
 
     Args:
         macro: what the network's macros begin with.
         format: the form of the output.
         psram: whether the target can have PSRAM.
-        sections: whether the target has these sections at all.
+        known: whether the sections of the target are known at all.
         arena_in: one of `ARENAS`.
         weights_in: one of `WEIGHTS`.
     """
-    if not sections:
-        return Placement()
+    if not known:
+        return Sections()
     if format in CONFIGURED:
         arena = replace(PSRAM, enabled=f"CONFIG_{macro}_ARENA_IN_PSRAM") if psram else None
-        return Placement(arena, replace(INTERNAL_CONSTANTS, enabled=f"CONFIG_{macro}_WEIGHTS_IN_INTERNAL"))
+        return Sections(arena, replace(INTERNAL_CONSTANTS, enabled=f"CONFIG_{macro}_WEIGHTS_IN_INTERNAL"))
     weights = INTERNAL_CONSTANTS if weights_in == "internal" else None
     if arena_in != "psram":
-        return Placement(None, weights)
+        return Sections(None, weights)
     if format in ALLOCATED:
         size = f"{macro}_ARENA_ALIGN, {macro}_ARENA_BYTES"
-        return Placement(None, weights, f"heap_caps_aligned_alloc({size}, MALLOC_CAP_SPIRAM)")
-    return Placement(PSRAM, weights)
+        return Sections(None, weights, f"heap_caps_aligned_alloc({size}, MALLOC_CAP_SPIRAM)")
+    return Sections(PSRAM, weights)
