@@ -47,6 +47,11 @@ class Made(Generic[OpT]):
         """The value that the node computes."""
         return self.node.result
 
+    @property
+    def where(self) -> str:
+        """What errors call the node."""
+        return self.node.where
+
 
 def made(node: Node | None, kind: type[OpT]) -> Made[OpT] | None:
     """A node as one of an operator class, or of a base that several have in common; None if it is none.

@@ -9,7 +9,8 @@ another says nothing about either. What is compared here is computed anew from d
 """
 
 from tinyc.compiler.witness.boundary import check_boundary
-from tinyc.compiler.witness.integers import Witnessed, check_integers
+from tinyc.compiler.witness.comparison import Witnessed
+from tinyc.compiler.witness.integers import check_integers
 from tinyc.compiler.witness.quantisation import AccuracyError, Quantisation, check_quantisation
 
 __all__ = ["AccuracyError", "Quantisation", "Witnessed", "check_boundary", "check_integers", "check_quantisation"]

@@ -76,6 +76,9 @@ class Elementwise(Op):
         inputs = tuple(Index(0, broadcast_strides(v.shape, shape)) for v in self.operands)
         return (Loops(shape, inputs, Index(0, contiguous(shape)), self.expression()),)
 
+    def elementwise(self) -> bool:
+        return True
+
     def quantised(self) -> IntegerForm | StaysFloat:
         return IntegerForm(Form.TABLE, self.operands)
 
@@ -282,6 +285,15 @@ class Cast(Unary, mnemonic="cast"):
     def jumps(self) -> bool:
         return self.x.dtype.is_float and not self.to.is_float
 
+    def undefined(self, *operands: Array) -> Array | None:
+        """Integers of floats beyond the range of their type, and of NaN: neither ONNX nor C defines them."""
+        if not self.x.dtype.is_float or not self.to.is_integer:
+            return None
+        low, high = self.to.limits
+        with np.errstate(invalid="ignore"):
+            whole = np.trunc(operands[0])
+            return np.asarray(~((whole >= low) & (whole <= high)))
+
 
 @dataclass(frozen=True)
 class Add(Binary, mnemonic="add", onnx="Add"):
@@ -333,6 +345,9 @@ class Mul(Binary, mnemonic="mul", onnx="Mul"):
 
     def resolution(self, scales: Sequence[float]) -> float:
         return scales[0] * scales[-1]
+
+    def multiplies(self) -> bool:
+        return True
 
     def scalar(self, *args: Expr) -> Expr:
         return args[0] * args[1]

@@ -17,8 +17,15 @@ from tinyc.ir.tensor import Array
 from tinyc.ir.types import TensorType
 
 
+class Movement(Op):
+    """Base of operators that move the elements of their first operand, and compute nothing."""
+
+    def passes_on(self) -> tuple[Value, ...]:
+        return self.operands[:1]
+
+
 @dataclass(frozen=True)
-class Reshape(Op, mnemonic="reshape"):
+class Reshape(Movement, mnemonic="reshape"):
     """The same elements in the same order under another shape. Costs nothing: a view."""
 
     x: Value
@@ -26,9 +33,6 @@ class Reshape(Op, mnemonic="reshape"):
 
     def renames(self) -> bool:
         return self.type.size > 0
-
-    def passes_on(self) -> tuple[Value, ...]:
-        return (self.x,)
 
     def is_identity(self) -> bool:
         return self.x.type == self.type
@@ -48,7 +52,7 @@ class Reshape(Op, mnemonic="reshape"):
 
 
 @dataclass(frozen=True)
-class Transpose(Op, mnemonic="transpose"):
+class Transpose(Movement, mnemonic="transpose"):
     """Permutes dimensions: dimension d of the result is dimension perm[d] of the operand."""
 
     x: Value
@@ -56,9 +60,6 @@ class Transpose(Op, mnemonic="transpose"):
 
     def renames(self) -> bool:
         return self.type.size > 0
-
-    def passes_on(self) -> tuple[Value, ...]:
-        return (self.x,)
 
     def is_identity(self) -> bool:
         return self.x.type == self.type and self.is_view()
@@ -82,14 +83,11 @@ class Transpose(Op, mnemonic="transpose"):
 
 
 @dataclass(frozen=True)
-class Broadcast(Op, mnemonic="broadcast"):
+class Broadcast(Movement, mnemonic="broadcast"):
     """Repeats dimensions of size 1, and adds leading ones, to reach a shape."""
 
     x: Value
     shape: tuple[int, ...]
-
-    def passes_on(self) -> tuple[Value, ...]:
-        return (self.x,)
 
     def is_identity(self) -> bool:
         return self.x.type == self.type
@@ -115,16 +113,13 @@ class Broadcast(Op, mnemonic="broadcast"):
 
 
 @dataclass(frozen=True)
-class Slice(Op, mnemonic="slice"):
+class Slice(Movement, mnemonic="slice"):
     """Takes size[d] elements of each dimension d, from start[d], every step[d]-th; a step may be negative."""
 
     x: Value
     start: tuple[int, ...]
     size: tuple[int, ...]
     step: tuple[int, ...]
-
-    def passes_on(self) -> tuple[Value, ...]:
-        return (self.x,)
 
     def is_identity(self) -> bool:
         whole = all(t == 1 or n == 1 for t, n in zip(self.step, self.size, strict=True))
@@ -162,7 +157,7 @@ class Slice(Op, mnemonic="slice"):
 
 
 @dataclass(frozen=True)
-class Concat(Op, mnemonic="concat"):
+class Concat(Movement, mnemonic="concat"):
     """Joins values along one dimension."""
 
     xs: tuple[Value, ...]
@@ -209,7 +204,7 @@ class Concat(Op, mnemonic="concat"):
 
 
 @dataclass(frozen=True)
-class Pad(Op, mnemonic="pad"):
+class Pad(Movement, mnemonic="pad"):
     """Surrounds with a constant: before[d] and after[d] elements, and between[d] between neighbours of dimension d."""
 
     x: Value
@@ -217,9 +212,6 @@ class Pad(Op, mnemonic="pad"):
     after: tuple[int, ...]
     between: tuple[int, ...] = ()
     value: float = 0.0
-
-    def passes_on(self) -> tuple[Value, ...]:
-        return (self.x,)
 
     def is_identity(self) -> bool:
         return self.x.type == self.type
@@ -270,15 +262,12 @@ class Pad(Op, mnemonic="pad"):
 
 
 @dataclass(frozen=True)
-class Gather(Op, mnemonic="gather"):
+class Gather(Movement, mnemonic="gather"):
     """Takes entries of dimension `axis` by number. An index is limited to the entries there are, never read beyond."""
 
     x: Value
     indices: Value
     axis: int
-
-    def passes_on(self) -> tuple[Value, ...]:
-        return (self.x,)
 
     def infer(self) -> TensorType:
         if not 0 <= self.axis < self.x.type.rank:

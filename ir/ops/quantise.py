@@ -14,14 +14,23 @@ from tinyc.ir import expr
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg, Expr, call
 from tinyc.ir.loops import Index, Loops, contiguous
-from tinyc.ir.op import RowForm
+from tinyc.ir.module import Module
+from tinyc.ir.op import IntegerForm, RowForm, StaysFloat
 from tinyc.ir.ops.elementwise import Unary
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
 
 @dataclass(frozen=True)
-class Quantize(Unary, mnemonic="quantize"):
+class Conversion(Unary):
+    """Base of the conversions between floats and the integers that stand for them."""
+
+    def quantised(self) -> IntegerForm | StaysFloat:
+        return StaysFloat("it converts between floats and integers")
+
+
+@dataclass(frozen=True)
+class Quantize(Conversion, mnemonic="quantize"):
     """Float to int8 or uint8: x / scale rounded half to even, plus zero, limited to the type's range. NaN becomes 0."""
 
     scale: float
@@ -44,7 +53,7 @@ class Quantize(Unary, mnemonic="quantize"):
 
 
 @dataclass(frozen=True)
-class Dequantize(Unary, mnemonic="dequantize"):
+class Dequantize(Conversion, mnemonic="dequantize"):
     """Integers to float: (x - zero) * scale. One scale and zero, or one an entry of dimension `axis` (weights)."""
 
     scale: tuple[float, ...]
@@ -94,6 +103,11 @@ class Dequantize(Unary, mnemonic="dequantize"):
             place = Index(k * strides[self.axis], rest)
             nests.append(Loops(space, (place,), place, _real(argument, scale, zero)))
         return tuple(nests)
+
+
+def is_quantised(module: Module) -> bool:
+    """Whether a module converts between floats and integers that stand for them."""
+    return next(module.made_by(Conversion), None) is not None
 
 
 def _real(q: Expr, scale: float, zero: int) -> Expr:
