@@ -4,6 +4,9 @@
     integers.py       what was made of that in integers: constants, arithmetic, every layer on the same integers
     boundary.py       integers at the network's own inputs and outputs
 
+    definition.py     what operators mean in float64, and arithmetic.py what they are in exact integers
+    region.py         a value in both modules: the parts that compute it
+
 Interpreter, C and passes share the constants of a quantised network and the arithmetic on them, so comparing one with
 another says nothing about either. What is compared here is computed anew from definitions, and by onnxruntime.
 """

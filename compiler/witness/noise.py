@@ -10,6 +10,7 @@ import numpy as np
 
 from tinyc.backends.interpreter import run_module
 from tinyc.compiler.witness.definition import dequantised, evaluate, quantised, steps_of
+from tinyc.compiler.witness.tally import Tally
 from tinyc.ir.module import Made, Module, made
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Dequantize, Quantize
@@ -20,8 +21,6 @@ BEYOND, FEW = 6.0, 10.0
 their number. Roundings are not independent, as is predicted: all weights of a channel may err one way, and a flat image
 has one error everywhere, of up to a quarter of a squared step, 4.8 dB above the mean. Over 25 networks the mean of
 channels stayed at most 3 dB above."""
-ONE_ROUNDING = 1 / 12
-"""The variance of a rounding, in squared steps."""
 CLIPPED_TIMES, CLIPPED_PART = 10.0, 0.02
 """The part of new inputs that is cut off is far beyond that of the calibration data when it is ten times as large, and
 two in a hundred."""
@@ -64,7 +63,7 @@ def measure_noise(
         say: told what is being done.
     """
     floats = _float_names(float_module, module)
-    tallies = {v: _Tally() for v in floats}
+    tallies = {v: Tally() for v in floats}
     random = np.random.default_rng(0)
     ends = {v: end for v in floats if (end := module.made(v, Quantize)) is not None}
     parts = {v: _part(module, end, floats) for v, end in ends.items()}
@@ -165,49 +164,7 @@ def _part(module: Module, end: Made[Quantize], floats: Mapping[Value, str]) -> M
     return Module(module.name, tuple(taken), nodes, (end.result,))
 
 
-class _Spread:
-    """The variance of numbers around the mean of their channel (the last dimension)."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._sum: Array | float = 0.0
-        self._squares: Array | float = 0.0
-
-    def see(self, array: Array) -> None:
-        """Takes in numbers."""
-        flat = array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)
-        self.count += len(flat)
-        self._sum = self._sum + flat.sum(axis=0)
-        self._squares = self._squares + (flat**2).sum(axis=0)
-
-    def square(self) -> Array:
-        """The mean of squares of each channel."""
-        return np.asarray(self._squares) / self.count
-
-    def variance(self) -> Array:
-        """Of each channel."""
-        mean = np.asarray(self._sum) / self.count
-        return np.maximum(self.square() - mean**2, 0.0) * self.count / max(self.count - 1, 1)
-
-
-class _Tally:
-    """What is summed up of one value: actual and injected noise, what is cut off, elements, and how many of them that
-    is."""
-
-    def __init__(self) -> None:
-        self.actual, self.moved, self.cut = _Spread(), _Spread(), _Spread()
-        self.clipped = self.elements = 0
-
-    def beyond(self) -> tuple[int, float]:
-        """How many channels there are, and the mean over them of dB of actual over predicted noise."""
-        if self.actual.count < 2:
-            return 1, 0.0
-        actual = np.maximum(self.actual.variance(), ONE_ROUNDING)
-        predicted = ONE_ROUNDING + self.cut.square() + self.moved.variance()
-        return actual.size, float(10 * np.log10(actual / predicted).mean())
-
-
-def _steps(end: Quantize, array: Array, tally: _Tally) -> Array:
+def _steps(end: Quantize, array: Array, tally: Tally) -> Array:
     """Float numbers in steps of a quantize, and how many of them it cuts off."""
     low, high = end.to.limits
     exact = steps_of(end, array)
@@ -233,7 +190,7 @@ def _compare(
     known: Mapping[str, Array],
     exact: Array,
     random: np.random.Generator,
-    tally: _Tally,
+    tally: Tally,
 ) -> None:
     """Adds the noise of a result on one sample, in steps; `exact` is the float model's result."""
     low, high = end.to.limits

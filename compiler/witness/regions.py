@@ -34,7 +34,7 @@ def find_regions(
     for node in integers.nodes:
         meant = twins.get(node.result)
         definition = quantised.producer.get(meant) if meant is not None else None
-        if definition is None or not (made(definition, Quantize) or definition.result.dtype.is_float):
+        if definition is None or (made(definition, Quantize) is None and not definition.result.dtype.is_float):
             continue
         region = _region(*ways, twins, node, definition)
         if region is not None:
