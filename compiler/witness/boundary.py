@@ -39,6 +39,22 @@ def _quantize_of(module: Module, name: str) -> Made[Quantize]:
     raise VerificationError(f"input {name!r} is given as integers, but nothing quantizes it")
 
 
+def _dequantizes_of(module: Module, name: str) -> list[Made[Dequantize]]:
+    """The conversions of what an output is, before operators that choose among these numbers if need be."""
+    found: list[Made[Dequantize]] = []
+    waiting = [v for v in module.outputs if v.name == name]
+    while waiting:
+        node = module.producer.get(waiting.pop())
+        integers = made(node, Dequantize)
+        if integers is not None:
+            found.append(integers)
+        elif node is None or not chosen(node):
+            raise VerificationError(f"output {name!r} is given as integers, but nothing dequantizes it")
+        else:
+            waiting.extend(chosen(node))
+    return found
+
+
 def check_boundary(
     quantised: Module,
     integers: Module,
@@ -59,7 +75,7 @@ def check_boundary(
 
     Returns:
         How many regions were compared: none where an input is converted behind operators that choose among its
-        elements, so that only its scale can be.
+        elements, so that only its scale can be; without those of outputs that are chosen among converted numbers.
 
     Raises:
         VerificationError: a scale is not the quantised module's, or a layer's result is further from its definition
@@ -86,10 +102,11 @@ def check_boundary(
             )
     for port in outputs:
         value = next(v for v in integers.outputs if v.name == port.name)
-        given = quantised.made(next(v for v in quantised.outputs if v.name == port.name), Dequantize)
-        assert given is not None
-        _check_port(port, given.where, given.op.scale[0], given.op.zero[0])
-        twins[value] = given.op.x
+        given = _dequantizes_of(quantised, port.name)
+        for real in given:
+            _check_port(port, real.where, real.op.scale[0], real.op.zero[0])
+        if given[0].result.name == port.name:
+            twins[value] = given[0].op.x
     if not direct:  # what stands before the conversion has no integers in the quantised module to be compared with
         return 0
     regions, _ = find_regions(quantised, integers, twins)

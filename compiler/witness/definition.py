@@ -117,11 +117,9 @@ def quantised(op: Quantize, x: Array, nudge: float = 0.0) -> Array:
 @MEANING(Dequantize)
 def dequantised(op: Dequantize, q: Array) -> Floats:
     """The real numbers that integers stand for."""
-    scale = np.asarray(op.scale, np.float32).astype(np.float64)
-    zero = np.asarray(op.zero, np.float64)
-    if not op.whole():
-        shape = [-1 if d == op.axis else 1 for d in range(q.ndim)]
-        scale, zero = scale.reshape(shape), zero.reshape(shape)
+    shape = [] if op.whole() else [-1 if d == op.axis else 1 for d in range(q.ndim)]
+    scale = np.asarray(op.scale, np.float32).astype(np.float64).reshape(shape)
+    zero = np.asarray(op.zero, np.float64).reshape(shape)
     return np.asarray((q.astype(np.float64) - zero) * scale)
 
 
