@@ -219,6 +219,20 @@ class Op:
         """Whether an operator that passes elements on compares them: which one comes out depends on their values."""
         return False
 
+    def elementwise(self) -> bool:
+        """Whether each element of the result is computed from the elements at its place of the operands, which
+        broadcast; a table that all places share aside."""
+        return False
+
+    def multiplies(self) -> bool:
+        """Whether the result is a product, or sums of products, of the first two operands."""
+        return self.macs() > 0
+
+    def undefined(self, *operands: Array) -> Array | None:
+        """Which elements of the result nobody defines for these operands, so that implementations differ; None where
+        all are defined."""
+        return None
+
     def fill(self) -> float | None:
         """The number that an operator which passes elements on puts between or around them; None for nothing."""
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.backends.interpreter import run_module
-from tinyc.ir.module import Module
+from tinyc.ir.module import Module, made
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Clamp
 from tinyc.ir.ops.movement import Gather
@@ -34,18 +34,18 @@ def sample_inputs(module: Module, seed: int = 0) -> list[list[Array]]:
     rng = np.random.default_rng(seed)
     mixes = (False, True) if module.macs() <= SMALL_MACS else (False,)
     sets = [[_sample(module, value, rng, mixed) for value in module.inputs] for mixed in mixes]
-    limited = any(isinstance(n.op, Clamp) for n in module.nodes)
-    if not limited or not any(v.dtype.is_float for v in module.inputs):
+    limits = [clamp.op for clamp in module.made_by(Clamp)]
+    if not limits or not any(v.dtype.is_float for v in module.inputs):
         return sets
-    known = [_reached(module, s) for s in sets]
+    known = [_reached(module, limits, s) for s in sets]
     kept, best = known[:-1], known[-1]
     last = sets[-1]
     for factor in LOUDER:
-        if not _missing(module, [*kept, best]):
+        if not _missing(limits, [*kept, best]):
             break
         louder = [_half_louder(a, factor) for a in last]
-        found = _reached(module, louder)
-        if found.finite >= best.finite and _missing(module, [*kept, found]) < _missing(module, [*kept, best]):
+        found = _reached(module, limits, louder)
+        if found.finite >= best.finite and _missing(limits, [*kept, found]) < _missing(limits, [*kept, best]):
             sets[-1], best = louder, found
     return sets
 
@@ -58,8 +58,8 @@ class _Reached:
     finite: bool
 
 
-def _reached(module: Module, inputs: Sequence[Array]) -> _Reached:
-    limited = {n.op.x for n in module.nodes if isinstance(n.op, Clamp)}
+def _reached(module: Module, limits: Sequence[Clamp], inputs: Sequence[Array]) -> _Reached:
+    limited = {op.x for op in limits}
     ranges: dict[Value, tuple[float, float]] = {}
     finite = True
 
@@ -77,10 +77,10 @@ def _reached(module: Module, inputs: Sequence[Array]) -> _Reached:
     return _Reached(ranges, finite)
 
 
-def _missing(module: Module, found: Sequence[_Reached]) -> int:
+def _missing(limits: Sequence[Clamp], found: Sequence[_Reached]) -> int:
     """How many limits no element lies beyond."""
     count = 0
-    for op in (n.op for n in module.nodes if isinstance(n.op, Clamp)):
+    for op in limits:
         ranges = [f.range[op.x] for f in found if op.x in f.range]
         count += bool(ranges) and np.isfinite(op.min) and all(low >= op.min for low, _ in ranges)
         count += bool(ranges) and np.isfinite(op.max) and all(high <= op.max for _, high in ranges)
@@ -116,8 +116,9 @@ def _indexed(module: Module, value: Value) -> Sequence[int]:
     """Lengths of the tables that a value, or anything of its type made from it, indexes."""
     reached, found = {value}, []
     for node in module.nodes:
-        if isinstance(node.op, Gather) and node.op.indices in reached:
-            found.append(node.op.x.shape[node.op.axis])
+        table = made(node, Gather)
+        if table is not None and table.op.indices in reached:
+            found.append(table.op.x.shape[table.op.axis])
         elif reached.intersection(node.op.operands) and node.result.dtype.is_integer:
             reached.add(node.result)
     return found

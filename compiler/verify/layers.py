@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.compiler.verify.gaps import ABSOLUTE, Gap, gap
-from tinyc.ir.module import Module, Node
+from tinyc.ir.module import Module, Node, made
 from tinyc.ir.op import Op, Value
-from tinyc.ir.ops import Cast, Constant, Dequantize, Elementwise, Lookup, Mul
+from tinyc.ir.ops import Dequantize
 from tinyc.ir.tensor import Array
 
 LAYER = 2e-5
@@ -55,10 +55,10 @@ class Walk:
         operands = [self.known[v] for v in node.op.operands]
         with np.errstate(all="ignore"):
             result = node.op.run(operands)
-            if isinstance(node.op, (Elementwise, Lookup)):
+            if node.op.elementwise():
                 self._follow(node, operands, result)
         self.known[node.result] = result
-        if isinstance(node.op, Constant):
+        if node.op.constant() is not None:
             self._given.add(node.result)
         return result
 
@@ -82,12 +82,14 @@ class Walk:
         if np.array_equal(own, other, equal_nan=own.dtype.kind == other.dtype.kind == "f"):
             return None
         operands = [self.known[v] for v in node.op.operands]
-        if isinstance(node.op, Cast) and own.dtype.kind != "f":
-            other = np.where(undefined(node.op, operands[0]), own, other)
+        undefined = node.op.undefined(*operands)
+        if undefined is not None:
+            other = np.where(undefined, own, other)
         found = gap(own, other, node.where)
         bounds = self._bounds.get(node.result)
         if own.dtype.kind == "f":
-            step = max(node.op.scale) if isinstance(node.op, Dequantize) else 0.0
+            integers = made(node, Dequantize)
+            step = max(integers.op.scale) if integers is not None else 0.0
             slack = max(allowed(node.op, operands, found, self._relative), self._steps * step * (1 + SAME))
             if found.absolute <= slack:
                 return None
@@ -124,7 +126,7 @@ class Walk:
         """What rounding may have made of an operand; nothing where it cannot have made anything."""
         if value in self._bounds:
             return self._bounds[value]
-        if not value.dtype.is_float or isinstance(self._op(value), Constant):
+        if not value.dtype.is_float or self._module.constant(value) is not None:
             return ()
         if value in self._given:
             margin = np.abs(array) * SAME
@@ -132,10 +134,6 @@ class Walk:
             largest = float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
             margin = np.full_like(array, max(ABSOLUTE, self._relative * largest))
         return (array - margin).astype(array.dtype), (array + margin).astype(array.dtype)
-
-    def _op(self, value: Value) -> object:
-        node = self._module.producer.get(value)
-        return node.op if node is not None else None
 
 
 @dataclass(frozen=True)
@@ -182,18 +180,9 @@ def allowed(op: Op, operands: Sequence[Array], found: Gap, relative: float = LAY
     where they are zero but for the rounding of the operands, or of the products of these, by that: `ABSOLUTE` where
     numbers are around 1, less where all are smaller."""
     sizes = [float(np.abs(a[np.isfinite(a)]).max(initial=0.0)) for a in operands if a.dtype.kind == "f"]
-    if (op.macs() > 0 or isinstance(op, Mul)) and len(sizes) > 1:
+    if op.multiplies() and len(sizes) > 1:
         sizes = [sizes[0] * sizes[1], *sizes[2:]]
     return max(ABSOLUTE * min(1.0, max(sizes, default=0.0)), relative * found.scale)
-
-
-def undefined(op: Cast, operand: Array) -> Array:
-    """The elements whose integer neither ONNX nor C defines: numbers beyond the range of its type, and NaN."""
-    if operand.dtype.kind != "f" or not op.to.is_integer:
-        return np.zeros(operand.shape, bool)
-    low, high = op.to.limits
-    with np.errstate(invalid="ignore"):
-        return np.asarray(~((np.trunc(operand) >= low) & (np.trunc(operand) <= high)))
 
 
 def jumps(module: Module) -> bool:

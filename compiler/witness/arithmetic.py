@@ -12,14 +12,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc.compiler.witness.fixed import Floats, Int64s, factor, half_away, requantised, twice
+from tinyc.compiler.witness.kinds import COMPUTING, GIVING
+from tinyc.compiler.witness.softmax import softmax
+from tinyc.ir.concern import Concern
 from tinyc.ir.op import Op
-from tinyc.ir.ops import Lookup, MaxPool2d, QAdd, QAvgPool2d, QConv2d, QDense, QDepthwiseConv2d, QMean, QMul, QSoftmax
+from tinyc.ir.ops import (
+    AvgPool2d,
+    Constant,
+    Lookup,
+    MaxPool2d,
+    QAdd,
+    QAvgPool2d,
+    QConv2d,
+    QDense,
+    QDepthwiseConv2d,
+    QMean,
+    QMul,
+    QSoftmax,
+)
 from tinyc.ir.ops.conv import Spatial
+from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
 from tinyc.ir.tensor import Array
-
-Int64s = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
 
 MULTIPLIER = 2.0**-29
 """Relative error of a multiplier of 31 bits (2^-31), or of the two that an operand of a sum goes through, and to
@@ -51,50 +65,24 @@ class Result:
     slack: float = 0.0
 
 
+EXACT: Concern[Callable[..., Result]] = Concern(
+    "exact integer arithmetic", "register it in compiler/witness/arithmetic.py (`EXACT`)"
+)
+"""By operator: its result on int8, given the operator and the arrays of its operands."""
+EXACT.refuse("it gives elements of its operands", *GIVING)
+EXACT.refuse("it computes numbers as they are, which definition.py does", *COMPUTING, LinearLayer, AvgPool2d)
+EXACT.refuse("it has no operands", Constant)
+
+
 def compute(op: Op, operands: Sequence[Array]) -> Result | None:
     """The result of an integer operator; None for an operator that does no integer arithmetic of its own."""
-    return OPERATORS[type(op)](op, *operands) if computes(op) else None
+    exact = EXACT.find(type(op)) if op.type.dtype.is_integer else None
+    return exact(op, *operands) if exact is not None else None
 
 
 def computes(op: Op) -> bool:
     """Whether an operator computes on integers in a way of its own."""
-    return type(op) in OPERATORS and op.type.dtype.is_integer
-
-
-def half_up(numerator: Array, denominator: Array | int) -> Int64s:
-    """The nearest whole numbers, ties up."""
-    return np.asarray((2 * numerator + denominator) // (2 * np.asarray(denominator, np.int64)))
-
-
-def half_away(numerator: Array, denominator: Array | int) -> Int64s:
-    """The nearest whole numbers, ties away from zero."""
-    return np.asarray(np.sign(numerator) * half_up(np.abs(numerator), denominator))
-
-
-def high(x: Array, multiplier: Array | int) -> Int64s:
-    """x * multiplier / 2^31, ties up, at most 2^31 - 1."""
-    product = np.asarray(x, np.int64) * np.asarray(multiplier, np.int64)
-    # Twice the product does not fit int64: the quotient is taken by halves.
-    return np.asarray(np.minimum((product + 2**30) // 2**31, 2**31 - 1))
-
-
-def requantised(x: Array, multiplier: Array | int, shift: Array | int) -> Int64s:
-    """x * multiplier * 2^(shift - 31), rounded by the high multiply and once more by the shift to the right."""
-    places = np.asarray(shift, np.int64)
-    left, right = 2 ** np.maximum(places, 0), 2 ** np.maximum(-places, 0)
-    return half_away(high(np.asarray(x, np.int64) * left, multiplier), right)
-
-
-def factor(multiplier: Array | int, shift: Array | int) -> Floats:
-    """The real number that a multiplier and shift stand for."""
-    return np.asarray(np.ldexp(np.asarray(multiplier, np.float64), np.asarray(shift, np.int64) - 31))
-
-
-def twice(shift: Array | int) -> Floats:
-    """Steps by which the high multiply's rounding moves a result beyond the half step of the shift's: half a unit of
-    what is shifted to the right. Without such a shift there is one rounding."""
-    places = np.asarray(shift, np.int64)
-    return np.asarray(np.where(places < 0, 0.5 * 2.0 ** np.minimum(places, 0), 0.0))
+    return EXACT.find(type(op)) is not None and op.type.dtype.is_integer
 
 
 def _limited(values: Array, op: Any) -> Int64s:
@@ -114,14 +102,11 @@ def _taps(op: Spatial, x: Array, fill: int) -> Iterator[tuple[int, int, Array, N
             yield ky, kx, np.where(inside[None, :, :, None], met, fill), inside
 
 
-def _layer(
-    op: QConv2d | QDepthwiseConv2d | QDense, sums: Array, w: Array, vectors: Sequence[Array], zero: int
-) -> Result:
+def _layer(op: IntegerLayer, sums: Array, w: Array, vectors: Sequence[Array], zero: int) -> Result:
     """A result of sums of products; `zero` is the operand's zero point, whose part of the bias is none of its own."""
     b, multiplier, shift = (v.astype(np.int64) for v in vectors)
     total = sums.astype(np.int64) + b
-    axis = 2 if isinstance(op, QDepthwiseConv2d) else 0
-    weights = np.moveaxis(w, axis, 0).reshape(w.shape[axis], -1).astype(np.int64).sum(axis=1)
+    weights = op.by_output(w).astype(np.int64).sum(axis=1)
     scale = factor(multiplier, shift)
     real = total * scale
     # Half a unit of the sums is what the bias was rounded by.
@@ -131,6 +116,7 @@ def _layer(
     return Result(integers, real + op.out_zero, allowed, float(twice(shift).max()))
 
 
+@EXACT(QConv2d)
 def _convolution(op: QConv2d, x: Array, w: Array, *vectors: Array) -> Result:
     outputs, inputs = w.shape[0] // op.groups, w.shape[3]
     sums = np.zeros(op.type.shape)
@@ -143,6 +129,7 @@ def _convolution(op: QConv2d, x: Array, w: Array, *vectors: Array) -> Result:
     return _layer(op, sums, w, vectors, op.zero)
 
 
+@EXACT(QDepthwiseConv2d)
 def _depthwise(op: QDepthwiseConv2d, x: Array, w: Array, *vectors: Array) -> Result:
     channel = np.arange(w.shape[2]) // (w.shape[2] // x.shape[3])
     sums = np.zeros(op.type.shape, np.int64)
@@ -151,11 +138,13 @@ def _depthwise(op: QDepthwiseConv2d, x: Array, w: Array, *vectors: Array) -> Res
     return _layer(op, sums, w, vectors, op.zero)
 
 
+@EXACT(QDense)
 def _dense(op: QDense, x: Array, w: Array, *vectors: Array) -> Result:
     sums = np.tensordot(x.astype(np.float64), w.astype(np.float64), ([x.ndim - 1], [1]))
     return _layer(op, sums, w, vectors, 0)
 
 
+@EXACT(QAdd)
 def _add(op: QAdd, x: Array, y: Array) -> Result:
     parts = [
         ((array.astype(np.int64) - zero) * 2**op.left, multiplier, shift)
@@ -177,12 +166,14 @@ def _add(op: QAdd, x: Array, y: Array) -> Result:
     )
 
 
+@EXACT(QMul)
 def _multiply(op: QMul, x: Array, y: Array) -> Result:
     other = y if y.shape == x.shape else y.reshape(-1)
     product = (x.astype(np.int64) - op.x_zero) * (other.astype(np.int64) - op.y_zero)
     return _scaled(op, product)
 
 
+@EXACT(QMean)
 def _mean(op: QMean, x: Array) -> Result:
     return _scaled(op, (x.astype(np.int64) - op.zero).sum(axis=(1, 2), keepdims=True))
 
@@ -193,6 +184,7 @@ def _scaled(op: QMul | QMean, total: Array) -> Result:
     return Result(integers, real + op.out_zero, MULTIPLIER * np.abs(real), float(twice(op.shift)))
 
 
+@EXACT(QAvgPool2d)
 def _average(op: QAvgPool2d, x: Array) -> Result:
     total, count = np.zeros(op.type.shape, np.int64), np.zeros(op.type.shape, np.int64)
     for _, _, met, inside in _taps(op, x, 0):
@@ -201,6 +193,7 @@ def _average(op: QAvgPool2d, x: Array) -> Result:
     return Result(_limited(half_away(total, count), op), total / count)
 
 
+@EXACT(MaxPool2d)
 def _maximum(op: MaxPool2d, x: Array) -> Result:
     largest = np.full(op.type.shape, np.iinfo(np.int64).min)
     for _, _, met, inside in _taps(op, x.astype(np.int64), 0):
@@ -208,60 +201,13 @@ def _maximum(op: MaxPool2d, x: Array) -> Result:
     return Result(largest)
 
 
+@EXACT(Lookup)
 def _lookup(op: Lookup, x: Array, table: Array) -> Result:
     return Result(np.asarray([int(v) for v in table], np.int64)[x.astype(np.int64) + 128])
 
 
-_HALVINGS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
-"""exp(-2^k), k = -2 .. 4, in Q0.31."""
-
-
-def _exponential(x: Int64s) -> Int64s:
-    """exp of x <= 0 in Q5.26, in Q0.31: a polynomial of degree 4 around -1/8, times exp(-2^k) for each bit beyond."""
-    quarters = -(x // 2**24) - 1
-    t = (x + quarters * 2**24) * 32 + 2**28
-    t2 = high(t, t)
-    cubic = high(half_away(high(t2, t2), 4) + high(t2, t), 715827883)  # 1/3
-    result = 1895147668 + high(t + half_away(cubic + t2, 2), 1895147668)  # exp(-1/8)
-    for k, halving in enumerate(_HALVINGS):
-        result = np.where(quarters >> k & 1, high(result, halving), result)
-    return np.asarray(np.where(x == 0, 2**31 - 1, result))
-
-
-def _inverse(x: Int64s) -> Int64s:
-    """1 / (1 + x) of x in [0, 1) in Q0.31, in Q0.31: three of Newton's steps from 48/17 - 32/17 of half of 1 + x."""
-    half = (x + 2**31) // 2
-    guess = 1515870810 + high(half, -1010580540)
-    for _ in range(3):
-        guess = guess + np.clip(high(guess, 2**29 - high(half, guess)) * 4, -(2**31), 2**31 - 1)
-    return np.asarray(np.clip(guess * 2, -(2**31), 2**31 - 1))
-
-
+@EXACT(QSoftmax)
 def _softmax(op: QSoftmax, x: Array) -> Result:
-    wide = x.astype(np.int64)
-    difference = wide - wide.max(axis=-1, keepdims=True)
-    counts = difference >= op.diff_min
-    raised = _exponential(high(np.where(counts, difference, 0) * 2**op.left, op.multiplier))
-    raised = np.where(counts, raised, 0)
-    total = half_away(raised, 2**12).sum(axis=-1, keepdims=True)
-    headroom = 32 - np.asarray([int(v).bit_length() for v in total.reshape(-1)], np.int64).reshape(total.shape)
-    product = high(raised, _inverse(total * 2**headroom - 2**31))
-    integers = np.where(counts, np.minimum(half_away(product, 2 ** (35 - headroom)) - 128, 127), -128)
     # A sum in Q12.19 rounds each exponential: of n entries, n / 2^20 of a sum of at least 1, times 256 steps. The rest
     # is the polynomial's 4e-7 and Q2.29, times 256 steps, far below 1/64.
-    return Result(integers, slack=1 / 64 + x.shape[-1] * 2.0**-12)
-
-
-OPERATORS: dict[type[Op], Callable[..., Result]] = {
-    Lookup: _lookup,
-    MaxPool2d: _maximum,
-    QAdd: _add,
-    QAvgPool2d: _average,
-    QConv2d: _convolution,
-    QDense: _dense,
-    QDepthwiseConv2d: _depthwise,
-    QMean: _mean,
-    QMul: _multiply,
-    QSoftmax: _softmax,
-}
-"""The operators that compute on integers, and how."""
+    return Result(softmax(x, op.multiplier, op.left, op.diff_min), slack=1 / 64 + x.shape[-1] * 2.0**-12)

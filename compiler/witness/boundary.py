@@ -9,13 +9,14 @@ import numpy as np
 
 from tinyc.backends.interpreter import run_module
 from tinyc.compiler.verify import VerificationError
-from tinyc.compiler.witness.integers import Witnessed, check_region
-from tinyc.compiler.witness.layers import behind_moves
-from tinyc.compiler.witness.regions import CHOOSING, OFFSET, Region, find_regions
-from tinyc.ir.module import Module, Node
-from tinyc.ir.op import Value
-from tinyc.ir.ops import Copy, Dequantize, QConvolution, Quantize
-from tinyc.ir.ops.conv import Convolution
+from tinyc.compiler.witness.behind import behind_moves, chosen
+from tinyc.compiler.witness.comparison import Witnessed, check_region
+from tinyc.compiler.witness.region import OFFSET, Region
+from tinyc.compiler.witness.regions import find_regions
+from tinyc.ir.module import Made, Module, Node, made
+from tinyc.ir.op import Op, Value
+from tinyc.ir.ops import Copy, Dequantize, Quantize
+from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.integerise import ScaledPort as Port
@@ -25,16 +26,33 @@ PIXEL = 1e-12
 """Relative difference of a scale from the inverse of the deviation: one division in float64."""
 
 
-def _quantize_of(module: Module, name: str) -> Node:
+def _quantize_of(module: Module, name: str) -> Made[Quantize]:
     """The conversion of an input, behind operators that choose among its elements if need be."""
     reached = {v for v in module.inputs if v.name == name}
     for node in module.nodes:
         if reached.intersection(node.op.operands):
-            if isinstance(node.op, Quantize):
-                return node
-            if isinstance(node.op, CHOOSING):
+            found = made(node, Quantize)
+            if found is not None:
+                return found
+            if chosen(node):
                 reached.add(node.result)
     raise VerificationError(f"input {name!r} is given as integers, but nothing quantizes it")
+
+
+def _dequantizes_of(module: Module, name: str) -> list[Made[Dequantize]]:
+    """The conversions of what an output is, before operators that choose among these numbers if need be."""
+    found: list[Made[Dequantize]] = []
+    waiting = [v for v in module.outputs if v.name == name]
+    while waiting:
+        node = module.producer.get(waiting.pop())
+        integers = made(node, Dequantize)
+        if integers is not None:
+            found.append(integers)
+        elif node is None or not chosen(node):
+            raise VerificationError(f"output {name!r} is given as integers, but nothing dequantizes it")
+        else:
+            waiting.extend(chosen(node))
+    return found
 
 
 def check_boundary(
@@ -57,7 +75,7 @@ def check_boundary(
 
     Returns:
         How many regions were compared: none where an input is converted behind operators that choose among its
-        elements, so that only its scale can be.
+        elements, so that only its scale can be; without those of outputs that are chosen among converted numbers.
 
     Raises:
         VerificationError: a scale is not the quantised module's, or a layer's result is further from its definition
@@ -66,15 +84,17 @@ def check_boundary(
     quantised = EliminateCommon().run(quantised)
     twins: dict[Value, Value] = {}
     meant: dict[Value, Port] = {}
+    conversions: dict[Value, Quantize] = {}
     direct = True
     for port in inputs:
         value = next(v for v in integers.inputs if v.name == port.name)
         node = _quantize_of(quantised, port.name)
-        direct = direct and node.op.operands[0].name == port.name
+        direct = direct and node.op.x.name == port.name
         twins[value] = node.result
         meant[node.result] = port
+        conversions[node.result] = node.op
         if port.dtype is DType.I8:
-            _check_port(port, node)
+            _check_port(port, node.where, node.op.scale, node.op.zero)
         elif port.zero != pixels[0] or abs(port.scale * pixels[1] - 1.0) > PIXEL:
             raise VerificationError(
                 f"input {port.name!r} says that a pixel p stands for {port.scale:.6g} * (p - {port.zero:g}), not for "
@@ -82,9 +102,11 @@ def check_boundary(
             )
     for port in outputs:
         value = next(v for v in integers.outputs if v.name == port.name)
-        node = quantised.producer[next(v for v in quantised.outputs if v.name == port.name)]
-        _check_port(port, node)
-        twins[value] = node.op.operands[0]
+        given = _dequantizes_of(quantised, port.name)
+        for real in given:
+            _check_port(port, real.where, real.op.scale[0], real.op.zero[0])
+        if given[0].result.name == port.name:
+            twins[value] = given[0].op.x
     if not direct:  # what stands before the conversion has no integers in the quantised module to be compared with
         return 0
     regions, _ = find_regions(quantised, integers, twins)
@@ -95,7 +117,7 @@ def check_boundary(
         run_module(integers, sample, own.__setitem__)
         for region in touching:
             bytes_ = {m: (own[v], meant[m]) for v, m in region.taken if m in meant and meant[m].dtype is DType.U8}
-            steps = {m: _steps(quantised.producer[m], array, port) for m, (array, port) in bytes_.items()}
+            steps = {m: _steps(conversions[m], array, port) for m, (array, port) in bytes_.items()}
             unrounded = region
             for value, (_, port) in bytes_.items():
                 unrounded = _of_pixels(region, value, port)
@@ -103,21 +125,16 @@ def check_boundary(
     return len(touching)
 
 
-def _check_port(port: Port, node: Node) -> None:
-    op = node.op
-    assert isinstance(op, (Quantize, Dequantize))
-    scale, zero = (op.scale, op.zero) if isinstance(op, Quantize) else (op.scale[0], op.zero[0])
+def _check_port(port: Port, where: str, scale: float, zero: int) -> None:
     if port.scale != float(np.float32(scale)) or port.zero != zero:
         raise VerificationError(
             f"{port.name}: its integers are said to mean {port.scale:.9g} * (q - {port.zero:g}) "
-            f"where {node.where} has {float(np.float32(scale)):.9g} * (q - {zero})"
+            f"where {where} has {float(np.float32(scale)):.9g} * (q - {zero})"
         )
 
 
-def _steps(node: Node, pixels: Array, port: Port) -> Array:
+def _steps(op: Quantize, pixels: Array, port: Port) -> Array:
     """Pixels in steps of the quantize that they come instead of, neither rounded nor limited."""
-    op = node.op
-    assert isinstance(op, Quantize)
     real = (pixels.astype(np.float64) - port.zero) * port.scale
     return np.asarray(real / float(np.float32(op.scale)) + op.zero)
 
@@ -129,21 +146,33 @@ def _of_pixels(region: Region, value: Value, port: Port) -> Region:
     Raises:
         VerificationError: it pads with another pixel.
     """
-    own = next((n.op for n in region.own if isinstance(n.op, QConvolution) and any(n.op.pads)), None)
-    made = {n.result: n for n in region.meant}
-    nodes = []
-    for node in region.meant:
-        op = node.op
-        if own is not None and isinstance(op, Convolution) and any(op.pads):
-            wanted = op.pad_value / port.scale + port.zero
-            if abs(own.zero + OFFSET - wanted) > 0.5:
-                raise VerificationError(f"{region.where}: padding is pixel {own.zero + OFFSET}, not {wanted:.6g}")
-            op = dataclasses.replace(op, pad_value=(own.zero + OFFSET - port.zero) * port.scale)
-        again = made.get(op.x) if isinstance(op, Dequantize) else None
-        if isinstance(op, Dequantize) and again is not None and isinstance(again.op, Quantize):
-            first = behind_moves(made, again.op.x)
-            if first is not None and first.x == value and (first.scale, first.zero) == (op.scale, op.zero):
-                op = Copy(again.op.x)
-        nodes.append(Node(node.result, op, node.loc))
-    definition = nodes[[n.result for n in region.meant].index(region.definition.result)]
-    return dataclasses.replace(region, meant=tuple(nodes), definition=definition)
+    pads = (layer.op.pad_zero() for layer in region.own.made_by(IntegerLayer))
+    pad = next((p + OFFSET for p in pads if p is not None), None)
+    nodes: list[Node] = []
+    for node in region.meant.nodes:
+        layer = made(node, LinearLayer)
+        op: Op | None = _padded(region.where, layer.op, pad, port) if layer is not None and pad is not None else None
+        nodes.append(Node(node.result, op or _unrounded(region.meant, node, value) or node.op, node.loc))
+    return dataclasses.replace(region, meant=dataclasses.replace(region.meant, nodes=tuple(nodes)))
+
+
+def _padded(where: str, op: LinearLayer, pad: int, port: Port) -> LinearLayer:
+    """A layer that pads with what a pixel stands for, if it pads."""
+    outside = op.outside()
+    if outside is None:
+        return op
+    wanted = outside / port.scale + port.zero
+    if abs(pad - wanted) > 0.5:
+        raise VerificationError(f"{where}: padding is pixel {pad}, not {wanted:.6g}")
+    return op.with_outside((pad - port.zero) * port.scale)
+
+
+def _unrounded(meant: Module, node: Node, value: Value) -> Copy | None:
+    """What stands for a dequantize of numbers that were quantised to the steps which they have: those of a value that
+    is pixels, only moved since."""
+    real = made(node, Dequantize)
+    again = meant.made(real.op.x, Quantize) if real is not None else None
+    first = behind_moves(meant, again.op.x) if again is not None else None
+    if real is None or again is None or first is None or first.x != value:
+        return None
+    return Copy(again.op.x) if (first.scale, first.zero) == (real.op.scale, real.op.zero) else None

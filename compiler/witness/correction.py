@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -13,8 +12,7 @@ from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness.floats import BIAS_LARGEST, QuantisedLayer, bias_of, layers_of
 from tinyc.ir.module import Module, Node
 from tinyc.ir.op import Value
-from tinyc.ir.ops import Clamp, Dense
-from tinyc.ir.ops.conv import Convolution
+from tinyc.ir.ops import Clamp
 from tinyc.ir.tensor import Array
 
 MOST = 24
@@ -48,19 +46,19 @@ def check_correction(
     Raises:
         VerificationError: the correction made a layer's mean error larger; the message names the layer.
     """
-    before = {layer.name: bias_of(uncorrected, layer.node) for layer in layers_of(float_module, uncorrected)}
+    before = {layer.name: bias_of(uncorrected, layer.layer) for layer in layers_of(float_module, uncorrected)}
     layers = [layer for layer in layers_of(float_module, module) if layer.name in before]
-    change = {layer.name: bias_of(module, layer.node) - before[layer.name] for layer in layers}
+    change = {layer.name: bias_of(module, layer.layer) - before[layer.name] for layer in layers}
     if not any(c.any() for c in change.values()):
         return None
     taken = samples[:: -(-len(samples) // MOST)] if len(samples) > MOST else samples
-    exact = _means(float_module, [layer.float_node.result for layer in layers], taken)
-    given = _means(module, [layer.node.result for layer in layers], taken)
+    exact = _means(float_module, [layer.before.result for layer in layers], taken)
+    given = _means(module, [layer.layer.result for layer in layers], taken)
     worst = 0.0
     for layer, floats, integers in zip(layers, exact, given, strict=True):
         left = floats - integers  # one row a sample, one column a channel
         mean = left.mean(axis=0)
-        limited = np.abs(bias_of(module, layer.node)) >= 0.999 * BIAS_LARGEST * layer.units
+        limited = np.abs(bias_of(module, layer.layer)) >= 0.999 * BIAS_LARGEST * layer.units
         mean = np.where(limited, 0.0, mean)
         if len(taken) == len(samples):
             _check_gone(layer, mean, FLIPPED / math.sqrt(len(taken)))
@@ -99,11 +97,10 @@ def _means(module: Module, values: Sequence[Value], samples: Sequence[Sequence[A
     free = {v: Value(f"{v.name} before its limits", v.type) for v in values}
     nodes: list[Node] = []
     for node in module.nodes:
-        op = node.op
-        if node.result in free and isinstance(op, (Convolution, Dense)):
-            inner = dataclasses.replace(op, min=-math.inf, max=math.inf)
-            nodes.append(Node(free[node.result], inner, node.loc))
-            op = Clamp(free[node.result], op.min, op.max)
+        op, limits = node.op, node.op.limits()
+        if node.result in free and limits is not None:
+            nodes.append(Node(free[node.result], op.limited(-math.inf, math.inf), node.loc))
+            op = Clamp(free[node.result], *limits)
         nodes.append(Node(node.result, op, node.loc))
     unlimited = Module(module.name, module.inputs, tuple(nodes), module.outputs)
     found: dict[Value, list[Array]] = {v: [] for v in free.values()}

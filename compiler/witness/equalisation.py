@@ -8,10 +8,9 @@ import numpy as np
 
 from tinyc.backends.interpreter import observe, run_module
 from tinyc.compiler.verify import VerificationError
-from tinyc.ir.module import Module, Node
+from tinyc.ir.module import Made, Module
 from tinyc.ir.op import Value
-from tinyc.ir.ops import Dense, DepthwiseConv2d
-from tinyc.ir.ops.conv import Convolution
+from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.manager import CompareMeaning
 from tinyc.passes.quantise.equalise import EqualiseRanges
@@ -34,22 +33,22 @@ def check_equalisation(before: Module, after: Module, samples: Sequence[Sequence
         return
     CompareMeaning(observe, samples).after(EqualiseRanges(), before, after)
     old, new = _noise(before, samples), _noise(after, samples)
-    for name, (node, level) in new.items():
+    for name, (layer, level) in new.items():
         if name in old and level - old[name][1] > DECIBELS:
             raise VerificationError(
-                f"layer {node.loc or name} ({node.op.mnemonic}): equalisation makes the noise of its int8 result "
-                f"{level - old[name][1]:.1f} dB larger, where it is to make it smaller"
+                f"layer {layer.node.loc or name} ({layer.op.mnemonic}): equalisation makes the noise of its int8 "
+                f"result {level - old[name][1]:.1f} dB larger, where it is to make it smaller"
             )
 
 
-def _noise(module: Module, samples: Sequence[Sequence[Array]]) -> dict[str, tuple[Node, float]]:
+def _noise(module: Module, samples: Sequence[Sequence[Array]]) -> dict[str, tuple[Made[LinearLayer], float]]:
     """Of each layer with constant weights: noise over signal in dB, the mean over its channels.
 
     Roundings in steps of d add d^2 / 12 to the mean of squares: of the operand, steps of its range / 255; of weights,
     steps of the channel's largest / 127.
     """
-    nodes = [n for n in module.nodes if isinstance(n.op, (Convolution, Dense)) and module.constant(n.op.w) is not None]
-    wanted = {n.op.operands[0] for n in nodes}
+    layers = [(layer, w) for layer in module.made_by(LinearLayer) if (w := module.constant(layer.op.w)) is not None]
+    wanted = {layer.op.x for layer, _ in layers}
     squares: dict[Value, Array] = {}
     ranges: dict[Value, tuple[float, float]] = {}
 
@@ -65,25 +64,20 @@ def _noise(module: Module, samples: Sequence[Sequence[Array]]) -> dict[str, tupl
             watch(value, array)
         run_module(module, sample, watch)
     found = {}
-    for node in nodes:
-        x, w = node.op.operands[0], module.constant(node.op.operands[1])
-        if x in ranges and w is not None:
-            found[node.result.name] = node, _level(node, w.astype(np.float64), ranges[x], squares[x] / len(samples))
+    for layer, w in layers:
+        x = layer.op.x
+        if x in ranges:
+            level = _level(layer.op, w.astype(np.float64), ranges[x], squares[x] / len(samples))
+            found[layer.result.name] = layer, level
     return found
 
 
-def _level(node: Node, w: Array, limits: tuple[float, float], square: Array) -> float:
-    op = node.op
-    if isinstance(op, DepthwiseConv2d):
-        rows = np.moveaxis(w, 2, 0).reshape(w.shape[2], -1, 1)
-        met = np.repeat(square, w.shape[2] // square.size)[:, np.newaxis]
-    else:
-        rows = w.reshape(w.shape[0], -1, w.shape[-1])
-        groups = square.size // w.shape[-1]
-        met = square.reshape(groups, -1)[np.arange(w.shape[0]) * groups // w.shape[0]]
-    signal = (rows**2 * met[:, np.newaxis]).sum(axis=(1, 2))
+def _level(op: LinearLayer, w: Array, limits: tuple[float, float], square: Array) -> float:
+    rows = op.by_output(w)
+    met = op.by_output(np.broadcast_to(op.per_input(square), w.shape))
+    signal = (rows**2 * met).sum(axis=1)
     step = (limits[1] - limits[0]) / STEPS
-    weight_step = np.abs(rows).max(axis=(1, 2)) / WEIGHT_STEPS
-    noise = step**2 * (rows**2).sum(axis=(1, 2)) + weight_step**2 * rows.shape[1] * met.sum(axis=1)
+    weight_step = np.abs(rows).max(axis=1) / WEIGHT_STEPS
+    noise = step**2 * (rows**2).sum(axis=1) + weight_step**2 * met.sum(axis=1)
     there = (signal > 0) & (noise > 0)
     return float(10 * np.log10(noise[there] / signal[there]).mean()) if there.any() else 0.0

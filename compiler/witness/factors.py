@@ -2,18 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from tinyc.compiler.verify import VerificationError
-from tinyc.compiler.witness.arithmetic import LEAST, MULTIPLIER, factor
-from tinyc.compiler.witness.layers import behind_moves
-from tinyc.compiler.witness.regions import OFFSET, Region
-from tinyc.ir.module import Node
-from tinyc.ir.op import Value
-from tinyc.ir.ops import Add, AvgPool2d, Dequantize, Mul, QAdd, QMean, QMul, Quantize, ReduceMean, Sub
+from tinyc.compiler.witness.arithmetic import LEAST, MULTIPLIER, computes
+from tinyc.compiler.witness.behind import behind_moves
+from tinyc.compiler.witness.fixed import factor
+from tinyc.compiler.witness.kinds import COMPUTING, GIVING
+from tinyc.compiler.witness.region import OFFSET, Region
+from tinyc.ir.concern import Concern
+from tinyc.ir.ops import (
+    Add,
+    AvgPool2d,
+    Constant,
+    Lookup,
+    MaxPool2d,
+    Mul,
+    QAdd,
+    QAvgPool2d,
+    QMean,
+    QMul,
+    QSoftmax,
+    ReduceMean,
+    Sub,
+)
+from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
 from tinyc.ir.types import DType
+
+
+@dataclass(frozen=True)
+class Scales:
+    """What operands and result stand for: scales, and int8 zero points."""
+
+    taken: tuple[float, ...]
+    zeros: tuple[int, ...]
+    out: float
+    out_zero: int
+
+
+@dataclass(frozen=True)
+class Factors:
+    """How steps of a result follow from those of its operands.
+
+    Attributes:
+        by_name: factors, as errors call them.
+        zeros: the zero points of the operands.
+        out_zero: the zero point of the result.
+    """
+
+    by_name: Mapping[str, float]
+    zeros: tuple[int, ...]
+    out_zero: int
+
+    def comparable(self, other: Factors) -> bool:
+        """Whether both are of one kind of operator."""
+        return self.by_name.keys() == other.by_name.keys() and len(self.zeros) == len(other.zeros)
+
+
+FACTORS: Concern[Callable[..., Factors]] = Concern(
+    "factors", "register them in compiler/witness/factors.py (`FACTORS`)"
+)
+"""By operator: of one on integers, its own; of one of the quantised module, those that it has with scales. Both are
+given the operator and these."""
+FACTORS.refuse("layers.py compares its constants, a channel each", IntegerLayer, LinearLayer)
+FACTORS.refuse("layers.py compares its one constant", QSoftmax)
+FACTORS.refuse("it is a table, which tables.py compares", Lookup)
+FACTORS.refuse("operands and result have one scale", *GIVING, MaxPool2d, QAvgPool2d)
+FACTORS.refuse("it becomes a table, or stays in float", *COMPUTING)
+FACTORS.refuse("it has no operands", Constant)
 
 
 def check_factors(region: Region) -> bool:
@@ -22,43 +81,101 @@ def check_factors(region: Region) -> bool:
     Raises:
         VerificationError: one is not what the scales give.
     """
-    made: Mapping[Value, Node] = {n.result: n for n in region.meant}
-    found = [n.op for n in region.own if isinstance(n.op, (QAdd, QMul, QMean))]
-    core, definition = region.core, region.definition.op
-    if len(found) != 1 or core is None or not region.rounds_once or not isinstance(definition, Quantize):
+    found = [n.op for n in region.own.nodes if computes(n.op) and FACTORS.find(type(n.op)) is not None]
+    core = region.core.op if region.core is not None and region.rounds_once else None
+    defined = FACTORS.find(type(core)) if core is not None else None
+    scales = _scales(region)
+    if len(found) != 1 or core is None or defined is None or scales is None:
         return False
-    taken = [d for d in (behind_moves(made, v) for v in core.operands) if d is not None and d.whole()]
-    if len(taken) < len(core.operands):
+    given, wanted = FACTORS.of(found[0])(found[0], scales), defined(core, scales)
+    if not given.comparable(wanted):
         return False
-    op, out = found[0], float(np.float32(definition.scale))
-    scales, zeros = [float(np.float32(d.scale[0])) for d in taken], [_zero(d) for d in taken]
-    if isinstance(op, QMean) and isinstance(core, (ReduceMean, AvgPool2d)):
-        count = op.x.shape[1] * op.x.shape[2]
-        _same(region, "factor", float(factor(op.multiplier, op.shift)), scales[0] / (count * out))
-        own = [op.zero]
-    elif isinstance(op, QMul) and isinstance(core, Mul):
-        _same(region, "factor", float(factor(op.multiplier, op.shift)), scales[0] * scales[1] / out)
-        own, zeros = sorted((op.x_zero, op.y_zero)), sorted(zeros)
-    elif isinstance(op, QAdd) and isinstance(core, (Add, Sub)):
-        last = float(factor(op.out_multiplier, op.out_shift)) * 2.0**op.left
-        pairs = ((op.x_multiplier, op.x_shift), (op.y_multiplier, op.y_shift))
-        for name, pair, scale in zip(("first", "second"), pairs, scales, strict=True):
-            _same(region, f"factor of its {name} operand", float(factor(*pair)) * last, scale / out)
-        own = [op.x_zero, op.y_zero]
-        if isinstance(core, Sub):  # -1 - q stands for the negated value
-            zeros[1] = -1 - zeros[1]
-    else:
-        return False
-    if own != zeros:
-        raise VerificationError(f"{region.where}: the zero points of its operands are {own}, defined as {zeros}")
-    zero = definition.zero - (OFFSET if definition.to is DType.U8 else 0)
-    if op.out_zero != zero:
-        raise VerificationError(f"{region.where}: the zero point of its result is {op.out_zero}, defined as {zero}")
+    for name, value in given.by_name.items():
+        _same(region, name, value, wanted.by_name[name])
+    if given.zeros != wanted.zeros:
+        raise VerificationError(
+            f"{region.where}: the zero points of its operands are {list(given.zeros)}, defined as {list(wanted.zeros)}"
+        )
+    if given.out_zero != wanted.out_zero:
+        raise VerificationError(
+            f"{region.where}: the zero point of its result is {given.out_zero}, defined as {wanted.out_zero}"
+        )
     return True
 
 
-def _zero(op: Dequantize) -> int:
-    return op.zero[0] - (OFFSET if op.x.dtype is DType.U8 else 0)
+def _scales(region: Region) -> Scales | None:
+    """What the operands of a region's core and its result stand for; None where these are not integers by one scale."""
+    if region.core is None or region.quantize is None:
+        return None
+    behind = [behind_moves(region.meant, v) for v in region.core.op.operands]
+    taken = [d for d in behind if d is not None and d.whole()]
+    if len(taken) < len(behind):
+        return None
+    out = region.quantize.op
+    return Scales(
+        tuple(float(np.float32(d.scale[0])) for d in taken),
+        tuple(_signed(d.zero[0], d.x.dtype) for d in taken),
+        float(np.float32(out.scale)),
+        _signed(out.zero, out.to),
+    )
+
+
+@FACTORS(QMean)
+def _own_mean(op: QMean, _: Scales) -> Factors:
+    return Factors({"factor": float(factor(op.multiplier, op.shift))}, (op.zero,), op.out_zero)
+
+
+@FACTORS(QMul)
+def _own_product(op: QMul, _: Scales) -> Factors:
+    zeros = tuple(sorted((op.x_zero, op.y_zero)))
+    return Factors({"factor": float(factor(op.multiplier, op.shift))}, zeros, op.out_zero)
+
+
+@FACTORS(QAdd)
+def _own_sum(op: QAdd, _: Scales) -> Factors:
+    last = float(factor(op.out_multiplier, op.out_shift)) * 2.0**op.left
+    pairs = (op.x_multiplier, op.x_shift), (op.y_multiplier, op.y_shift)
+    return _of_two([float(factor(*pair)) * last for pair in pairs], (op.x_zero, op.y_zero), op.out_zero)
+
+
+@FACTORS(ReduceMean)
+def _mean(op: ReduceMean, scales: Scales) -> Factors:
+    return Factors({"factor": scales.taken[0] / (op.count() * scales.out)}, scales.zeros, scales.out_zero)
+
+
+@FACTORS(AvgPool2d)
+def _pool(op: AvgPool2d, scales: Scales) -> Factors:
+    """A mean over all rows and columns, where an integer mean stands for it."""
+    count = op.x.shape[1] * op.x.shape[2]
+    return Factors({"factor": scales.taken[0] / (count * scales.out)}, scales.zeros, scales.out_zero)
+
+
+@FACTORS(Mul)
+def _product(op: Mul, scales: Scales) -> Factors:
+    x, y = scales.taken
+    return Factors({"factor": x * y / scales.out}, tuple(sorted(scales.zeros)), scales.out_zero)
+
+
+@FACTORS(Add)
+def _sum(op: Add, scales: Scales) -> Factors:
+    return _of_two([scale / scales.out for scale in scales.taken], scales.zeros, scales.out_zero)
+
+
+@FACTORS(Sub)
+def _difference(op: Sub, scales: Scales) -> Factors:
+    x, y = scales.zeros
+    # -1 - q stands for the negated value.
+    return _of_two([scale / scales.out for scale in scales.taken], (x, -1 - y), scales.out_zero)
+
+
+def _of_two(factors: list[float], zeros: tuple[int, ...], out_zero: int) -> Factors:
+    x, y = factors
+    return Factors({"factor of its first operand": x, "factor of its second operand": y}, zeros, out_zero)
+
+
+def _signed(zero: int, dtype: DType) -> int:
+    """A zero point as int8 has it."""
+    return zero - (OFFSET if dtype is DType.U8 else 0)
 
 
 def _same(region: Region, what: str, given: float, wanted: float) -> None:

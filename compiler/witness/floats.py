@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.compiler.verify import VerificationError
-from tinyc.compiler.witness.definition import dequantised
-from tinyc.ir.module import Module, Node
-from tinyc.ir.ops import Clamp, Constant, Dense, DepthwiseConv2d, Dequantize, Quantize
-from tinyc.ir.ops.conv import Convolution
+from tinyc.compiler.witness.behind import real_constant
+from tinyc.ir.module import Made, Module, made
+from tinyc.ir.op import Value
+from tinyc.ir.ops import Clamp, Dequantize, Quantize
+from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
 
 LARGEST = 127
@@ -30,26 +31,24 @@ class QuantisedLayer:
 
     Attributes:
         name: the value that both modules have: the result, behind its limits.
-        float_node: the layer in the float module.
-        node: in the quantised one.
+        before: the layer in the float module.
+        layer: in the quantised one.
         input_scale: of its operand.
         weights: its integers, and the scale of each output channel.
-        axis: the dimension of the weights that counts output channels.
         out_scale: of its result.
     """
 
     name: str
-    float_node: Node
-    node: Node
+    before: Made[LinearLayer]
+    layer: Made[LinearLayer]
     input_scale: float
     weights: tuple[Array, Array]
-    axis: int
     out_scale: float
 
     @property
     def where(self) -> str:
         """What errors call it."""
-        return f"layer {self.node.loc or self.name} ({self.node.op.mnemonic})"
+        return f"layer {self.layer.node.loc or self.name} ({self.layer.op.mnemonic})"
 
     @property
     def units(self) -> Array:
@@ -59,29 +58,29 @@ class QuantisedLayer:
 
 def layers_of(float_module: Module, module: Module) -> Iterator[QuantisedLayer]:
     """The layers of a float module that are computed in int8 in a module made from it."""
-    floats = {n.result.name: n for n in float_module.nodes}
-    for node in module.nodes:
-        before = floats.get(node.result.name)
-        made = module.producer.get(node.op.x) if isinstance(node.op, Dequantize) else None
-        if before is None or made is None or not isinstance(made.op, Quantize):
+    floats = {n.result.name: n.result for n in float_module.nodes}
+    for real in module.made_by(Dequantize):
+        name = real.result.name
+        rounded = module.made(real.op.x, Quantize)
+        layer = module.made(rounded.op.x, LinearLayer) if rounded is not None else None
+        before = _limited_layer(float_module, floats.get(name))
+        if rounded is None or layer is None or before is None:
             continue
-        while before is not None and isinstance(before.op, Clamp):
-            before = float_module.producer.get(before.op.x)
-        layer = module.producer.get(made.op.x)
-        if before is None or layer is None or not isinstance(layer.op, (Convolution, Dense)):
+        x, w = module.made(layer.op.x, Dequantize), module.made(layer.op.w, Dequantize)
+        data = module.constant(w.op.x) if w is not None else None
+        if x is None or w is None or data is None:
             continue
-        x, w = (module.producer.get(v) for v in layer.op.operands[:2])
-        if x is None or w is None or not isinstance(x.op, Dequantize) or not isinstance(w.op, Dequantize):
-            continue
-        data = module.constant(w.op.x)
-        if data is None or not isinstance(before.op, (Convolution, Dense)):
-            continue
-        axis = 2 if isinstance(layer.op, DepthwiseConv2d) else 0
-        scale = np.broadcast_to(_float32(w.op.scale), (data.shape[axis],))
-        out = float(np.float32(made.op.scale))
-        yield QuantisedLayer(
-            node.result.name, before, layer, float(np.float32(x.op.scale[0])), (data, scale), axis, out
-        )
+        scale = np.broadcast_to(_float32(w.op.scale), (data.shape[layer.op.output_axis],))
+        out = float(np.float32(rounded.op.scale))
+        yield QuantisedLayer(name, before, layer, float(np.float32(x.op.scale[0])), (data, scale), out)
+
+
+def _limited_layer(module: Module, value: Value | None) -> Made[LinearLayer] | None:
+    """The layer that computes a value, limits aside."""
+    node = module.producer.get(value) if value is not None else None
+    while (clamp := made(node, Clamp)) is not None:
+        node = module.producer.get(clamp.op.x)
+    return made(node, LinearLayer)
 
 
 def check_floats(float_module: Module, uncorrected: Module) -> int:
@@ -96,11 +95,11 @@ def check_floats(float_module: Module, uncorrected: Module) -> int:
     """
     count = 0
     for layer in layers_of(float_module, uncorrected):
-        w = float_module.constant(layer.float_node.op.operands[1])
+        w, bias = float_module.constant(layer.before.op.w), _float_bias(float_module, layer)
         if w is None:
             continue
-        _check_weights(layer, w.astype(np.float64), _float_bias(float_module, layer))
-        _check_bias(layer, _float_bias(float_module, layer), bias_of(uncorrected, layer.node))
+        _check_weights(layer, w.astype(np.float64), bias)
+        _check_bias(layer, bias, bias_of(uncorrected, layer.layer))
         count += 1
     return count
 
@@ -113,40 +112,34 @@ def check_biases(float_module: Module, module: Module, meant: Mapping[str, Array
     """
     for layer in layers_of(float_module, module):
         if layer.name in meant:
-            _check_bias(layer, meant[layer.name], bias_of(module, layer.node), "as corrected")
+            _check_bias(layer, meant[layer.name], bias_of(module, layer.layer), "as corrected")
 
 
-def bias_of(module: Module, node: Node) -> Array:
+def bias_of(module: Module, layer: Made[LinearLayer]) -> Array:
     """The bias of a layer, in real numbers; zeros without one."""
-    if len(node.op.operands) < 3:
-        return np.zeros(node.result.shape[-1])
-    made = module.producer[node.op.operands[2]]
-    if isinstance(made.op, Constant):
-        return made.op.data.array.astype(np.float64)
-    data = module.constant(made.op.operands[0])
-    assert isinstance(made.op, Dequantize)
-    assert data is not None
-    return dequantised(made.op, data)
+    if layer.op.b is None:
+        return np.zeros(layer.result.shape[-1])
+    bias = real_constant(module, layer.op.b)
+    assert bias is not None
+    return bias
 
 
 def _float_bias(module: Module, layer: QuantisedLayer) -> Array:
-    operands = layer.float_node.op.operands
-    array = module.constant(operands[2]) if len(operands) > 2 else None
-    return np.zeros(layer.node.result.shape[-1]) if array is None else array.astype(np.float64)
+    array = module.constant(layer.before.op.b)
+    return np.zeros(layer.layer.result.shape[-1]) if array is None else array.astype(np.float64)
 
 
 def _check_weights(layer: QuantisedLayer, w: Array, bias: Array) -> None:
-    data, scale = layer.weights
-    shape = [-1 if d == layer.axis else 1 for d in range(data.ndim)]
-    others = tuple(d for d in range(data.ndim) if d != layer.axis)
-    off = np.abs(w - data * scale.reshape(shape)) - (0.5 + ROUNDING * LARGEST) * scale.reshape(shape)
+    op, (data, scale) = layer.layer.op, layer.weights
+    step = op.per_output(scale)
+    off = np.abs(w - data * step) - (0.5 + ROUNDING * LARGEST) * step
     if off.size and off.max() > 0:
         at = tuple(int(i) for i in np.unravel_index(int(np.argmax(off)), off.shape))
         raise VerificationError(
             f"{layer.where}: weight {list(at)} is {w[at]:.6g} in the float model and {data[at]} times "
-            f"{scale[at[layer.axis]]:.6g} in int8, more than half a step off"
+            f"{scale[at[op.output_axis]]:.6g} in int8, more than half a step off"
         )
-    largest = np.abs(w).max(axis=others, initial=0.0)
+    largest = np.abs(op.by_output(w)).max(axis=1, initial=0.0)
     # A bias that does not fit makes the scale of its channel coarser.
     needed = np.maximum(largest / LARGEST, np.abs(bias) / (layer.input_scale * BIAS_LARGEST))
     wide = np.where(needed > TINY, scale / np.maximum(needed, TINY), 1.0)

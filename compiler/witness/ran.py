@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tinyc.compiler.witness import arithmetic
-from tinyc.compiler.witness.regions import CHOOSING, MOVING, Region
+from tinyc.compiler.witness.behind import moved
+from tinyc.compiler.witness.kinds import COMPUTING, GIVING, INTEGER
+from tinyc.compiler.witness.region import Region
 from tinyc.compiler.witness.tables import TABLE_STEPS
+from tinyc.ir.concern import Concern
 from tinyc.ir.module import Node
-from tinyc.ir.op import Op, Value
-from tinyc.ir.ops import (
-    Clamp,
-    Lookup,
-    Quantize,
-)
+from tinyc.ir.op import Value
+from tinyc.ir.ops import AvgPool2d, Clamp, Constant, Lookup, MaxPool2d, Quantize
+from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
 
 
@@ -43,7 +44,7 @@ def run_region(region: Region, operands: Mapping[Value, Array]) -> Ran:
     arrays = dict(operands)
     errors: dict[Value, float | None] = dict.fromkeys(operands, 0.0)
     reals: dict[Value, tuple[Array, Array]] = {}
-    for node in region.own:
+    for node in region.own.nodes:
         op, value = node.op, node.result
         with np.errstate(all="ignore"):
             arrays[value] = op.run([arrays[v] for v in op.operands])
@@ -52,33 +53,75 @@ def run_region(region: Region, operands: Mapping[Value, Array]) -> Ran:
         if exact is not None and exact.real is not None and not any(errors[v] for v in op.operands):
             shape = op.type.shape
             reals[value] = np.broadcast_to(exact.real, shape), np.broadcast_to(exact.allowed, shape)
-        elif isinstance(op, MOVING) and op.operands[0] in reals:
-            real, allowed = (op.evaluate(a).reshape(op.type.shape) for a in reals[op.operands[0]])
+        elif (source := moved(op)) is not None and source in reals:
+            real, allowed = (op.evaluate(a).reshape(op.type.shape) for a in reals[source])
             reals[value] = real, allowed
     end = region.node.result
     unrounded = reals.get(end) if region.rounds_once else None
-    return Ran(arrays[end], errors[end], unrounded, any(errors.get(n.result) != 0.0 for n in region.own))
+    return Ran(arrays[end], errors[end], unrounded, any(errors.get(n.result) != 0.0 for n in region.own.nodes))
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One node as it was run.
+
+    Attributes:
+        worst: steps by which its operands may be off what they stand for.
+        arrays: its operands.
+        exact: its result in exact arithmetic, where it is one of integers.
+    """
+
+    worst: float
+    arrays: tuple[Array, ...]
+    exact: arithmetic.Result | None
+
+
+ERRORS: Concern[Callable[[Any, _Step], float | None]] = Concern(
+    "error", "register it in compiler/witness/ran.py (`ERRORS`)"
+)
+"""By operator: steps by which its integers may be off what they stand for; None where nothing is known of that."""
 
 
 def _error(
     node: Node, errors: Mapping[Value, float | None], arrays: Mapping[Value, Array], exact: arithmetic.Result | None
 ) -> float | None:
     """Steps by which a node's integers may be off what they stand for, given those of its operands."""
-    op: Op = node.op
-    before = [errors[v] for v in op.operands]
-    if any(e is None for e in before):
+    operands = node.op.operands
+    before = [e for v in operands if (e := errors[v]) is not None]
+    if len(before) < len(operands):
         return None
-    worst = max((e for e in before if e is not None), default=0.0)
-    if isinstance(op, Lookup):
-        table = arrays[op.table].astype(np.int64)
-        return worst * float(np.abs(np.diff(table)).max()) + 0.5 + TABLE_STEPS
-    if isinstance(op, Clamp):
-        return max(worst, 0.5)  # the limits are rounded
-    if isinstance(op, CHOOSING):
-        return worst
-    if exact is not None:
-        # Rounded once and again, of a sum whose constants were rounded.
-        return None if worst else 0.5 + exact.slack + float(np.max(exact.allowed, initial=0.0))
-    if isinstance(op, Quantize):
-        return None if worst else 0.5 + TABLE_STEPS
-    return None if worst else 0.0
+    step = _Step(max(before, default=0.0), tuple(arrays[v] for v in operands), exact)
+    return ERRORS.of(node.op)(node.op, step)
+
+
+@ERRORS(*GIVING, MaxPool2d)
+def _given(op: Any, step: _Step) -> float | None:
+    return step.worst
+
+
+@ERRORS(Clamp)
+def _limited(op: Clamp, step: _Step) -> float | None:
+    return max(step.worst, 0.5)  # the limits are rounded
+
+
+@ERRORS(Lookup)
+def _looked_up(op: Lookup, step: _Step) -> float | None:
+    table = step.arrays[1].astype(np.int64)
+    return step.worst * float(np.abs(np.diff(table)).max()) + 0.5 + TABLE_STEPS
+
+
+@ERRORS(Quantize)
+def _rounded(op: Quantize, step: _Step) -> float | None:
+    return None if step.worst else 0.5 + TABLE_STEPS
+
+
+@ERRORS(*INTEGER)
+def _computed(op: Any, step: _Step) -> float | None:
+    """Rounded once and again, of a sum whose constants were rounded."""
+    assert step.exact is not None
+    return None if step.worst else 0.5 + step.exact.slack + float(np.max(step.exact.allowed, initial=0.0))
+
+
+@ERRORS(*COMPUTING, LinearLayer, AvgPool2d, Constant)
+def _plain(op: Any, step: _Step) -> float | None:
+    return None if step.worst else 0.0

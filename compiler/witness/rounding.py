@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness import arithmetic
+from tinyc.compiler.witness.kinds import COMPUTING, GIVING
+from tinyc.ir.concern import Concern
 from tinyc.ir.module import Module
-from tinyc.ir.op import Op, Value
-from tinyc.ir.ops import QAdd, QDense, QMean, QMul, Quantize
+from tinyc.ir.op import Value
+from tinyc.ir.ops import (
+    AvgPool2d,
+    Constant,
+    Lookup,
+    MaxPool2d,
+    QAdd,
+    QAvgPool2d,
+    QDense,
+    QMean,
+    QMul,
+    QSoftmax,
+    Quantize,
+)
+from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -20,6 +35,16 @@ HALVING = (2**30, 0)
 TIES = range(-3, 3)
 EACH = 4
 """Multipliers of each shift that are tried."""
+
+Pair = tuple[int, int]
+
+REQUANTISED: Concern[Callable[..., Iterable[Pair]]] = Concern(
+    "multipliers", "register them in compiler/witness/rounding.py (`REQUANTISED`)"
+)
+"""By operator: the multipliers and shifts by which it requantises, given the operator and its module."""
+REQUANTISED.refuse("it gives elements of its operands", *GIVING, MaxPool2d, Lookup)
+REQUANTISED.refuse("it has no multiplier", *COMPUTING, LinearLayer, AvgPool2d, QAvgPool2d, Constant)
+REQUANTISED.refuse("its multiplier scales a difference, and is held against the scale (layers.py)", QSoftmax)
 
 
 def check_rounding(module: Module) -> None:
@@ -56,7 +81,7 @@ def check_rounding(module: Module) -> None:
         )
 
 
-def _some(module: Module) -> Iterator[tuple[int, int]]:
+def _some(module: Module) -> Iterator[Pair]:
     """Of each shift, a few of the multipliers that come with it."""
     seen: Counter[int] = Counter()
     for multiplier, shift in dict.fromkeys(_factors(module)):
@@ -65,18 +90,30 @@ def _some(module: Module) -> Iterator[tuple[int, int]]:
             yield multiplier, shift
 
 
-def _factors(module: Module) -> Iterator[tuple[int, int]]:
+def _factors(module: Module) -> Iterator[Pair]:
     """All multipliers and shifts of a module."""
     for node in module.nodes:
-        op: Op = node.op
-        if isinstance(op, QAdd):
-            yield from ((op.x_multiplier, op.x_shift), (op.y_multiplier, op.y_shift), (op.out_multiplier, op.out_shift))
-        elif isinstance(op, (QMul, QMean)):
-            yield op.multiplier, op.shift
-        elif hasattr(op, "multiplier") and isinstance(op.multiplier, Value):
-            pairs: list[Array | None] = [module.constant(v) for v in (op.multiplier, op.shift)]  # type: ignore[attr-defined]
-            if pairs[0] is not None and pairs[1] is not None:
-                yield from zip(pairs[0].tolist(), pairs[1].tolist(), strict=True)
+        pairs = REQUANTISED.find(type(node.op))
+        if pairs is not None:
+            yield from pairs(node.op, module)
+
+
+@REQUANTISED(QAdd)
+def _of_sum(op: QAdd, _: Module) -> Iterable[Pair]:
+    return (op.x_multiplier, op.x_shift), (op.y_multiplier, op.y_shift), (op.out_multiplier, op.out_shift)
+
+
+@REQUANTISED(QMul, QMean)
+def _of_one(op: QMul | QMean, _: Module) -> Iterable[Pair]:
+    return ((op.multiplier, op.shift),)
+
+
+@REQUANTISED(IntegerLayer)
+def _of_channels(op: IntegerLayer, module: Module) -> Iterable[Pair]:
+    multipliers, shifts = module.constant(op.multiplier), module.constant(op.shift)
+    if multipliers is None or shifts is None:
+        return ()
+    return zip(multipliers.tolist(), shifts.tolist(), strict=True)
 
 
 def _sums(multiplier: int, shift: int) -> Iterator[int]:

@@ -6,8 +6,9 @@ import numpy as np
 
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness.definition import column
-from tinyc.compiler.witness.regions import Region, offset
-from tinyc.ir.ops import Clamp, Constant, Lookup, Quantize
+from tinyc.compiler.witness.region import Region, offset
+from tinyc.ir.module import Module, Node, made
+from tinyc.ir.ops import Clamp, Lookup
 from tinyc.ir.tensor import Array
 
 TABLE_STEPS = 1e-2
@@ -22,26 +23,17 @@ def check_table(region: Region) -> bool:
     Raises:
         VerificationError: an entry is not what the definition rounds to.
     """
-    made = [n for n in region.own if not isinstance(n.op, Constant)]
-    if len(made) != 1 or len(region.taken) != 1 or not isinstance(region.definition.op, Quantize):
+    computing = [n for n in region.own.nodes if n.op.constant() is None]
+    if len(computing) != 1 or len(region.taken) != 1 or region.quantize is None:
         return False
-    op = made[0].op
     ((own, meant),) = region.taken
-    if op.operands[0] != own or not own.dtype.is_integer:
-        return False
-    if isinstance(op, Lookup):
-        arrays = {n.result: n.op.data.array for n in region.own if isinstance(n.op, Constant)}
-        if op.table not in arrays:
-            return False
-        table: Array = arrays[op.table].astype(np.int64)
-    elif isinstance(op, Clamp):
-        table = np.clip(INT8, op.min, op.max)
-    else:
+    table = _table(region.own, computing[0]) if own.dtype.is_integer else None
+    if table is None or computing[0].op.operands[0] != own:
         return False
     end, shift = region.definition.result, offset(region.node.result, region.definition.result)
     inputs = INT8 - offset(own, meant)
-    found = [column(region.meant, meant, end, inputs, nudge) for nudge in (-TABLE_STEPS, 0.0, TABLE_STEPS)]
-    steps = [np.clip(f, *region.definition.op.to.limits) + shift for f in found if f is not None]
+    found = [column(region.meant.nodes, meant, end, inputs, nudge) for nudge in (-TABLE_STEPS, 0.0, TABLE_STEPS)]
+    steps = [np.clip(f, *region.quantize.op.to.limits) + shift for f in found if f is not None]
     if not steps:
         return False
     off = np.maximum(np.minimum.reduce(steps) - table, table - np.maximum.reduce(steps))
@@ -52,3 +44,12 @@ def check_table(region: Region) -> bool:
             f"{region.where}: the table's entry for {INT8[k]} is {table[k]}, defined as {steps[1][k]:.5g}"
         )
     return True
+
+
+def _table(own: Module, node: Node) -> Array | None:
+    """What a node gives for each int8 value, if it is a table or limits; else None."""
+    lookup, clamp = made(node, Lookup), made(node, Clamp)
+    if clamp is not None:
+        return np.clip(INT8, clamp.op.min, clamp.op.max)
+    table = own.constant(lookup.op.table) if lookup is not None else None
+    return None if table is None else table.astype(np.int64)

@@ -66,6 +66,9 @@ class Mul(Binary, mnemonic="mul", onnx="Mul"):
     def resolution(self, scales: Sequence[float]) -> float:
         return scales[0] * scales[-1]
 
+    def multiplies(self) -> bool:
+        return True
+
     def scalar(self, *args: Expr) -> Expr:
         return args[0] * args[1]
 

@@ -107,6 +107,9 @@ class Elementwise(Op):
         inputs = tuple(Index(0, broadcast_strides(v.shape, shape)) for v in self.operands)
         return (Loops(shape, inputs, Index(0, contiguous(shape)), self.expression()),)
 
+    def elementwise(self) -> bool:
+        return True
+
     def quantised(self) -> IntegerForm | StaysFloat:
         if not self.type.dtype.is_float or not all(v.dtype.is_float for v in self.operands):
             return StaysFloat("not all its operands and its result are floats")
@@ -333,3 +336,12 @@ class Cast(Unary, mnemonic="cast"):
 
     def jumps(self) -> bool:
         return self.x.dtype.is_float and not self.to.is_float
+
+    def undefined(self, *operands: Array) -> Array | None:
+        """Integers of floats beyond the range of their type, and of NaN: neither ONNX nor C defines them."""
+        if not self.x.dtype.is_float or not self.to.is_integer:
+            return None
+        low, high = self.to.limits
+        with np.errstate(invalid="ignore"):
+            whole = np.trunc(operands[0])
+            return np.asarray(~((whole >= low) & (whole <= high)))

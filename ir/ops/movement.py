@@ -21,6 +21,9 @@ from tinyc.ir.types import DType, TensorType
 class Movement(Op):
     """Base of operators whose result consists of elements of their operands, each from a place that is known."""
 
+    def passes_on(self) -> tuple[Value, ...]:
+        return self.operands[:1]
+
 
 @dataclass(frozen=True)
 class Reshape(Movement, mnemonic="reshape"):
@@ -54,9 +57,6 @@ class Reshape(Movement, mnemonic="reshape"):
 
     def renames(self) -> bool:
         return self.type.size > 0
-
-    def passes_on(self) -> tuple[Value, ...]:
-        return (self.x,)
 
     def is_identity(self) -> bool:
         return self.x.type == self.type
@@ -95,9 +95,6 @@ class Transpose(Movement, mnemonic="transpose"):
     def renames(self) -> bool:
         return self.type.size > 0
 
-    def passes_on(self) -> tuple[Value, ...]:
-        return (self.x,)
-
     def is_identity(self) -> bool:
         return self.x.type == self.type and self.is_view()
 
@@ -135,9 +132,6 @@ class Broadcast(Movement, mnemonic="broadcast"):
     def uniform(self) -> bool:
         """As an elementwise operator."""
         return True
-
-    def passes_on(self) -> tuple[Value, ...]:
-        return (self.x,)
 
     def is_identity(self) -> bool:
         return self.x.type == self.type
@@ -184,9 +178,6 @@ class Slice(Movement, mnemonic="slice"):
             cuts.append((first, count, step))
         start, size, steps = zip(*cuts, strict=True) if cuts else ((), (), ())
         return cls(x, start, size, steps)
-
-    def passes_on(self) -> tuple[Value, ...]:
-        return (self.x,)
 
     def is_identity(self) -> bool:
         whole = all(t == 1 or n == 1 for t, n in zip(self.step, self.size, strict=True))
@@ -299,9 +290,6 @@ class Pad(Movement, mnemonic="pad"):
         corners = [-math.inf, -0.0, 0.1] if x.dtype.is_float and not draw.smooth else []
         return cls(x, before, after, between, draw.choice([0.0, 0.0, 1.0, *corners]))
 
-    def passes_on(self) -> tuple[Value, ...]:
-        return (self.x,)
-
     def is_identity(self) -> bool:
         return self.x.type == self.type
 
@@ -368,9 +356,6 @@ class Gather(Movement, mnemonic="gather"):
             return cls(x, draw.given(first + step * np.arange(count, dtype=np.int64)), axis)
         new = TensorType(draw.shape(0, 2), draw.choice([d for d in DType if d.is_integer]))
         return cls(x, draw.pick(lambda v: v.dtype.is_integer and v.type.rank < 3, new), axis)
-
-    def passes_on(self) -> tuple[Value, ...]:
-        return (self.x,)
 
     def infer(self) -> TensorType:
         if not 0 <= self.axis < self.x.type.rank:

@@ -181,6 +181,9 @@ class Lookup(Int8, mnemonic="lookup"):
     def evaluate(self, *operands: Array) -> Array:
         return operands[1][operands[0].astype(np.int64) + 128]
 
+    def elementwise(self) -> bool:
+        return True
+
     def may_overwrite(self, operand: int) -> bool:
         return operand == 0
 

@@ -128,3 +128,32 @@ def test_an_input_that_is_converted_behind_a_choice(tmp_path: Path) -> None:
     chosen = tinyc.QuantiseOptions(Calibration(samples), input_type="int8", output_type="int8")
     made = tinyc.compile(tmp_path / "m.onnx", quantise=chosen)
     assert [p.scale > 0 for p in (*made.lowered.inputs, *made.lowered.outputs)] == [True, True]
+
+
+def an_output_that_is_chosen(path: Path) -> Path:
+    """The larger of a convolution's result and of the same, moved: integers are chosen among, then given."""
+    rng = np.random.default_rng(2)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("Transpose", ["c"], ["t"], perm=[0, 1, 3, 2]),
+        helper.make_node("Max", ["c", "t"], ["y"]),
+    ]
+    ports = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, c, 4, 4]) for n, c in (("x", 2), ("y", 3))]
+    held = [numpy_helper.from_array(rng.normal(size=(3, 2, 1, 1)).astype(np.float32), "w")]
+    graph = helper.make_graph(nodes, "net", ports[:1], ports[1:], held)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+def of_a_choice() -> tinyc.QuantiseOptions:
+    rng = np.random.default_rng(3)
+    samples = [[rng.normal(size=(1, 2, 4, 4)).astype(np.float32)] for _ in range(6)]
+    return tinyc.QuantiseOptions(Calibration(samples), output_type="int8")
+
+
+def test_an_output_that_is_chosen_among_converted_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = an_output_that_is_chosen(tmp_path / "m.onnx")
+    assert tinyc.compile(model, quantise=of_a_choice()).lowered.outputs[0].scale > 0
+    scales(monkeypatch)
+    with pytest.raises(VerificationError, match="its integers are said to mean"):
+        tinyc.compile(model, quantise=of_a_choice())

@@ -15,11 +15,12 @@ import tinyc
 from tests.passes.integerise.support import Net, random_inputs
 from tests.passes.integerise.test_networks import grow, mobile_net
 from tinyc.compiler.verify import VerificationError
-from tinyc.compiler.witness import check_integers
+from tinyc.compiler.witness import Witnessed, check_integers
 from tinyc.compiler.witness import integers as witness
 from tinyc.ir import Module, Op, TinycError
-from tinyc.ir.module import Node, remove_dead
-from tinyc.ir.ops import QAdd, QConvolution, QDense, QMul
+from tinyc.ir.module import Builder, Node, remove_dead
+from tinyc.ir.ops import Clamp, Dequantize, QAdd, QConvolution, QDense, QMul, Quantize
+from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.manager import PassManager
 from tinyc.passes.pipeline import integer_passes, tensor_passes
 
@@ -42,7 +43,7 @@ def network(seed: int) -> Module:
     return remove_dead(module)
 
 
-def check(quantised: Module, integers: Module) -> witness.Witnessed:
+def check(quantised: Module, integers: Module) -> Witnessed:
     return check_integers(quantised, integers, [random_inputs(quantised, seed) for seed in range(2)], quiet)
 
 
@@ -109,6 +110,17 @@ def test_a_reference_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> No
     found = check(module, made)
     assert (found.reference, found.because) == (None, "no equivalent in ONNX")
     assert found.layers == asked.layers
+
+
+def test_limits_on_integers() -> None:
+    """They are in steps, not in real numbers: here those of a clamp are three of tens."""
+    b = Builder("limits")
+    x = b.add(Quantize(b.input("x", TensorType((1, 4, 4, 2), DType.F32)), 10.0, 0), "x_q")
+    limited = b.add(Dequantize(b.add(Clamp(x, min=-3.0, max=5.0)), (10.0,), (0,)), "limited")
+    y = b.add(Quantize(limited, 20.0, 0), "y_q")
+    module = b.build([b.add(Dequantize(y, (20.0,), (0,)), "y")])
+    sample = np.linspace(-90, 90, 32, dtype=np.float32).reshape(1, 4, 4, 2)
+    assert check_integers(module, integers_of(module), [[sample]], quiet).left == []
 
 
 def qdq_of_uint8(path: Path) -> Path:

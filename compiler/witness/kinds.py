@@ -1,0 +1,20 @@
+"""Kinds of operators that the witness has one answer for, by the classes they derive from. Answers for a class that
+derives from one of these go before."""
+
+from __future__ import annotations
+
+from tinyc.ir.op import Op
+from tinyc.ir.ops import BatchNorm, Elementwise, MatMul, QAdd, QAvgPool2d, QMean, QMul, QSoftmax, Reduce, Softmax
+from tinyc.ir.ops.elementwise import Choice
+from tinyc.ir.ops.layer import IntegerLayer
+from tinyc.ir.ops.movement import Movement
+from tinyc.ir.ops.reduce import Chosen
+
+Kinds = tuple[type[Op], ...]
+
+GIVING: Kinds = (Movement, Choice, Chosen)
+"""The result consists of elements of the operands. Of integers it is rounded nowhere."""
+COMPUTING: Kinds = (Elementwise, Reduce, MatMul, BatchNorm, Softmax)
+"""Numbers are computed as they are: floats as a rule."""
+INTEGER: Kinds = (IntegerLayer, QAdd, QMul, QMean, QAvgPool2d, QSoftmax)
+"""Numbers are computed that int8 stands for."""

@@ -1,0 +1,49 @@
+"""What the witness knows of operators: of each something is declared, or refused with the reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from tinyc.compiler.witness.arithmetic import EXACT
+from tinyc.compiler.witness.definition import MEANING
+from tinyc.compiler.witness.factors import FACTORS
+from tinyc.compiler.witness.ran import ERRORS
+from tinyc.compiler.witness.region import TOGETHER
+from tinyc.compiler.witness.rounding import REQUANTISED
+from tinyc.ir.concern import CONCERNS, Concern
+from tinyc.ir.op import Op
+from tinyc.ir.ops import registry
+
+WITNESSED: dict[str, Concern[object]] = {c.name: c for c in CONCERNS.values() if "compiler/witness/" in c.belongs}
+
+
+def test_all_of_them_are_here() -> None:
+    known = (EXACT, MEANING, TOGETHER, FACTORS, REQUANTISED, ERRORS)
+    assert WITNESSED.keys() == {concern.name for concern in known}
+
+
+@pytest.mark.parametrize("name", WITNESSED)
+def test_every_operator(name: str) -> None:
+    """The message says what is missing and where it belongs."""
+    concern = WITNESSED[name]
+    missing = [
+        concern.missing(kind)
+        for kind in registry().values()
+        if concern.find(kind) is None and not concern.refused(kind)
+    ]
+    assert not missing, "\n".join(missing)
+
+
+def test_what_every_operator_has() -> None:
+    """Definition and error are asked of any operator, so that none can be refused."""
+    assert [k for k in registry().values() if MEANING.find(k) is None or ERRORS.find(k) is None] == []
+
+
+def test_an_operator_that_says_nothing() -> None:
+    class Unheard(Op):
+        """Registered nowhere."""
+
+    assert not EXACT.refused(Unheard)
+    assert EXACT.missing(Unheard).startswith(
+        "Unheard declares no exact integer arithmetic: register it in compiler/witness/arithmetic.py"
+    )
