@@ -16,8 +16,10 @@ from random import Random
 import numpy as np
 
 from tests import generate_int8
-from tinyc.ir import Builder, DType, IRError, Module, Op, TensorType, Value
+from tinyc.ir import Builder, DType, IRError, Module, Op, TensorType, Value, registry
 from tinyc.ir import ops as o
+from tinyc.ir.op import fields_of
+from tinyc.ir.ops.elementwise import Function, Unary
 from tinyc.ir.tensor import Array
 
 F32, BOOL = DType.F32, DType.BOOL
@@ -353,6 +355,7 @@ def _reduce(kind: type[o.Reduce]) -> Callable[[Grower], Value]:
 TO_NHWC, TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
 
 MAKERS: dict[type[Op], Callable[[Grower], object]] = {
+    **{k: _unary(k, Grower.floating) for k in registry().values() if issubclass(k, Unary) and len(fields_of(k)) == 1},
     o.Constant: lambda g: g.values.append(g.constant(g.shape(), g.dtype())),
     o.Clamp: _clamp,
     o.Cast: _cast,
@@ -374,10 +377,6 @@ MAKERS: dict[type[Op], Callable[[Grower], object]] = {
     **{k: _pool(k) for k in (o.MaxPool2d, o.AvgPool2d)},
     **{k: _reduce(k) for k in (o.ReduceSum, o.ReduceMean, o.ReduceMax, o.ReduceMin, o.ReduceProd)},
     **{k: _unary(k, Grower.numeric) for k in (o.Neg, o.Abs, o.Copy)},
-    **{
-        k: _unary(k, Grower.floating)
-        for k in (o.Exp, o.Log, o.Sqrt, o.Tanh, o.Sigmoid, o.Erf, o.Floor, o.Ceil, o.Round)
-    },
     o.Not: _unary(o.Not, Grower.boolean),
     **{k: _binary(k, Grower.numeric) for k in (o.Add, o.Sub, o.Mul, o.Div, o.Maximum, o.Minimum, o.Less)},
     o.Pow: _binary(o.Pow, Grower.floating),
@@ -386,9 +385,11 @@ MAKERS: dict[type[Op], Callable[[Grower], object]] = {
     **generate_int8.MAKERS,
 }
 
-ROUGH = frozenset(
-    {o.Floor, o.Ceil, o.Round, o.Less, o.Equal, o.Div, o.Pow, o.Log, o.Exp, o.Sqrt, o.ReduceProd, o.Gather}
-)
+SMOOTH = frozenset({o.Asinh, o.Atan, o.Cos, o.Erf, o.Sin, o.Tanh})
+"""Functions that grow no faster than their operands."""
+ROUGH = frozenset({o.Round, o.Less, o.Equal, o.Div, o.Pow, o.ReduceProd, o.Gather}) | {
+    k for k in registry().values() if issubclass(k, Function) and k not in SMOOTH
+}
 """Steps and poles, and what grows quickly."""
 
 

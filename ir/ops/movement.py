@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,13 @@ from tinyc.ir.loops import Index, Loops, Via, broadcast_strides, contiguous
 from tinyc.ir.op import Op, Value
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import TensorType
+
+
+def same_dimension(before: Sequence[int], after: Sequence[int], axis: int) -> int | None:
+    """The dimension of the shape `after` that has just the entries of dimension `axis` of the shape `before`, where the
+    two have the same elements in the same order."""
+    lead = math.prod(before[:axis])
+    return next((d for d, n in enumerate(after) if n == before[axis] and math.prod(after[:d]) == lead), None)
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,10 @@ class Reshape(Op, mnemonic="reshape"):
 
     def passes_on(self) -> tuple[Value, ...]:
         return (self.x,)
+
+    def entries(self, axis: int) -> tuple[int, tuple[int, ...]] | None:
+        found = same_dimension(self.x.shape, self.shape, axis)
+        return None if found is None else (found, tuple(range(self.x.shape[axis])))
 
     def is_identity(self) -> bool:
         return self.x.type == self.type
@@ -59,6 +71,9 @@ class Transpose(Op, mnemonic="transpose"):
 
     def passes_on(self) -> tuple[Value, ...]:
         return (self.x,)
+
+    def entries(self, axis: int) -> tuple[int, tuple[int, ...]] | None:
+        return self.perm.index(axis), tuple(range(self.x.shape[axis]))
 
     def is_identity(self) -> bool:
         return self.x.type == self.type and self.is_view()
@@ -125,6 +140,9 @@ class Slice(Op, mnemonic="slice"):
 
     def passes_on(self) -> tuple[Value, ...]:
         return (self.x,)
+
+    def entries(self, axis: int) -> tuple[int, tuple[int, ...]] | None:
+        return axis, tuple(self.start[axis] + k * self.step[axis] for k in range(self.size[axis]))
 
     def is_identity(self) -> bool:
         whole = all(t == 1 or n == 1 for t, n in zip(self.step, self.size, strict=True))
