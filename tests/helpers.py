@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ import pytest
 
 from tinyc.backends.interpreter.tensor import run_module
 from tinyc.ir import Module
+from tinyc.ir.expr import FUNCTIONS
+from tinyc.ir.op import REGISTERED
 from tinyc.ir.tensor import Array
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,3 +61,15 @@ def assert_close(before: Sequence[Array], after: Sequence[Array], relative: floa
         finite = np.isfinite(a)
         largest = max(scale, float(np.abs(a[finite]).max(initial=0.0)))
         np.testing.assert_allclose(a, b, rtol=0, atol=relative * largest, equal_nan=True)
+
+
+@contextmanager
+def new_operators() -> Iterator[None]:
+    """What is declared inside, operators and functions, is forgotten afterwards."""
+    operators, functions = dict(REGISTERED), dict(FUNCTIONS)
+    try:
+        yield
+    finally:
+        for table, before in ((REGISTERED, operators), (FUNCTIONS, functions)):
+            for name in [name for name in table if name not in before]:
+                del table[name]
