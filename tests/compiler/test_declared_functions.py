@@ -13,6 +13,7 @@ import tinyc
 from tests.frontend.support import build, save
 from tinyc.ir.ops import Lookup
 
+
 @pytest.fixture
 def between_convolutions(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A model with a function between two convolutions, and calibration data beside it."""
