@@ -73,7 +73,9 @@ def call(fn: str, *args: Expr | Number) -> Expr:
     values = exprs[1:] if fn == "select" else exprs
     if len({e.dtype for e in values}) != 1:
         raise IRError(f"{fn} of different element types: {', '.join(e.dtype.value for e in exprs)}")
-    spec = FUNCTIONS[fn]
+    spec = FUNCTIONS.get(fn)
+    if spec is None:
+        raise IRError(f"no function is called {fn}: say what it means with `define` (tinyc.ir.expr)")
     dtype = values[0].dtype
     if spec.floats_only and not dtype.is_float:
         raise IRError(f"{fn} takes floating point, not {dtype.value}")

@@ -68,8 +68,8 @@ class Op:
 
     Class arguments:
         mnemonic: makes the class an operator, under this name.
-        onnx: the ONNX operator that means the same on the same operands, without attributes. It is imported and
-            exported by that name.
+        onnx: the operator of ONNX's own that means the same on the same operands, without attributes. It is imported
+            and exported by that name.
         accuracy: see `Accuracy`; that of the base class by default.
         steep: see there; as the base class by default.
     """
@@ -100,9 +100,8 @@ class Op:
         if steep is not None:
             cls.steep = steep
         if mnemonic:
+            _check_class(cls, mnemonic)
             cls.mnemonic = mnemonic
-            if mnemonic in REGISTERED:
-                raise TypeError(f"two operators are called {mnemonic}")
             REGISTERED[mnemonic] = cls
 
     def __post_init__(self) -> None:
@@ -214,6 +213,11 @@ class Op:
     def renames(self) -> bool:
         """Whether the result has just the operand's elements, each once, so that in fitting layouts nothing is done."""
         return False
+
+    def entries(self, axis: int) -> tuple[int, tuple[int, ...]] | None:
+        """Of an operator that passes its first operand on: the dimension of the result that has entries of dimension
+        `axis` of the operand, each whole and once, and which of them, in order. None where no dimension does."""
+        return None
 
     def chooses(self) -> bool:
         """Whether an operator that passes elements on compares them: which one comes out depends on their values."""
@@ -360,6 +364,28 @@ class Op:
 
 REGISTERED: dict[str, type[Op]] = {}
 """The operator classes by mnemonic, as far as their modules are imported; `tinyc.ir.ops.registry` has them all."""
+
+
+_NEEDED = {
+    "infer": ("", "the type of its result"),
+    "evaluate": ("", "its meaning"),
+    "row_op": ("row_form", "the operator on some of the rows"),
+    "filled": ("fill", "the same with another fill"),
+}
+"""What an operator class has to write, after writing which other method (none: always), and what that says."""
+
+
+def _check_class(cls: type[Op], mnemonic: str) -> None:
+    """Raises `TypeError` for an operator class that leaves out something, or has a name that another one has."""
+    for method, (after, what) in _NEEDED.items():
+        needed = not after or getattr(cls, after) is not getattr(Op, after)
+        if needed and getattr(cls, method) is getattr(Op, method):
+            raise TypeError(f"{cls.__name__} does not declare {what}: write `{method}` in the class")
+    if mnemonic in REGISTERED:
+        raise TypeError(f"two operators are called {mnemonic}")
+    other = next((kind for kind in REGISTERED.values() if cls.onnx and kind.onnx == cls.onnx), None)
+    if other is not None:
+        raise TypeError(f"{other.__name__} and {cls.__name__} are both ONNX's {cls.onnx}")
 
 
 _FIELDS: dict[type[Op], tuple[FieldSpec, ...]] = {}

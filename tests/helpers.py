@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ import pytest
 
 from tinyc.backends.interpreter.tensor import run_module
 from tinyc.ir import Module
+from tinyc.ir.expr import FUNCTIONS
+from tinyc.ir.op import REGISTERED
 from tinyc.ir.tensor import Array
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,3 +81,15 @@ def run_outside(folder: Path, *arguments: str) -> subprocess.CompletedProcess[st
         text=True,
         check=False,
     )
+
+
+@contextmanager
+def new_operators() -> Iterator[None]:
+    """What is declared inside, operators and functions, is forgotten afterwards."""
+    operators, functions = dict(REGISTERED), dict(FUNCTIONS)
+    try:
+        yield
+    finally:
+        for table, before in ((REGISTERED, operators), (FUNCTIONS, functions)):
+            for name in [name for name in table if name not in before]:
+                del table[name]

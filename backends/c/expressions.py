@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from tinyc.backends.c.library import Kernels
 from tinyc.backends.c.literals import C_TYPES, literal
+from tinyc.backends.c.source import CodegenError
 from tinyc.ir.expr import Arg, Call, Expr, Lit
 from tinyc.ir.types import DType
 
@@ -46,17 +47,14 @@ class Fragment:
 _INFIX = {"add": ("+", Level.SUM), "sub": ("-", Level.SUM), "mul": ("*", Level.PRODUCT)}
 _COMPARE = {"lt": "<", "le": "<=", "eq": "=="}
 _LOGIC = {"and": ("&&", Level.AND), "or": ("||", Level.OR)}
-_LIBRARY = {
-    "exp": "expf",
-    "log": "logf",
-    "sqrt": "sqrtf",
-    "tanh": "tanhf",
-    "erf": "erff",
-    "pow": "powf",
-    "floor": "floorf",
-    "ceil": "ceilf",
-    "round": "rintf",
-}
+_MATH = (
+    "acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 fabs fdim floor fma "
+    "fmax fmin fmod hypot lgamma log log10 log1p log2 logb nearbyint pow remainder rint sin sinh sqrt tan tanh tgamma "
+    "trunc"
+)
+"""What C99's math.h has that gives a floating-point number and means the same here; with an f behind it for float."""
+_LIBRARY = {**{name: f"{name}f" for name in _MATH.split()}, "round": "rintf"}
+"""Functions of floats by our names. Ours rounds ties to even, which is C's rint."""
 
 
 class Printer:
@@ -117,7 +115,7 @@ class Printer:
         if fn == "abs":
             self.kernels.headers.add("math.h")
             return _apply("fabsf", values)
-        return _apply(self.kernels.use(fn, DType.F32), values)
+        return _apply(self._kernel(fn, DType.F32), values)
 
     def _integer(self, fn: str, values: Sequence[Fragment], dtype: DType) -> Fragment:
         wide = "uint64_t" if dtype.bytes == 8 else "uint32_t"
@@ -128,7 +126,17 @@ class Printer:
             return Fragment(f"({C_TYPES[dtype]})(0U - {terms[0]})", Level.UNARY)
         if fn == "abs" and dtype is DType.U8:
             return values[0]
-        return _apply(self.kernels.use(fn, dtype), values)
+        return _apply(self._kernel(fn, dtype), values)
+
+    def _kernel(self, fn: str, dtype: DType) -> str:
+        """The function that a file of kernels defines. Raises `CodegenError` where there is none."""
+        try:
+            return self.kernels.use(fn, dtype)
+        except FileNotFoundError:
+            raise CodegenError(
+                f"the function {fn} of {dtype.value} declares no C: math.h does not have it; write it as a kernel, "
+                f"backends/c/kernels/{fn}_{dtype.value}.h, or make the operator's `scalar` of other functions"
+            ) from None
 
     def _cast(self, x: Fragment, old: DType, new: DType) -> Fragment:
         if new is DType.BOOL:

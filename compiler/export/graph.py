@@ -8,7 +8,7 @@ from a channels-first value element by element is channels first too. So transpo
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,10 @@ from onnx import helper, numpy_helper
 
 from tinyc.compiler.frontend.importer import TO_NCHW, TO_NHWC
 from tinyc.ir import DType, Module, TinycError, Value
+from tinyc.ir.concern import Concern
 from tinyc.ir.op import unused
 from tinyc.ir.ops import Reshape
+from tinyc.ir.ops.movement import same_dimension
 from tinyc.ir.ops.quantise import Dequantize
 from tinyc.ir.tensor import Array
 
@@ -96,7 +98,8 @@ class Graph:
         if weights is not None:
             op, data = weights
             ints = data.transpose(perm).reshape(shape)
-            at = 0 if op.whole() else _same_dimension([data.shape[p] for p in perm], shape, perm.index(op.axis))
+            at = 0 if op.whole() else same_dimension([data.shape[p] for p in perm], shape, perm.index(op.axis))
+            assert at is not None  # ONNX's weights have a dimension of output channels
             held = self.initialiser(ints, f"{value.name}_quantized")
             return self.dequantised(held, op.x.dtype, op.scale, op.zero, at, value.name)
         turned = self.add("Transpose", [self.name(value)], value.name, perm=perm)
@@ -156,15 +159,15 @@ class Graph:
         return self.relaid(value, perm, tuple(value.shape[p] for p in perm))
 
     def _weights(self, value: Value) -> tuple[Dequantize, Array] | None:
-        node = self.module.producer.get(value)
-        data = self.module.constant(node.op.x) if node is not None and isinstance(node.op, Dequantize) else None
-        return None if node is None or not isinstance(node.op, Dequantize) or data is None else (node.op, data)
+        found = self.module.made(value, Dequantize)
+        data = self.module.constant(found.op.x) if found is not None else None
+        return (found.op, data) if found is not None and data is not None else None
 
     def _turned(self, value: Value, first: bool) -> str:
-        node = self.module.producer.get(value)
-        if first and node is not None and isinstance(node.op, Reshape) and _keeps_order(value.shape):
+        reshape = self.module.made(value, Reshape)
+        if first and reshape is not None and _keeps_order(value.shape):
             shape = tuple(value.shape[p] for p in TO_NCHW)
-            x = node.op.x
+            x = reshape.op.x
             return self.name(x) if x.shape == shape else self.reshaped(self.flat(x), shape, f"{value.name}_nchw")
         held = self._tensors[value, not first]
         return self.add(
@@ -182,7 +185,13 @@ def _keeps_order(shape: Sequence[int]) -> bool:
     return len(shape) == 4 and (shape[3] == 1 or shape[1] * shape[2] == 1)
 
 
-def _same_dimension(before: Sequence[int], after: Sequence[int], axis: int) -> int:
-    """The dimension of `after` that holds the entries of dimension `axis` of `before`."""
-    lead = int(np.prod(before[:axis], dtype=np.int64))
-    return next(d for d, n in enumerate(after) if n == before[axis] and int(np.prod(after[:d], dtype=np.int64)) == lead)
+Emitter = Callable[[Graph, Value, Any], None]
+"""Adds to a graph what computes a value by an operator, and defines the value: channels first where the operator is
+spatial, or works element by element on values that lie so; as the module has it everywhere else."""
+
+SPELLINGS: Concern[Emitter] = Concern(
+    "ONNX spelling",
+    "give the class argument `onnx` where ONNX has the same operator without attributes, else register a function that "
+    "adds its nodes (`SPELLINGS`, in tinyc.compiler.export.graph)",
+)
+"""How operators are said in ONNX: emitters by operator class."""

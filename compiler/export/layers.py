@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from tinyc.compiler.export.graph import ExportError, Graph
+from tinyc.compiler.export.graph import SPELLINGS, Graph
 from tinyc.compiler.frontend.importer import TO_NCHW
-from tinyc.ir import DType, Value
-from tinyc.ir.ops import AvgPool2d, BatchNorm, Conv2d, Dense, DepthwiseConv2d, MaxPool2d, Reduce, ReduceMean, Softmax
+from tinyc.ir import DType, IRError, Value
+from tinyc.ir.ops import (
+    AvgPool2d,
+    BatchNorm,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    MaxPool2d,
+    Reduce,
+    ReduceMax,
+    ReduceMean,
+    ReduceMin,
+    ReduceProd,
+    ReduceSum,
+    Softmax,
+)
+from tinyc.ir.ops.conv import Convolution
+from tinyc.ir.ops.layer import LinearLayer
+from tinyc.ir.ops.pool import Pool
 from tinyc.ir.ops.quantise import Dequantize
 
 
-def convolution(graph: Graph, result: Value, op: Conv2d | DepthwiseConv2d) -> None:
+@SPELLINGS(Conv2d)
+def conv2d(graph: Graph, result: Value, op: Conv2d) -> None:
     """Conv, then the fused activation."""
-    if isinstance(op, DepthwiseConv2d):
-        groups = op.x.shape[3]
-        w = graph.relaid(op.w, (2, 0, 1), (op.out_channels(), 1, *op.window()))
-    else:
-        groups = op.groups
-        w = graph.relaid(op.w, TO_NCHW, (op.out_channels(), op.w.shape[3], *op.window()))
+    w = graph.relaid(op.w, TO_NCHW, (op.out_channels(), op.w.shape[3], *op.window()))
+    _convolution(graph, result, op, w, op.groups)
+
+
+@SPELLINGS(DepthwiseConv2d)
+def depthwise_conv2d(graph: Graph, result: Value, op: DepthwiseConv2d) -> None:
+    """Conv of as many groups as there are channels, then the fused activation."""
+    w = graph.relaid(op.w, (2, 0, 1), (op.out_channels(), 1, *op.window()))
+    _convolution(graph, result, op, w, op.x.shape[3])
+
+
+def _convolution(graph: Graph, result: Value, op: Convolution, w: str, groups: int) -> None:
+    """A convolution with weights that are there as ONNX has them."""
     x, pads = graph.name(op.x, first=True), op.pads
     if op.pad_value and any(pads):
         around = graph.initialiser(np.asarray([0, 0, *pads[:2], 0, 0, *pads[2:]], np.int64), "pads")
@@ -37,6 +64,7 @@ def convolution(graph: Graph, result: Value, op: Conv2d | DepthwiseConv2d) -> No
     graph.define(result, graph.limited(y, op.x.dtype, op.min, op.max, result.name), first=True)
 
 
+@SPELLINGS(Dense)
 def dense(graph: Graph, result: Value, op: Dense) -> None:
     """Gemm for a matrix, MatMul and Add for other ranks; then the fused activation."""
     x, bias = graph.name(op.x), _bias(graph, op)
@@ -48,14 +76,14 @@ def dense(graph: Graph, result: Value, op: Dense) -> None:
     graph.define(result, graph.limited(y, op.x.dtype, op.min, op.max, result.name))
 
 
-def _bias(graph: Graph, op: Conv2d | DepthwiseConv2d | Dense) -> list[str]:
+def _bias(graph: Graph, op: LinearLayer) -> list[str]:
     """The bias, if there is one. Of a quantised layer it is int32 of the scale of x times that of w, as integer
     arithmetic has it, also where the module has it in floats; unless that has no int32 value."""
     if op.b is None:
         return []
     bias = graph.module.constant(op.b)
-    x, w = (graph.module.producer.get(v) for v in (op.x, op.w))
-    if bias is None or x is None or w is None or not isinstance(x.op, Dequantize) or not isinstance(w.op, Dequantize):
+    x, w = (graph.module.made(v, Dequantize) for v in (op.x, op.w))
+    if bias is None or x is None or w is None:
         return [graph.name(op.b)]
     scale = x.op.scale[0] * np.asarray(w.op.scale, np.float64)
     with np.errstate(all="ignore"):
@@ -66,41 +94,60 @@ def _bias(graph: Graph, op: Conv2d | DepthwiseConv2d | Dense) -> list[str]:
     return [graph.dequantised(ints, DType.I32, tuple(float(s) for s in scale), (0,) * scale.size, 0, op.b.name)]
 
 
-def pool(graph: Graph, result: Value, op: MaxPool2d | AvgPool2d) -> None:
-    """MaxPool or AveragePool."""
+@SPELLINGS(MaxPool2d)
+def max_pool2d(graph: Graph, result: Value, op: MaxPool2d) -> None:
+    """MaxPool."""
+    _pool(graph, result, op, "MaxPool")
+
+
+@SPELLINGS(AvgPool2d)
+def avg_pool2d(graph: Graph, result: Value, op: AvgPool2d) -> None:
+    """AveragePool."""
+    _pool(graph, result, op, "AveragePool", count_include_pad=int(op.count_pads))
+
+
+def _pool(graph: Graph, result: Value, op: Pool, operator: str, **attributes: int) -> None:
     if any(p >= k for p, k in zip(op.pads, op.kernel * 2, strict=True)):
-        raise ExportError(
-            f"{op.mnemonic} %{result.name}: pads {list(op.pads)} are not below the kernel {list(op.kernel)}"
-        )
-    average = isinstance(op, AvgPool2d)
+        raise IRError(f"pads {list(op.pads)} are not below the kernel {list(op.kernel)}")
     y = graph.add(
-        "AveragePool" if average else "MaxPool",
+        operator,
         [graph.name(op.x, first=True)],
         result.name,
         kernel_shape=op.kernel,
         strides=op.strides,
         pads=op.pads,
         dilations=op.dilations,
-        count_include_pad=int(op.count_pads) if isinstance(op, AvgPool2d) else None,
+        **attributes,
     )
     graph.define(result, y, first=True)
 
 
-def reduce(graph: Graph, result: Value, op: Reduce) -> None:
-    """The reduction of the same name; GlobalAveragePool for the mean of an image."""
+@SPELLINGS(ReduceMean)
+def reduce_mean(graph: Graph, result: Value, op: ReduceMean) -> None:
+    """ReduceMean; GlobalAveragePool for the mean of an image."""
+    if graph.lies_first(op.x) and op.axes == (1, 2):
+        y = graph.add("GlobalAveragePool", [graph.name(op.x, first=True)], result.name)
+        graph.define(result, y, first=True)
+    else:
+        _reduce(graph, result, op, "ReduceMean")
+
+
+def _reduce(graph: Graph, result: Value, op: Reduce, operator: str) -> None:
     first = graph.lies_first(op.x)
-    x = graph.name(op.x, first)
-    if first and isinstance(op, ReduceMean) and op.axes == (1, 2):
-        graph.define(result, graph.add("GlobalAveragePool", [x], result.name), first)
-        return
     axes = sorted(TO_NCHW.index(a) for a in op.axes) if first else list(op.axes)
-    named = graph.initialiser(np.asarray(axes, np.int64), "axes")
     # The axes of ReduceSum became an input at opset 13, those of the others at 18.
-    graph.define(
-        result, graph.add(type(op).__name__, [x, named], result.name, keepdims=1, noop_with_empty_axes=1), first
-    )
+    inputs = [graph.name(op.x, first), graph.initialiser(np.asarray(axes, np.int64), "axes")]
+    y = graph.add(operator, inputs, result.name, keepdims=1, noop_with_empty_axes=1)
+    graph.define(result, y, first)
 
 
+SPELLINGS.declare(ReduceMax, partial(_reduce, operator="ReduceMax"))
+SPELLINGS.declare(ReduceMin, partial(_reduce, operator="ReduceMin"))
+SPELLINGS.declare(ReduceProd, partial(_reduce, operator="ReduceProd"))
+SPELLINGS.declare(ReduceSum, partial(_reduce, operator="ReduceSum"))
+
+
+@SPELLINGS(Softmax)
 def softmax(graph: Graph, result: Value, op: Softmax) -> None:
     """Softmax along the last dimension, which is the second where channels come first."""
     first = graph.lies_first(op.x)
@@ -108,6 +155,7 @@ def softmax(graph: Graph, result: Value, op: Softmax) -> None:
     graph.define(result, y, first)
 
 
+@SPELLINGS(BatchNorm)
 def batch_norm(graph: Graph, result: Value, op: BatchNorm) -> None:
     """BatchNormalization, which has its channels in the second dimension."""
     statistics = [graph.name(v) for v in op.operands[1:]]

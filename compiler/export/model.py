@@ -16,13 +16,11 @@ from onnx import helper
 
 from tinyc.compiler.base.files import write_file
 from tinyc.compiler.base.version import VERSION
-from tinyc.compiler.export.graph import OPSET, ExportError, Graph
-from tinyc.compiler.export.operators import EMITTERS
+from tinyc.compiler.export import operators  # noqa: F401 (importing it registers the emitters)
+from tinyc.compiler.export.graph import OPSET, SPELLINGS, ExportError, Graph
 from tinyc.compiler.frontend import Port
 from tinyc.compiler.frontend.importer import TO_NHWC
-from tinyc.ir import Module, Value
-from tinyc.ir.ops import Constant
-from tinyc.ir.ops.quantise import Dequantize
+from tinyc.ir import IRError, Module, Node, Value
 
 __all__ = ["ExportError", "to_onnx_qdq", "with_tensors", "write_onnx"]
 
@@ -53,14 +51,7 @@ def with_tensors(
     for port, value in zip(inputs, module.inputs, strict=True):
         graph.define(value, port.name, first=_is_first(port))
     for node in module.nodes:
-        if isinstance(node.op, Constant) or _is_weight(module, node.op):
-            continue  # made where they are used, in the layout they are used in
-        emit = EMITTERS.get(type(node.op))
-        if emit is None:
-            raise ExportError(
-                f"{node.where} has no equivalent in ONNX: export the module before it is made of integer operators"
-            )
-        emit(graph, node.result, node.op)
+        _emit(graph, node)
     for port, value in zip(outputs, module.outputs, strict=True):
         graph.finish(value, port.name, first=_is_first(port))
     return _model(module, graph, inputs, outputs), graph.tensors()
@@ -75,8 +66,13 @@ def _is_first(port: Port) -> bool:
     return True
 
 
-def _is_weight(module: Module, op: object) -> bool:
-    return isinstance(op, Dequantize) and module.constant(op.x) is not None
+def _emit(graph: Graph, node: Node) -> None:
+    """Adds what computes a node. Raises `ExportError` where its operator cannot be said in ONNX."""
+    try:
+        emit = SPELLINGS.of(node.op)
+        emit(graph, node.result, node.op)
+    except IRError as error:
+        raise ExportError(f"{node.where}: {error.message}") from None
 
 
 def _model(module: Module, graph: Graph, inputs: Sequence[Port], outputs: Sequence[Port]) -> onnx.ModelProto:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto
 
-from tinyc.compiler.export.graph import Graph
+from tinyc.compiler.export.graph import SPELLINGS, Graph
 from tinyc.compiler.frontend.importer import TO_NCHW
 from tinyc.ir import DType, Value
 from tinyc.ir.ops import Broadcast, Concat, Gather, Pad, Reshape, Slice, Transpose
@@ -14,11 +14,13 @@ _FAR = np.iinfo(np.int64).min
 """As the end of a slice that goes backwards: before the first entry."""
 
 
+@SPELLINGS(Reshape)
 def reshape(graph: Graph, result: Value, op: Reshape) -> None:
     """Reshape."""
     graph.define(result, graph.reshaped(graph.flat(op.x), op.shape, result.name))
 
 
+@SPELLINGS(Transpose)
 def transpose(graph: Graph, result: Value, op: Transpose) -> None:
     """Transpose, or nothing where the operand lies, or the result may lie, in the order that is asked for."""
     first = graph.lies_first(op.x)
@@ -33,12 +35,14 @@ def transpose(graph: Graph, result: Value, op: Transpose) -> None:
         graph.define(result, graph.add("Transpose", [held], result.name, perm=perm))
 
 
+@SPELLINGS(Broadcast)
 def broadcast(graph: Graph, result: Value, op: Broadcast) -> None:
     """Expand."""
     shape = graph.initialiser(np.asarray(op.shape, np.int64), "shape")
     graph.define(result, graph.add("Expand", [graph.name(op.x), shape], result.name))
 
 
+@SPELLINGS(Slice)
 def slice_(graph: Graph, result: Value, op: Slice) -> None:
     """Slice."""
     first = graph.lies_first(op.x)
@@ -54,6 +58,7 @@ def slice_(graph: Graph, result: Value, op: Slice) -> None:
     graph.define(result, graph.add("Slice", [graph.name(op.x, first), *names], result.name), first)
 
 
+@SPELLINGS(Concat)
 def concat(graph: Graph, result: Value, op: Concat) -> None:
     """Concat."""
     first = graph.lies_first(*op.xs)
@@ -61,6 +66,7 @@ def concat(graph: Graph, result: Value, op: Concat) -> None:
     graph.define(result, graph.add("Concat", [graph.name(x, first) for x in op.xs], result.name, axis=axis), first)
 
 
+@SPELLINGS(Pad)
 def pad(graph: Graph, result: Value, op: Pad) -> None:
     """Pad. What goes between neighbours is put behind each, in a dimension of its own, and cut after the last one."""
     first = graph.lies_first(op.x)
@@ -92,6 +98,7 @@ def _padded(graph: Graph, name: str, before: list[int], after: list[int], value:
     return graph.add("Pad", [name, pads, value], f"{name}_padded")
 
 
+@SPELLINGS(Gather)
 def gather(graph: Graph, result: Value, op: Gather) -> None:
     """Gather. Indices beyond the entries are limited to them, as the operator says; ONNX's own would fail."""
     known, last = graph.module.constant(op.indices), op.x.shape[op.axis] - 1

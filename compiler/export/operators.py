@@ -1,28 +1,57 @@
-"""How each operator of the IR is said in ONNX: a table from operator classes to functions that add nodes.
+"""How operators of no file of their own are said in ONNX: elementwise ones, quantisation, and what ONNX has as well.
 
-An emitter defines its result in the layout it gets it in: channels first from spatial operators and from what works
-element by element on such values, as the module has it from all others.
+Importing this module registers the emitters of all operators (`SPELLINGS`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from onnx import helper
 
-from tinyc.compiler.export.graph import Graph
-from tinyc.compiler.export.layers import batch_norm, convolution, dense, pool, reduce, softmax
-from tinyc.compiler.export.movement import broadcast, concat, gather, pad, reshape, slice_, transpose
+# Importing a module of emitters registers them.
+from tinyc.compiler.export import layers, movement  # noqa: F401
+from tinyc.compiler.export.graph import OPSET, SPELLINGS, Graph
+from tinyc.compiler.frontend.functions import schema_of
 from tinyc.compiler.frontend.importer import TO_NCHW
-from tinyc.ir import Op, Value, ops
+from tinyc.ir import IRError, Op, Value, ops
+from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.ops.quantise import Dequantize, Quantize
 
-Emitter = Callable[[Graph, Value, Any], None]
+SPELLINGS.refuse(
+    "has no equivalent in ONNX: export the module before it is made of integer operators",
+    IntegerLayer,
+    ops.Lookup,
+    ops.QAdd,
+    ops.QAvgPool2d,
+    ops.QMean,
+    ops.QMul,
+    ops.QSoftmax,
+)
 
 
-def _elementwise(graph: Graph, result: Value, op: Op, operator: str, **attributes: Any) -> None:
+@SPELLINGS(Op)
+def same(graph: Graph, result: Value, op: Op) -> None:
+    """The operator that ONNX has as well, on operands as the module has them."""
+    graph.define(result, graph.add(_operator(op), [graph.name(v) for v in op.operands], result.name))
+
+
+@SPELLINGS(ops.Elementwise)
+def same_elementwise(graph: Graph, result: Value, op: Op) -> None:
+    """The operator that ONNX has as well."""
+    elementwise(graph, result, op, _operator(op))
+
+
+def _operator(op: Op) -> str:
+    if not op.onnx:
+        raise IRError(SPELLINGS.missing(type(op)))
+    if schema_of(op.onnx, OPSET) is None:
+        raise IRError(f"{type(op).__name__} declares to be ONNX's {op.onnx}, which opset {OPSET} does not have")
+    return op.onnx
+
+
+def elementwise(graph: Graph, result: Value, op: Op, operator: str, **attributes: Any) -> None:
     """A node of the same operands, in the layout they lie in."""
     rank = result.type.rank
     first = rank == 4 and graph.lies_first(*op.operands) and all(_follows(graph, v, rank) for v in op.operands)
@@ -45,100 +74,46 @@ def _broadcast_name(graph: Graph, value: Value, rank: int) -> str:
     return graph.initialiser(wide.transpose(TO_NCHW), value.name)
 
 
-def _plain(operator: str) -> Emitter:
-    """An emitter for an operator that ONNX has as well."""
-
-    def emit(graph: Graph, result: Value, op: Op) -> None:
-        _elementwise(graph, result, op, operator)
-
-    return emit
+@SPELLINGS(ops.Constant)
+def constant(graph: Graph, result: Value, op: ops.Constant) -> None:
+    """Nothing yet: a constant is made where it is used, in the layout it is used in."""
 
 
-def _leaky_relu(graph: Graph, result: Value, op: ops.LeakyRelu) -> None:
-    _elementwise(graph, result, op, "LeakyRelu", alpha=op.alpha)
+@SPELLINGS(ops.LeakyRelu)
+def leaky_relu(graph: Graph, result: Value, op: ops.LeakyRelu) -> None:
+    """LeakyRelu."""
+    elementwise(graph, result, op, "LeakyRelu", alpha=op.alpha)
 
 
-def _cast(graph: Graph, result: Value, op: ops.Cast) -> None:
-    _elementwise(graph, result, op, "Cast", to=helper.np_dtype_to_tensor_dtype(op.to.numpy))
+@SPELLINGS(ops.Cast)
+def cast(graph: Graph, result: Value, op: ops.Cast) -> None:
+    """Cast."""
+    elementwise(graph, result, op, "Cast", to=helper.np_dtype_to_tensor_dtype(op.to.numpy))
 
 
-def _clamp(graph: Graph, result: Value, op: ops.Clamp) -> None:
+@SPELLINGS(ops.Clamp)
+def clamp(graph: Graph, result: Value, op: ops.Clamp) -> None:
+    """Relu or Clip."""
     first = graph.lies_first(op.x)
     graph.define(result, graph.limited(graph.name(op.x, first), op.x.dtype, op.min, op.max, result.name), first)
 
 
-def _quantize(graph: Graph, result: Value, op: Quantize) -> None:
+@SPELLINGS(Quantize)
+def quantize(graph: Graph, result: Value, op: Quantize) -> None:
+    """QuantizeLinear."""
     first = graph.lies_first(op.x)
     scale = graph.initialiser(np.asarray(op.scale, np.float32), f"{result.name}_scale")
     zero = graph.initialiser(np.asarray(op.zero, op.to.numpy), f"{result.name}_zero_point")
     graph.define(result, graph.add("QuantizeLinear", [graph.name(op.x, first), scale, zero], result.name), first)
 
 
-def _dequantize(graph: Graph, result: Value, op: Dequantize) -> None:
+@SPELLINGS(Dequantize)
+def dequantize(graph: Graph, result: Value, op: Dequantize) -> None:
+    """DequantizeLinear. That of a constant is made where it is used, as the constant is."""
+    if graph.module.constant(op.x) is not None:
+        return
     first = graph.lies_first(op.x)
     axis = TO_NCHW.index(op.axis) if first else op.axis
     graph.define(
         result, graph.dequantised(graph.name(op.x, first), op.x.dtype, op.scale, op.zero, axis, result.name), first
     )
-
-
-def _matmul(graph: Graph, result: Value, op: ops.MatMul) -> None:
-    graph.define(result, graph.add("MatMul", [graph.name(op.x), graph.name(op.y)], result.name))
-
-
-_SAME = {
-    ops.Abs: "Abs",
-    ops.Add: "Add",
-    ops.And: "And",
-    ops.Ceil: "Ceil",
-    ops.Copy: "Identity",
-    ops.Div: "Div",
-    ops.Equal: "Equal",
-    ops.Erf: "Erf",
-    ops.Exp: "Exp",
-    ops.Floor: "Floor",
-    ops.Less: "Less",
-    ops.Log: "Log",
-    ops.Maximum: "Max",
-    ops.Minimum: "Min",
-    ops.Mul: "Mul",
-    ops.Neg: "Neg",
-    ops.Not: "Not",
-    ops.Or: "Or",
-    ops.Pow: "Pow",
-    ops.Round: "Round",
-    ops.Sigmoid: "Sigmoid",
-    ops.Sqrt: "Sqrt",
-    ops.Sub: "Sub",
-    ops.Tanh: "Tanh",
-    ops.Where: "Where",
-}
-
-EMITTERS: dict[type[Op], Emitter] = {
-    **{kind: _plain(operator) for kind, operator in _SAME.items()},
-    ops.AvgPool2d: pool,
-    ops.BatchNorm: batch_norm,
-    ops.Broadcast: broadcast,
-    ops.Cast: _cast,
-    ops.Clamp: _clamp,
-    ops.Concat: concat,
-    ops.Conv2d: convolution,
-    ops.Dense: dense,
-    ops.DepthwiseConv2d: convolution,
-    ops.Gather: gather,
-    ops.LeakyRelu: _leaky_relu,
-    ops.MatMul: _matmul,
-    ops.MaxPool2d: pool,
-    ops.Pad: pad,
-    ops.ReduceMax: reduce,
-    ops.ReduceMean: reduce,
-    ops.ReduceMin: reduce,
-    ops.ReduceProd: reduce,
-    ops.ReduceSum: reduce,
-    ops.Reshape: reshape,
-    ops.Slice: slice_,
-    ops.Softmax: softmax,
-    ops.Transpose: transpose,
-    Dequantize: _dequantize,
-    Quantize: _quantize,
-}

@@ -22,7 +22,6 @@ from tinyc.ir.ops import (
     Mul,
     Neg,
     Sigmoid,
-    Sqrt,
     Sub,
     Tanh,
     Where,
@@ -33,18 +32,6 @@ from tinyc.ir.ops import (
 def relu(ctx: Context, node: OnnxNode) -> Value:
     """x where positive, else 0."""
     return ctx.emit(Clamp(node.operand(0), min=0.0))
-
-
-@onnx_op("Sigmoid")
-def sigmoid(ctx: Context, node: OnnxNode) -> Value:
-    """1 / (1 + e^-x)."""
-    return ctx.emit(Sigmoid(node.operand(0)))
-
-
-@onnx_op("Tanh")
-def tanh(ctx: Context, node: OnnxNode) -> Value:
-    """The hyperbolic tangent."""
-    return ctx.emit(Tanh(node.operand(0)))
 
 
 @onnx_op("LeakyRelu")
@@ -160,45 +147,9 @@ def shrink(ctx: Context, node: OnnxNode) -> Value:
     return ctx.emit(Where(below, more, ctx.emit(Where(above, less, ctx.scalar(0, x)))))
 
 
-@onnx_op("Sinh", "Cosh")
-def sinh_cosh(ctx: Context, node: OnnxNode) -> Value:
-    """(e^x -+ e^-x) / 2."""
-    x = node.operand(0)
-    grows, falls = ctx.emit(Exp(x)), ctx.emit(Exp(ctx.emit(Neg(x))))
-    both = Sub(grows, falls) if node.proto.op_type == "Sinh" else Add(grows, falls)
-    return _times(ctx, ctx.emit(both), 0.5)
-
-
-@onnx_op("Asinh")
-def asinh(ctx: Context, node: OnnxNode) -> Value:
-    """log(|x| + sqrt(x^2 + 1)), with the sign of x."""
-    x = node.operand(0)
-    size = ctx.emit(Abs(x))
-    root = ctx.emit(Sqrt(ctx.emit(Add(ctx.emit(Mul(x, x)), ctx.scalar(1, x)))))
-    value = ctx.emit(Log(ctx.emit(Add(size, root))))
-    return _below_zero(ctx, x, ctx.emit(Neg(value)), value)
-
-
-@onnx_op("Acosh")
-def acosh(ctx: Context, node: OnnxNode) -> Value:
-    """log(x + sqrt(x^2 - 1))."""
-    x = node.operand(0)
-    root = ctx.emit(Sqrt(ctx.emit(Sub(ctx.emit(Mul(x, x)), ctx.scalar(1, x)))))
-    return ctx.emit(Log(ctx.emit(Add(x, root))))
-
-
-@onnx_op("Atanh")
-def atanh(ctx: Context, node: OnnxNode) -> Value:
-    """log((1 + x) / (1 - x)) / 2."""
-    x = node.operand(0)
-    one = ctx.scalar(1, x)
-    ratio = ctx.emit(Div(ctx.emit(Add(one, x)), ctx.emit(Sub(one, x))))
-    return _times(ctx, ctx.emit(Log(ratio)), 0.5)
-
-
-def _below_zero(ctx: Context, x: Value, low: Value, high: Value | None = None) -> Value:
-    """`low` where x < 0, else `high` (x itself when left out)."""
-    return ctx.emit(Where(ctx.emit(Less(x, ctx.scalar(0, x))), low, x if high is None else high))
+def _below_zero(ctx: Context, x: Value, low: Value) -> Value:
+    """`low` where x < 0, else x."""
+    return ctx.emit(Where(ctx.emit(Less(x, ctx.scalar(0, x))), low, x))
 
 
 def _exp_minus_one(ctx: Context, x: Value) -> Value:

@@ -15,9 +15,10 @@ from numpy.typing import DTypeLike
 
 from tinyc.compiler.frontend.limits import check_elements
 from tinyc.compiler.frontend.node import OnnxNode, Scope
-from tinyc.compiler.frontend.weights import MOVES, moved
+from tinyc.compiler.frontend.weights import moved, moves
 from tinyc.ir import Builder, DType, Op, Tensor, Value
-from tinyc.ir.ops import Broadcast, Cast, Constant, Reshape, Slice, Transpose
+from tinyc.ir.module import Made, made
+from tinyc.ir.ops import Broadcast, Cast, Reshape, Slice, Transpose
 from tinyc.ir.ops.quantise import Dequantize
 from tinyc.ir.tensor import Array
 
@@ -37,38 +38,40 @@ class Context:
 
     def emit(self, op: Op, hint: str = "") -> Value:
         """Adds an operator and returns its result: a constant when all operands are constants and the result is of
-        integers or booleans, small, or no larger than the operands. A dequantize of a constant stays."""
-        if isinstance(op, MOVES):
-            below = self._dequantized(op.operands[0])
-            if below is not None:
-                x = self.emit(op.with_operands([below.x]), hint)
-                above = moved(op, below, x)
-                if above is not None:
-                    return self.emit(above, hint)
+        integers or booleans, small, or no larger than the operands. What moves quantised weights moves their integers.
+        """
+        below = self._dequantized(op.operands[0]) if moves(op) else None
+        if below is not None:
+            x = self.emit(op.with_operands([below.op.x]), hint)
+            above = moved(op, below.op, x)
+            if above is not None:
+                return self.add(above, hint)
         check_elements(op.type.shape, f"node {self.loc}: its result")
         arrays = [self.data(v) for v in op.operands]
         known = [a for a in arrays if a is not None]
-        if len(known) == len(arrays) and not isinstance(op, Constant | Dequantize):
-            size = op.type.size
-            if not op.type.dtype.is_float or size <= max(SMALL, sum(a.size for a in known)):
-                return self.constant(op.run(known), hint or op.mnemonic)
+        small = not op.type.dtype.is_float or op.type.size <= max(SMALL, sum(a.size for a in known))
+        if len(known) == len(arrays) and small:
+            return self.constant(op.run(known), hint or op.mnemonic)
+        return self.add(op, hint)
+
+    def add(self, op: Op, hint: str = "") -> Value:
+        """Adds an operator as it is, whatever its operands are: the dequantize of a constant, which stays."""
+        check_elements(op.type.shape, f"node {self.loc}: its result")
         return self.builder.add(op, self._name(hint or op.mnemonic), self.loc)
 
     def data(self, value: Value | None) -> Array | None:
         """The array of a constant, else None."""
         node = self.builder.node(value) if value is not None else None
-        return node.op.data.array if node is not None and isinstance(node.op, Constant) else None
+        return node.op.constant() if node is not None else None
 
     def is_constant(self, value: Value | None) -> bool:
         """Whether a value is a constant, or quantised weights: the dequantize of one."""
         return self.data(value) is not None or self._dequantized(value) is not None
 
-    def _dequantized(self, value: Value | None) -> Dequantize | None:
-        """The operator of a value that is the dequantize of a constant, else None."""
-        node = self.builder.node(value) if value is not None else None
-        if node is None or not isinstance(node.op, Dequantize) or self.data(node.op.x) is None:
-            return None
-        return node.op
+    def _dequantized(self, value: Value | None) -> Made[Dequantize] | None:
+        """The node of a value that is the dequantize of a constant, else None."""
+        found = made(self.builder.node(value), Dequantize) if value is not None else None
+        return found if found is not None and self.data(found.op.x) is not None else None
 
     def constant(self, array: Array, hint: str = "constant", dtype: DTypeLike | None = None) -> Value:
         """A constant; equal constants are one value."""
@@ -96,7 +99,7 @@ class Context:
     def known(self, node: OnnxNode, value: Value, what: str) -> Array:
         """The array of an operand that has to be a constant. Raises `FrontendError` when it is computed."""
         below = self._dequantized(value)
-        array = self.data(value) if below is None else below.run([self.known(node, below.x, what)])
+        array = self.data(value) if below is None else below.op.run([self.known(node, below.op.x, what)])
         if array is None:
             raise node.error(f"{what} is computed from the model's inputs; tinyc needs a constant there")
         return array

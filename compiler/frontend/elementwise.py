@@ -1,4 +1,4 @@
-"""Arithmetic, comparison and logic, element by element."""
+"""Arithmetic, comparison and logic, element by element, as far as no operator of the IR is the same as ONNX's."""
 
 from __future__ import annotations
 
@@ -16,15 +16,11 @@ from tinyc.ir.ops import (
     Abs,
     Add,
     And,
-    Ceil,
     Clamp,
     Div,
     Equal,
-    Erf,
-    Exp,
     Floor,
     Less,
-    Log,
     Maximum,
     Minimum,
     Mul,
@@ -32,56 +28,21 @@ from tinyc.ir.ops import (
     Not,
     Or,
     Pow,
-    Round,
     Sqrt,
     Sub,
     Where,
 )
 from tinyc.ir.tensor import Array
 
-UNARY: dict[str, Callable[[Value], Op]] = {
-    "Abs": Abs,
-    "Ceil": Ceil,
-    "Erf": Erf,
-    "Exp": Exp,
-    "Floor": Floor,
-    "Log": Log,
-    "Neg": Neg,
-    "Not": Not,
-    "Round": Round,
-    "Sqrt": Sqrt,
-}
-BINARY: dict[str, Callable[[Value, Value], Op]] = {
-    "Add": Add,
-    "And": And,
-    "Div": Div,
-    "Equal": Equal,
-    "Less": Less,
-    "Mul": Mul,
-    "Or": Or,
-    "Sub": Sub,
-}
 VARIADIC: dict[str, Callable[[Value, Value], Op]] = {"Max": Maximum, "Min": Minimum, "Sum": Add}
-
-
-def _unary(op: Callable[[Value], Op]) -> Handler:
-    return lambda ctx, node: ctx.emit(op(node.operand(0)))
-
-
-def _binary(op: Callable[[Value, Value], Op]) -> Handler:
-    return lambda ctx, node: ctx.emit(op(node.operand(0), node.operand(1)))
 
 
 def _variadic(op: Callable[[Value, Value], Op]) -> Handler:
     return lambda ctx, node: reduce(lambda x, y: ctx.emit(op(x, y)), node.required())
 
 
-for _name, _op1 in UNARY.items():
-    onnx_op(_name)(_unary(_op1))
-for _name, _op2 in BINARY.items():
-    onnx_op(_name)(_binary(_op2))
-for _name, _op2 in VARIADIC.items():
-    onnx_op(_name)(_variadic(_op2))
+for _name, _op in VARIADIC.items():
+    onnx_op(_name)(_variadic(_op))
 
 
 @onnx_op("Mean")
@@ -148,12 +109,6 @@ def is_inf(ctx: Context, node: OnnxNode) -> Value:
     infinities += [-np.inf] if node.integer("detect_negative", 1) else []
     found = [ctx.emit(Equal(x, ctx.scalar(value, x))) for value in infinities]
     return reduce(lambda a, b: ctx.emit(Or(a, b)), found) if found else ctx.constant(np.zeros(x.shape, np.bool_))
-
-
-@onnx_op("Where")
-def where(ctx: Context, node: OnnxNode) -> Value:
-    """x where the condition holds, else y."""
-    return ctx.emit(Where(node.operand(0), node.operand(1), node.operand(2)))
 
 
 @onnx_op("Cast")

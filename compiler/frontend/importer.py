@@ -15,8 +15,8 @@ from tinyc.compiler.frontend.limits import check_elements
 from tinyc.compiler.frontend.model import input_dtype, real_inputs, tensor_array
 from tinyc.compiler.frontend.node import OnnxNode, Scope, node_loc, normal_domain, operator_name
 from tinyc.compiler.frontend.order import mentioned
-from tinyc.compiler.frontend.registry import HANDLERS
-from tinyc.compiler.frontend.support import live_nodes
+from tinyc.compiler.frontend.registry import handler_for
+from tinyc.compiler.frontend.support import ADVICE, live_nodes
 from tinyc.ir import Module, Node, TensorType, TinycError, Value
 from tinyc.ir.module import remove_dead
 from tinyc.ir.op import unused
@@ -116,7 +116,7 @@ class Importer:
 
     def _import(self, node: OnnxNode) -> Sequence[Value | None]:
         own_domain = normal_domain(node.proto.domain) == ""
-        handler = HANDLERS.get(operator_name(node.proto))
+        handler = handler_for(operator_name(node.proto))
         if handler is not None:
             result = handler(self.ctx, node)
             return (result,) if isinstance(result, Value) else tuple(result)
@@ -126,7 +126,7 @@ class Importer:
             return [self.ctx.constant(a) for a in evaluate_by_reference(node.proto, node.opset, arrays)]
         function = function_body(node.proto, node.opset, node.operands) if own_domain else None
         if function is None:
-            raise node.error(f"the operator {operator_name(node.proto)} is not supported")
+            raise node.error(f"tinyc does not support this operator: {ADVICE}")
         return self._function(node, function)
 
     def _function(self, node: OnnxNode, function: onnx.FunctionProto) -> Sequence[Value | None]:

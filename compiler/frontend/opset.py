@@ -7,7 +7,7 @@ from onnx import defs
 
 from tinyc.compiler.frontend.errors import FrontendError
 from tinyc.compiler.frontend.node import normal_domain
-from tinyc.compiler.frontend.support import listing, live_nodes, unsupported_nodes
+from tinyc.compiler.frontend.support import ADVICE, listing, live_nodes, unsupported_nodes
 
 OLDEST_OPSET = 7
 """The first opset with numpy broadcasting."""
@@ -30,7 +30,7 @@ def check_operators(model: onnx.ModelProto, file: str) -> int:
     if not any(u.domain for u in missing):
         check_opset(model)
     if missing:
-        raise FrontendError(f"{file} uses operators that tinyc does not support: {listing(missing)}")
+        raise FrontendError(f"{file} uses operators that tinyc does not support: {listing(missing)}; {ADVICE}")
     return opset
 
 

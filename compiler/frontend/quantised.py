@@ -17,7 +17,7 @@ from onnx import TensorProto
 from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.model import type_name
 from tinyc.compiler.frontend.node import OnnxNode
-from tinyc.compiler.frontend.registry import HANDLERS, MICROSOFT, onnx_op
+from tinyc.compiler.frontend.registry import MICROSOFT, handler_for, onnx_op
 from tinyc.ir import DType, Value
 from tinyc.ir.ops import (
     Add,
@@ -84,7 +84,7 @@ def dequantise(ctx: Context, node: OnnxNode, q: Value, on: Grid) -> Value:
     if scales is not None and (on.zero is None or zeros is not None) and (on.whole or ctx.data(q) is not None):
         flat = _positive(node, scales, least=0.0)
         zero = (0,) * len(flat) if zeros is None else tuple(int(z) for z in zeros.reshape(-1))
-        return ctx.emit(Dequantize(q, flat, zero, on.axis or 0))
+        return ctx.add(Dequantize(q, flat, zero, on.axis or 0))
     wide = ctx.cast(q, DType.I32)
     if on.zero is not None:
         wide = ctx.emit(Sub(wide, _along(ctx, ctx.cast(on.zero, DType.I32), q, on)))
@@ -167,5 +167,7 @@ def dynamic_quantize_linear(ctx: Context, node: OnnxNode) -> Sequence[Value]:
 
 def as_operator(ctx: Context, node: OnnxNode, handler_of: str, operands: Sequence[Value | None]) -> Value:
     """The node imported as if it were another operator of ONNX's own domain, on other operands."""
-    result = HANDLERS[handler_of](ctx, dataclasses.replace(node, operands=tuple(operands)))
+    handler = handler_for(handler_of)
+    assert handler is not None
+    result = handler(ctx, dataclasses.replace(node, operands=tuple(operands)))
     return result if isinstance(result, Value) else result[0]

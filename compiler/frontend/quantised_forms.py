@@ -148,4 +148,4 @@ def _bias(ctx: Context, node: OnnxNode, q: Value, scales: Sequence[float] | np.t
     if q.dtype is not DType.I32:
         raise node.error(f"the bias is {q.type}, not int32")
     scale = tuple(float(s) for s in scales)
-    return ctx.emit(Dequantize(q, scale, (0,) * len(scale), max(q.type.rank - 1, 0)))
+    return ctx.add(Dequantize(q, scale, (0,) * len(scale), max(q.type.rank - 1, 0)))

@@ -78,7 +78,7 @@ class Centred:
         """In float32, which holds it exactly. A constant keeps its integers: it is a dequantize with scale 1."""
         zero = None if self._zero is None else ctx.data(self._zero)
         if self._zero is None or (zero is not None and zero.size == 1):
-            return ctx.emit(Dequantize(self._x, (1.0,), (0 if zero is None else int(zero.reshape(())),)))
+            return ctx.add(Dequantize(self._x, (1.0,), (0 if zero is None else int(zero.reshape(())),)))
         return ctx.emit(Sub(ctx.cast(self._x, DType.F32), self._zeros(ctx, DType.F32)))
 
     def integers(self, ctx: Context) -> Value:

@@ -1,4 +1,7 @@
-"""The table of handlers: which function imports which ONNX operator."""
+"""Which function imports which ONNX operator: a handler that is written for it, or what an operator of the IR declares.
+
+An operator class that says `onnx="Sin"` needs no handler: Sin becomes it, on the same operands.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,16 @@ from collections.abc import Callable, Sequence
 
 from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.node import OnnxNode
-from tinyc.ir import Value
+from tinyc.ir import Op, Value
+from tinyc.ir.op import REQUIRED, FieldKind, FieldSpec, fields_of
+from tinyc.ir.ops import registry
 
 Handler = Callable[[Context, OnnxNode], "Value | Sequence[Value]"]
 """Imports one node: emits what computes it and returns its outputs, in order. Outputs it leaves out cannot be used."""
 
 HANDLERS: dict[str, Handler] = {}
-"""Handlers by operator, as `operator_name` spells it: ONNX's own plainly, others after their domain."""
+"""Handlers that are written, by operator, as `operator_name` spells it: ONNX's own plainly, others after their domain.
+`handler_for` knows all."""
 
 SHAPED_LIKE: dict[str, tuple[str, Callable[[Sequence[str]], Sequence[str]]]] = {}
 """For operators of other domains, which onnx knows nothing of: an operator of ONNX's own whose result has the same
@@ -33,3 +39,44 @@ def onnx_op(*names: str, domain: str = "") -> Callable[[Handler], Handler]:
         return handler
 
     return register
+
+
+def handler_for(operator: str) -> Handler | None:
+    """The handler of an ONNX operator: the one that is written, else the one of the operator class that declares to be
+    the same. None where there is neither. Classes are looked up whenever somebody asks: new ones are found."""
+    written = HANDLERS.get(operator)
+    if written is not None:
+        return written
+    kind = next((kind for kind in registry().values() if kind.onnx and kind.onnx == operator), None)
+    return _same(kind) if kind is not None else None
+
+
+def _same(kind: type[Op]) -> Handler:
+    """The handler that makes an operator of a class, on the node's operands in order."""
+
+    def handler(ctx: Context, node: OnnxNode) -> Value:
+        _check_attributes(kind, node)
+        operands = [spec for spec in fields_of(kind) if spec.kind is not FieldKind.ATTRIBUTE]
+        if len(node.operands) > len(operands) and not any(spec.is_tuple for spec in operands):
+            raise node.error(f"has {len(node.operands)} inputs, not {len(operands)}")
+        return ctx.emit(kind(**{spec.name: _operand(spec, node, index) for index, spec in enumerate(operands)}))
+
+    return handler
+
+
+def _operand(spec: FieldSpec, node: OnnxNode, index: int) -> Value | tuple[Value, ...] | None:
+    """What a node has for an operator's operand."""
+    if spec.kind is FieldKind.VARIADIC:
+        return tuple(node.operand(k) for k in range(index, len(node.operands)))
+    return node.operand(index) if spec.kind is FieldKind.OPERAND else node.optional(index)
+
+
+def _check_attributes(kind: type[Op], node: OnnxNode) -> None:
+    """Raises `FrontendError` where the node or the operator has attributes, of which `onnx=` says nothing."""
+    own = [spec.name for spec in fields_of(kind) if spec.kind is FieldKind.ATTRIBUTE and spec.default is REQUIRED]
+    names = [*node.attributes, *own]
+    if names:
+        raise node.error(
+            f"{kind.__name__} declares to be ONNX's {kind.onnx} without attributes, and there is {', '.join(names)}: "
+            f"write a handler that reads it (`onnx_op`, in the frontend)"
+        )

@@ -11,10 +11,13 @@ from tinyc.compiler.frontend.constants import is_function
 from tinyc.compiler.frontend.functions import CONTEXT_DEPENDENT, function_body, schema_of
 from tinyc.compiler.frontend.node import node_loc, normal_domain, operator_name
 from tinyc.compiler.frontend.order import mentioned
-from tinyc.compiler.frontend.registry import HANDLERS
+from tinyc.compiler.frontend.registry import handler_for
 
 _FIXED = ("Shape", "Size")
 """Operators whose result is known at import whatever their operand is, since shapes are static."""
+
+ADVICE = 'export the model without such operators, or add them to tinyc (CONTRIBUTING.md, "A new ONNX operator")'
+"""What to do about operators that are not supported."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def is_supported(node: onnx.NodeProto, opset: int) -> bool:
 
     A definition that depends on the operands' types is taken to be supported here and looked into by the import.
     """
-    if operator_name(node) in HANDLERS:
+    if handler_for(operator_name(node)) is not None:
         return True
     if normal_domain(node.domain):
         return False

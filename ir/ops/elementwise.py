@@ -52,6 +52,11 @@ class Elementwise(Op):
             operands.reverse()
         return cast("Elementwise", make(*operands, **attributes))
 
+    def __init_subclass__(cls, mnemonic: str = "", **kwargs: Any) -> None:
+        if mnemonic and cls.scalar is Elementwise.scalar:
+            raise TypeError(f"{cls.__name__} does not declare its meaning: write `scalar` in the class")
+        super().__init_subclass__(mnemonic=mnemonic, **kwargs)
+
     def scalar(self, *args: Expr) -> Expr:
         """The expression, given one argument an operand."""
         raise NotImplementedError
@@ -155,14 +160,11 @@ class Function(Unary, accuracy=Accuracy.FUNCTION, steep=True):
     """
 
     def __init_subclass__(
-        cls,
-        mnemonic: str = "",
-        onnx: str = "",
-        accuracy: Accuracy | None = None,
-        numpy: Callable[[Array], Array] | None = None,
-        **kwargs: Any,
+        cls, mnemonic: str = "", numpy: Callable[[Array], Array] | None = None, **kwargs: Any
     ) -> None:
-        super().__init_subclass__(mnemonic=mnemonic, onnx=onnx, accuracy=accuracy, **kwargs)
+        if mnemonic and numpy is None and mnemonic not in expr.FUNCTIONS:
+            raise TypeError(f"{cls.__name__} does not declare its meaning: give the class argument `numpy`")
+        super().__init_subclass__(mnemonic=mnemonic, **kwargs)
         if numpy is not None:
             expr.define(mnemonic, numpy)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,13 @@ class Movement(Op):
 
     def passes_on(self) -> tuple[Value, ...]:
         return self.operands[:1]
+
+
+def same_dimension(before: Sequence[int], after: Sequence[int], axis: int) -> int | None:
+    """The dimension of the shape `after` that has just the entries of dimension `axis` of the shape `before`, where the
+    two have the same elements in the same order."""
+    lead = math.prod(before[:axis])
+    return next((d for d, n in enumerate(after) if n == before[axis] and math.prod(after[:d]) == lead), None)
 
 
 @dataclass(frozen=True)
@@ -178,6 +186,9 @@ class Slice(Movement, mnemonic="slice"):
             cuts.append((first, count, step))
         start, size, steps = zip(*cuts, strict=True) if cuts else ((), (), ())
         return cls(x, start, size, steps)
+
+    def entries(self, axis: int) -> tuple[int, tuple[int, ...]] | None:
+        return axis, tuple(self.start[axis] + k * self.step[axis] for k in range(self.size[axis]))
 
     def is_identity(self) -> bool:
         whole = all(t == 1 or n == 1 for t, n in zip(self.step, self.size, strict=True))

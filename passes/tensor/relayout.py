@@ -94,8 +94,9 @@ def form_at(op: Op, place: int, layout: Layout, now: Form | None, is_fixed: _Fix
 
     `now` is the form the operator has so far, for what `layout` leaves open; `is_fixed` as in `Maker`.
     """
-    declared = FORMS.find(type(op))
-    return declared(op, place, layout, now, is_fixed) if declared is not None else None
+    if FORMS.refused(type(op)):
+        return None
+    return FORMS.of(op)(op, place, layout, now, is_fixed)
 
 
 def build(op: Op, form: Form, operands: Sequence[Value], make: Maker) -> Op:

@@ -153,7 +153,6 @@ REFUSED = {
     "import/argmax_head": "ArgMax",
     "import/topk_head": "TopK",
     "import/scatternd_cache": "ScatterND",
-    "import/sin_cos": "Sin",
     "import/einsum_bhqd": "Einsum",
     "import/loop_static": "Loop",
     "import/contrib_gelu": "com.microsoft:Gelu",

@@ -13,6 +13,7 @@ COMPILE: dict[str, dict[str, Any]] = {
     "compile/same_padding_kernel_below_stride": {},
     "import/fixed_batch_8": {"input_shapes": {"x": (1, 2, 6, 6)}},
     "import/float16_weights": {},
+    "import/sin_cos": {},
     "import/unsorted_nodes": {},
 }
 

@@ -18,6 +18,7 @@ X = example((2, 3, 4))
 # Approximated by onnxruntime to an absolute error of some 1e-7 where the result is of size 1 or more.
 FUNCTIONS: list[tuple[str, dict[str, Any], int]] = [
     *((op, {}, 7) for op in ("Abs", "Ceil", "Exp", "Floor", "Neg", "Reciprocal", "Relu", "Sigmoid", "Tanh")),
+    *((op, {}, 7) for op in ("Sin", "Cos", "Tan", "Atan")),
     *((op, {}, 9) for op in ("Erf", "Sign", "Sinh", "Cosh", "Asinh")),
     *((op, {}, 17) for op in ("HardSwish", "Softplus", "Softsign", "Round")),
     ("LeakyRelu", {"alpha": 0.3}, 7),
@@ -50,8 +51,9 @@ def test_function_of_positives(tmp_path: Path, op: str) -> None:
     check(tmp_path, [helper.make_node(op, ["x"], ["y"])], {"x": np.abs(X) + 1})
 
 
-def test_atanh(tmp_path: Path) -> None:
-    check(tmp_path, [helper.make_node("Atanh", ["x"], ["y"])], {"x": X / 3})
+@pytest.mark.parametrize("op", ["Asin", "Acos", "Atanh"])
+def test_function_of_fractions(tmp_path: Path, op: str) -> None:
+    check(tmp_path, [helper.make_node(op, ["x"], ["y"])], {"x": X / 3})
 
 
 def test_is_inf_and_nan_of_such(tmp_path: Path) -> None:

@@ -377,7 +377,6 @@ CASES = {
     "argmax_head": "ArgMax (node ArgMax_y)",
     "topk_head": "TopK (node TopK_y)",
     "scatternd_cache": "ScatterND (node ScatterND_y)",
-    "sin_cos": "Sin (node Sin_s); Cos (node Cos_c)",
     "einsum_bhqd": "Einsum (node Einsum_y)",
     "loop_static": "Loop (node Loop_y)",
     "timedistributed_conv": "node Conv_c (Conv): the batch is 6",
