@@ -25,12 +25,13 @@ class Concern(Generic[Declared]):
     Args:
         name: what it is called, in errors.
         belongs: where a missing declaration belongs, for whoever adds an operator.
+        otherwise: why there is nothing for operators that say nothing, of a matter that is of few only.
     """
 
-    def __init__(self, name: str, belongs: str) -> None:
+    def __init__(self, name: str, belongs: str, otherwise: str = "") -> None:
         if name in CONCERNS:
             raise TypeError(f"two concerns are called {name}")
-        self.name, self.belongs = name, belongs
+        self.name, self.belongs, self.otherwise = name, belongs, otherwise
         self._declared: dict[type[Op], Declared] = {}
         self._refused: dict[type[Op], str] = {}
         CONCERNS[name] = self  # type: ignore[assignment]
@@ -64,7 +65,7 @@ class Concern(Generic[Declared]):
     def refused(self, kind: type[Op]) -> str:
         """The reason why there is nothing for a class; empty where there is something, or nothing was said."""
         owner = self._owner(kind)
-        return self._refused.get(owner, "") if owner is not None else ""
+        return self._refused.get(owner, "") if owner is not None else self.otherwise
 
     def of(self, op: Op) -> Declared:
         """What is declared for an operator.

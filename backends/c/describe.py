@@ -13,7 +13,9 @@ from tinyc.ir.ops.conv import OhwiWeights, Spatial
 from tinyc.ir.rows import Stage
 
 DETAILS: Concern[Callable[[Any], str]] = Concern(
-    "description", "register in backends/c/describe.py what comments say of it (`DETAILS`)"
+    "description",
+    "register in backends/c/describe.py what comments say of it (`DETAILS`)",
+    "shapes, limits and work say it all",
 )
 """What comments say of an operator beside shapes, limits and work, of those of which there is something to say."""
 

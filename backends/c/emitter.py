@@ -63,7 +63,7 @@ def library_emitters(library: str) -> Emitters:
     """The emitters for stages that a kernel library computes, by the library's name."""
     if library not in _LIBRARIES:
         belongs = f"register a call of {library} (`emits` of tinyc.backends.c)"
-        _LIBRARIES[library] = Emitters(Concern(f"call of {library} in C", belongs))
+        _LIBRARIES[library] = Emitters(Concern(f"call of {library} in C", belongs, f"nothing calls {library} for it"))
     return _LIBRARIES[library]
 
 

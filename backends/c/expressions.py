@@ -11,7 +11,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinyc.backends.c.library import Kernels
+from tinyc.backends.c.library import KernelError, Kernels
 from tinyc.backends.c.literals import C_TYPES, literal
 from tinyc.backends.c.source import CodegenError
 from tinyc.ir.expr import Arg, Call, Expr, Lit
@@ -132,7 +132,7 @@ class Printer:
         """The function that a file of kernels defines. Raises `CodegenError` where there is none."""
         try:
             return self.kernels.use(fn, dtype)
-        except FileNotFoundError:
+        except KernelError:
             raise CodegenError(
                 f"the function {fn} of {dtype.value} declares no C: math.h does not have it; write it as a kernel, "
                 f"backends/c/kernels/{fn}_{dtype.value}.h, or make the operator's `scalar` of other functions"

@@ -26,7 +26,9 @@ S3 = "esp32s3"
 NOT_PLAIN = "weights are computed, or not float"
 
 PRODUCTS: Concern[Callable[[RowProgram, Any], tuple[int, int] | str]] = Concern(
-    "product for ESP-DSP", "register in backends/libraries/esp_dsp.py of which matrices it is a product (`PRODUCTS`)"
+    "product for ESP-DSP",
+    "register in backends/libraries/esp_dsp.py of which matrices it is a product (`PRODUCTS`)",
+    "it is no product of a matrix with all pixels",
 )
 """The inputs and outputs of a matrix of weights that all pixels are multiplied with; or why there is none."""
 

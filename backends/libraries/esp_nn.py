@@ -26,7 +26,9 @@ NAME = "esp-nn"
 _RESULT_BY_VECTORS = ("conv", "depthwise", "max_pool", "avg_pool", "add", "mul", "mul_channels")
 
 CALLS: Concern[Callable[[RowProgram, Any], LibraryCall | str]] = Concern(
-    "call of ESP-NN", "register in backends/libraries/esp_nn.py what its function is called with (`CALLS`)"
+    "call of ESP-NN",
+    "register in backends/libraries/esp_nn.py what its function is called with (`CALLS`)",
+    "ESP-NN has no function for it",
 )
 """What the function for a whole operator is called with; or why it cannot be. Most operators have none."""
 

@@ -1,0 +1,27 @@
+/* The C of one asinh. `pytest tests/c/test_golden_operators.py --update-golden` makes it of this module:
+
+module @asinh {
+  input %x: f32[1,3,5]
+  %asinh = asinh(%x) : f32[1,3,5]
+  return %asinh
+}
+*/
+
+TINYC_NOINLINE void net_asinh_0(const float *x0, float *out)
+{
+    for (int i0 = 0; i0 < 15; ++i0) {
+        out[i0] = asinhf(x0[i0]);
+    }
+}
+
+void net_run(void *arena, const float *input, float *output)
+{
+    (void)arena;
+    TINYC_BEGIN(1);
+    TINYC_INPUT(0, input, 15);
+
+    /* 0 asinh "asinh": 3x5 -> 3x5 */
+    net_asinh_0(input, output);
+    TINYC_TRACE(0, 0, output, 15);
+    TINYC_END();
+}
