@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-# Before anything loads numpy. Its products are small here, and threads that wait for one another cost many times the work
-# as soon as something else runs on the computer. Child processes inherit this.
+# Before anything loads numpy. Its products are small here, and threads that wait for one another cost many times the
+# work as soon as something else runs on the computer. Child processes inherit this.
 for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
-from tests.quick import chosen
+from tests.quick import CHOSEN, entries_for  # noqa: E402
 
 HERE = Path(__file__).parent
 WHOLE = "whole"
@@ -57,13 +57,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(config.stash[MADE], ignore_errors=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    met: set[str] = set()
     for item in items:
         path = item.path.relative_to(HERE)
         for layer in layers_of(path):
             item.add_marker(f"layer_{layer}")
-        if chosen(f"{path.as_posix()}::{item.nodeid.partition('::')[2]}"):
+        entries = entries_for(f"{path.as_posix()}::{item.nodeid.partition('::')[2]}")
+        met.update(entries)
+        if entries:
             item.add_marker("quick")
+    everything = config.option.markexpr == "quick" and config.args == config.getini("testpaths")
+    if everything and (unmet := [entry for entry in CHOSEN if entry not in met]):
+        raise pytest.UsageError(f"tests/quick.py chooses tests that there are not: {', '.join(unmet)}")
 
 
 def layers_of(path: Path) -> tuple[str, ...]:

@@ -1,5 +1,5 @@
-"""Object files that are kept, for whoever compiles the same C again and again: a test suite, or a script that verifies one
-model under many options.
+"""Object files that are kept, for whoever compiles the same C again and again: a test suite, or a script that verifies
+one model under many options.
 
 A folder that the environment names holds them. An object's name says all that it depends on: the compiler, its options,
 and the texts of the file and of what it includes. The compiler's own headers do not count, so a folder serves one

@@ -13,7 +13,7 @@ import pytest
 
 import tinyc
 from benchmarks.networks import mobilenet_v1
-from tests.c.support import BUILDS, STRICT, need
+from tests.c.support import BUILDS, FUNCTIONS_ONLY, STRICT, need
 from tests.cores.support import FREERTOS, STUBS, THREADS, need_threads, split_all
 from tests.helpers import ROOT
 from tests.passes.stream.support import planned, random_schedule
@@ -51,7 +51,7 @@ def same(runner: HostRunner, inputs: Sequence[Array], want: Sequence[Array], tim
 
 def compare(network: Network, one: RowProgram, two: RowProgram, flags: Sequence[str], times: int, cc: str) -> None:
     """One core and two, bit for bit, and integers against the interpreter."""
-    (want,) = HostRunner(generate(one, name="net"), cc=cc, flags=BUILDS[cc][1]).run([network.arrays])
+    (want,) = HostRunner(generate(one, name="net"), cc=cc, flags=FUNCTIONS_ONLY).run([network.arrays])
     exact = run_program(two, network.arrays)
     for value, w, e in zip(two.outputs, want, exact, strict=True):
         if value.dtype is not DType.F32:
