@@ -11,7 +11,6 @@ import pytest
 from tests.frontend.support import run_imported
 from tests.helpers import model as real_model
 from tests.mnist import test_images
-from tests.sampling import ALL
 from tests.sessions import open_onnxruntime
 from tinyc.compiler.frontend import load_onnx
 from tinyc.ir import DType
@@ -20,7 +19,7 @@ from tinyc.ir.tensor import Array
 
 # Real models
 
-COUNTS = [50, pytest.param(1000 if ALL else 300, marks=pytest.mark.slow)]
+COUNTS = [50, pytest.param(1000, marks=pytest.mark.slow)]
 
 
 def spectrograms(count: int) -> Iterator[Array]:
