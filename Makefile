@@ -4,12 +4,12 @@
 PYTHON ?= python3
 DEV = $(PYTHON) scripts/dev.py
 
-.PHONY: help setup demo test check format clean
+.PHONY: help setup demo test quick check format clean
 
 help:
 	@$(DEV) --help
 
-setup demo test check format:
+setup demo test quick check format:
 	@$(DEV) $@ $(ARGS)
 
 # Keeps .venv: remove that by hand to start afresh.

@@ -6,6 +6,7 @@ usage: python3 scripts/dev.py COMMAND [ARGUMENTS]
   setup            make .venv with everything needed to work on tinyc
   demo [ARGS]      run the demo (examples/mobile_lenet/demo.py)
   test [ARGS]      install missing compilers and simulators, run all tests; ARGS go to pytest
+  quick [ARGS]     run the tests that find the most in a minute, of every layer; ARGS go to pytest
   check [--static] lint, formatting, types, then the quick tests (--static: without the tests)
   format           let ruff fix and format the sources
 
@@ -316,6 +317,16 @@ def test(arguments: list[str]) -> int:
     return pytest(arguments)
 
 
+def quick(arguments: list[str]) -> int:
+    """The quick tests: those that tests/quick.py chooses."""
+    prepare("dev")
+    absent = missing(TEST_TOOLS)
+    if absent:
+        say(f"not installed: {', '.join(tool.name for tool in absent)}; tests that need these are skipped")
+    say("running the quick tests")
+    return pytest(["-m", "quick", *arguments])
+
+
 def check(arguments: list[str]) -> int:
     """Static checks, all of them even if one fails; then the quick tests."""
     static_only = arguments == ["--static"]
@@ -330,13 +341,7 @@ def check(arguments: list[str]) -> int:
             failures.append((" ".join((name, *options)), status))
     if failures:
         raise Failure(f"failed: {', '.join(name for name, _ in failures)}", failures[0][1])
-    if static_only:
-        return 0
-    absent = missing(TEST_TOOLS)
-    if absent:
-        say(f"not installed: {', '.join(tool.name for tool in absent)}; tests that need these are skipped")
-    say("running the quick tests")
-    return pytest(["-m", "not slow"])
+    return 0 if static_only else quick([])
 
 
 def format_sources(arguments: list[str]) -> int:
@@ -350,8 +355,9 @@ def format_sources(arguments: list[str]) -> int:
 
 
 def pytest(arguments: list[str]) -> int:
-    """Run pytest on all processors; its summary is the last word, so nothing is printed after it."""
-    return status_of([str(PYTHON), "-m", "pytest", "-n", "auto", *arguments])
+    """Run pytest on all processors; its summary is the last word, so nothing is printed after it. Neighbouring tests
+    stay on one processor while all are busy: they share what they have compiled."""
+    return status_of([str(PYTHON), "-m", "pytest", "-n", "auto", "--dist", "worksteal", *arguments])
 
 
 def refuse(command: str, arguments: list[str]) -> None:
@@ -360,7 +366,7 @@ def refuse(command: str, arguments: list[str]) -> None:
         raise Failure(f"{command} does not take: {' '.join(arguments)}", 2)
 
 
-COMMANDS = {"setup": setup, "demo": demo, "test": test, "check": check, "format": format_sources}
+COMMANDS = {"setup": setup, "demo": demo, "test": test, "quick": quick, "check": check, "format": format_sources}
 
 
 def main(argv: list[str]) -> int:

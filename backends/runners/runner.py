@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyc.backends.c.source import CSource
-from tinyc.backends.runners import exchange
+from tinyc.backends.runners import exchange, objects
 from tinyc.backends.runners.exchange import RunnerError
 from tinyc.backends.runners.harness import harness_files, pushes
 from tinyc.ir.tensor import Array
@@ -112,14 +112,14 @@ class Runner:
         """Makes a program unless it is there. Equal objects are compiled once, and so are constants, however large."""
         if program.name in self._made:
             return
-        objects = [self._object("harness.c", program.name, (*self._push, *program.harness))]
-        objects += [self._object(name, "", ()) for name in self._toolchain.support]
+        parts = [self._object("harness.c", program.name, (*self._push, *program.harness))]
+        parts += [self._object(name, "", ()) for name in self._toolchain.support]
         for name in self.generated:
             constants = name == f"{self._source.name}_weights.c"
             plain = constants or not program.network
-            objects.append(self._object(name, "" if plain else program.name, () if plain else program.network))
+            parts.append(self._object(name, "" if plain else program.name, () if plain else program.network))
         link = [option.format(program=program.name) for option in self._toolchain.link]
-        self._compile("-o", program.name, *objects, *link, "-lm")
+        self._compile("-o", program.name, *parts, *link, "-lm")
         self._made.add(program.name)
 
     @property
@@ -131,7 +131,12 @@ class Runner:
         """Compiles a file unless this variant of it is there, and gives the object's name."""
         made = f"{name}.{variant}.o" if variant else f"{name}.o"
         if made not in self._made:
-            self._compile("-c", *options, "-o", made, name)
+            arguments = ("-c", *options, "-o", made, name)
+            place = objects.kept([self._toolchain.cc, *self._toolchain.flags, *arguments], name, self._folder)
+            if place is None or not objects.fetch(place, self._folder / made):
+                self._compile(*arguments)
+                if place is not None:
+                    objects.keep(self._folder / made, place)
             self._made.add(made)
         return made
 

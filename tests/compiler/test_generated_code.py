@@ -7,15 +7,18 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tinyc
+from tests.c.support import SANITIZE
 from tests.helpers import ROOT, model
 from tinyc.backends.runners import HostRunner
 from tinyc.compiler.data.samples import sample_inputs
+from tinyc.compiler.session import Compilation
 
 EXAMPLE = ROOT / "examples" / "mobile_lenet" / "mobile_lenet.onnx"
 WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror"]
@@ -36,12 +39,18 @@ def path(name: str) -> Path:
     return EXAMPLE if name == "mobile_lenet" else model(f"{name}.onnx")
 
 
+@cache
+def generated(name: str) -> Compilation:
+    """The model, compiled once for all the tests of it."""
+    return tinyc.compile(path(name), verify=False)
+
+
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("name", NAMES)
 def test_compiles_without_a_warning(name: str, compiler: str, tmp_path: Path) -> None:
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
-    tinyc.compile(path(name), verify=False, output=tmp_path / "out")
+    generated(name).write(tmp_path / "out")
     for level in ("-O2", "-Os"):
         for source in sorted((tmp_path / "out").glob("*.c")):
             command = [compiler, *WARNINGS, level, "-c", "-o", os.devnull, str(source)]
@@ -63,9 +72,10 @@ def test_the_idf_component_compiles_as_it_lies(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES[:-2])
 def test_clean_under_the_sanitisers(name: str) -> None:
-    compiled = tinyc.compile(path(name), verify=False)
+    compiled = generated(name)
     samples = sample_inputs(compiled.imported.module)
-    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
+    # As in tests/c, but the largest networks would be slow without optimisation.
+    flags = [*SANITIZE, "-O1"]
     own = HostRunner(compiled.source, cc="gcc", flags=flags).run(samples)
     plain = HostRunner(compiled.source, cc="gcc").run(samples)
     for a, b in zip(own, plain, strict=True):

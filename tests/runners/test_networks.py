@@ -49,8 +49,10 @@ def test_digits(machine: str, count: int) -> None:
     images, labels = mnist.test_images()
     samples = compiled.as_taken([[image[None]] for image in images[:count]])
     own = runner(compiled, machine).run([list(s) for s in samples])
-    for got, expected in zip(own, execute(compiled, "interpreter", samples), strict=True):
-        np.testing.assert_array_equal(got[0], expected[0])
+    # The interpreter and this computer's C agree on thousands of images, layer by layer: test_int8_mobile_lenet.py.
+    for executor, few in (("host", count), ("interpreter", 10)):
+        for got, expected in zip(own[:few], execute(compiled, executor, samples[:few]), strict=True):
+            np.testing.assert_array_equal(got[0], expected[0])
     right = sum(int(got[0].argmax()) == int(label) for got, label in zip(own, labels[:count], strict=True))
     assert right >= 0.97 * count - 1
 
@@ -66,11 +68,17 @@ def test_digits_in_float(machine: str) -> None:
             np.testing.assert_allclose(got[0], expected[0], rtol=0, atol=FLOAT)
 
 
-@pytest.mark.parametrize("machine", MACHINES)
-def test_mobilenet(machine: str, tmp_path: Path) -> None:
-    onnx.save(mobilenet_v1(0.25, 96, classes=5), tmp_path / "mobilenet.onnx")
+@pytest.fixture(scope="module")
+def mobilenet(tmp_path_factory: pytest.TempPathFactory) -> Compilation:
+    path = tmp_path_factory.mktemp("mobilenet") / "mobilenet.onnx"
+    onnx.save(mobilenet_v1(0.25, 96, classes=5), path)
     rng = np.random.default_rng(0)
-    compiled = quantised(tmp_path / "mobilenet.onnx", [[rng.random((1, 3, 96, 96), np.float32)] for _ in range(2)])
+    return quantised(path, [[rng.random((1, 3, 96, 96), np.float32)] for _ in range(2)])
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_mobilenet(machine: str, mobilenet: Compilation) -> None:
+    compiled = mobilenet
     samples = [list(s) for s in compiled.lowered.samples]
     expected = execute(compiled, "interpreter", samples)
     for machine_outputs in (runner(compiled, machine).run(samples), execute(compiled, "host", samples)):
