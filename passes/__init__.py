@@ -4,9 +4,10 @@ from tinyc.ir.module import remove_dead
 from tinyc.passes import pipeline  # importing it registers the passes
 from tinyc.passes.core.base import AnyPass, Lowering, Pass, PassError, RowPass, Slack, registered
 from tinyc.passes.core.manager import PassManager, PassVerificationError
-from tinyc.passes.core.rewrite import Replaced, Rewriter, Skip, rewrite, tracing
+from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on, rewrite, tracing
 
 __all__ = [
+    "Answer",
     "AnyPass",
     "Lowering",
     "Pass",
@@ -18,6 +19,7 @@ __all__ = [
     "RowPass",
     "Skip",
     "Slack",
+    "on",
     "pipeline",
     "registered",
     "remove_dead",

@@ -72,6 +72,11 @@ def run_outside(folder: Path, *arguments: str) -> subprocess.CompletedProcess[st
     In a process of its own, since what a package registers stays registered.
     """
     shutil.copytree(ROOT / "tests" / "outside", folder, dirs_exist_ok=True)
+    return run_python(folder, *arguments)
+
+
+def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Python in a folder outside the project, with the packages there and the project's."""
     path = os.pathsep.join((str(folder), str(ROOT)))
     return subprocess.run(
         [sys.executable, *arguments],

@@ -35,7 +35,7 @@ def small(bound: Array | int, shift: Array | int) -> int:
 
 
 @dataclass(frozen=True)
-class _Weighted:
+class Weights:
     """What all kernels with weights take: the arguments and parameters from the weights to the shifts, and the literals
     from the result's zero point on."""
 
@@ -55,7 +55,7 @@ _PARAMETERS = [
 @emits(QConv2d)
 def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
     """An integer convolution of any kind, or of one pixel."""
-    layer = _weighted(unit, stage, op, pack(_constant(unit, stage, op.w), op.groups))
+    layer = weighted(unit, stage, op, pack(_constant(unit, stage, op.w), op.groups))
     inputs, outputs = op.x.shape[3], op.type.shape[3]
     if op.window() == (1, 1) and op.groups == 1 and op.strides == (1, 1) and not any(op.pads):
         return _pointwise(unit, "qpointwise", layer, stage.band * op.type.shape[2], inputs, outputs)
@@ -72,19 +72,19 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
         "left": op.pads[1],
         "groups": op.groups,
     }
-    return _rows_call(unit, f"qconv{kh}x{kw}", "qconv2d", op, layer, geometry)
+    return rows_call(unit, f"qconv{kh}x{kw}", "qconv2d", op, layer, geometry)
 
 
 @emits(QDepthwiseConv2d)
 def emit_qdepthwise(unit: TranslationUnit, stage: Stage, op: QDepthwiseConv2d) -> RowCall:
     """An integer depthwise convolution; 3x3 has kernels of its own."""
-    layer = _weighted(unit, stage, op, None)
+    layer = weighted(unit, stage, op, None)
     kh, kw = op.window()
     stride, left = op.strides[1], op.pads[1]
     geometry = {"width": op.x.shape[2], "channels": op.x.shape[3], "out_width": op.type.shape[2]}
     if op.may_overwrite_row():
         kernel = "qdepthwise3x3" if stride == 1 else "qdepthwise3x3s2"
-        return _rows_call(unit, kernel, kernel, op, layer, geometry | {"left": left})
+        return rows_call(unit, kernel, kernel, op, layer, geometry | {"left": left})
     geometry |= {
         "each": op.channel_multiplier(),
         "kh": kh,
@@ -93,13 +93,13 @@ def emit_qdepthwise(unit: TranslationUnit, stage: Stage, op: QDepthwiseConv2d) -
         "dilation": op.dilations[1],
         "left": left,
     }
-    return _rows_call(unit, f"qdepthwise{kh}x{kw}", "qdepthwise", op, layer, geometry)
+    return rows_call(unit, f"qdepthwise{kh}x{kw}", "qdepthwise", op, layer, geometry)
 
 
 @emits(QDense)
 def emit_qdense(unit: TranslationUnit, stage: Stage, op: QDense) -> RowCall:
     """An integer dense layer: every row of x is what a pixel is to a pointwise convolution."""
-    layer = _weighted(unit, stage, op, pack(_constant(unit, stage, op.w), 1))
+    layer = weighted(unit, stage, op, pack(_constant(unit, stage, op.w), 1))
     outputs, inputs = op.w.shape
     return _pointwise(unit, "qdense", layer, elements(stage) // outputs, inputs, outputs)
 
@@ -109,8 +109,9 @@ def elements(stage: Stage) -> int:
     return stage.op.type.size // stage.rows * stage.band
 
 
-def _weighted(unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Array | None) -> _Weighted:
-    """`packed` are weights as the kernel takes them, None for as they are.
+def weighted(unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Array | None) -> Weights:
+    """What the kernel of a layer takes, beside rows and geometry. `packed` are weights as the kernel takes them, None for
+    as they are.
 
     Raises:
         CodegenError: a sum may overflow int32, or something is computed that has to be constant.
@@ -133,7 +134,7 @@ def _weighted(unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Arr
     # One byte is enough for a shift.
     shifts = unit.constants.symbol(shift.astype(np.int8), op.shift.name)
     literals = (("zero", str(op.out_zero)), *limits(op.min, op.max, DType.I8), ("small", str(small(bound, shift))))
-    return _Weighted((w, Pointer(2), Pointer(3), shifts), literals)
+    return Weights((w, Pointer(2), Pointer(3), shifts), literals)
 
 
 def _constant(unit: TranslationUnit, stage: Stage, value: Value) -> Array:
@@ -143,16 +144,18 @@ def _constant(unit: TranslationUnit, stage: Stage, value: Value) -> Array:
     return array
 
 
-def _pointwise(unit: TranslationUnit, hint: str, layer: _Weighted, pixels: int, inputs: int, outputs: int) -> RowCall:
+def _pointwise(unit: TranslationUnit, hint: str, layer: Weights, pixels: int, inputs: int, outputs: int) -> RowCall:
     sizes = (("pixels", str(pixels)), ("inputs", str(inputs)), ("outputs", str(outputs)))
     parameters = [(pointer(DType.I8), "x"), *_PARAMETERS]
     function = specialise(unit, hint, "qpointwise", DType.I8, parameters, (*sizes, *layer.literals))
     return RowCall(function, (Pointer(0), *layer.arguments), long_rows=True)
 
 
-def _rows_call(
-    unit: TranslationUnit, hint: str, kernel: str, op: QConvolution, layer: _Weighted, geometry: dict[str, int]
+def rows_call(
+    unit: TranslationUnit, hint: str, kernel: str, op: QConvolution, layer: Weights, geometry: dict[str, int]
 ) -> RowCall:
+    """The call of a kernel that makes one row of the rows of a window: these, a row that stands for what lies beside
+    them, what `layer` has, and in between the geometry."""
     parameters = [("const int8_t **", "rows")]
     arguments: list[Argument] = [Rows(0)]
     if leaves_columns(op):

@@ -89,7 +89,7 @@ def _limited(values: Array, op: Any) -> Int64s:
     return np.asarray(np.minimum(np.maximum(values, op.min), op.max))
 
 
-def _taps(op: Spatial, x: Array, fill: int) -> Iterator[tuple[int, int, Array, NDArray[np.bool_]]]:
+def taps(op: Spatial, x: Array, fill: int) -> Iterator[tuple[int, int, Array, NDArray[np.bool_]]]:
     """For each place of the window: the elements that it meets at every output, and whether they lie inside."""
     strides, dilations, pads = op.geometry()
     height, width = op.output_size()
@@ -102,7 +102,7 @@ def _taps(op: Spatial, x: Array, fill: int) -> Iterator[tuple[int, int, Array, N
             yield ky, kx, np.where(inside[None, :, :, None], met, fill), inside
 
 
-def _layer(op: IntegerLayer, sums: Array, w: Array, vectors: Sequence[Array], zero: int) -> Result:
+def layer(op: IntegerLayer, sums: Array, w: Array, vectors: Sequence[Array], zero: int) -> Result:
     """A result of sums of products; `zero` is the operand's zero point, whose part of the bias is none of its own."""
     b, multiplier, shift = (v.astype(np.int64) for v in vectors)
     total = sums.astype(np.int64) + b
@@ -120,28 +120,28 @@ def _layer(op: IntegerLayer, sums: Array, w: Array, vectors: Sequence[Array], ze
 def _convolution(op: QConv2d, x: Array, w: Array, *vectors: Array) -> Result:
     outputs, inputs = w.shape[0] // op.groups, w.shape[3]
     sums = np.zeros(op.type.shape)
-    for ky, kx, met, _ in _taps(op, x, op.zero):
+    for ky, kx, met, _ in taps(op, x, op.zero):
         for g in range(op.groups):
             own = slice(g * outputs, (g + 1) * outputs)
             # int8 products summed in float64 are exact below 2^53.
             taken = met[..., g * inputs : (g + 1) * inputs].astype(np.float64)
             sums[..., own] += np.tensordot(taken, w[own, ky, kx].astype(np.float64), ([3], [1]))
-    return _layer(op, sums, w, vectors, op.zero)
+    return layer(op, sums, w, vectors, op.zero)
 
 
 @EXACT(QDepthwiseConv2d)
 def _depthwise(op: QDepthwiseConv2d, x: Array, w: Array, *vectors: Array) -> Result:
     channel = np.arange(w.shape[2]) // (w.shape[2] // x.shape[3])
     sums = np.zeros(op.type.shape, np.int64)
-    for ky, kx, met, _ in _taps(op, x, op.zero):
+    for ky, kx, met, _ in taps(op, x, op.zero):
         sums += met[..., channel].astype(np.int64) * w[ky, kx].astype(np.int64)
-    return _layer(op, sums, w, vectors, op.zero)
+    return layer(op, sums, w, vectors, op.zero)
 
 
 @EXACT(QDense)
 def _dense(op: QDense, x: Array, w: Array, *vectors: Array) -> Result:
     sums = np.tensordot(x.astype(np.float64), w.astype(np.float64), ([x.ndim - 1], [1]))
-    return _layer(op, sums, w, vectors, 0)
+    return layer(op, sums, w, vectors, 0)
 
 
 @EXACT(QAdd)
@@ -187,7 +187,7 @@ def _scaled(op: QMul | QMean, total: Array) -> Result:
 @EXACT(QAvgPool2d)
 def _average(op: QAvgPool2d, x: Array) -> Result:
     total, count = np.zeros(op.type.shape, np.int64), np.zeros(op.type.shape, np.int64)
-    for _, _, met, inside in _taps(op, x, 0):
+    for _, _, met, inside in taps(op, x, 0):
         total += met.astype(np.int64)
         count += inside[None, :, :, None]
     return Result(_limited(half_away(total, count), op), total / count)
@@ -196,7 +196,7 @@ def _average(op: QAvgPool2d, x: Array) -> Result:
 @EXACT(MaxPool2d)
 def _maximum(op: MaxPool2d, x: Array) -> Result:
     largest = np.full(op.type.shape, np.iinfo(np.int64).min)
-    for _, _, met, inside in _taps(op, x.astype(np.int64), 0):
+    for _, _, met, inside in taps(op, x.astype(np.int64), 0):
         largest = np.where(inside[None, :, :, None], np.maximum(largest, met), largest)
     return Result(largest)
 
