@@ -110,8 +110,8 @@ def elements(stage: Stage) -> int:
 
 
 def weighted(unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Array | None) -> Weights:
-    """What the kernel of a layer takes, beside rows and geometry. `packed` are weights as the kernel takes them, None for
-    as they are.
+    """What the kernel of a layer takes besides rows and geometry. `packed` are weights as the kernel takes them, None
+    for as they are.
 
     Raises:
         CodegenError: a sum may overflow int32, or something is computed that has to be constant.
