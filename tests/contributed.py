@@ -106,7 +106,9 @@ def main() -> None:
 
     # onnxruntime does not have the operator, and nobody to compare the import with.
     extra = [step for kind in passes if isinstance(step := kind(), Pass)]
-    for target in sorted(MINE.glob("*.toml")):
+    targets = sorted(MINE.glob("*.toml"))
+    assert targets
+    for target in targets:
         made = tinyc.compile(model(), target=str(target), output="component", extra_passes=extra, verify=False)
         assert made.report["target"] == "my_board"
         source = Path("component", "src", "rotating.c").read_text(encoding="ascii")

@@ -2,8 +2,8 @@
 comment, and behind it what is particular about its C: the layer's functions, the call and the constants. What all
 networks share is left out.
 
-The module is written by hand, the C by `--update-golden`. All modules are compiled as one program, which is compared
-with the interpreter and in which each of the functions is found again.
+`--update-golden` writes the C, and begins a file with a random module; a better one is written by hand. All modules are
+compiled as one program, which is compared with the interpreter and in which each of the functions is found again.
 """
 
 from __future__ import annotations
@@ -46,8 +46,9 @@ def test_golden(mnemonic: str, update_golden: bool) -> None:
         begun = commented(mnemonic, text_of(module) if module else f"module @{mnemonic} {{\n  ...\n}}\n")
         if module is None or not update_golden:
             where = file.relative_to(Path(__file__).parents[2])
-            how = f"a small module of one {mnemonic}, of sizes that no tile divides, as here\n\n{begun}\n"
-            pytest.fail(f"{mnemonic} has no golden file: write {where} with {how}and run\n{UPDATE}", pytrace=False)
+            how = f"`{UPDATE}` writes {where}, of this module" if module else f"write {where}, then `{UPDATE}`"
+            what = f"; better is a small one of one {mnemonic}, of sizes that no tile divides, in its place"
+            pytest.fail(f"{mnemonic} has no golden file: {how}{what if module else ''}\n\n{begun}", pytrace=False)
         file.write_text(begun, encoding="ascii")
     text = commented(mnemonic, module_text(file)) + excerpt(operator_of(file)[0])
     if update_golden:
