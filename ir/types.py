@@ -52,7 +52,9 @@ class DType(enum.Enum):
 
     @property
     def limits(self) -> tuple[int, int]:
-        """The smallest and the largest value of an integer type."""
+        """The smallest and the largest value of an integer type, or of booleans."""
+        if self is DType.BOOL:
+            return 0, 1
         bits = 8 * self.bytes
         return (0, 2**bits - 1) if self is DType.U8 else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 

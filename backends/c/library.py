@@ -78,7 +78,7 @@ def _text(kernel: str, dtype: DType | None) -> str:
     if dtype is None:
         return _read(_found([kernel]))
     if dtype is DType.BOOL:
-        tried = ["f32"]
+        tried = ["bool", "f32"]
     else:
         tried = [dtype.value, "f32"] if dtype.is_float else [dtype.value, "i32", "f32"]
     path = _found([f"{kernel}_{t}" for t in dict.fromkeys(tried)])

@@ -113,6 +113,8 @@ def _start(combine: str, dtype: DType, printer: Printer) -> str:
     if dtype.is_float:
         printer.kernels.headers.add("math.h")
         return "-INFINITY" if combine == "max" else "INFINITY"
+    if dtype is DType.BOOL:
+        return literal(dtype, combine == "min")
     signed = dtype is not DType.U8
     bits = dtype.bytes * 8
     if combine == "max":

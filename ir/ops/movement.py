@@ -66,6 +66,10 @@ class Reshape(Movement, mnemonic="reshape"):
     def renames(self) -> bool:
         return self.type.size > 0
 
+    def entries(self, axis: int) -> tuple[int, tuple[int, ...]] | None:
+        found = same_dimension(self.x.shape, self.shape, axis)
+        return None if found is None else (found, tuple(range(self.x.shape[axis])))
+
     def is_identity(self) -> bool:
         return self.x.type == self.type
 
@@ -102,6 +106,9 @@ class Transpose(Movement, mnemonic="transpose"):
 
     def renames(self) -> bool:
         return self.type.size > 0
+
+    def entries(self, axis: int) -> tuple[int, tuple[int, ...]] | None:
+        return self.perm.index(axis), tuple(range(self.x.shape[axis]))
 
     def is_identity(self) -> bool:
         return self.x.type == self.type and self.is_view()
