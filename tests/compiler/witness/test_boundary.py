@@ -71,16 +71,16 @@ def biases(patch: pytest.MonkeyPatch) -> None:
 def multipliers(patch: pytest.MonkeyPatch) -> None:
     right = boundary._factors
 
-    def wrong(w: Array, bias: Array, m: Array, s: Array, ratio: Array, axis: int) -> Any:
-        return right(w, bias, m, s, ratio * 1.001, axis)
+    def wrong(bounds: Array, m: Array, s: Array, ratio: Array) -> Any:
+        return right(bounds, m, s, ratio * 1.001)
 
     patch.setattr(boundary, "_factors", wrong)
 
 
 def scales(patch: pytest.MonkeyPatch) -> None:
-    right = boundary.Port
+    right = boundary.ScaledPort
     patch.setattr(
-        boundary, "Port", lambda name, dtype, scale, zero, note="": right(name, dtype, scale * 1.01, zero, note)
+        boundary, "ScaledPort", lambda name, dtype, scale, zero, note="": right(name, dtype, scale * 1.01, zero, note)
     )
 
 
