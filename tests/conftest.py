@@ -15,7 +15,7 @@ import pytest
 for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
-from tests.quick import CHOSEN, entries_for  # noqa: E402
+from tests.quick import CHOSEN, LEFT_OUT, entries_for  # noqa: E402
 
 HERE = Path(__file__).parent
 WHOLE = "whole"
@@ -79,10 +79,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(f"layer_{layer}")
         entries = entries_for(f"{path.as_posix()}::{item.nodeid.partition('::')[2]}")
         met.update(entries)
-        if entries:
+        if entries and not any(entry in LEFT_OUT for entry in entries):
             item.add_marker("quick")
     everything = config.option.markexpr == "quick" and config.args == config.getini("testpaths")
-    if everything and (unmet := [entry for entry in CHOSEN if entry not in met]):
+    if everything and (unmet := [entry for entry in (*CHOSEN, *LEFT_OUT) if entry not in met]):
         raise pytest.UsageError(f"tests/quick.py chooses tests that there are not: {', '.join(unmet)}")
 
 

@@ -1,6 +1,6 @@
 """The tests of `make quick`: for each layer those that find the most faults for their time.
 
-All together take about 90 seconds of processor time, 45 seconds on two cores. Cheap files are taken whole. Of what
+All together take about 80 seconds of processor time, 45 seconds on two cores. Cheap files are taken whole. Of what
 compiles C, the kernels are taken as one build, unoptimised and sanitised, and whole networks as a few random ones that
 go through every layer: `tinyc compile` compares each step with the one before, so these find what the rest misses.
 
@@ -24,7 +24,6 @@ CHOSEN = (
     "passes/test_outputs.py",
     "passes/test_broadcast_rows.py",
     "passes/test_plan.py",
-    "passes/test_placement.py::test_small_placements_are_the_least_possible[0]",
     "passes/test_placement_regions.py",
     "passes/test_broken_passes.py::test_a_liveness_range_cut_short_is_caught",
     "passes/test_pipeline.py::test_the_pipeline_keeps_the_meaning",
@@ -86,11 +85,9 @@ CHOSEN = (
     "planted/test_quantisation.py::test_it_is_caught[pads of one more*]",
     "compiler/witness/test_planted_faults.py::test_without_a_fault",
     "compiler/witness/test_planted_faults.py::test_bias_correction_on_a_part_of_the_data[-1.0]",
-    "compiler/witness/test_boundary.py::test_right_ones[kinds0]",
     "compiler/witness/test_integers.py::test_random_networks[0]",
     # Commands, their options and messages.
     "compiler/test_misuse.py",
-    "compiler/test_cli.py::test_json_is_the_report_and_nothing_else",
     "compiler/test_cli.py::test_verify",
     "compiler/test_fit.py",
     "compiler/test_layers.py",
@@ -104,11 +101,22 @@ CHOSEN = (
     # Whole models, random ones.
     "fuzz/test_random_modules.py::test_rows_on_the_planned_arena_agree_with_tensors[0]",
     "fuzz/test_random_graphs.py::test_random_models_agree_with_onnxruntime[float-0-30]",
-    "fuzz/test_random_graphs.py::test_random_models_agree_with_onnxruntime[int8-0-20]",
+    "fuzz/test_random_graphs.py::test_random_models_agree_with_onnxruntime[int8-0-8]",
     # The project's own shape.
     "test_project.py",
     "test_readme.py",
 )
+
+LEFT_OUT = (
+    "c/test_text.py::test_kernel_files_stand_alone",
+    "compiler/test_fit.py::test_an_int8_network_is_not_slow",
+    "compiler/test_misuse.py::test_interrupts_give_one_line_and_their_status",
+    "cores/test_split.py::test_random_programs_compute_the_same",
+    "passes/test_outputs.py::test_an_output_may_show_another_one",
+    "runners/test_harness.py::test_the_harness_is_clean",
+    "runners/test_harness.py::*rv32*",
+)
+"""What takes a second or more in files that are taken otherwise, and has its like elsewhere here."""
 
 
 def _matcher(entry: str) -> re.Pattern[str]:
@@ -119,9 +127,9 @@ def _file(entry: str) -> str:
     return re.escape(entry).replace(r"\*", ".*") + "(::.*)?"
 
 
-MATCHERS = {entry: _matcher(entry) for entry in CHOSEN}
+MATCHERS = {entry: _matcher(entry) for entry in (*CHOSEN, *LEFT_OUT)}
 
 
 def entries_for(test: str) -> list[str]:
-    """The entries that choose a test, given as `folder/file.py::name[parameters]` from this folder on."""
+    """The entries that a test meets, given as `folder/file.py::name[parameters]` from this folder on."""
     return [entry for entry, matcher in MATCHERS.items() if matcher.fullmatch(test)]

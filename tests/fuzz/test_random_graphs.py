@@ -20,7 +20,9 @@ def wrong(outcomes: list[Outcome]) -> list[str]:
     return [f"{Case.of(o.kind, o.seed).repeat}: {o.wrong}" for o in outcomes if o.wrong]
 
 
-@pytest.mark.parametrize(("kind", "first", "count"), [("float", 0, 30), ("float", 30, 30), ("int8", 0, 20)])
+@pytest.mark.parametrize(
+    ("kind", "first", "count"), [("float", 0, 30), ("float", 30, 30), ("int8", 0, 8), ("int8", 8, 12)]
+)
 def test_random_models_agree_with_onnxruntime(kind: Kind, first: int, count: int) -> None:
     need("gcc")
     outcomes = check([Case.of(kind, seed) for seed in range(first, first + count)])
