@@ -134,3 +134,13 @@ def test_onnxruntime_is_opened_with_exact_products() -> None:
     }
     assert set(opened) == {"compiler/reference/reference.py", "examples/mobile_lenet/train.py"}
     assert "model = exact_products(model)" in opened["compiler/reference/reference.py"]
+
+
+def test_every_file_of_operators_is_imported() -> None:
+    facade = (ROOT / "ir" / "ops" / "__init__.py").read_text(encoding="utf-8")
+    shared = {"__init__", "int8", "layer"}  # bases, which the others import
+    files = {path.stem for path in (ROOT / "ir" / "ops").glob("*.py")} - shared
+    missing = sorted(name for name in files if f"from tinyc.ir.ops.{name} import *" not in facade)
+    assert not missing, (
+        f"add to ir/ops/__init__.py: {', '.join(f'from tinyc.ir.ops.{name} import *' for name in missing)}"
+    )

@@ -109,9 +109,11 @@ def elements(stage: Stage) -> int:
     return stage.op.type.size // stage.rows * stage.band
 
 
-def weighted(unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Array | None) -> Weights:
+def weighted(
+    unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Array | None, bound: Array | None = None
+) -> Weights:
     """What the kernel of a layer takes besides rows and geometry. `packed` are weights as the kernel takes them, None
-    for as they are.
+    for as they are; `bound` is the largest size of each output channel's sums, None where they are of products.
 
     Raises:
         CodegenError: a sum may overflow int32, or something is computed that has to be constant.
@@ -119,7 +121,9 @@ def weighted(unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Arra
     multiplier = _constant(unit, stage, op.multiplier)
     # Whatever the shift, nothing comes of a multiplier of zero; a negative one keeps the layer in the short form.
     shift = np.where(multiplier == 0, -1, _constant(unit, stage, op.shift))
-    bound = fixed_point.accumulator_bound(_constant(unit, stage, op.w), _constant(unit, stage, op.b), op.output_axis)
+    if bound is None:
+        w, b = _constant(unit, stage, op.w), _constant(unit, stage, op.b)
+        bound = fixed_point.accumulator_bound(w, b, op.output_axis)
     if np.any(multiplier < 0) or np.any(shift < -31) or np.any(shift > 30):
         raise CodegenError(f"{stage.where}: multipliers are not negative and shifts are -31 to 30")
     if not fixed_point.fits(bound, shift):
@@ -128,13 +132,13 @@ def weighted(unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Arra
             f"{stage.where}: sums of output channel {channel} (up to {bound[channel]}, shifted left by "
             f"{max(int(shift[channel]), 0)}) may overflow int32; keep this layer in floating point"
         )
-    w: Argument = Pointer(1)
+    taken: Argument = Pointer(1)
     if packed is not None:
-        w = unit.constants.symbol(packed, f"{op.w.name}_packed", "weights, four outputs interleaved")
+        taken = unit.constants.symbol(packed, f"{op.w.name}_packed", "weights, four outputs interleaved")
     # One byte is enough for a shift.
     shifts = unit.constants.symbol(shift.astype(np.int8), op.shift.name)
     literals = (("zero", str(op.out_zero)), *limits(op.min, op.max, DType.I8), ("small", str(small(bound, shift))))
-    return Weights((w, Pointer(2), Pointer(3), shifts), literals)
+    return Weights((taken, Pointer(2), Pointer(3), shifts), literals)
 
 
 def _constant(unit: TranslationUnit, stage: Stage, value: Value) -> Array:

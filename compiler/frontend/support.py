@@ -16,7 +16,7 @@ from tinyc.compiler.frontend.registry import handler_for
 _FIXED = ("Shape", "Size")
 """Operators whose result is known at import whatever their operand is, since shapes are static."""
 
-ADVICE = 'export the model without such operators, or add them to tinyc (CONTRIBUTING.md, "A new ONNX operator")'
+ADVICE = 'export the model without such operators, or add them to tinyc (CONTRIBUTING.md, "An ONNX operator")'
 """What to do about operators that are not supported."""
 
 

@@ -98,6 +98,11 @@ class IntegerLayer(WeightedLayer, Int8):
     def rest(cls, draw: Draw, outputs: int, products: int) -> dict[str, Any]:
         return {**drawn_channels(draw, outputs, products), **drawn_output(draw)}
 
+    def is_linear(self) -> bool:
+        """Whether the sums are of products: a scale of the operand may then go into the factors, and a shift of it into
+        the bias."""
+        return True
+
     def pad_zero(self) -> int | None:
         """The int8 value that weights meet where a window leaves the operand; None where none does."""
         return None

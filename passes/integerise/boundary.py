@@ -172,7 +172,7 @@ def _first_layer(module: Module, value: Value) -> Made[IntegerLayer] | None:
     while value not in module.outputs and len(users := module.users[value]) == 1:
         layer, op = made(users[0], IntegerLayer), users[0].op
         if layer is not None and op.operands.count(value) == 1:
-            return layer if layer.op.x == value else None
+            return layer if layer.op.x == value and layer.op.is_linear() else None
         if op.operands != (value,) or not op.passes_on() or op.chooses() or op.fill() is not None:
             return None
         value = users[0].result

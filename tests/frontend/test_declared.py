@@ -68,7 +68,7 @@ def test_an_operator_that_is_added_later(tmp_path: Path) -> None:
         tmp_path,
         model,
         "model.onnx uses operators that tinyc does not support: Det (node layer); "
-        'export the model without such operators, or add them to tinyc (CONTRIBUTING.md, "A new ONNX operator")',
+        'export the model without such operators, or add them to tinyc (CONTRIBUTING.md, "An ONNX operator")',
     )
 
     class Cube(Function, mnemonic="cube", onnx="Det", numpy=lambda x: x * x * x):

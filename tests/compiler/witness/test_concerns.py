@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from tinyc.compiler.witness.arithmetic import EXACT
+from tests.generate import samples
+from tinyc.compiler.witness.arithmetic import EXACT, compute
 from tinyc.compiler.witness.definition import MEANING
 from tinyc.compiler.witness.factors import FACTORS
 from tinyc.compiler.witness.ran import ERRORS
@@ -32,6 +34,17 @@ def test_every_operator(name: str) -> None:
         if concern.find(kind) is None and not concern.refused(kind)
     ]
     assert not missing, "\n".join(missing)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in registry().values() if EXACT.find(kind) is not None])
+def test_exact_arithmetic_is_what_the_operator_means(kind: type[Op]) -> None:
+    compared = 0
+    for sample in samples(kind, 12):
+        exact = compute(sample.op, sample.arrays)
+        if exact is not None:
+            np.testing.assert_array_equal(sample.op.run(sample.arrays), exact.integers, str(sample.op))
+            compared += 1
+    assert compared
 
 
 def test_what_every_operator_has() -> None:
