@@ -9,6 +9,9 @@ from pathlib import Path
 import networkx as nx
 import pytest
 
+import tinyc  # noqa: F401 (its operators are known then)
+from tinyc.ir import Op
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -144,3 +147,23 @@ def test_every_file_of_operators_is_imported() -> None:
     assert not missing, (
         f"add to ir/ops/__init__.py: {', '.join(f'from tinyc.ir.ops.{name} import *' for name in missing)}"
     )
+
+
+def test_nobody_asks_for_an_operators_class() -> None:
+    """Declarations answer, `Concern`s are keyed by class, and patterns are matched by `made`, which is the one place."""
+    operators = {cls.__name__ for cls in subclasses(Op)}
+    asked = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for folder in FOLDERS
+        for path in sources(folder)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("isinstance", "issubclass")
+        if operators & {n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name)}
+    ]
+    assert not asked, f"operator classes are asked for in {', '.join(asked)}"
+
+
+def subclasses(cls: type) -> set[type]:
+    return {cls, *(deeper for below in cls.__subclasses__() for deeper in subclasses(below))} - {Op}

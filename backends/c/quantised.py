@@ -35,7 +35,7 @@ def small(bound: Array | int, shift: Array | int) -> int:
 
 
 @dataclass(frozen=True)
-class Weights:
+class LayerArguments:
     """What all kernels with weights take: the arguments and parameters from the weights to the shifts, and the literals
     from the result's zero point on."""
 
@@ -111,7 +111,7 @@ def elements(stage: Stage) -> int:
 
 def weighted(
     unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Array | None, bound: Array | None = None
-) -> Weights:
+) -> LayerArguments:
     """What the kernel of a layer takes besides rows and geometry. `packed` are weights as the kernel takes them, None
     for as they are; `bound` is the largest size of each output channel's sums, None where they are of products.
 
@@ -138,7 +138,7 @@ def weighted(
     # One byte is enough for a shift.
     shifts = unit.constants.symbol(shift.astype(np.int8), op.shift.name)
     literals = (("zero", str(op.out_zero)), *limits(op.min, op.max, DType.I8), ("small", str(small(bound, shift))))
-    return Weights((taken, Pointer(2), Pointer(3), shifts), literals)
+    return LayerArguments((taken, Pointer(2), Pointer(3), shifts), literals)
 
 
 def _constant(unit: TranslationUnit, stage: Stage, value: Value) -> Array:
@@ -148,7 +148,9 @@ def _constant(unit: TranslationUnit, stage: Stage, value: Value) -> Array:
     return array
 
 
-def _pointwise(unit: TranslationUnit, hint: str, layer: Weights, pixels: int, inputs: int, outputs: int) -> RowCall:
+def _pointwise(
+    unit: TranslationUnit, hint: str, layer: LayerArguments, pixels: int, inputs: int, outputs: int
+) -> RowCall:
     sizes = (("pixels", str(pixels)), ("inputs", str(inputs)), ("outputs", str(outputs)))
     parameters = [(pointer(DType.I8), "x"), *_PARAMETERS]
     function = specialise(unit, hint, "qpointwise", DType.I8, parameters, (*sizes, *layer.literals))
@@ -156,7 +158,7 @@ def _pointwise(unit: TranslationUnit, hint: str, layer: Weights, pixels: int, in
 
 
 def rows_call(
-    unit: TranslationUnit, hint: str, kernel: str, op: QConvolution, layer: Weights, geometry: dict[str, int]
+    unit: TranslationUnit, hint: str, kernel: str, op: QConvolution, layer: LayerArguments, geometry: dict[str, int]
 ) -> RowCall:
     """The call of a kernel that makes one row of the rows of a window: these, a row that stands for what lies beside
     them, what `layer` has, and in between the geometry."""

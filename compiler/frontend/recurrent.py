@@ -22,7 +22,7 @@ State = tuple[Value, ...]
 
 
 @dataclass(frozen=True)
-class Weights:
+class GateWeights:
     """One direction's weights: [gates * hidden, inputs], [gates * hidden, hidden], two biases, peepholes."""
 
     w: Value
@@ -34,7 +34,7 @@ class Weights:
 
 
 Step = Callable[[Value, State], State]
-Cell = Callable[[Context, OnnxNode, Weights], Step]
+Cell = Callable[[Context, OnnxNode, GateWeights], Step]
 
 
 @onnx_op("RNN")
@@ -55,7 +55,7 @@ def lstm(ctx: Context, node: OnnxNode) -> Sequence[Value]:
     return _unroll(ctx, node, _lstm_cell, ("Sigmoid", "Tanh", "Tanh"), states=2)
 
 
-def _rnn_cell(ctx: Context, node: OnnxNode, weights: Weights) -> Step:
+def _rnn_cell(ctx: Context, node: OnnxNode, weights: GateWeights) -> Step:
     """h' = f(x W + h R + b)."""
     bias = _sum(ctx, weights.wb, weights.rb)
 
@@ -66,7 +66,7 @@ def _rnn_cell(ctx: Context, node: OnnxNode, weights: Weights) -> Step:
     return step
 
 
-def _gru_cell(ctx: Context, node: OnnxNode, weights: Weights) -> Step:
+def _gru_cell(ctx: Context, node: OnnxNode, weights: GateWeights) -> Step:
     """h' = (1 - z) * n + z * h, with gates in the order z, r, n."""
     hidden = weights.r.shape[1]
     after = bool(node.integer("linear_before_reset", 0))
@@ -94,7 +94,7 @@ def _gru_cell(ctx: Context, node: OnnxNode, weights: Weights) -> Step:
     return step
 
 
-def _lstm_cell(ctx: Context, node: OnnxNode, weights: Weights) -> Step:
+def _lstm_cell(ctx: Context, node: OnnxNode, weights: GateWeights) -> Step:
     """c' = f * c + i * g and h' = o * tanh(c'), with gates in the order i, o, f, g."""
     hidden = weights.r.shape[1]
     f, g, h_function = weights.functions
@@ -158,12 +158,12 @@ def _check_lengths(ctx: Context, node: OnnxNode, x: Value) -> None:
         raise node.error(f"sequence_lens {list(lengths)} are not all the full length of {x.shape[0]}")
 
 
-def _weights(ctx: Context, node: OnnxNode, direction: int, functions: tuple[Activation, ...]) -> Weights:
+def _weights(ctx: Context, node: OnnxNode, direction: int, functions: tuple[Activation, ...]) -> GateWeights:
     w, r = (ctx.entry(node.operand(k), 0, direction) for k in (1, 2))
     size = w.shape[0]
     biases, peepholes = node.optional(3), node.optional(7)
     both = ctx.constant(np.zeros(2 * size, np.float32), "zeros") if biases is None else ctx.entry(biases, 0, direction)
-    return Weights(
+    return GateWeights(
         w=w,
         r=r,
         wb=ctx.part(both, 0, 0, size),

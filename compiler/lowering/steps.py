@@ -13,7 +13,7 @@ from tinyc.compiler.lowering.quantised import as_taken, quantise
 from tinyc.compiler.options import Options, QuantiseOptions, Samples
 from tinyc.compiler.witness import Quantisation, Witnessed, check_boundary, check_integers, check_quantisation
 from tinyc.ir.module import Module
-from tinyc.ir.ops import Dequantize, Quantize
+from tinyc.ir.ops.quantise import is_quantised
 from tinyc.ir.rows import RowProgram
 from tinyc.passes.core.manager import PassRecord
 from tinyc.passes.integerise import Leftover, ScaledPort, int8_inputs, int8_outputs, leftovers, pixel_input
@@ -103,7 +103,7 @@ def lower(quantised: Quantised, pipeline: Pipeline, options: Options, evidence: 
     """
     defined, samples = quantised.module, evidence.few
     module = pipeline.on_tensors(pipeline.to_integers, defined, samples)
-    quantises = any(isinstance(n.op, (Quantize, Dequantize)) for n in defined.nodes)
+    quantises = is_quantised(defined)
     witnessed = check_integers(defined, module, samples[:WITNESSED], say) if options.verify and quantises else None
     module = pipeline.on_tensors(pipeline.after_integers, module, samples)
     left = tuple(leftovers(module)) if quantised.made else ()

@@ -13,7 +13,6 @@ from tinyc.compiler.data.samples import sample_inputs
 from tinyc.compiler.options.custom import load_pass
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
-from tinyc.ir.ops import Constant
 from tinyc.ir.text import PrintedModule, format_module, format_program
 from tinyc.ir.text.parser import parse_module
 from tinyc.passes import AnyPass, registered
@@ -67,7 +66,7 @@ def optimise_text(
 
 def _check_size(module: Module, file: Path) -> None:
     """Raises `TinycError` where the interpreter would need gigabytes: it holds all values of a module at once."""
-    computed = [n.result for n in module.nodes if not isinstance(n.op, Constant)]
+    computed = [n.result for n in module.nodes if n.op.constant() is None]
     values = sorted((*module.inputs, *computed), key=lambda v: -v.type.size)
     total = sum(v.type.size for v in values)
     if total > LARGEST_RUN:
