@@ -150,7 +150,7 @@ def test_every_file_of_operators_is_imported() -> None:
 
 
 def test_nobody_asks_for_an_operators_class() -> None:
-    """Declarations answer, `Concern`s are keyed by class, and patterns are matched by `made`, which is the one place."""
+    """Declarations answer, concerns are keyed by class, and patterns are matched by `made`, the one place that asks."""
     operators = {cls.__name__ for cls in subclasses(Op)}
     asked = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
