@@ -19,14 +19,17 @@ if (Path(__file__).parent / "ir").is_file():
 
 from tinyc import ir, passes
 from tinyc.compiler.base.version import VERSION as __version__
+from tinyc.compiler.data.calibration import Calibration, Normalise
 from tinyc.compiler.options import CustomPass, Options, QuantiseOptions
 from tinyc.compiler.session import Compilation, Model, bench, compile, execute, load, quantize, run, verify
 from tinyc.ir.errors import TinycError
 
 __all__ = [
+    "Calibration",
     "Compilation",
     "CustomPass",
     "Model",
+    "Normalise",
     "Options",
     "QuantiseOptions",
     "TinycError",

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinyc.backends.c import CSource
 from tinyc.backends.packages import Packing, package_files
 from tinyc.backends.targets import Target
@@ -48,14 +50,14 @@ class Compilation:
     def __repr__(self) -> str:
         return f"<tinyc.Compilation {self.source.name} for {self.target.name}: arena {self.source.arena_bytes:,} bytes>"
 
-    def __call__(self, /, *arrays: Array, on: Executor = "interpreter", **named: Array) -> dict[str, Array]:
+    def __call__(self, /, *arrays: Array, on: Executor | Array = "interpreter", **named: Array) -> dict[str, Array]:
         """Runs the compiled network.
 
         Args:
             *arrays: the inputs in the model's order, each of the ONNX model's own shape for one inference, or as
                 `samples_from` takes them for several. Where the network takes integers, they are made of these.
             on: "interpreter" runs the row program on its planned arena, "host" the C on this computer, the others the C
-                on a simulated machine.
+                on a simulated machine. An array is the input of that name.
             **named: inputs by name, in place of positions.
 
         Returns:
@@ -66,6 +68,8 @@ class Compilation:
             ArrayError: missing or unknown inputs, a wrong shape or element type.
             TinycError: there is no such executor, or what it needs is missing (`MissingTool`).
         """
+        if isinstance(on, np.ndarray):
+            named, on = {**named, "on": on}, "interpreter"
         (executor,) = known_executors([on])
         samples = self.as_taken(arguments_of(self.imported, arrays, named))
         return outputs_by_name(self.imported, run_on(executor, self.program, self.source, samples))

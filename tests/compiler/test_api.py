@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 
 import tinyc
 from tests.compiler.test_cli import MODEL, small_model
-from tests.helpers import ROOT
+from tests.helpers import ROOT, run_python
 from tests.sessions import open_onnxruntime
 from tinyc.compiler.cli import options as cli
 from tinyc.compiler.data.calibration import Calibration
@@ -295,3 +295,17 @@ def test_a_type_checker_finds_what_is_wrong(tmp_path: Path) -> None:
     for line, error, number in zip(found, ERRORS, range(4, 9), strict=True):
         assert f"script.py:{number}:" in line
         assert error in line
+
+
+def test_an_input_may_be_called_as_the_executor_is_given() -> None:
+    graph = "g (float[1,2] on, float[1,2] self) => (float[1,2] y) {y = Add(on, self)}"
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {graph}')
+    ones = np.ones((1, 2), np.float32)
+    compiled = tinyc.compile(model, verify=False)
+    np.testing.assert_array_equal(compiled(on=ones, self=ones)["y"], ones + ones)
+    np.testing.assert_array_equal(tinyc.load(model)(on=ones, self=ones)["y"], ones + ones)
+
+
+def test_the_package_runs_as_a_command() -> None:
+    done = run_python(ROOT, "-m", "tinyc", "--version")
+    assert done.returncode == 0, done.stderr
