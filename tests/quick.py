@@ -117,6 +117,8 @@ LEFT_OUT = (
     "passes/test_outputs.py::test_an_output_may_show_another_one",
     "runners/test_harness.py::test_the_harness_is_clean",
     "runners/test_harness.py::*rv32*",
+    "passes/test_outputs.py::test_any_two_outputs_may_show_one_value",
+    "targets/test_outside.py::test_the_command_takes_the_board_by_its_path",
 )
 """What takes a second or more in files that are taken otherwise, and has its like elsewhere here."""
 
