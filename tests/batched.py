@@ -6,11 +6,11 @@ import dataclasses
 
 from tinyc.ir import Module, TensorType, Value
 from tinyc.ir.module import Node
-from tinyc.ir.ops import Broadcast, Constant, Reshape
+from tinyc.ir.ops import Broadcast, Reshape
 
 
 def batched(module: Module, count: int) -> Module:
-    """The module for `count` inferences along the first dimension of every value that is no constant.
+    """The module for `count` inferences along the first dimension of every value that does not come of constants alone.
 
     For networks whose values all have a leading dimension of 1 that no operator mixes with others.
     """
@@ -23,8 +23,10 @@ def batched(module: Module, count: int) -> Module:
     for value in module.inputs:
         mapping[value] = grown(value)
     nodes = []
+    fixed: set[Value] = set()
     for node in module.nodes:
-        if isinstance(node.op, Constant):
+        if fixed.issuperset(node.op.operands):  # constants, and what is computed of them
+            fixed.add(node.result)
             nodes.append(node)
             continue
         op = node.op

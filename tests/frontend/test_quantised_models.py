@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
 import onnx
 import pytest
 
+from tests.batched import batched
 from tests.frontend.support import run_imported
 from tests.helpers import model as real_model
 from tests.mnist import test_images
 from tests.sessions import open_onnxruntime
+from tinyc.backends.interpreter import run_module
 from tinyc.compiler.frontend import load_onnx
 from tinyc.ir import DType
 from tinyc.ir.ops.quantise import Quantize
@@ -20,6 +23,16 @@ from tinyc.ir.tensor import Array
 # Real models
 
 COUNTS = [50, pytest.param(1000, marks=pytest.mark.slow)]
+
+
+CHUNK = 50
+"""Inferences that the interpreter makes at once."""
+
+
+def chunks(inputs: Iterator[Array]) -> Iterator[Array]:
+    """Inputs of one inference, so many joined along the first dimension."""
+    while found := list(itertools.islice(inputs, CHUNK)):
+        yield np.concatenate(found)
 
 
 def spectrograms(count: int) -> Iterator[Array]:
@@ -62,14 +75,14 @@ def test_dynamically_quantised_models_are_exact(name: str, count: int) -> None:
 def test_operator_form_agrees_end_to_end(count: int) -> None:
     imported = load_onnx(real_model("micro_kws_m_qoperator_std.onnx"))
     session = open_onnxruntime(imported.model)
+    many = batched(imported.module, CHUNK)
     classes = set()
-    for x in spectrograms(count):
-        feeds = {imported.inputs[0].name: x}
-        (ours,) = run_imported(imported, feeds)
-        (theirs,) = session.run(None, feeds)
+    for xs in chunks(spectrograms(count)):
+        (ours,) = run_module(many, [xs])
+        theirs = np.concatenate([session.run(None, {imported.inputs[0].name: x[np.newaxis]})[0] for x in xs])
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)  # a float softmax of equal operands
-        assert ours.argmax() == theirs.argmax()
-        classes.add(int(ours.argmax()))
+        np.testing.assert_array_equal(ours.argmax(axis=1), theirs.argmax(axis=1))
+        classes.update(ours.argmax(axis=1).tolist())
     assert len(classes) >= 7
 
 
@@ -91,20 +104,25 @@ def test_qdq_model_agrees_tensor_by_tensor(count: int) -> None:
     session = open_onnxruntime(exposed)
     same: list[bool] = []
     equal = total = 0
-    for x in spectrograms(count):
-        feeds = {imported.inputs[0].name: x}
-        arrays = dict(zip(names.values(), session.run(list(names.values()), feeds), strict=True))
-        values = {imported.module.inputs[0]: x}
-        for node in imported.module.nodes:
+    many = batched(imported.module, CHUNK)
+    by_name = {v.name: n for v, n in names.items()}
+    for xs in chunks(spectrograms(count)):
+        runs = [
+            session.run([*names.values(), imported.outputs[0].name], {imported.inputs[0].name: x[None]}) for x in xs
+        ]
+        *arrays, outputs = (np.concatenate(parts) for parts in zip(*runs, strict=True))
+        given = dict(zip(names.values(), arrays, strict=True))
+        values = {many.inputs[0]: xs}
+        for node in many.nodes:
             own = node.op.run([values[v] for v in node.op.operands])
             values[node.result] = own
-            if node.result in names:
-                theirs = values[node.result] = arrays[names[node.result]]
+            if node.result.name in by_name:
+                theirs = values[node.result] = given[by_name[node.result.name]]
                 apart = np.abs(own.astype(int) - theirs.astype(int))
                 assert apart.max() <= 1, node.where
                 equal, total = equal + int((apart == 0).sum()), total + apart.size
-        ours, theirs = run_imported(imported, feeds)[0], session.run(None, feeds)[0]
-        same.append(int(ours.argmax()) == int(theirs.argmax()))
+        (ours,) = run_module(many, [xs])
+        same += (ours.argmax(axis=1) == outputs.argmax(axis=1)).tolist()
     assert equal / total > 0.999
     print(f"{np.mean(same):.4f}")
     assert np.mean(same) >= 0.99

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.batched import batched
 from tests.helpers import ROOT
 from tests.mnist import folder, test_images
 from tinyc.backends.interpreter import run_module
@@ -18,7 +19,7 @@ from tinyc.passes import PassManager
 from tinyc.passes.pipeline import tensor_passes
 from tinyc.passes.quantise import OBSERVERS, QuantisedModule, quantise_module
 
-CALIBRATION, TESTED = 100, 1000
+CALIBRATION, TESTED, CHUNK = 100, 1000, 50
 
 
 def float_module(path: Path) -> Module:
@@ -41,9 +42,11 @@ def quantised(observer: str) -> QuantisedModule:
 
 
 def top_1(module: Module) -> NDArray[np.int64]:
-    """The class of each tested image, one inference an image."""
+    """The class of each tested image."""
     images, _ = test_images()
-    return np.array([run_module(module, [x[np.newaxis]])[0].argmax() for x in images[:TESTED]])
+    many = batched(module, CHUNK)
+    logits = [run_module(many, [images[k : k + CHUNK]])[0].reshape(CHUNK, -1) for k in range(0, TESTED, CHUNK)]
+    return np.concatenate(logits).argmax(axis=1)
 
 
 @pytest.mark.slow
