@@ -149,16 +149,16 @@ def model(name: str, folder: Path) -> tuple[Path, QuantiseOptions]:
         np.savez(folder / "images.npz", image=rng.uniform(0, 1, (8, 1, 28, 28)).astype(np.float32))
         path = LENET
     else:
-        np.savez(folder / "images.npz", image=rng.uniform(-1, 1, (4, 3, 96, 96)).astype(np.float32))
+        np.savez(folder / "images.npz", image=rng.uniform(-1, 1, (4, 3, 64, 64)).astype(np.float32))
         path = folder / "mobilenet.onnx"
-        onnx.save(mobilenet_v1(0.25, 96, classes=5), path)
+        onnx.save(mobilenet_v1(0.25, 64, classes=5), path)
     return path, QuantiseOptions(folder / "images.npz", input_type="int8", output_type="int8")
 
 
 @pytest.mark.parametrize("kind", ["int8", "float"])
 @pytest.mark.parametrize("name", ["lenet", pytest.param("mobilenet", marks=pytest.mark.slow)])
 def test_networks_of_the_field(name: str, kind: str, tmp_path: Path) -> None:
-    """Mobile-LeNet and MobileNetV1 0.25 for 96x96 pixels: interpreter, one core and two; many times, without a race."""
+    """Mobile-LeNet and MobileNetV1 0.25 for 64x64 pixels: interpreter, one core and two; many times, without a race."""
     path, quantise = model(name, tmp_path)
     options = {"name": "net", "verify": False, "quantise": quantise if kind == "int8" else None}
     one, two = (tinyc.compile(path, cores=cores, ram=RAM, **options) for cores in (1, 2))  # type: ignore[arg-type]
