@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tinyc.ir.errors import IRError, TinycError
+from tinyc.ir.errors import IRError, OperatorError, TinycError
 from tinyc.ir.module import Module, verify
 from tinyc.ir.rows import RowProgram, verify_program
 from tinyc.ir.rows.replay import replay
@@ -94,7 +94,7 @@ class CompareMeaning:
         old = self._outputs(before)
         try:
             new = self._outputs(result)
-        except (IRError, ValueError, IndexError, KeyError) as error:
+        except (IRError, OperatorError, ValueError, IndexError, KeyError) as error:
             raise PassVerificationError(label(step), f"left an IR that cannot be run: {error}") from error
         worst = 0.0
         for reference, arrays in zip(old, new, strict=True):
