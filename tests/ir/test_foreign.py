@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.ir.test_declarations import forgotten
+from tests.helpers import new_operators
 from tinyc.backends.interpreter import run_module
 from tinyc.ir import Builder, DType, Module, Op, TensorType, TinycError, Value
 from tinyc.ir.errors import OperatorError
@@ -24,8 +24,8 @@ X = TensorType((2, 3), DType.F32)
 
 
 @pytest.fixture(autouse=True)
-def _registered_within() -> Iterator[None]:
-    with forgotten():
+def _forget() -> Iterator[None]:
+    with new_operators():
         yield
 
 
