@@ -22,8 +22,8 @@ class CustomPass:
 
     Attributes:
         step: the pass.
-        after: the name of the pass that it runs behind. Of several with one name the first is meant; "simplify:2" is
-            the second.
+        after: the name of the pass that it runs behind, one of ours or another custom one. Of several with one name the
+            first is meant; "simplify:2" is the second.
         before: the name of the pass that it runs before, likewise. Without either it is the last on the tensor level.
     """
 
