@@ -102,11 +102,11 @@ class Op:
             cls.accuracy = accuracy
         if steep is not None:
             cls.steep = steep
-        guard(cls)
         if mnemonic is not None:
             _check_class(cls, mnemonic)
             cls.mnemonic = mnemonic
             REGISTERED[mnemonic] = cls
+        guard(cls)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Op:
         fields_of(cls)  # before Python says of an attribute that is no field that nobody expected it
