@@ -8,7 +8,7 @@ was given, or named as missing, and where it belongs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Op
@@ -26,12 +26,13 @@ class Concern(Generic[Declared]):
         name: what it is called, in errors.
         belongs: where a missing declaration belongs, for whoever adds an operator.
         otherwise: why there is nothing for operators that say nothing, of a matter that is of few only.
+        within: a concern that this one is a part of: who refuses that has refused this one, too.
     """
 
-    def __init__(self, name: str, belongs: str, otherwise: str = "") -> None:
+    def __init__(self, name: str, belongs: str, otherwise: str = "", within: Concern[Any] | None = None) -> None:
         if name in CONCERNS:
             raise TypeError(f"two concerns are called {name}")
-        self.name, self.belongs, self.otherwise = name, belongs, otherwise
+        self.name, self.belongs, self.otherwise, self.within = name, belongs, otherwise, within
         self._declared: dict[type[Op], Declared] = {}
         self._refused: dict[type[Op], str] = {}
         CONCERNS[name] = self  # type: ignore[assignment]
@@ -65,7 +66,9 @@ class Concern(Generic[Declared]):
     def refused(self, kind: type[Op]) -> str:
         """The reason why there is nothing for a class; empty where there is something, or nothing was said."""
         owner = self._owner(kind)
-        return self._refused.get(owner, "") if owner is not None else self.otherwise
+        if owner is not None:
+            return self._refused.get(owner, "")
+        return self.within.refused(kind) if self.within is not None else self.otherwise
 
     def of(self, op: Op) -> Declared:
         """What is declared for an operator.

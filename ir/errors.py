@@ -23,3 +23,18 @@ class IRError(TinycError):
         super().__init__(f"{where}: {message}" if where else message)
         self.message = message
         self.where = where
+
+
+class OperatorError(TinycError):
+    """A method of an operator class that is not tinyc's own failed, or gave what it must not.
+
+    Args:
+        message: the class, the method, and what was wrong.
+        op: the operator that was asked.
+        where: the node, or the operator's mnemonic.
+    """
+
+    def __init__(self, message: str, op: object, where: str) -> None:
+        super().__init__(f"{where}: {message}")
+        self.message = message
+        self.op = op

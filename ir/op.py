@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
+import re
 import types
 import typing
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from tinyc.ir.errors import IRError
+from tinyc.ir.foreign import guard
 from tinyc.ir.forms import Accuracy as Accuracy
 from tinyc.ir.forms import Form as Form
 from tinyc.ir.forms import IntegerForm as IntegerForm
@@ -87,22 +89,28 @@ class Op:
 
     def __init_subclass__(
         cls,
-        mnemonic: str = "",
+        mnemonic: str | None = None,
         onnx: str = "",
         accuracy: Accuracy | None = None,
         steep: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
+        _check_arguments(cls, mnemonic, onnx, accuracy, steep)
         cls.onnx = onnx
         if accuracy is not None:
             cls.accuracy = accuracy
         if steep is not None:
             cls.steep = steep
-        if mnemonic:
+        if mnemonic is not None:
             _check_class(cls, mnemonic)
             cls.mnemonic = mnemonic
             REGISTERED[mnemonic] = cls
+        guard(cls)
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Op:
+        fields_of(cls)  # before Python says of an attribute that is no field that nobody expected it
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         for spec in fields_of(type(self)):
@@ -275,7 +283,8 @@ class Op:
     def affine(self, place: int, constants: typing.Mapping[int, Array]) -> tuple[Array, Array] | None:
         """a and b, in float64, where the result is a * x + b of the operand at `place`, given the arrays of all others.
 
-        Both broadcast to the result. None where the operator is no such map.
+        Both broadcast to the result's channels (its last dimension), and vary along no other dimension: `channel_map`
+        has them with one number a channel. None where the operator is no such map.
         """
         return None
 
@@ -375,6 +384,23 @@ _NEEDED = {
 """What an operator class has to write, after writing which other method (none: always), and what that says."""
 
 
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+"""How names are spelled that need no quotes in the text form."""
+
+
+def _check_arguments(cls: type[Op], mnemonic: object, onnx: object, accuracy: object, steep: object) -> None:
+    """Raises `TypeError` for a class argument that is not of its kind."""
+    if mnemonic is not None and not (isinstance(mnemonic, str) and _WORD.fullmatch(mnemonic)):
+        raise TypeError(f"{cls.__name__}: `mnemonic` is a word of letters, digits and _, not {mnemonic!r}")
+    if not isinstance(onnx, str):
+        raise TypeError(f"{cls.__name__}: `onnx` is the name of an operator, not {onnx!r}")
+    if not isinstance(accuracy, Accuracy | None):
+        known = ", ".join(f"Accuracy.{a.name}" for a in Accuracy)
+        raise TypeError(f"{cls.__name__}: `accuracy` is one of {known} (tinyc.ir.op), not {accuracy!r}")
+    if not isinstance(steep, bool | None):
+        raise TypeError(f"{cls.__name__}: `steep` is True or False, not {steep!r}")
+
+
 def _check_class(cls: type[Op], mnemonic: str) -> None:
     """Raises `TypeError` for an operator class that leaves out something, or has a name that another one has."""
     for method, (after, what) in _NEEDED.items():
@@ -395,8 +421,18 @@ def fields_of(cls: type[Op]) -> tuple[FieldSpec, ...]:
     """The fields of an operator class, in order, classified by their annotations."""
     if cls not in _FIELDS:
         hints = typing.get_type_hints(cls)
+        _check_decorated(cls, hints)
         _FIELDS[cls] = tuple(_field_spec(cls, f, hints[f.name]) for f in dataclasses.fields(cls))
     return _FIELDS[cls]
+
+
+def _check_decorated(cls: type[Op], hints: typing.Mapping[str, Any]) -> None:
+    """Raises `TypeError` where an attribute is declared that is no field, since nobody decorated its class."""
+    fields = {f.name for f in dataclasses.fields(cls)}
+    declared = (name for name, hint in hints.items() if ClassVar not in (hint, typing.get_origin(hint)))
+    lacking = next((name for name in declared if name not in fields), None)
+    if lacking is not None:
+        raise TypeError(f"{cls.__name__}.{lacking} is no field: `@dataclass(frozen=True)` is missing before the class")
 
 
 def _field_spec(cls: type[Op], field: dataclasses.Field[Any], hint: Any) -> FieldSpec:

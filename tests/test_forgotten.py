@@ -22,7 +22,7 @@ from tinyc.ir.types import DType
 from tinyc.passes.rows.lower import Lower
 from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.tensor.channels_last import ChannelsLast
-from tinyc.passes.tensor.relayout import FORMS
+from tinyc.passes.tensor.relayout import BUILDS, FORMS
 
 IMAGE = TensorType((1, 3, 4, 5), DType.F32)
 
@@ -187,3 +187,4 @@ def test_an_operator_that_says_nothing_of_layouts() -> None:
     )
     FORMS.refuse("it turns all elements around", Around)
     ChannelsLast().run(module())
+    assert BUILDS.refused(Around) == "it turns all elements around", "what never happens needs no refusal of its own"

@@ -82,7 +82,7 @@ def input_offset(op: IntegerLayer, call: LibraryCall) -> int:
     Our biases have the zero point folded in already, so nothing need be added, which is also less work; except where
     there is padding, which the library takes to be the negative of this.
     """
-    return -(op.pad_zero() or 0) if call.pads else 0
+    return -int(op.outside() or 0) if call.pads else 0
 
 
 def library_bias(op: IntegerLayer, call: LibraryCall, weights: Array, bias: Array) -> Array:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tinyc.compiler.frontend.context import Context
+from tinyc.compiler.frontend.errors import FrontendError
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.ir import Op, Value
 from tinyc.ir.op import REQUIRED, FieldKind, FieldSpec, fields_of
@@ -43,12 +44,26 @@ def onnx_op(*names: str, domain: str = "") -> Callable[[Handler], Handler]:
 
 def handler_for(operator: str) -> Handler | None:
     """The handler of an ONNX operator: the one that is written, else the one of the operator class that declares to be
-    the same. None where there is neither. Classes are looked up whenever somebody asks: new ones are found."""
+    the same. None where there is neither. Classes are looked up whenever somebody asks: new ones are found.
+
+    Raises:
+        FrontendError: there are both, and not from one hand: one of them would be ignored.
+    """
     written = HANDLERS.get(operator)
-    if written is not None:
-        return written
     kind = next((kind for kind in registry().values() if kind.onnx and kind.onnx == operator), None)
-    return _same(kind) if kind is not None else None
+    if written is None:
+        return _same(kind) if kind is not None else None
+    if kind is not None and _package(kind) != _package(written):
+        raise FrontendError(
+            f"{kind.__module__}.{kind.__name__} declares to be ONNX's {operator}, which {written.__module__} imports "
+            f"otherwise: leave out `onnx` in the class"
+        )
+    return written
+
+
+def _package(declared: type[Op] | Handler) -> str:
+    """Whose a declaration is. Both may be one's own: the class then says how it is exported."""
+    return declared.__module__.partition(".")[0]
 
 
 def _same(kind: type[Op]) -> Handler:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tinyc.compiler.lowering.kernels import kernel_libraries
@@ -42,9 +42,9 @@ class Pipeline:
         libraries = kernel_libraries(options)
         rows = row_passes(place, options.ram_bytes, options.cores, libraries, options.kernels != "auto")
         custom = [p if isinstance(p, CustomPass) else CustomPass(p) for p in options.extra_passes]
-        placed = place_passes([tensor_passes(), to_integers(), after_integers(), rows], custom)
-        self.tensor, self.to_integers, self.after_integers, self.rows = placed
-        self.last = [p.step for p in custom if not p.after and not p.before]
+        last = [p.step for p in custom if not p.after and not p.before]
+        placed = place_passes([tensor_passes(), to_integers(), after_integers(), last, rows], custom)
+        self.tensor, self.to_integers, self.after_integers, self.last, self.rows = placed
         everything = [*self.tensor, *self.to_integers, *self.after_integers, *self.last, *self.rows]
         if unknown := sorted(set(options.debug_passes) - {p.name for p in everything}):
             known = ", ".join(dict.fromkeys(p.name for p in everything))
@@ -86,52 +86,61 @@ class Pipeline:
 def place_passes(groups: Sequence[Sequence[AnyPass]], custom: Sequence[CustomPass]) -> list[list[AnyPass]]:
     """Groups of passes with the custom ones that have a place put there. Several at one place keep their order.
 
+    A name is that of a pass of the groups, or else that of another custom pass, which has a place itself.
+
     Raises:
         PassError: there is no such pass, or the custom one cannot be there.
     """
-    anchors = _anchors(groups)
-    places = {id(p): _place(p, anchors) for p in custom if p.after or p.before}
     if wrong := [p.step for p in custom if isinstance(p.step, Lowering)]:
         raise PassError(f"pass {label(wrong[0])}: custom passes are subclasses of tinyc.passes.Pass or RowPass")
-    placed: list[list[AnyPass]] = []
-    for number, group in enumerate(groups):
-        found: list[AnyPass] = []
-        for position, step in enumerate(group):
-            here = [p for p in custom if places.get(id(p)) == (number, position)]
-            found += [p.step for p in here if p.before]
-            found.append(step)
-            found += [p.step for p in here if p.after]
-        placed.append(found)
+    ours = [step for group in groups for step in group]
+    numbered = dict(enumerate((p for p in custom if p.after or p.before), len(ours)))
+    steps = [*ours, *(p.step for p in numbered.values())]
+    beside: dict[int, list[int]] = {}
+    for number, each in numbered.items():
+        beside.setdefault(_anchor(each, number, steps, len(ours)), []).append(number)
+    placed: set[int] = set()
+
+    def around(number: int) -> Iterator[AnyPass]:
+        """A pass, and what is placed by it."""
+        placed.add(number)
+        here = beside.get(number, ())
+        for other in (k for k in here if numbered[k].before):
+            yield from around(other)
+        yield steps[number]
+        for other in (k for k in here if numbered[k].after):
+            yield from around(other)
+
+    at = itertools.count()
+    found = [[step for _ in group for step in around(next(at))] for group in groups]
+    if stray := [p for number, p in numbered.items() if number not in placed]:
+        others = f"`{_option(stray[0])}` leads from one custom pass to the next, and to none of the pipeline's own"
+        raise PassError(f"pass {label(stray[0].step)}: {others}")
     lowered = False
-    for step in (s for group in placed for s in group):
+    for step in itertools.chain.from_iterable(found):
         _check_level(step, lowered)
         lowered = lowered or isinstance(step, Lowering)
-    return placed
+    return found
 
 
-def _anchors(groups: Sequence[Sequence[AnyPass]]) -> dict[tuple[str, int], tuple[int, int]]:
-    """Group and position of each pass, by its name and how many of that name have been, it included."""
-    seen: Counter[str] = Counter()
-    anchors = {}
-    for number, group in enumerate(groups):
-        for position, step in enumerate(group):
-            seen[step.name] += 1
-            anchors[step.name, seen[step.name]] = (number, position)
-    return anchors
+def _option(custom: CustomPass) -> str:
+    return f"after={custom.after}" if custom.after else f"before={custom.before}"
 
 
-def _place(custom: CustomPass, anchors: dict[tuple[str, int], tuple[int, int]]) -> tuple[int, int]:
-    """Group and position of the pass that a custom one is placed by."""
-    option, wanted = ("after", custom.after) if custom.after else ("before", custom.before)
+def _anchor(custom: CustomPass, own: int, steps: Sequence[AnyPass], ours: int) -> int:
+    """The number of the pass that a custom one is placed by: among the first `ours`, or else among the custom ones."""
+    wanted = custom.after or custom.before
     found = re.fullmatch(r"(.*?)(?::([1-9][0-9]{0,3}))?", wanted, re.DOTALL)
     assert found is not None
     name, number = found[1], int(found[2] or 1)
-    if (name, number) in anchors:
-        return anchors[name, number]
-    if times := sum(n == name for n, _ in anchors):
-        raise PassError(f"`{option}={wanted}`: the pipeline has {name} {times} time{'s' if times > 1 else ''}")
-    known = ", ".join(dict.fromkeys(n for n, _ in anchors))
-    raise PassError(f"`{option}={wanted}`: there is no pass {name!r} in the pipeline, which has {known}")
+    named = [k for k, step in enumerate(steps) if label(step) == name and k != own]
+    choice = [k for k in named if k < ours] or named
+    if number <= len(choice):
+        return choice[number - 1]
+    if times := len(choice):
+        raise PassError(f"`{_option(custom)}`: the pipeline has {name} {times} time{'s' if times > 1 else ''}")
+    known = ", ".join(dict.fromkeys(label(step) for k, step in enumerate(steps) if k != own))
+    raise PassError(f"`{_option(custom)}`: there is no pass {name!r} in the pipeline, which has {known}")
 
 
 def _check_level(step: AnyPass, lowered: bool) -> None:

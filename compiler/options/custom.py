@@ -9,8 +9,8 @@ from importlib import metadata
 from pathlib import Path
 
 from tinyc.compiler.base.checked import OptionError, checked
+from tinyc.ir.foreign import blame
 from tinyc.passes import AnyPass, Pass, PassError, registered
-from tinyc.passes.core.base import blame
 
 GROUP = "tinyc.passes"
 
@@ -22,8 +22,8 @@ class CustomPass:
 
     Attributes:
         step: the pass.
-        after: the name of the pass that it runs behind. Of several with one name the first is meant; "simplify:2" is
-            the second.
+        after: the name of the pass that it runs behind, one of ours or another custom one. Of several with one name the
+            first is meant; "simplify:2" is the second.
         before: the name of the pass that it runs before, likewise. Without either it is the last on the tensor level.
     """
 

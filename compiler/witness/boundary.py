@@ -146,7 +146,7 @@ def _of_pixels(region: Region, value: Value, port: Port) -> Region:
     Raises:
         VerificationError: it pads with another pixel.
     """
-    pads = (layer.op.pad_zero() for layer in region.own.made_by(IntegerLayer))
+    pads = (layer.op.outside() for layer in region.own.made_by(IntegerLayer))
     pad = next((p + OFFSET for p in pads if p is not None), None)
     nodes: list[Node] = []
     for node in region.meant.nodes:
@@ -156,14 +156,14 @@ def _of_pixels(region: Region, value: Value, port: Port) -> Region:
     return dataclasses.replace(region, meant=dataclasses.replace(region.meant, nodes=tuple(nodes)))
 
 
-def _padded(where: str, op: LinearLayer, pad: int, port: Port) -> LinearLayer:
+def _padded(where: str, op: LinearLayer, pad: float, port: Port) -> LinearLayer:
     """A layer that pads with what a pixel stands for, if it pads."""
     outside = op.outside()
     if outside is None:
         return op
     wanted = outside / port.scale + port.zero
     if abs(pad - wanted) > 0.5:
-        raise VerificationError(f"{where}: padding is pixel {pad}, not {wanted:.6g}")
+        raise VerificationError(f"{where}: padding is pixel {pad:.0f}, not {wanted:.6g}")
     return op.with_outside((pad - port.zero) * port.scale)
 
 

@@ -129,7 +129,7 @@ def _check_fields(region: Region, op: IntegerLayer, meant: _Meant, made: Quantiz
     zero = made.zero - (OFFSET if made.to is DType.U8 else 0)
     if op.out_zero != zero:
         _differs(region, f"the zero point of its result is {op.out_zero}, defined as {zero}")
-    pad, outside = op.pad_zero(), meant.op.outside()
+    pad, outside = op.outside(), meant.op.outside()
     if pad is not None and outside is not None and pad != (steps := outside / meant.scale + meant.zero):
         _differs(region, f"padding holds {pad}, a pad value of {outside} is {steps:.6g}")
     _, *limits = region.limits

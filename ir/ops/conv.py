@@ -109,6 +109,13 @@ class Weighted(RowWindows, WeightedLayer):
         """Raises `IRError` when the weights do not fit the operand."""
         raise NotImplementedError
 
+    def absorb_pad(self, x: Value, pads: tuple[int, ...], value: float, least: float) -> Op | str:
+        own = self.outside()
+        if own is not None and own != value:
+            return f"it pads with {own} already, the pad with {type(own)(value)}"
+        changes = {"x": x, "pads": self._pads_with(pads)}
+        return dataclasses.replace(self.with_outside(value), **cast("Any", changes))
+
 
 class OhwiWeights(Weighted):
     """Weights [out_channels, kernel_height, kernel_width, in_channels / groups]."""
@@ -270,11 +277,6 @@ class Convolution(Weighted, LinearLayer, accuracy=Accuracy.SUM):
 
     def with_outside(self: ConvT, value: float) -> ConvT:
         return dataclasses.replace(self, pad_value=value)
-
-    def absorb_pad(self, x: Value, pads: tuple[int, ...], value: float, least: float) -> Op | str:
-        if any(self.pads) and self.pad_value != value:
-            return f"it pads with {self.pad_value} already, the pad with {value}"
-        return dataclasses.replace(self, x=x, pads=self._pads_with(pads), pad_value=value)
 
     def quantised(self) -> IntegerForm | StaysFloat:
         if self.outside():

@@ -52,7 +52,7 @@ class Elementwise(Op):
             operands.reverse()
         return cast("Elementwise", make(*operands, **attributes))
 
-    def __init_subclass__(cls, mnemonic: str = "", **kwargs: Any) -> None:
+    def __init_subclass__(cls, mnemonic: str | None = None, **kwargs: Any) -> None:
         if mnemonic and cls.scalar is Elementwise.scalar:
             raise TypeError(f"{cls.__name__} does not declare its meaning: write `scalar` in the class")
         super().__init_subclass__(mnemonic=mnemonic, **kwargs)
@@ -160,12 +160,12 @@ class Function(Unary, accuracy=Accuracy.FUNCTION, steep=True):
     """
 
     def __init_subclass__(
-        cls, mnemonic: str = "", numpy: Callable[[Array], Array] | None = None, **kwargs: Any
+        cls, mnemonic: str | None = None, numpy: Callable[[Array], Array] | None = None, **kwargs: Any
     ) -> None:
         if mnemonic and numpy is None and mnemonic not in expr.FUNCTIONS:
             raise TypeError(f"{cls.__name__} does not declare its meaning: give the class argument `numpy`")
         super().__init_subclass__(mnemonic=mnemonic, **kwargs)
-        if numpy is not None:
+        if mnemonic and numpy is not None:
             expr.define(mnemonic, numpy)
 
     def scalar(self, *args: Expr) -> Expr:

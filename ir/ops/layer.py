@@ -14,6 +14,7 @@ from tinyc.ir.ops.int8 import Int8, drawn_channels, drawn_output
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 
+WeightedT = TypeVar("WeightedT", bound="WeightedLayer")
 LinearT = TypeVar("LinearT", bound="LinearLayer")
 IntegerT = TypeVar("IntegerT", bound="IntegerLayer")
 
@@ -37,6 +38,14 @@ class WeightedLayer(Op):
     def fan_in(self) -> int:
         """How many channels of the operand each output channel sums over."""
         raise NotImplementedError
+
+    def outside(self) -> float | None:
+        """The number that weights meet where a window leaves the operand; None where none does."""
+        return None
+
+    def with_outside(self: WeightedT, value: float) -> WeightedT:
+        """The same layer with another number outside."""
+        return self
 
     def by_output(self, weights: Array) -> Array:
         """Weights, or numbers of their shape, as [output channels, the rest]."""
@@ -69,14 +78,6 @@ class LinearLayer(WeightedLayer):
         """One number an input channel (the last dimension of x), shaped to broadcast with the weights it meets."""
         raise NotImplementedError
 
-    def outside(self) -> float | None:
-        """The number that weights meet where a window leaves the operand; None where none does."""
-        return None
-
-    def with_outside(self: LinearT, value: float) -> LinearT:
-        """The same layer with another number outside."""
-        return self
-
     def with_weights(self: LinearT, w: Value, b: Value | None) -> LinearT:
         """The same layer with other weights and bias."""
         return dataclasses.replace(self, **cast("Any", {"w": w, "b": b}))
@@ -97,19 +98,6 @@ class IntegerLayer(WeightedLayer, Int8):
     @classmethod
     def rest(cls, draw: Draw, outputs: int, products: int) -> dict[str, Any]:
         return {**drawn_channels(draw, outputs, products), **drawn_output(draw)}
-
-    def is_linear(self) -> bool:
-        """Whether the sums are of products: a scale of the operand may then go into the factors, and a shift of it into
-        the bias."""
-        return True
-
-    def pad_zero(self) -> int | None:
-        """The int8 value that weights meet where a window leaves the operand; None where none does."""
-        return None
-
-    def with_pad_zero(self: IntegerT, zero: int) -> IntegerT:
-        """The same layer with another value outside."""
-        return self
 
     def with_factors(self: IntegerT, b: Value, multiplier: Value, shift: Value) -> IntegerT:
         """The same layer with another bias and other factors."""

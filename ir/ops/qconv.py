@@ -58,11 +58,11 @@ class QConvolution(Weighted, IntegerLayer):
     def row_fill(self) -> float | None:
         return float(self.zero)
 
-    def pad_zero(self) -> int | None:
+    def outside(self) -> float | None:
         return self.zero if any(self.pads) else None
 
-    def with_pad_zero(self: QConvT, zero: int) -> QConvT:
-        return dataclasses.replace(self, zero=zero)
+    def with_outside(self: QConvT, value: float) -> QConvT:
+        return dataclasses.replace(self, zero=int(value))
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
-from tinyc.ir.op import Value
+from tinyc.ir.op import Op, Value
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.rewrite import Rewriter
 
@@ -36,3 +37,12 @@ def lower_bound(value: Value, rewriter: Rewriter) -> float:
     if constant is not None:
         return float(constant.min()) if constant.size and not np.isnan(constant).any() else -math.inf
     return node.op.least([lower_bound(v, rewriter) for v in node.op.operands])
+
+
+def channel_map(op: Op, place: int, constants: Mapping[int, Array]) -> tuple[Array, Array] | None:
+    """a and b of `Op.affine`, one number of each for every channel (the last dimension of the result)."""
+    found = op.affine(place, constants) if op.type.shape else None
+    if found is None:
+        return None
+    a, b = (np.broadcast_to(n.astype(np.float64).reshape(-1), op.type.shape[-1:]) for n in found)
+    return a, b

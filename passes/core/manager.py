@@ -15,13 +15,14 @@ from typing import Protocol
 
 import numpy as np
 
-from tinyc.ir.errors import IRError, TinycError
+from tinyc.ir.errors import IRError, OperatorError, TinycError
 from tinyc.ir.module import Module, verify
+from tinyc.ir.op import Value
 from tinyc.ir.rows import RowProgram, verify_program
 from tinyc.ir.rows.replay import replay
 from tinyc.ir.tensor import Array, npz_bytes
 from tinyc.ir.text import format_module, format_program
-from tinyc.passes.core.base import AnyPass, PassError, apply, label
+from tinyc.passes.core.base import AnyPass, Lowering, PassError, apply, label
 from tinyc.passes.core.rewrite import tracing
 
 IR = Module | RowProgram
@@ -53,14 +54,24 @@ class Instrument(Protocol):
 
 
 class VerifyTypes:
-    """Checks that each pass leaves a well-formed IR."""
+    """Checks that each pass leaves a well-formed IR, with the inputs and outputs that there were."""
 
     def after(self, step: AnyPass, before: IR, result: IR) -> float | None:
         try:
             verify(result) if isinstance(result, Module) else verify_program(result)
         except IRError as error:
             raise PassVerificationError(label(step), f"left a malformed IR: {error}") from error
+        for what, was, now in (("inputs", before.inputs, result.inputs), ("outputs", before.outputs, result.outputs)):
+            # Lowering gives a value that is several outputs a name for each.
+            same = [v.type for v in was] == [v.type for v in now] if isinstance(step, Lowering) else was == now
+            if not same:
+                told = f"they were {_listed(was)}, and are {_listed(now)}"
+                raise PassVerificationError(label(step), f"changed the {what} of the network: {told}")
         return None
+
+
+def _listed(values: Sequence[Value]) -> str:
+    return ", ".join(f"{v} {v.type}" for v in values) or "none"
 
 
 class ReplayRows:
@@ -94,7 +105,7 @@ class CompareMeaning:
         old = self._outputs(before)
         try:
             new = self._outputs(result)
-        except (IRError, ValueError, IndexError, KeyError) as error:
+        except (IRError, OperatorError, ValueError, IndexError, KeyError) as error:
             raise PassVerificationError(label(step), f"left an IR that cannot be run: {error}") from error
         worst = 0.0
         for reference, arrays in zip(old, new, strict=True):

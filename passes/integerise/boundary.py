@@ -172,7 +172,7 @@ def _first_layer(module: Module, value: Value) -> Made[IntegerLayer] | None:
     while value not in module.outputs and len(users := module.users[value]) == 1:
         layer, op = made(users[0], IntegerLayer), users[0].op
         if layer is not None and op.operands.count(value) == 1:
-            return layer if layer.op.x == value and layer.op.is_linear() else None
+            return layer if layer.op.x == value else None
         if op.operands != (value,) or not op.passes_on() or op.chooses() or op.fill() is not None:
             return None
         value = users[0].result
@@ -218,7 +218,7 @@ def _fold(
     if pairs is None:
         return None
     vectors = [builder.add(Constant(Tensor(a.astype(np.int32))), n) for a, n in ((moved, "bias"), *pairs)]
-    changed, outside = op.with_factors(*vectors), op.pad_zero()
+    changed, outside = op.with_factors(*vectors), op.outside()
     if outside is None:
         return changed, ""
     pad = (outside - was.zero) / ratio + zero
@@ -226,7 +226,7 @@ def _fold(
     if not -128 <= near <= 127:
         return None
     note = "" if near == pad else f"padding is pixel {near + 128}, a real zero would be pixel {pad + 128:.6g}"
-    return changed.with_pad_zero(near), note
+    return changed.with_outside(near), note
 
 
 def _factors(

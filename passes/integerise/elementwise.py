@@ -13,6 +13,7 @@ from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import Add, Broadcast, Div, Lookup, Mul, QAdd, QDepthwiseConv2d, QMul, Reshape, Sub
 from tinyc.ir.ops.elementwise import Binary, Elementwise
 from tinyc.ir.tensor import Array
+from tinyc.passes.core.facts import channel_map
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, label_of
 from tinyc.passes.integerise.layers import Int8Weights, numbers_of
 from tinyc.passes.integerise.patterns import (
@@ -163,7 +164,7 @@ def scale_channels(match: Match[Any], rewriter: Rewriter) -> Answer:
         channels = value.shape[-1]
         if numbers.size != channels or numbers.shape[-1:] != (channels,):
             return Skip(f"{other} {other.type} is neither one number nor one for each channel")
-        affine = op.affine(place, {1 - place: numbers.reshape(-1)})
+        affine = channel_map(op, place, {1 - place: numbers.reshape(-1)})
         return _depthwise(match, x, *affine, rewriter) if affine is not None else None
     return None
 

@@ -117,8 +117,6 @@ def numbers_of(
     rows = weights.rows()
     empty = ~rows.any(axis=1)
     scale = np.where(empty, out.scale * FINE, x.scale * weights.scale)
-    if not (scale > 0).all():
-        return Skip("a scale of its weights is not positive")
     own = bias_of(bias, rewriter, scale)
     if isinstance(own, Skip):
         return own

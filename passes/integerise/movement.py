@@ -6,8 +6,6 @@ with them: bit for bit. Where scales differ, a quantize meets a dequantize, and 
 
 from __future__ import annotations
 
-import dataclasses
-
 from tinyc.ir.constant import Constant
 from tinyc.ir.module import Made, Node
 from tinyc.ir.ops import Pad, QConvolution, Quantize
@@ -16,6 +14,7 @@ from tinyc.ir.types import DType
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on
 from tinyc.passes.integerise.patterns import activation, only_quantized
 from tinyc.passes.integerise.scales import Scale
+from tinyc.passes.tensor.fuse_pad import absorb
 
 
 def sink_dequantize(node: Node, rewriter: Rewriter) -> Answer:
@@ -66,16 +65,10 @@ def raise_quantize(at: Made[Quantize], rewriter: Rewriter) -> Answer:
 @on(QConvolution)
 def pad_into_convolution(at: Made[QConvolution], rewriter: Rewriter) -> Answer:
     """Absorb an int8 pad of rows and columns."""
-    op, before = at.op, rewriter.made(at.op.x, Pad)
-    if before is None:
+    pad = rewriter.made(at.op.x, Pad)
+    if pad is None:
         return None
-    pad = before.op
-    if rewriter.uses(before.result) > 1:
-        return Skip(f"{before.result} is needed padded as well")
-    if pad.before[0] or pad.after[0] or pad.before[3] or pad.after[3] or any(pad.between):
-        return Skip("the batch or the channels are padded too, or there are gaps between the elements")
-    if any(op.pads) and op.zero != pad.value:
-        return Skip(f"it pads with {op.zero} already, the pad with {pad.value:.0f}")
-    more = (pad.before[1], pad.before[2], pad.after[1], pad.after[2])
-    pads = tuple(a + b for a, b in zip(op.pads, more, strict=True))
-    return Replaced(dataclasses.replace(op, x=pad.x, pads=pads, zero=int(pad.value)), (before.node,))
+    if rewriter.uses(pad.result) > 1:
+        return Skip(f"{pad.result} is needed padded as well")
+    fused = absorb(at.op, pad.op, rewriter)
+    return fused if isinstance(fused, Skip) else Replaced(fused, (pad.node,))

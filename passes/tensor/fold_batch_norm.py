@@ -15,6 +15,7 @@ from tinyc.ir.ops import Add, BatchNorm, Div, Mul, Pad, Sqrt, Sub
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import Pass, Slack
+from tinyc.passes.core.facts import channel_map
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on, rewrite
 
 
@@ -60,7 +61,7 @@ def affine(node: Node, rewriter: Rewriter) -> Affine | None:
             continue
         others = {k: _channels(v, x.shape, rewriter) for k, v in enumerate(op.operands) if k != place}
         known = {k: numbers for k, numbers in others.items() if numbers is not None}
-        found = op.affine(place, known) if len(known) == len(others) else None
+        found = channel_map(op, place, known) if len(known) == len(others) else None
         if found is not None:
             return Affine(x, *found)
     return None

@@ -85,6 +85,7 @@ FORMS: Concern[Callable[[Any, int, Layout, Form | None, _Fixed], Form | None]] =
 BUILDS: Concern[Callable[[Any, Form, Sequence[Value], Maker], Op]] = Concern(
     "operator in another layout",
     "register in passes/tensor/relayout.py how it runs in the layouts of `FORMS` (`BUILDS`)",
+    within=FORMS,
 )
 """See `build`, by operator."""
 
@@ -104,11 +105,10 @@ def build(op: Op, form: Form, operands: Sequence[Value], make: Maker) -> Op:
     return BUILDS.of(op)(op, form, operands, make)
 
 
-for _concern in (FORMS, BUILDS):
-    _concern.refuse("it slides over the rows and columns of an NHWC operand", Spatial)
-    _concern.refuse("it multiplies along the last two dimensions as they are", MatMul)
-    _concern.refuse("it is stored in whatever layout is asked for", Constant)
-    _concern.refuse("it is made after layouts are chosen", Int8)
+FORMS.refuse("it slides over the rows and columns of an NHWC operand", Spatial)
+FORMS.refuse("it multiplies along the last two dimensions as they are", MatMul)
+FORMS.refuse("it is stored in whatever layout is asked for", Constant)
+FORMS.refuse("it is made after layouts are chosen", Int8)
 BUILDS.refuse("in fitting layouts nothing is left of it", Reshape, Transpose)
 
 

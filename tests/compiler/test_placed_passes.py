@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +19,9 @@ from tinyc.ir import Module
 from tinyc.ir.ops import BatchNorm, Clamp
 from tinyc.ir.rows import RowProgram
 from tinyc.passes import Lowering, Pass, RowPass
+from tinyc.passes.core.base import label
 from tinyc.passes.core.manager import PassVerificationError
+from tinyc.passes.core.rewrite import rename
 from tinyc.passes.pipeline import row_passes, tensor_passes
 
 FILE = """
@@ -125,6 +128,29 @@ def test_several_at_one_place_keep_their_order() -> None:
     assert all(a is b for a, b in zip(found, (third, first, first, second), strict=True))
 
 
+class Named(Seen):
+    """Another one, of another name."""
+
+
+class Third(Seen):
+    """And another."""
+
+
+def test_custom_passes_beside_each_other() -> None:
+    custom = [
+        CustomPass(Third(), before="Named"),
+        CustomPass(Named(), after="Seen"),
+        CustomPass(Seen(), after="simplify:2"),
+        CustomPass(Named(), after="Named"),
+    ]
+    found = [label(p) for p in place_passes([tensor_passes(), row_passes()], custom)[0]]
+    second = [k for k, name in enumerate(found) if name == "simplify"][1]
+    assert found[second + 1 : second + 5] == ["Seen", "Third", "Named", "Named"]
+    compiled = tinyc.compile(MODEL, verify=False, extra_passes=[Seen(), CustomPass(Named(), before="Seen")])
+    found = names(compiled)
+    assert found[found.index("Seen") - 1] == "Named", "one without a place has one, too: the last on the tensor level"
+
+
 @dataclasses.dataclass(frozen=True)
 class Wrong(Pass):
     """Moves the lower limits."""
@@ -140,6 +166,39 @@ class Wrong(Pass):
 def test_a_wrong_pass_is_caught_at_its_place() -> None:
     with pytest.raises(PassVerificationError, match="pass Wrong: changed the meaning"):
         tinyc.compile(MODEL, extra_passes=[CustomPass(Wrong(), before="fuse-activation")])
+
+
+@dataclasses.dataclass(frozen=True)
+class Interface(Pass):
+    """Gives the module other inputs or outputs."""
+
+    change: str = ""
+
+    def run(self, module: Module) -> Module:
+        more = dataclasses.replace(module.inputs[0], name="more")
+        inner = module.nodes[-2].result
+        return {
+            "input": dataclasses.replace(module, inputs=(*module.inputs, more)),
+            "output": dataclasses.replace(module, outputs=(*module.outputs, inner)),
+            "no output": dataclasses.replace(module, outputs=module.outputs[1:] or (module.inputs[0],)),
+            "name": rename(module, {module.outputs[0]: dataclasses.replace(module.outputs[0], name="other")}),
+        }[self.change]
+
+
+@pytest.mark.parametrize("verify", [False, True])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("input", "changed the inputs of the network: they were %image f32[1,1,28,28], and are %image "),
+        ("output", "changed the outputs of the network: they were %probabilities "),
+        ("no output", "changed the outputs of the network: they were %probabilities "),
+        ("name", "changed the outputs of the network: they were %probabilities f32[1,10], and are %other f32[1,10]"),
+    ],
+)
+def test_a_pass_keeps_inputs_and_outputs(change: str, words: str, verify: bool) -> None:
+    for place in ({}, {"before": "fuse-pad"}):
+        with pytest.raises(PassVerificationError, match=re.escape(f"pass Interface: {words}")):
+            tinyc.compile(MODEL, verify=verify, extra_passes=[CustomPass(Interface(change), **place)])
 
 
 @pytest.mark.parametrize(
@@ -165,6 +224,22 @@ def test_places_that_there_are_not(custom: Any, words: tuple[str, ...]) -> None:
         tinyc.compile("absent.onnx", extra_passes=[custom()])
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "custom",
+    [
+        [CustomPass(Seen(), after="Seen")],
+        [CustomPass(Seen(), after="Named"), CustomPass(Named(), before="Seen")],
+        [CustomPass(Seen(), after="Named:2"), CustomPass(Named(), after="simplify")],
+    ],
+)
+def test_custom_passes_that_have_no_place(custom: list[CustomPass]) -> None:
+    said = (
+        r"`after=(Seen|Named)(:2)?`(: there is no pass 'Seen'|: the pipeline has Named 1 time| leads from one custom )"
+    )
+    with pytest.raises(tinyc.TinycError, match=said):
+        tinyc.compile("absent.onnx", extra_passes=custom)
 
 
 class TestCommandLine:

@@ -16,8 +16,9 @@ from tests.frontend.test_errors import refuse_model
 from tests.helpers import new_operators
 from tinyc.compiler.frontend import inspect_onnx, load_onnx
 from tinyc.compiler.frontend.registry import HANDLERS, handler_for
+from tinyc.ir.expr import call
 from tinyc.ir.ops import Constant, Sin, registry
-from tinyc.ir.ops.elementwise import Binary, Function
+from tinyc.ir.ops.elementwise import Binary, Function, Unary
 
 X = {"x": example((1, 3, 2, 4))}
 DECLARED = {kind.onnx: kind for kind in registry().values() if kind.onnx}
@@ -105,6 +106,21 @@ def test_attributes_are_not_ignored(tmp_path: Path) -> None:
 def test_a_type_that_a_function_does_not_take(tmp_path: Path) -> None:
     model = build([node("Sin", "x")], {"x": example((3,), dtype=np.int32)})
     refuse_model(tmp_path, model, "node layer (Sin): sin: sin takes floating point, not i32")
+
+
+def test_an_operator_that_has_a_handler_already(tmp_path: Path) -> None:
+    """Whose handler it is would go on importing it, and nobody would ask the class."""
+
+    class Rectified(Unary, mnemonic="rectified", onnx="Relu"):
+        """x, or 0."""
+
+        def scalar(self, *args):  # type: ignore[no-untyped-def]
+            return call("max", args[0], 0.0)
+
+    said = f"{__name__}.Rectified declares to be ONNX's Relu, which tinyc.compiler.frontend."
+    refuse_model(tmp_path, build([node("Relu", "x")], X), said, "imports otherwise: leave out `onnx` in the class")
+    assert load_onnx(save(build([node("Sin", "x")], X), tmp_path))
+    assert handler_for("Max") is not None, "the class says how it is exported"
 
 
 def test_two_classes_for_one_operator() -> None:
