@@ -10,27 +10,12 @@ from tinyc.backends.interpreter import run_module, run_program
 from tinyc.backends.runners import Runner
 from tinyc.compiler.frontend import Imported
 from tinyc.compiler.reference import ONNXRUNTIME, Reference
-from tinyc.compiler.verify.gaps import ABSOLUTE, RELATIVE, Gap, VerificationError, describe, gap
+from tinyc.compiler.verify.gaps import RELATIVE, VerificationError, describe, gap
 from tinyc.compiler.verify.layers import differences, jumps
 from tinyc.compiler.verify.stages import Values, first_difference_in_stages
 from tinyc.ir.op import Value
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
-
-__all__ = [
-    "ABSOLUTE",
-    "RELATIVE",
-    "Agreement",
-    "Gap",
-    "Verdict",
-    "VerificationError",
-    "check_import",
-    "compare",
-    "describe",
-    "first_difference_in_c",
-    "gap",
-    "run_rows",
-]
 
 
 @dataclass(frozen=True)
