@@ -21,7 +21,7 @@ from tinyc.ir.tensor import Array
 @dataclass(frozen=True)
 class Verdict:
     """How one executor compares to the reference over all samples and outputs, and the stack that the C needs there,
-    where that was measured."""
+    where that was measured. `against` says what it was compared with, as in `Agreement`."""
 
     executor: str
     max_abs_error: float
@@ -29,6 +29,7 @@ class Verdict:
     samples: int
     first_difference: str = ""
     stack_bytes: int | None = None
+    against: str = ""
 
     @property
     def passed(self) -> bool:
@@ -42,7 +43,7 @@ class Agreement:
 
     Attributes:
         expected: the outputs of each sample, which executors are compared with.
-        against: what the reference is called.
+        against: what the reference is called, and which operators it does not know.
         end_to_end: whether outputs must agree with `expected` as a whole. They need not where rounding may move all
             that comes after it by a step: there each layer is compared on its own operands.
         notes: what was found wrong with the reference itself.
@@ -78,7 +79,16 @@ def check_import(imported: Imported, samples: Sequence[Sequence[Array]]) -> Agre
     notes = [*faults.values()]
     if reference.name != ONNXRUNTIME:
         notes.insert(0, f"onnxruntime refuses this model; it was verified against {reference.name}")
-    return Agreement(expected, reference.name, not stepped, tuple(notes))
+    if not reference.unknown:
+        return Agreement(expected, reference.name, not stepped, tuple(notes))
+    unknown = ", ".join(reference.unknown)
+    notes.insert(
+        0,
+        f"the import of {unknown} was compared with nothing: neither onnxruntime nor ONNX's evaluator knows operators "
+        "of other domains. What tinyc makes of them is taken for granted in all else that was compared",
+    )
+    against = f"{reference.name}, but for {unknown}" if reference.computed() else f"nothing, as none knows {unknown}"
+    return Agreement(expected, against, not stepped, tuple(notes))
 
 
 def compare(
