@@ -6,12 +6,13 @@ functions themselves hold what they are given against that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tinyc.compiler.base.checked import checked
 from tinyc.compiler.data.arrays import check_arrays, outputs_by_name
+from tinyc.compiler.data.inputs import InputsLike
 from tinyc.compiler.export import to_onnx_qdq, write_onnx
 from tinyc.compiler.frontend import ModelLike, load_onnx
 from tinyc.compiler.options import (
@@ -98,7 +99,7 @@ def execute(compilation: Compilation, executor: Executor, samples: Samples) -> l
 @checked
 def run(
     model: ModelLike,
-    inputs: Mapping[str, Array] | Array | str | Path,
+    inputs: InputsLike,
     *,
     on: Executor = "host",
     note: Progress | None = None,
@@ -110,7 +111,7 @@ def run(
     Args:
         model: as for `compile`.
         inputs: by the names of the model's inputs, for one inference or several (`samples_from`), or a file or folder
-            of them (`load_inputs`).
+            of them (`load_inputs`): the model's own floats, or, for a network that takes uint8, pixels of that type.
         on: where to run it.
         note: told what the user should know of the inputs.
         progress: as for `compile`.
@@ -163,7 +164,7 @@ def verify(
     model: ModelLike,
     *,
     on: Sequence[Executor] = VERIFIED,
-    arrays: Mapping[str, Array] | Array | str | Path | None = None,
+    arrays: InputsLike | None = None,
     source: str = "the inputs",
     note: Progress | None = None,
     progress: Progress | None = None,

@@ -18,7 +18,8 @@ from tinyc.backends.c import CSource
 from tinyc.backends.runners import MissingTool
 from tinyc.compiler.base.output import check_folder
 from tinyc.compiler.data.calibration import Calibration, calibration_of
-from tinyc.compiler.data.evidence import Evidence, InputsLike, evidence_from
+from tinyc.compiler.data.evidence import Evidence, evidence_from
+from tinyc.compiler.data.inputs import InputsLike, load_arrays
 from tinyc.compiler.frontend import FrontendError, Imported, Inspection, ModelLike, inspect_onnx, model_stem
 from tinyc.compiler.lowering import Lowered, Pipeline, Quality, Quantised, lower, measure, notes_of, quantise_module
 from tinyc.compiler.options import VERIFIED, Executor, Options
@@ -80,10 +81,12 @@ class Session:
     @cached_property
     def evidence(self) -> Evidence:
         """What everything is verified on."""
-        options = self.options
-        return evidence_from(
-            self.imported, self._inputs, self._inputs_source, options.samples, self.calibration, options.verify
-        )
+        options, how, inputs = self.options, self.options.quantise, None
+        if self._inputs is not None:
+            normalise = how.normalise if how is not None else None
+            interface = how.interface if how is not None else None
+            inputs = load_arrays(self._inputs, self.imported, self._inputs_source, normalise, interface)
+        return evidence_from(self.imported, inputs, options.samples, self.calibration, options.verify)
 
     @cached_property
     def agreed(self) -> Agreement:
