@@ -24,7 +24,7 @@ from benchmarks.networks import mobilenet_v1
 
 def measured(model: Path, *options: str) -> tuple[float, float]:
     """Wall-clock seconds, and the peak resident memory in MiB of the largest process so far."""
-    command = [sys.executable, "-m", "tinyc.compiler.cli", "compile", str(model), "-o", str(model.parent / "out")]
+    command = [sys.executable, "-m", "tinyc", "compile", str(model), "-o", str(model.parent / "out")]
     start = time.perf_counter()
     subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

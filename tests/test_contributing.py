@@ -55,7 +55,7 @@ def test_the_command_runs_the_pass(folder: Path) -> None:
     (folder / "file.tc").write_text(case.given, encoding="utf-8")
     named = "mine.cancel_negations:CancelNegations"
     assert f"`{named}`" in TEXT
-    done = run_python(folder, "-m", "tinyc.compiler.cli", "opt", "file.tc", "--passes", named)
+    done = run_python(folder, "-m", "tinyc", "opt", "file.tc", "--passes", named)
     assert done.returncode == 0, done.stderr
     assert "tanh(%x)" in done.stdout
     assert "neg" not in done.stdout

@@ -194,7 +194,7 @@ def verify_command(
             executors = known_executors([part.strip() for part in on.split(",") if part.strip()])
             session = Session(model, code(), inputs=inputs, progress=say)
             verdicts = [session.verdict(executor) for executor in executors]
-        console.notes(session.evidence.notes)
+        console.notes([*session.evidence.notes, *session.agreed.notes])
         document = verdicts_document(verdicts)
         _print_json(document) if as_json else console.verdicts(document)
         if not all(v.passed for v in verdicts):
@@ -252,6 +252,7 @@ def quantize_command(
     with reporting(as_json):
         options = quantise_options(IntegersWord.int8, calibration, labels, normalize, keep_float, observer)
         assert options is not None
+        notes: list[str] = []
         with console.progress(quiet=as_json) as say:
             layers = quantize(
                 model,
@@ -259,8 +260,10 @@ def quantize_command(
                 options,
                 input_shapes=parse_shapes(input_shape),
                 accept_accuracy=accept_accuracy,
+                note=notes.append,
                 progress=say,
             )
+        console.notes(notes)
         document = {"model": str(model), "written": str(output), "layers": layers}
         _print_json(document) if as_json else console.quantised_layers(document)
 

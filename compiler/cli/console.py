@@ -253,7 +253,7 @@ def verdicts(document: Mapping[str, Any]) -> None:
     for found in document["executors"]:
         if found["passed"]:
             worst = found["max_abs_error"]
-            text = f"agrees with onnxruntime on {found['samples']} sample(s), largest difference {worst:.3g}"
+            text = f"agrees with {found['against']} on {found['samples']} sample(s), largest difference {worst:.3g}"
         else:
             text = f"DIFFERS: {found['first_difference']}"
         table.add_row(found["executor"], escape(text))

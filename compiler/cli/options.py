@@ -148,7 +148,7 @@ def code_options(
     before: BeforeFlag = None,
 ) -> OptionKeywords:
     """The options of the library that these amount to. Raises `TinycError` when they do not go together."""
-    words: dict[str, Any] = {"format": format, "arena_in": arena_in, "kernels": kernels, "cores": cores}
+    words = {"format": format, "arena_in": arena_in, "weights_in": weights_in, "kernels": kernels, "cores": cores}
     return {
         "target": target,
         "name": name,
@@ -161,7 +161,6 @@ def code_options(
         ),
         "accept_accuracy": accept_accuracy,
         "extra_passes": placed_passes(extra_pass or [], after or [], before or []),
-        "weights_in": cast("Any", weights_in),
         **cast("OptionKeywords", words),
     }
 

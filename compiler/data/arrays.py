@@ -13,7 +13,7 @@ from tinyc.compiler.frontend import Imported, Port
 from tinyc.compiler.reference import to_module
 from tinyc.ir.errors import TinycError
 from tinyc.ir.tensor import Array, npz_bytes
-from tinyc.ir.types import TensorType
+from tinyc.ir.types import DType, TensorType
 
 UNNAMED = "arr_0"
 """What `numpy.savez` calls an array that was given without a name."""
@@ -50,31 +50,37 @@ def read_npz(path: Path) -> dict[str, Array]:
     return found
 
 
-def samples_from(imported: Imported, arrays: Mapping[str, Array] | Array, source: str) -> list[list[Array]]:
+def samples_from(
+    imported: Imported, arrays: Mapping[str, Array] | Array, source: str, taken: Mapping[str, DType] = {}
+) -> list[list[Array]]:
     """Input sets in the module's order and layout, from arrays named as the ONNX model's inputs.
 
     An array has the input's shape, for one inference, or one more leading axis for several; where the input's own first
     axis is a batch of 1, several inferences may lie along it as well. An array without a name will do for a model with
-    one input.
+    one input. Arrays are converted to the element type of their input, but for those that have the one in `taken`.
 
     Raises:
-        ArrayError: a missing or unknown name, a wrong shape, an element type or a value that does not convert, or NaN.
+        ArrayError: a missing or unknown name, a wrong shape, an element type or a value that does not convert, NaN, or
+            a masked array.
     """
     names = [p.name for p in imported.inputs]
     named = _named(names, arrays, source)
     if unknown := sorted(set(named) - set(names)):
-        raise ArrayError(f"{source} has {_quoted(unknown)}; the model's inputs are {_quoted(names)}")
+        raise ArrayError(f"{source}: no input is called {_quoted(unknown)}; the model's inputs are {_quoted(names)}")
     if missing := [n for n in names if n not in named]:
-        raise ArrayError(f"{source} lacks the input(s) {_quoted(missing)}")
-    split = [_split(port, named[port.name], source) for port in imported.inputs]
+        raise ArrayError(f"{source}: nothing for {_quoted(missing)}; the model's inputs are {_quoted(names)}")
+    split = [_split(port, named[port.name], source, taken.get(port.name)) for port in imported.inputs]
     counts = {len(s) for s in split}
     if len(counts) > 1:
-        raise ArrayError(f"the inputs of {source} hold different numbers of inferences: {sorted(counts)}")
+        raise ArrayError(f"{source}: the arrays hold different numbers of inferences: {sorted(counts)}")
     return [list(sample) for sample in zip(*split, strict=True)]
 
 
-def arguments_of(imported: Imported, arrays: Sequence[Array], named: Mapping[str, Array]) -> list[list[Array]]:
-    """Input sets from the arguments of a call: by position, by input name, or both. Raises `ArrayError`."""
+def arguments_of(
+    imported: Imported, arrays: Sequence[Array], named: Mapping[str, Array], taken: Mapping[str, DType] = {}
+) -> list[list[Array]]:
+    """Input sets from the arguments of a call, as `samples_from` makes them: by position, by input name, or both.
+    Raises `ArrayError`."""
     names = [p.name for p in imported.inputs]
     if len(arrays) > len(names):
         raise ArrayError(f"{len(arrays)} arrays are given, and the model's inputs are {_quoted(names)}")
@@ -85,7 +91,7 @@ def arguments_of(imported: Imported, arrays: Sequence[Array], named: Mapping[str
     for name, array in by_name.items():
         if not isinstance(array, np.ndarray):
             raise ArrayError(f"{name!r} takes an array, not {brief(array)}")
-    return samples_from(imported, by_name, "the call")
+    return samples_from(imported, by_name, "the call", taken)
 
 
 def _named(names: Sequence[str], arrays: Mapping[str, Array] | Array, source: str) -> Mapping[str, Array]:
@@ -96,15 +102,18 @@ def _named(names: Sequence[str], arrays: Mapping[str, Array] | Array, source: st
         arrays = arrays[UNNAMED]
     if len(names) != 1:
         raise ArrayError(
-            f"{source} holds one array without a name, and the model's inputs are {_quoted(names)}: give an .npz file"
+            f"{source}: one array without a name, and the model's inputs are {_quoted(names)}: give arrays by name, "
+            "or an .npz file of them"
         )
     return {names[0]: arrays}
 
 
-def _split(port: Port, array: Array, source: str) -> list[Array]:
+def _split(port: Port, array: Array, source: str, taken: DType | None) -> list[Array]:
     """One array an inference."""
     shape = port.onnx_shape
-    converted = _converted(port, array, source)
+    _refuse_mask(array, f"{source}: input {port.name!r}")
+    as_it_is = taken is not None and array.dtype == taken.numpy
+    converted = array if as_it_is else _converted(port, array, source)
     if array.shape == shape:
         return [to_module(port, converted)]
     if array.size and array.shape[1:] == shape:
@@ -131,6 +140,12 @@ def _converted(port: Port, array: Array, source: str) -> Array:
     return converted
 
 
+def _refuse_mask(array: Array, what: str) -> None:
+    """Raises `ArrayError` for a masked array: what it holds below its mask would be computed with."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise ArrayError(f"{what} is a masked array: say what its masked elements are, by `array.filled(number)`")
+
+
 def check_samples(imported: Imported, samples: Sequence[Sequence[Array]], option: str) -> list[list[Array]]:
     """The input sets, which are in the module's order and layout. Raises `ArrayError` when they are not."""
     return check_arrays([p.value.type for p in imported.inputs], samples, option)
@@ -146,6 +161,7 @@ def check_arrays(types: Sequence[TensorType], samples: Sequence[Sequence[Array]]
                 f"`{option}`: input set {number} has {len(sample)} array(s), the model {len(types)} input(s)"
             )
         for position, (type_, array) in enumerate(zip(types, sample, strict=True)):
+            _refuse_mask(array, f"`{option}`: input {position} of input set {number}")
             if array.shape != type_.shape or array.dtype != type_.dtype.numpy:
                 raise ArrayError(
                     f"`{option}`: input set {number} has the array {array.dtype}{list(array.shape)} for input "

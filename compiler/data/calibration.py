@@ -3,65 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from tinyc.compiler.base.checked import checked
 from tinyc.compiler.base.files import reason, shown
 from tinyc.compiler.data.arrays import check_samples, read_arrays
 from tinyc.compiler.data.inputs import CalibrationError, Normalise, load_inputs
 from tinyc.compiler.frontend import Imported
 from tinyc.ir.tensor import Array
 
-__all__ = ["Calibration", "CalibrationError", "Normalise", "calibration_of", "load_calibration", "read_labels"]
+__all__ = ["Calibration", "CalibrationError", "CalibrationLike", "Normalise", "calibration_of"]
 
 
+@checked
 @dataclass(frozen=True)
 class Calibration:
-    """Input sets in the module's order and layout, the class of each where it is known, and what the user should know
-    of them."""
+    """Real inputs at hand, to quantise with: `QuantiseOptions(Calibration(samples, labels))`.
+
+    Attributes:
+        samples: input sets, one array an input, in the order of the model's inputs, of their shapes and element types;
+            channels last where `input_layout` or `rows_from` make the network take images so.
+        labels: the class of each, to measure accuracy; None where they are not known.
+        notes: what the user should know of them, repeated in the report.
+    """
 
     samples: Sequence[Sequence[Array]]
     labels: tuple[int, ...] | None = None
     notes: tuple[str, ...] = ()
 
 
+CalibrationLike = Calibration | Sequence[Sequence[Array]] | str | Path
+"""Calibration data as users have them: input sets in the module's order and layout, with labels or without, or the file
+or folder of them (`load_inputs`)."""
+
+
 def calibration_of(
-    source: Calibration | str | Path, imported: Imported, normalise: Normalise | None, labels: str | Path | None
+    source: CalibrationLike,
+    imported: Imported,
+    normalise: Normalise | None = None,
+    labels: str | Path | None = None,
 ) -> Calibration:
-    """Calibration data that fit a model, at hand or from files. Raises `ArrayError` naming what is wrong."""
-    if not isinstance(source, Calibration):
-        return load_calibration(Path(source), imported, normalise, None if labels is None else Path(labels))
-    check_samples(imported, source.samples, "calibration")
-    if source.labels is not None and len(source.labels) != len(source.samples):
-        raise CalibrationError(f"`calibration` has {len(source.labels)} labels for {len(source.samples)} inputs")
-    return source
-
-
-def load_calibration(
-    path: Path, imported: Imported, normalise: Normalise | None = None, labels: Path | None = None
-) -> Calibration:
-    """Calibration data from a file or a folder, as `load_inputs` reads them.
+    """Calibration data that fit a model.
 
     Where the files of a folder lie in sub-folders, one a class, the folders' order gives labels.
 
     Args:
-        path: the file or folder.
+        source: the data, or where they are.
         imported: the model.
         normalise: how the model takes pixels.
-        labels: one whole number an input set, in an .npy file or a text file; instead of those from sub-folders.
+        labels: one whole number an input set, in an .npy file or a text file; instead of those that the data bring.
 
     Raises:
-        ArrayError: the message names the file, and what is wrong with it.
+        ArrayError: the message names the file, or the option, and what is wrong with it.
     """
-    found = load_inputs(path, imported, normalise)
-    if labels is None:
-        return Calibration(found.samples, found.classes, found.notes)
-    classes = read_labels(labels)
-    if len(classes) != len(found.samples):
-        raise CalibrationError(f"{shown(labels)} has {len(classes)} labels for {len(found.samples)} inputs")
-    return Calibration(found.samples, classes, found.notes)
+    if isinstance(source, (str, Path)):
+        inputs = load_inputs(Path(source), imported, normalise)
+        found = Calibration(inputs.samples, inputs.classes, inputs.notes)
+    else:
+        found = source if isinstance(source, Calibration) else Calibration(source)
+        check_samples(imported, found.samples, "calibration")
+    if labels is not None:
+        found = replace(found, labels=read_labels(Path(labels)))
+    if found.labels is not None and len(found.labels) != len(found.samples):
+        where = "`calibration`" if labels is None else shown(labels)
+        raise CalibrationError(f"{where} has {len(found.labels)} labels for {len(found.samples)} inputs")
+    return found
 
 
 def read_labels(path: Path) -> tuple[int, ...]:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from tinyc.compiler.data.arrays import check_samples
 from tinyc.compiler.data.calibration import Calibration
-from tinyc.compiler.data.inputs import load_arrays
+from tinyc.compiler.data.inputs import Inputs
 from tinyc.compiler.data.samples import sample_inputs
 from tinyc.compiler.frontend import Imported
 from tinyc.ir.tensor import Array
 
 FEW = 8
 """Of many inferences, as many are used where each costs: before and after each pass, and layer by layer."""
-
-InputsLike = Mapping[str, Array] | Array | str | Path
-"""Inputs as users have them: arrays by the names of the ONNX model's inputs, or one array without a name, each for one
-inference or several (`samples_from`); or a file or folder of them (`load_inputs`)."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +39,7 @@ class Evidence:
 
 def evidence_from(
     imported: Imported,
-    inputs: InputsLike | None,
-    source: str,
+    inputs: Inputs | None,
     samples: Sequence[Sequence[Array]] | None,
     calibration: Calibration | None,
     beside: bool,
@@ -54,8 +48,7 @@ def evidence_from(
 
     Args:
         imported: the model.
-        inputs: of the user, by name.
-        source: what errors call them.
+        inputs: of the user, as they were given by name.
         samples: of the user, in the module's order and layout; where there are no `inputs`.
         calibration: the data that a quantisation learns from.
         beside: whether seeded inputs are wanted beside those.
@@ -66,8 +59,7 @@ def evidence_from(
     beside = beside and calibration is not None and samples is None
     seeded = sample_inputs(imported.module)[-1:] if beside else []
     if inputs is not None:
-        found = load_arrays(inputs, imported, source)
-        return Evidence(found.samples, seeded, found.notes)
+        return Evidence(inputs.samples, seeded, inputs.notes)
     if samples is not None:
         return Evidence(check_samples(imported, samples, "samples"))
     if calibration is not None:

@@ -17,6 +17,7 @@ from tinyc.compiler.data.arrays import ArrayError, read_arrays, samples_from
 from tinyc.compiler.frontend import Imported, Port
 from tinyc.compiler.reference import to_module
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
 
 ARRAYS = {".npy", ".npz"}
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff"}
@@ -41,6 +42,11 @@ class Normalise:
             raise OptionError(f"`std` is above 0, not {self.std}")
 
 
+InputsLike = Mapping[str, Array] | Array | str | Path
+"""Inputs as users have them: arrays by the names of the ONNX model's inputs, or one array without a name, each for one
+inference or several (`samples_from`); or a file or folder of them (`load_inputs`)."""
+
+
 @dataclass(frozen=True)
 class Inputs:
     """Input sets in the module's order and layout, the number of the folder of each, where sub-folders stand for
@@ -51,13 +57,25 @@ class Inputs:
     notes: tuple[str, ...] = ()
 
 
-def load_inputs(path: Path, imported: Imported, normalise: Normalise | None = None) -> Inputs:
+@dataclass(frozen=True)
+class Interface:
+    """What a quantised network takes in place of the model's floats: integers of a type, and what pixels mean where
+    these are such."""
+
+    dtype: DType
+    pixels: Normalise
+
+
+def load_inputs(
+    path: Path, imported: Imported, normalise: Normalise | None = None, interface: Interface | None = None
+) -> Inputs:
     """Inputs from a file, or from all files of a folder and its sub-folders in the order of their paths.
 
     A .npy file holds the input of a model that has one, a .npz file arrays named as the inputs; each for one inference
     or several (`samples_from`). Images are resized to the input where need be, made grey or RGB as the input has one or
     three channels, and normalised, by 0 and 255 if nothing else is said. Arrays of integers 0..255 for an input of
-    floats are normalised where `normalise` is given, and taken as they are, with a note, where it is not.
+    floats are normalised where `normalise` is given, and taken as they are, with a note, where it is not. Arrays of the
+    bytes that a network takes as pixels are pixels.
 
     Raises:
         ArrayError: the message names the file, and what is wrong with it.
@@ -70,7 +88,7 @@ def load_inputs(path: Path, imported: Imported, normalise: Normalise | None = No
     if not files:
         known = ", ".join(sorted(ARRAYS | IMAGES))
         raise CalibrationError(f"{shown(path)} holds no arrays and no images ({known})")
-    seen = Ranges(imported)
+    seen = Ranges(imported, interface)
     samples: list[list[Array]] = []
     folders: list[Path] = []
     for file in files:
@@ -88,12 +106,19 @@ def load_inputs(path: Path, imported: Imported, normalise: Normalise | None = No
     )
 
 
-def load_arrays(inputs: Mapping[str, Array] | Array | str | Path, imported: Imported, source: str) -> Inputs:
-    """Inputs from arrays at hand, or from the file or folder that has them. Raises `ArrayError`."""
+def load_arrays(
+    inputs: InputsLike,
+    imported: Imported,
+    source: str,
+    normalise: Normalise | None = None,
+    interface: Interface | None = None,
+) -> Inputs:
+    """Inputs from arrays at hand, called `source` by errors, or from the file or folder that has them, in the same way
+    as `load_inputs`. Raises `ArrayError`."""
     if isinstance(inputs, (str, Path)):
-        return load_inputs(Path(inputs), imported)
-    seen = Ranges(imported)
-    return Inputs(samples_from(imported, seen.look(inputs, None), source), None, tuple(seen.notes(source)))
+        return load_inputs(Path(inputs), imported, normalise, interface)
+    seen = Ranges(imported, interface)
+    return Inputs(samples_from(imported, seen.look(inputs, normalise), source), None, tuple(seen.notes(source)))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -105,20 +130,25 @@ def _files(folder: Path) -> list[Path]:
 
 
 class Ranges:
-    """Watches for pixels where a model may want something else: integers 0..255 for an input of floats."""
+    """Watches for integers where a model wants floats: 0..255, which may be pixels, and those of the network's own
+    interface."""
 
-    def __init__(self, imported: Imported) -> None:
+    def __init__(self, imported: Imported, interface: Interface | None = None) -> None:
+        self._interface = interface
         self._floats = [p.name for p in imported.inputs if p.value.dtype.is_float]
         self._seen: dict[str, tuple[int, int]] = {}
 
     def look(self, arrays: Mapping[str, Array] | Array, normalise: Normalise | None) -> Mapping[str, Array] | Array:
-        """The arrays, normalised where they are pixels and it is said how."""
+        """The arrays, normalised where they are pixels and it is said how. Raises `ArrayError` for integers by a scale
+        that nobody knows yet."""
         if isinstance(arrays, Mapping):
             only = self._floats[0] if len(self._floats) == 1 else ""
             return {n: self._one(n if n in self._floats else only, a, normalise) for n, a in arrays.items()}
         return self._one(self._floats[0], arrays, normalise) if self._floats else arrays
 
     def _one(self, name: str, array: Array, normalise: Normalise | None) -> Array:
+        if name and self._interface is not None and array.dtype == self._interface.dtype.numpy:
+            return _real(name, array, self._interface)
         whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and bool((array == np.rint(array)).all()))
         if not name or not array.size or not whole:
             return array
@@ -127,7 +157,7 @@ class Ranges:
             return array
         if normalise is not None:
             is_pixels = array.dtype.kind in "iu"
-            return np.asarray((array.astype(np.float32) - normalise.mean) / normalise.std) if is_pixels else array
+            return _normalised(array, normalise) if is_pixels else array
         before = self._seen.get(name, (int(low), int(high)))
         self._seen[name] = (min(before[0], int(low)), max(before[1], int(high)))
         return array
@@ -140,6 +170,20 @@ class Ranges:
             "`normalise=MEAN,STD`"
             for name, (low, high) in self._seen.items()
         ]
+
+
+def _normalised(pixels: Array, normalise: Normalise) -> Array:
+    return np.asanyarray((pixels.astype(np.float32) - normalise.mean) / normalise.std)
+
+
+def _real(name: str, integers: Array, interface: Interface) -> Array:
+    """The floats that the integers of an interface stand for."""
+    if interface.dtype is DType.U8:
+        return _normalised(integers, interface.pixels)
+    raise ArrayError(
+        f"input {name!r} is given as {integers.dtype}, in a scale that follows from the calibration: give the floats "
+        "of the model, or call what `tinyc.compile` returns, which takes such integers"
+    )
 
 
 def _image_port(imported: Imported, file: Path) -> tuple[Port, tuple[int, int], int]:
@@ -172,7 +216,7 @@ def read_image(path: Path, imported: Imported, normalise: Normalise) -> Array:
         raise CalibrationError(f"{shown(path)} is not a readable image: {reason(error)}") from None
     except (SyntaxError, ValueError, EOFError, MemoryError) as error:
         raise CalibrationError(f"{shown(path)} is not a readable image: {error}") from None
-    pixels = (np.asarray(ready, np.float32).reshape(size[1], size[0], channels) - normalise.mean) / normalise.std
+    pixels = _normalised(np.asarray(ready).reshape(size[1], size[0], channels), normalise)
     channel_first = port.onnx_shape[1] == channels and port.onnx_shape[1] in (1, 3)
     arranged = pixels.transpose(2, 0, 1) if channel_first else pixels
     return to_module(port, np.ascontiguousarray(arranged, np.float32).reshape(port.onnx_shape))

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 from tinyc.compiler.lowering.kernels import kernel_libraries
 from tinyc.compiler.options import CustomPass, Options, Samples
@@ -20,11 +21,12 @@ from tinyc.passes.pipeline import after_integers, row_passes, tensor_passes, to_
 from tinyc.passes.rows.lower import InputPlace
 
 Say = Callable[[str], None]
+Group = Literal["tensor", "to_integers", "after_integers", "last", "rows"]
 
 
 class Pipeline:
     """The passes in order, in groups between which a compilation does something else. They are run by the group, and
-    recorded.
+    recorded: a group that is run again, after an error, once.
 
     Args:
         options: which passes, and how they are checked.
@@ -36,50 +38,61 @@ class Pipeline:
 
     def __init__(self, options: Options, say: Say) -> None:
         self._options, self._say = options, say
-        self._dump = Dump(Path(options.dump_ir)) if options.dump_ir is not None else None
-        self.records: list[PassRecord] = []
+        self._records: dict[Group, list[PassRecord]] = {}
         place: InputPlace = "rows" if options.rows_from == "callback" else options.rows_from
         libraries = kernel_libraries(options)
         rows = row_passes(place, options.ram_bytes, options.cores, libraries, options.kernels != "auto")
         custom = [p if isinstance(p, CustomPass) else CustomPass(p) for p in options.extra_passes]
         last = [p.step for p in custom if not p.after and not p.before]
-        placed = place_passes([tensor_passes(), to_integers(), after_integers(), last, rows], custom)
-        self.tensor, self.to_integers, self.after_integers, self.last, self.rows = placed
-        everything = [*self.tensor, *self.to_integers, *self.after_integers, *self.last, *self.rows]
+        groups: dict[Group, Sequence[AnyPass]] = {
+            "tensor": tensor_passes(),
+            "to_integers": to_integers(),
+            "after_integers": after_integers(),
+            "last": last,
+            "rows": rows,
+        }
+        self._groups = dict(zip(groups, place_passes(list(groups.values()), custom), strict=True))
+        everything = [step for group in self._groups.values() for step in group]
         if unknown := sorted(set(options.debug_passes) - {p.name for p in everything}):
             known = ", ".join(dict.fromkeys(p.name for p in everything))
             raise TinycError(f"there is no pass {', '.join(unknown)} to trace; the pipeline has {known}")
 
-    def on_tensors(self, passes: Sequence[AnyPass], module: Module, samples: Samples) -> Module:
+    @property
+    def records(self) -> tuple[PassRecord, ...]:
+        """One for each pass that has been run, in order."""
+        return tuple(record for group in self._groups for record in self._records.get(group, ()))
+
+    def on_tensors(self, group: Group, module: Module, samples: Samples) -> Module:
         """Runs passes that stay on the tensor level.
 
         Raises:
             PassError: a pass refused the module.
             PassVerificationError: a pass changed what it computes.
         """
-        result = self._run(passes, module, samples)
+        result = self._run(group, module, samples)
         if not isinstance(result, Module):
             raise TinycError("a custom pass left the tensor level; custom passes are subclasses of tinyc.passes.Pass")
         return result
 
     def to_rows(self, module: Module, samples: Samples) -> RowProgram:
         """Runs the passes that lower a module. Raises as `on_tensors` does."""
-        result = self._run(self.rows, module, samples)
+        result = self._run("rows", module, samples)
         assert isinstance(result, RowProgram)
         return result
 
-    def _run(self, passes: Sequence[AnyPass], ir: IR, samples: Samples) -> IR:
-        options = self._options
+    def _run(self, group: Group, ir: IR, samples: Samples) -> IR:
+        options, passes = self._options, self._groups[group]
         instruments: list[Instrument] = [VerifyTypes()]
-        if self._dump is not None:
-            instruments.append(self._dump)
+        if options.dump_ir is not None:
+            names = list(self._groups)
+            before = sum(len(self._groups[name]) for name in names[: names.index(group)])
+            instruments.append(Dump(Path(options.dump_ir), before))
         if options.verify:
             instruments += [ReplayRows(), ComparePasses(samples)]
         manager = PassManager(
             passes, instruments, lambda name: self._say(f"pass {name}"), options.debug_passes, options.trace
         )
-        result, records = manager.run(ir)
-        self.records += records
+        result, self._records[group] = manager.run(ir)
         return result
 
 

@@ -40,7 +40,8 @@ def quantise(
 
 
 def as_taken(module: Module | RowProgram, samples: Samples, ports: Sequence[ScaledPort]) -> Samples:
-    """Float input sets as a quantised network takes them: `ports` are its inputs that are integers."""
+    """Float input sets as a quantised network takes them: `ports` are its inputs that are integers. Arrays of exactly
+    these integers stay as they are."""
     by_name = {p.name: p for p in ports}
     return [
         [as_integers(by_name.get(v.name), array) for v, array in zip(module.inputs, sample, strict=True)]
@@ -49,8 +50,8 @@ def as_taken(module: Module | RowProgram, samples: Samples, ports: Sequence[Scal
 
 
 def as_integers(port: ScaledPort | None, array: Array) -> Array:
-    """A float input as the caller of the quantised network has it: in the port's scale, or unchanged."""
-    if port is None:
+    """An input as the caller of the quantised network has it: floats in the port's scale; unchanged what is there."""
+    if port is None or array.dtype == port.dtype.numpy:
         return array
     low, high = port.dtype.limits
     steps = array.astype(np.float64) / port.scale

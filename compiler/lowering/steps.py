@@ -102,10 +102,10 @@ def lower(quantised: Quantised, pipeline: Pipeline, options: Options, evidence: 
         PassVerificationError, VerificationError: a pass changed what the module computes.
     """
     defined, samples = quantised.module, evidence.few
-    module = pipeline.on_tensors(pipeline.to_integers, defined, samples)
+    module = pipeline.on_tensors("to_integers", defined, samples)
     quantises = is_quantised(defined)
     witnessed = check_integers(defined, module, samples[:WITNESSED], say) if options.verify and quantises else None
-    module = pipeline.on_tensors(pipeline.after_integers, module, samples)
+    module = pipeline.on_tensors("after_integers", module, samples)
     left = tuple(leftovers(module)) if quantised.made else ()
     inputs: tuple[ScaledPort, ...] = ()
     outputs: tuple[ScaledPort, ...] = ()
@@ -116,12 +116,13 @@ def lower(quantised: Quantised, pipeline: Pipeline, options: Options, evidence: 
             say("check the inputs and outputs as integers")
             pixels = options.quantise.pixels
             check_boundary(defined, module, inputs, outputs, samples[:WITNESSED], (pixels.mean, pixels.std))
-    module = pipeline.on_tensors(pipeline.last, module, samples)
+    module = pipeline.on_tensors("last", module, samples)
     program = pipeline.to_rows(module, samples)
     check_budget(program, module, options)
     taken = as_taken(program, evidence.samples, inputs)
-    records = tuple(pipeline.records)
-    return Lowered(program, records, taken, inputs, outputs, quantised.made, left, quantised.compared, witnessed)
+    return Lowered(
+        program, pipeline.records, taken, inputs, outputs, quantised.made, left, quantised.compared, witnessed
+    )
 
 
 def _boundary(

@@ -2,7 +2,8 @@
 
 onnxruntime refuses some models that ONNX allows. Such a model is run in an equivalent form (`equivalent.py`), or, if
 that is refused too, by ONNX's own reference evaluator. And it can be wrong, on one processor and not on another: so a
-layer on which it stands alone is put to ONNX's evaluator as well.
+layer on which it stands alone is put to ONNX's evaluator as well. Operators that neither knows are left out
+(`unknown.py`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tinyc.compiler.frontend import FrontendError, Imported, Port
 from tinyc.compiler.frontend.constants import evaluate_by_reference
 from tinyc.compiler.reference.equivalent import with_explicit_pads
 from tinyc.compiler.reference.exact_products import exact_products
+from tinyc.compiler.reference.unknown import Unknown
 from tinyc.ir.tensor import Array
 
 _QUANTISED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
@@ -54,7 +56,8 @@ class _Candidate:
 
 
 class Reference:
-    """The model in the first engine that takes it. `name` says which.
+    """The model in the first engine that takes it. `name` says which, `unknown` the operators that none knows: what the
+    imported module makes of them is taken for granted.
 
     Args:
         imported: the model.
@@ -65,10 +68,11 @@ class Reference:
     """
 
     def __init__(self, imported: Imported, inputs: Sequence[Array]) -> None:
-        self._imported = imported
+        self._imported, self._left_out = imported, Unknown(imported)
+        self.unknown = self._left_out.operators
         names = [p.name for p in imported.outputs]
         reasons = []
-        for candidate in _candidates(imported):
+        for candidate in _candidates(imported, self._left_out.model):
             model = candidate.form()
             if model is None:
                 continue
@@ -126,19 +130,20 @@ class Reference:
             return None
 
     def _feeds(self, inputs: Sequence[Array]) -> dict[str, Array]:
-        return {p.name: to_onnx(p, a) for p, a in zip(self._imported.inputs, inputs, strict=True)}
+        own = {p.name: to_onnx(p, a) for p, a in zip(self._imported.inputs, inputs, strict=True)}
+        return {**own, **self._left_out.feeds(inputs)}
 
 
-def _candidates(imported: Imported) -> list[_Candidate]:
+def _candidates(imported: Imported, model: onnx.ModelProto) -> list[_Candidate]:
     shapes = {name: value.shape for name, value in imported.tensors.items()}
     return [
-        _Candidate(ONNXRUNTIME, lambda: imported.model, session),
+        _Candidate(ONNXRUNTIME, lambda: model, session),
         _Candidate(
             "onnxruntime, on the model with its SAME padding as numbers",
-            lambda: with_explicit_pads(imported.model, shapes),
+            lambda: with_explicit_pads(model, shapes),
             session,
         ),
-        _Candidate("ONNX's reference evaluator", lambda: imported.model, _evaluator),
+        _Candidate("ONNX's reference evaluator", lambda: model, _evaluator),
     ]
 
 
@@ -178,4 +183,4 @@ def _evaluator(model: onnx.ModelProto) -> _Engine:
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return lines[0].rstrip(".") if lines else type(error).__name__

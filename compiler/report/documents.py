@@ -56,6 +56,7 @@ def verdicts_document(found: Sequence[Verdict]) -> dict[str, Any]:
             {
                 "executor": v.executor,
                 "passed": v.passed,
+                "against": v.against,
                 "samples": v.samples,
                 "max_abs_error": _number(v.max_abs_error),
                 "max_relative_error": _number(v.max_relative_error),

@@ -6,12 +6,13 @@ functions themselves hold what they are given against that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tinyc.compiler.base.checked import checked
 from tinyc.compiler.data.arrays import check_arrays, outputs_by_name
+from tinyc.compiler.data.inputs import InputsLike
 from tinyc.compiler.export import to_onnx_qdq, write_onnx
 from tinyc.compiler.frontend import ModelLike, load_onnx
 from tinyc.compiler.options import (
@@ -98,7 +99,7 @@ def execute(compilation: Compilation, executor: Executor, samples: Samples) -> l
 @checked
 def run(
     model: ModelLike,
-    inputs: Mapping[str, Array] | Array | str | Path,
+    inputs: InputsLike,
     *,
     on: Executor = "host",
     note: Progress | None = None,
@@ -110,7 +111,7 @@ def run(
     Args:
         model: as for `compile`.
         inputs: by the names of the model's inputs, for one inference or several (`samples_from`), or a file or folder
-            of them (`load_inputs`).
+            of them (`load_inputs`): the model's own floats, or, for a network that takes uint8, pixels of that type.
         on: where to run it.
         note: told what the user should know of the inputs.
         progress: as for `compile`.
@@ -126,8 +127,7 @@ def run(
     options.setdefault("verify", False)
     session = Session(model, Options(**options), inputs=inputs, progress=progress)
     outputs = session.run(executor)
-    for line in session.evidence.notes:
-        (note or progress or _nothing)(line)
+    _tell(session.evidence.notes, note or progress)
     return outputs_by_name(session.imported, outputs)
 
 
@@ -155,7 +155,7 @@ def bench(
     options.setdefault("verify", False)
     session = Session(model, Options(**options), progress=progress)
     compiled = session.compilation
-    (progress or _nothing)(f"measure on {on}")
+    _tell([f"measure on {on}"], progress)
     return measure_on(compiled, machine)
 
 
@@ -164,13 +164,14 @@ def verify(
     model: ModelLike,
     *,
     on: Sequence[Executor] = VERIFIED,
-    arrays: Mapping[str, Array] | Array | str | Path | None = None,
+    arrays: InputsLike | None = None,
     source: str = "the inputs",
     note: Progress | None = None,
     progress: Progress | None = None,
     **options: Unpack[OptionKeywords],
 ) -> list[Verdict]:
-    """Compares a model with onnxruntime: the import, every pass, then each executor.
+    """Compares a model with onnxruntime: the import, every pass, then each executor. Where something else stood in for
+    it, or nothing could, `Verdict.against` and a note say so.
 
     Args:
         model: as for `compile`.
@@ -178,7 +179,7 @@ def verify(
         arrays: inputs by ONNX name, for one inference or several (`samples_from`), or a file or folder of them
             (`load_inputs`); seeded ones by default.
         source: what errors call the arrays.
-        note: told what the user should know of the inputs.
+        note: told what the user should know of the inputs and of the comparison.
         progress: as for `compile`.
         **options: those of `Options`.
 
@@ -188,9 +189,10 @@ def verify(
     """
     executors = known_executors(on)
     session = Session(model, Options(**options), inputs=arrays, source=source, progress=progress)
-    for line in session.evidence.notes:
-        (note or progress or _nothing)(line)
-    return [session.verdict(executor) for executor in executors]
+    _tell(session.evidence.notes, note or progress)
+    verdicts = [session.verdict(executor) for executor in executors]
+    _tell(session.agreed.notes, note or progress)
+    return verdicts
 
 
 @checked
@@ -201,6 +203,7 @@ def quantize(
     *,
     input_shapes: Shapes | None = None,
     accept_accuracy: bool = False,
+    note: Progress | None = None,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """Quantises a float model and writes it as a QDQ model that onnxruntime runs.
@@ -211,6 +214,7 @@ def quantize(
         options: how to quantise; its input and output types do not matter here.
         input_shapes: as for `compile`.
         accept_accuracy: as for `compile`.
+        note: told what the user should know of the calibration data and of the comparison.
         progress: told what is being done.
 
     Returns:
@@ -222,11 +226,15 @@ def quantize(
     """
     chosen = Options(quantise=options, input_shapes=input_shapes or {}, accept_accuracy=accept_accuracy)
     session = Session(model, chosen, progress=progress)
-    quantised, imported = session.quantised, session.imported
+    quantised, imported, calibration = session.quantised, session.imported, session.calibration
     assert quantised.made is not None
+    assert calibration is not None
     write_onnx(to_onnx_qdq(quantised.module, imported.inputs, imported.outputs), Path(output))
+    _tell([*calibration.notes, *session.agreed.notes], note or progress)
     return to_dicts(quantised.made.layers)
 
 
-def _nothing(line: str) -> None:
-    """Whoever does not listen."""
+def _tell(notes: Iterable[str], listener: Progress | None) -> None:
+    if listener is not None:
+        for line in notes:
+            listener(line)

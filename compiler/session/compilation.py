@@ -55,7 +55,8 @@ class Compilation:
 
         Args:
             *arrays: the inputs in the model's order, each of the ONNX model's own shape for one inference, or as
-                `samples_from` takes them for several. Where the network takes integers, they are made of these.
+                `samples_from` takes them for several. Where the network was quantised to take int8 or uint8, arrays of
+                exactly that type are what it takes; of others, which are the model's own numbers, such are made.
             on: "interpreter" runs the row program on its planned arena, "host" the C on this computer, the others the C
                 on a simulated machine. An array is the input of that name.
             **named: inputs by name, in place of positions.
@@ -71,12 +72,13 @@ class Compilation:
         if isinstance(on, np.ndarray):
             named, on = {**named, "on": on}, "interpreter"
         (executor,) = known_executors([on])
-        samples = self.as_taken(arguments_of(self.imported, arrays, named))
+        integers = {port.name: port.dtype for port in self.lowered.inputs}
+        samples = self.as_taken(arguments_of(self.imported, arrays, named, integers))
         return outputs_by_name(self.imported, run_on(executor, self.program, self.source, samples))
 
     def as_taken(self, samples: Samples) -> Samples:
         """Inputs as the model has them, as the compiled network takes them: integers where it was quantised to take
-        such."""
+        such. Arrays of exactly these integers stay as they are."""
         return as_taken(self.program, samples, self.lowered.inputs)
 
     @cached_property

@@ -4,7 +4,7 @@
     quantize   quantised      compile                     compilation
                               run, bench, compare-dump    compilation, without verdicts
 
-Each step is taken once, when somebody asks for it, and asks for those before it.
+Each step is taken once, when somebody asks for it, and asks for those before it. One that fails is taken anew.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from tinyc.backends.c import CSource
 from tinyc.backends.runners import MissingTool
 from tinyc.compiler.base.output import check_folder
 from tinyc.compiler.data.calibration import Calibration, calibration_of
-from tinyc.compiler.data.evidence import Evidence, InputsLike, evidence_from
+from tinyc.compiler.data.evidence import Evidence, evidence_from
+from tinyc.compiler.data.inputs import InputsLike, load_arrays
 from tinyc.compiler.frontend import FrontendError, Imported, Inspection, ModelLike, inspect_onnx, model_stem
 from tinyc.compiler.lowering import Lowered, Pipeline, Quality, Quantised, lower, measure, notes_of, quantise_module
 from tinyc.compiler.options import VERIFIED, Executor, Options
@@ -80,10 +81,12 @@ class Session:
     @cached_property
     def evidence(self) -> Evidence:
         """What everything is verified on."""
-        options = self.options
-        return evidence_from(
-            self.imported, self._inputs, self._inputs_source, options.samples, self.calibration, options.verify
-        )
+        options, how, inputs = self.options, self.options.quantise, None
+        if self._inputs is not None:
+            normalise = how.normalise if how is not None else None
+            interface = how.interface if how is not None else None
+            inputs = load_arrays(self._inputs, self.imported, self._inputs_source, normalise, interface)
+        return evidence_from(self.imported, inputs, options.samples, self.calibration, options.verify)
 
     @cached_property
     def agreed(self) -> Agreement:
@@ -99,7 +102,7 @@ class Session:
         if self.options.verify:
             _ = self.agreed  # nothing is made of a wrong import
         samples = [*self.evidence.few, *self.evidence.seeded]
-        return self._pipeline.on_tensors(self._pipeline.tensor, self.imported.module, samples)
+        return self._pipeline.on_tensors("tensor", self.imported.module, samples)
 
     @cached_property
     def quantised(self) -> Quantised:
@@ -124,7 +127,7 @@ class Session:
         lowered, source, agreed = self.lowered, self.source, self.agreed
         self._say(f"verify on {executor}")
         if lowered.quantised:
-            agreed = dataclasses.replace(agreed, expected=(), end_to_end=False)
+            agreed = Agreement(against="its operators, layer by layer", end_to_end=False)
         return check_executor(executor, self.imported, lowered.program, source, lowered.samples, agreed)
 
     @cached_property

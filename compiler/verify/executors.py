@@ -53,7 +53,8 @@ def check_executor(
     if executor == "interpreter":
         outputs, layer = run_rows(program, samples)
         verdict = compare(executor, imported, outputs, expected or outputs, end_to_end=end_to_end)
-        return dataclasses.replace(verdict, first_difference=layer or verdict.first_difference)
+        first = layer or verdict.first_difference
+        return dataclasses.replace(verdict, first_difference=first, against=agreed.against)
     try:
         runner = runner_for(source, executor)
     except Unsupported:
@@ -68,7 +69,7 @@ def check_executor(
         layer = first_difference_in_c(program, runner, samples if few else samples[:FEW], outputs)
         first = "; ".join(filter(None, (layer, verdict.first_difference)))
         stack = runner.stack_bytes(list(samples[0])) if isinstance(runner, HostRunner) and not first else None
-        return dataclasses.replace(verdict, first_difference=first, stack_bytes=stack)
+        return dataclasses.replace(verdict, first_difference=first, stack_bytes=stack, against=agreed.against)
     except RunnerError as error:
         raise VerificationError(f"on {executor}: {_traced(runner, samples, error)}") from None
 

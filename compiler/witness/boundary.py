@@ -19,7 +19,7 @@ from tinyc.ir.ops import Copy, Dequantize, Quantize
 from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
-from tinyc.passes.integerise import ScaledPort as Port
+from tinyc.passes.integerise import ScaledPort
 from tinyc.passes.tensor.eliminate_common import EliminateCommon
 
 PIXEL = 1e-12
@@ -58,8 +58,8 @@ def _dequantizes_of(module: Module, name: str) -> list[Made[Dequantize]]:
 def check_boundary(
     quantised: Module,
     integers: Module,
-    inputs: Sequence[Port],
-    outputs: Sequence[Port],
+    inputs: Sequence[ScaledPort],
+    outputs: Sequence[ScaledPort],
     samples: Sequence[Sequence[Array]],
     pixels: tuple[float, float],
 ) -> int:
@@ -83,7 +83,7 @@ def check_boundary(
     """
     quantised = EliminateCommon().run(quantised)
     twins: dict[Value, Value] = {}
-    meant: dict[Value, Port] = {}
+    meant: dict[Value, ScaledPort] = {}
     conversions: dict[Value, Quantize] = {}
     direct = True
     for port in inputs:
@@ -125,7 +125,7 @@ def check_boundary(
     return len(touching)
 
 
-def _check_port(port: Port, where: str, scale: float, zero: int) -> None:
+def _check_port(port: ScaledPort, where: str, scale: float, zero: int) -> None:
     if port.scale != float(np.float32(scale)) or port.zero != zero:
         raise VerificationError(
             f"{port.name}: its integers are said to mean {port.scale:.9g} * (q - {port.zero:g}) "
@@ -133,13 +133,13 @@ def _check_port(port: Port, where: str, scale: float, zero: int) -> None:
         )
 
 
-def _steps(op: Quantize, pixels: Array, port: Port) -> Array:
+def _steps(op: Quantize, pixels: Array, port: ScaledPort) -> Array:
     """Pixels in steps of the quantize that they come instead of, neither rounded nor limited."""
     real = (pixels.astype(np.float64) - port.zero) * port.scale
     return np.asarray(real / float(np.float32(op.scale)) + op.zero)
 
 
-def _of_pixels(region: Region, value: Value, port: Port) -> Region:
+def _of_pixels(region: Region, value: Value, port: ScaledPort) -> Region:
     """The region for pixels in place of the integers `value`: padding by the pixel nearest to the pad value, which need
     not be a whole one, and nothing rounded to the integers' steps again where it is only moved.
 
@@ -156,7 +156,7 @@ def _of_pixels(region: Region, value: Value, port: Port) -> Region:
     return dataclasses.replace(region, meant=dataclasses.replace(region.meant, nodes=tuple(nodes)))
 
 
-def _padded(where: str, op: LinearLayer, pad: float, port: Port) -> LinearLayer:
+def _padded(where: str, op: LinearLayer, pad: float, port: ScaledPort) -> LinearLayer:
     """A layer that pads with what a pixel stands for, if it pads."""
     outside = op.outside()
     if outside is None:

@@ -148,10 +148,16 @@ def _difference(step: AnyPass, name: str, before: Array, after: Array) -> float:
 
 
 class Dump:
-    """Writes the IR after each pass into a folder, numbered in order: text, with large data in a .npz beside it."""
+    """Writes the IR after each pass into a folder, numbered in order: text, with large data in a .npz beside it.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._count = folder, 0
+    Args:
+        folder: where to.
+        before: how many passes were run before the first of these; where there were none, the IR that it gets is
+            written as well.
+    """
+
+    def __init__(self, folder: Path, before: int = 0) -> None:
+        self._folder, self._count = folder, before + 1 if before else 0
 
     def after(self, step: AnyPass, before: IR, result: IR) -> float | None:
         if self._count == 0:

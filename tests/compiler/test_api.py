@@ -24,6 +24,7 @@ from tinyc.compiler.data.calibration import Calibration
 from tinyc.compiler.options import EXECUTORS, VERIFIED, OptionKeywords
 from tinyc.compiler.options.options import Options
 from tinyc.compiler.options.quantise import QuantiseOptions
+from tinyc.compiler.session import Session
 
 RNG = np.random.default_rng(11)
 IMAGE = RNG.random((1, 1, 28, 28), np.float32)
@@ -55,6 +56,51 @@ def two_inputs(path: Path, *names: str) -> Path:
 def reference(image: Any) -> Any:
     session = open_onnxruntime(MODEL)
     return session.run(None, {session.get_inputs()[0].name: image})[0]
+
+
+SAMPLES = [[RNG.random((1, 1, 28, 28), np.float32)] for _ in range(4)]
+
+
+class TestCalibration:
+    def test_input_sets_will_do(self) -> None:
+        """A list of them is what a `Calibration` of it is, and a file of labels goes with either."""
+        wanted = tinyc.compile(MODEL, verify=False, quantise=QuantiseOptions(Calibration(SAMPLES))).files
+        found = tinyc.compile(MODEL, verify=False, quantise=QuantiseOptions(SAMPLES)).files
+        assert {n: t for n, t in found.items() if n != "report.json"} == {
+            n: t for n, t in wanted.items() if n != "report.json"
+        }
+
+    def test_labels_go_with_them(self, tmp_path: Path) -> None:
+        (tmp_path / "labels.txt").write_text("1 2 3 4")
+        for data in (SAMPLES, Calibration(SAMPLES), Calibration(SAMPLES, (0, 0, 0, 0))):
+            how = QuantiseOptions(data, labels=tmp_path / "labels.txt")
+            calibration = Session(MODEL, tinyc.Options(quantise=how)).calibration
+            assert calibration is not None
+            assert calibration.labels == (1, 2, 3, 4)
+        (tmp_path / "labels.txt").write_text("1 2 3")
+        with pytest.raises(tinyc.TinycError, match=r"labels.txt has 3 labels for 4 inputs"):
+            tinyc.compile(MODEL, quantise=QuantiseOptions(SAMPLES, labels=tmp_path / "labels.txt"))
+        with pytest.raises(tinyc.TinycError, match=r"`calibration` has 1 labels for 4 inputs"):
+            tinyc.compile(MODEL, quantise=QuantiseOptions(Calibration(SAMPLES, (1,))))
+
+    @pytest.mark.parametrize(
+        ("data", "words"),
+        [
+            ([[IMAGE[0]]], r"`calibration`: input set 0 has the array float32\[1, 28, 28\]"),
+            ([[IMAGE, IMAGE]], "`calibration`: input set 0 has 2"),
+            ([], "`calibration` holds no inputs"),
+            ([[np.ma.masked_less(IMAGE, 0.5)]], "`calibration`: input 0 of input set 0 is a masked array"),
+        ],
+    )
+    def test_what_does_not_fit(self, data: Any, words: str) -> None:
+        for given in (data, Calibration(data)):
+            with pytest.raises(tinyc.TinycError, match=words):
+                tinyc.compile(MODEL, quantise=QuantiseOptions(given))
+
+    def test_what_is_none(self) -> None:
+        for function in (QuantiseOptions, Calibration):
+            with pytest.raises(tinyc.TinycError, match="a list, of which each is a list, of which each is an array"):
+                function([IMAGE.tolist()])  # type: ignore[arg-type]
 
 
 class TestCalls:
@@ -98,18 +144,54 @@ class TestCalls:
         rows = tinyc.load(MODEL, input_layout="nhwc")
         np.testing.assert_array_equal(rows(IMAGE)["probabilities"], loaded(IMAGE)["probabilities"])
 
-    def test_integers_at_the_interface(self) -> None:
-        data = Calibration([[RNG.random((1, 1, 28, 28), np.float32)] for _ in range(4)])
-        how = QuantiseOptions(data, input_type="int8", output_type="int8")
+    @pytest.mark.parametrize("input_type", ["int8", "uint8"])
+    def test_integers_at_the_interface(self, input_type: Any) -> None:
+        """The network takes them as they are, or made of the model's floats."""
+        how = QuantiseOptions(SAMPLES, input_type=input_type, output_type="int8")
         compiled = tinyc.compile(MODEL, verify=False, quantise=how)
         found = compiled(IMAGE)["probabilities"]
         assert found.dtype == np.int8
         np.testing.assert_array_equal(found, compiled(IMAGE, on="host")["probabilities"])
+        (port,) = compiled.lowered.inputs
+        own = np.clip(np.rint(IMAGE / port.scale + port.zero), *port.dtype.limits).astype(input_type)
+        np.testing.assert_array_equal(compiled(own)["probabilities"], found)
+        both = compiled(np.concatenate([own, own]))["probabilities"]
+        np.testing.assert_array_equal(both, np.concatenate([found, found]))
+        # Other integers are the model's own numbers: half of the pixels would be limited, if not more.
+        np.testing.assert_array_equal(
+            compiled(own.astype(np.int32))["probabilities"], compiled(own.astype(np.float32))["probabilities"]
+        )
+
+    def test_pixels_for_a_network_that_takes_pixels(self, tmp_path: Path) -> None:
+        normalise = tinyc.Normalise(100.0, 50.0)
+        data = [[(a * 255 - 100) / np.float32(50)] for (a,) in SAMPLES]
+        how = QuantiseOptions(data, input_type="uint8", normalise=normalise)
+        compiled = tinyc.compile(MODEL, verify=False, quantise=how)
+        for pixels in ((IMAGE * 255).astype(np.uint8), np.zeros(IMAGE.shape, np.uint8)):
+            found = compiled(pixels)["probabilities"]
+            np.save(tmp_path / "pixels.npy", pixels)
+            for given in (pixels, tmp_path / "pixels.npy"):
+                notes: list[str] = []
+                ran = tinyc.run(MODEL, given, on="interpreter", quantise=how, note=notes.append)["probabilities"]
+                np.testing.assert_array_equal(ran, found)
+                assert notes == []
+
+    def test_pixels_are_normalised_as_those_of_the_calibration(self, tmp_path: Path) -> None:
+        how = QuantiseOptions(SAMPLES, normalise=tinyc.Normalise())
+        pixels = (IMAGE * 255).astype(np.uint8)
+        found = tinyc.run(MODEL, pixels, on="interpreter", quantise=how)
+        wanted = tinyc.run(MODEL, pixels / np.float32(255), on="interpreter", quantise=how)
+        np.testing.assert_array_equal(found["probabilities"], wanted["probabilities"])
+
+    def test_integers_of_a_scale_that_is_not_known_yet(self) -> None:
+        how = QuantiseOptions(SAMPLES, input_type="int8")
+        with pytest.raises(tinyc.TinycError, match="'image' is given as int8, in a scale that follows from the calib"):
+            tinyc.run(MODEL, np.zeros(IMAGE.shape, np.int8), quantise=how)
 
     @pytest.mark.parametrize(
         ("arrays", "named", "words"),
         [
-            ((), {}, "lacks the input(s) 'image'"),
+            ((), {}, "the call: nothing for 'image'; the model's inputs are 'image'"),
             ((IMAGE, IMAGE), {}, "2 arrays are given, and the model's inputs are 'image'"),
             ((IMAGE,), {"image": IMAGE}, "'image' is given by position and by name"),
             ((), {"picture": IMAGE}, "'picture'; the model's inputs are 'image'"),
@@ -117,6 +199,7 @@ class TestCalls:
             ((IMAGE.astype(complex),), {}, "complex128"),
             (([[1.0]],), {}, "'image' takes an array, not [[1.0]]"),
             ((np.full_like(IMAGE, np.nan),), {}, "NaN"),
+            ((np.ma.masked_less(IMAGE, 0.5),), {}, "input 'image' is a masked array"),
         ],
     )
     def test_wrong_arrays(
@@ -254,6 +337,7 @@ passed: bool = all(v.passed for v in tinyc.verify(b"", on=["interpreter", "rv32i
 count: int = tinyc.bench("model.onnx", on="rv32imc", kernels="auto")["instructions"]
 shape: tuple[int, ...] = tinyc.run("model.onnx", {"image": image}, on="host", name="net")["probabilities"].shape
 layers: int = len(tinyc.quantize("model.onnx", "out.onnx", tinyc.QuantiseOptions("digits.npz")))
+at_hand = tinyc.QuantiseOptions([[image]]), tinyc.QuantiseOptions(tinyc.Calibration([[image]], (3,)))
 version: str = tinyc.__version__
 options = tinyc.Options(target="esp32", ram=1024)
 """

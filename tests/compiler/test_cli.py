@@ -308,8 +308,11 @@ class TestBadInput:
         file.write_text("zip?")
         refused(tinyc("run", relu, "--inputs", file), "not a readable .npz")
         for arrays, word in [
-            ({}, "lacks the input(s) 'x'"),
-            ({"x": np.zeros((1, 4), np.float32), "q": np.zeros(1)}, "has 'q'"),
+            ({}, "in.npz: nothing for 'x'; the model's inputs are 'x'"),
+            (
+                {"x": np.zeros((1, 4), np.float32), "q": np.zeros(1)},
+                "in.npz: no input is called 'q'; the model's inputs are 'x'",
+            ),
             ({"x": np.zeros((1, 5), np.float32)}, "the array is [1, 5]"),
             ({"x": np.full((1, 4), np.nan, np.float32)}, "NaN"),
             ({"x": np.zeros((1, 4), np.complex64)}, "complex64"),

@@ -109,7 +109,7 @@ def test_several_inputs_by_name(tmp_path: Path) -> None:
     np.savez(data / "1.npz", x0=numbers(4, 2), x1=numbers(4, 3, 1))
     assert [[a.shape for a in s] for s in load_inputs(data, both).samples] == [[(1, 2), (3, 1)]] * 5
     np.savez(data / "2.npz", x0=numbers(4, 2), x1=numbers(3, 1))
-    with pytest.raises(ArrayError, match=r"2\.npz hold different numbers of inferences: \[1, 4\]"):
+    with pytest.raises(ArrayError, match=r"2\.npz: the arrays hold different numbers of inferences: \[1, 4\]"):
         load_inputs(data, both)
     np.save(tmp_path / "one.npy", numbers(1, 2))
     with pytest.raises(ArrayError, match=r"one array without a name, and the model's inputs are 'x0', 'x1'"):

@@ -15,6 +15,7 @@ from tests.compiler.test_cli import small_model
 from tests.compiler.test_cli import tinyc as command
 from tests.helpers import ROOT
 from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.lowering import steps as lowering
 from tinyc.compiler.options import Options
 from tinyc.compiler.options.quantise import QuantiseOptions
 from tinyc.compiler.session import Session
@@ -116,6 +117,26 @@ def test_a_verdict_has_a_reference_without_the_other_comparisons(relu: Path, mon
     assert len(calls) == 1
     tinyc.compile(relu, verify=False)
     assert len(calls) == 1
+
+
+def test_a_step_that_is_taken_again_records_its_passes_once(
+    relu: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = Session(relu, Options(dump_ir=tmp_path / "once"))
+    names = [record.name for record in wanted.lowered.records]
+
+    def full(*_: object) -> None:
+        raise tinyc.TinycError("not today")
+
+    session = Session(relu, Options(dump_ir=tmp_path / "twice"))
+    with monkeypatch.context() as patch:
+        patch.setattr(lowering, "check_budget", full)
+        with pytest.raises(tinyc.TinycError, match="not today"):
+            session.lowered  # noqa: B018
+    assert [record.name for record in session.lowered.records] == names
+    files = [{f.name for f in (tmp_path / name).iterdir()} for name in ("once", "twice")]
+    assert files[0] == files[1]
+    assert {f[:2] for f in files[0]} == {f"{n:02d}" for n in range(len(names) + 1)}
 
 
 def test_verify_looks_at_the_options_of_the_package(relu: Path) -> None:

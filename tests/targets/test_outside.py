@@ -17,7 +17,7 @@ def test_a_script_compiles_for_the_board_beside_it(tmp_path: Path) -> None:
 
 def test_the_command_takes_the_board_by_its_path(tmp_path: Path) -> None:
     assert run_outside(tmp_path, "build.py").returncode == 0
-    command = ["-m", "tinyc.compiler.cli", "compile", "doubling.onnx", "--no-verify", "-o", "again"]
+    command = ["-m", "tinyc", "compile", "doubling.onnx", "--no-verify", "-o", "again"]
     done = run_outside(tmp_path, *command, "--target", "board.toml", "--pass", "outside:Sums")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "again" / "src" / "doubling.c").is_file()
