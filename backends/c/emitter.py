@@ -53,8 +53,20 @@ class Emitters:
         return self.declared.of(stage.op)
 
 
+class _FromLoops(Concern[Emitter[Any]]):
+    """What is declared for all operators prints loops, so it is declared for those that have loops."""
+
+    def _owner(self, kind: type[Op]) -> type[Op] | None:
+        owner = super()._owner(kind)
+        return None if owner is Op and kind.loops is Op.loops else owner
+
+
 EMITTERS = Emitters(
-    Concern("C", "register an emitter beside its kernel (`emits` of tinyc.backends.c), or give the operator `loops`")
+    _FromLoops(
+        "C",
+        "register an emitter beside its kernel (`emits` of tinyc.backends.c; tinyc's own in a file of `EMITTER_FILES` in "
+        "backends/c/__init__.py), or give the operator `loops`",
+    )
 )
 _LIBRARIES: dict[str, Emitters] = {}
 
