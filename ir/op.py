@@ -124,7 +124,7 @@ class Op:
         Raises:
             GiveUp, IRError: what was drawn does not fit together.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{cls.__name__} has no sampler: write `sample` in the class, in {cls.__module__}")
 
     def macs(self) -> int:
         """Multiply-accumulates of one evaluation; only operators that are sums of products count."""

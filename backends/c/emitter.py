@@ -64,7 +64,7 @@ class _FromLoops(Concern[Emitter[Any]]):
 EMITTERS = Emitters(
     _FromLoops(
         "C",
-        "register an emitter beside its kernel (`emits` of tinyc.backends.c; tinyc's own in a file of `EMITTER_FILES` in "
+        "register an emitter beside its kernel (`emits` of tinyc.backends.c; tinyc's own in a file of `EMITTER_FILES`, "
         "backends/c/__init__.py), or give the operator `loops`",
     )
 )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from random import Random
 
 import numpy as np
 import pytest
 
-from tests.generate import OPERATORS, Sample, samples
+from tests.generate import OPERATORS, Grower, Sample, overrides, runs, samples
 from tests.helpers import new_operators
 from tinyc.ir import Builder, DType, IRError, Module, Op, TensorType, Value
 from tinyc.ir.concern import CONCERNS
@@ -27,10 +27,6 @@ COUNT = 15
 
 Matter = Callable[[type[Op]], str]
 """What an operator lacks, empty where nothing is missing."""
-
-
-def overrides(kind: type[Op], method: str) -> bool:
-    return inspect.getattr_static(kind, method) is not inspect.getattr_static(Op, method)
 
 
 def documentation(kind: type[Op]) -> str:
@@ -208,6 +204,9 @@ def test_what_an_operator_lacks_is_said() -> None:
                 return operands[0]
 
         assert "Bare declares no C: register an emitter" in missing(Bare, "C")
+        assert not runs(Bare)
+        with pytest.raises(NotImplementedError, match="Bare has no sampler: write `sample` in the class, in tests"):
+            Grower(Random(0)).sample(Bare)
         for name in ("documentation", "sampler", "layouts"):
             said = missing(Bare, name)
             assert "Bare" in said
