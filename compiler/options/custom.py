@@ -9,8 +9,8 @@ from importlib import metadata
 from pathlib import Path
 
 from tinyc.compiler.base.checked import OptionError, checked
+from tinyc.ir.blame import blame
 from tinyc.passes import AnyPass, Pass, PassError, registered
-from tinyc.passes.core.base import blame
 
 GROUP = "tinyc.passes"
 

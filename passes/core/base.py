@@ -12,11 +12,10 @@ lists. Every pass, ours or a user's, is run by the pass manager and checked by t
 
 from __future__ import annotations
 
-import sysconfig
-import traceback
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from tinyc.ir.blame import OURS, blame, line_of
 from tinyc.ir.errors import IRError, TinycError
 from tinyc.ir.module import Module
 from tinyc.ir.rows import RowProgram
@@ -111,7 +110,7 @@ def apply(step: AnyPass, ir: Module | RowProgram) -> Module | RowProgram:
     try:
         result: Module | RowProgram = step.run(ir)  # type: ignore[attr-defined]
     except IRError as error:
-        where = f" ({place})" if (place := _place(error)) else ""
+        where = f" ({place})" if (place := line_of(error)) else ""
         raise PassError(f"pass {label(step)}: {error}{where}") from error
     except TinycError:
         raise
@@ -134,31 +133,3 @@ def _levels(step: AnyPass) -> tuple[type[Module] | type[RowProgram], type[Module
     if isinstance(step, RowPass):
         return RowProgram, RowProgram
     return Module, RowProgram if isinstance(step, Lowering) else Module
-
-
-OURS = "tinyc."
-"""How the names of tinyc's own modules begin."""
-
-
-def blame(error: Exception) -> str:
-    """An exception that somebody else's code has raised, on one line: where in that code, and what."""
-    place = f"{error.filename}:{error.lineno}" if isinstance(error, SyntaxError) else _place(error)
-    what = " ".join(str(error).split())
-    return (f"{place}: " if place else "") + type(error).__name__ + (f": {what}" if what else "")
-
-
-def _place(error: Exception) -> str:
-    """FILE:LINE of the innermost code that is neither tinyc's nor a library's, or else of the outermost that is not
-    tinyc's: a pass may be installed as a library. Empty where there is none."""
-    others: list[str] = []
-    own: list[str] = []
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        file = frame.f_code.co_filename
-        if not str(frame.f_globals.get("__name__", "")).startswith(OURS) and not file.startswith("<"):
-            others.append(f"{file}:{line}")
-            if not file.startswith(_LIBRARIES):
-                own.append(f"{file}:{line}")
-    return own[-1] if own else others[0] if others else ""
-
-
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})

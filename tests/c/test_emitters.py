@@ -16,9 +16,11 @@ from tests.c.support import lowered, need
 from tests.helpers import ROOT, run_outside
 from tinyc.backends.c import CodegenError, KernelError, Pointer, RowCall, TranslationUnit, add_kernels, emits, emitter
 from tinyc.backends.c.emitter import EMITTERS, Emitter
+from tinyc.backends.c.expressions import Printer
 from tinyc.backends.c.generic import emit_loops
 from tinyc.backends.c.library import Kernels
 from tinyc.ir import Builder, DType, TensorType, ops
+from tinyc.ir.expr import Arg, Call
 from tinyc.ir.op import Op, Value
 from tinyc.ir.rows import Stage
 
@@ -139,6 +141,31 @@ def test_a_missing_kernel_file_is_named_with_the_folders(tmp_path: Path) -> None
     (tmp_path / "softmax_f32.h").touch()
     with pytest.raises(KernelError, match=r"softmax_f32\.h has the name of .*softmax_f32\.h"):
         add_kernels(tmp_path)
+
+
+def test_a_kernel_file_is_named_after_its_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiler would say "implicit declaration". A file may be included that has no such function."""
+    text = "#ifndef T\n#define T\n{}TINYC_INLINE float\ntinyc_{}(float x)\n{{\n    return x;\n}}\n#endif\n"
+    files = {
+        "right_f32": text.format("", "right_f32"),
+        "wrong_f32": text.format("", "other_f32"),
+        "calls_f32": text.format('#include "wrong_f32.h"\n', "calls_f32"),
+        "never_f32": text.format("", "f32").replace("return x", "return tinyc_never_f32(x)"),
+    }
+    for name, c in files.items():
+        (tmp_path / f"{name}.h").write_text(c, encoding="ascii")
+    monkeypatch.setattr("tinyc.backends.c.library._FOLDERS", [tmp_path])
+    kernels = Kernels()
+    assert kernels.use("right", DType.F32) == "tinyc_right_f32"
+    assert kernels.use("right", DType.I8) == "tinyc_right_i8"
+    assert kernels.use("calls", DType.F32) == "tinyc_calls_f32"
+    for name, dtype in (("wrong", DType.F32), ("wrong", DType.I8), ("never", DType.F32)):
+        with pytest.raises(
+            KernelError, match=rf"{name}_f32\.h does not define tinyc_{name}_f32: a kernel file is named"
+        ):
+            kernels.use(name, dtype)
+        with pytest.raises(KernelError, match="is named after its function"):
+            Printer(kernels).code(Call(dtype, name, (Arg(dtype, 0),)), ["x"])
 
 
 def test_a_package_brings_an_operator_and_kernels(tmp_path: Path) -> None:
