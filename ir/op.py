@@ -253,6 +253,11 @@ class Op:
             return None
         return getattr(self, "min"), getattr(self, "max")  # noqa: B009 (fields of a subclass)
 
+    def zero_point(self) -> int | None:
+        """The integer that stands for the real number 0 in the result of an operator on integers; None where the
+        operator does not know it."""
+        return None
+
     def limited(self: OpT, low: float, high: float) -> OpT:
         """The same operator with other limits."""
         return dataclasses.replace(self, **typing.cast("Any", {"min": low, "max": high}))
