@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -376,6 +377,10 @@ LIES: list[tuple[type[Op], str, object, Callable[[Sample], Iterator[bool]]]] = [
     (o.Softmax, "natural_scale", (1 / 512, -128), natural_scale),
     (o.Clamp, "keeps_channels", lambda op: True, keeps_channels),
     (o.Dequantize, "uniform", lambda op: True, uniform),
+    (o.Constant, "constant", lambda op: turned(op.data.array), constant),
+    (o.Pad, "filled", lambda op, value: op, filled),
+    (o.ReduceSum, "accuracy", Accuracy.EXACT, accuracy),
+    (o.Conv2d, "absorb_pad", lambda op, x, pads, value, least: replace(op, x=x, pads=pads, pad_value=7.0), absorb_pad),
     (o.Conv2d, "per_input", lambda op, vector: vector[: op.w.shape[3]], channels_of_weights),
 ]
 
@@ -390,3 +395,7 @@ def test_a_false_declaration_is_seen(
 ) -> None:
     monkeypatch.setattr(kind, name, lie)
     assert not all(all(property(s)) for s in samples(kind, 60))
+
+
+def test_each_property_can_be_false() -> None:
+    assert {lie[-1] for lie in LIES} == set(PROPERTIES)
