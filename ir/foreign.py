@@ -1,13 +1,11 @@
-"""Code that is not tinyc's own: what it raises and gives is said by its name, wherever tinyc calls it.
+"""Operator classes that are not tinyc's own: what their methods raise and give wrongly is said by its name.
 
-An operator class of a user's is asked by every pass, by the interpreter and by generators. So its methods are wrapped
-when the class is defined (`guard`), once, in place of guards wherever somebody asks.
+Such a class is asked by every pass, by the interpreter and by generators. So its methods are wrapped when the class is
+defined (`guard`), once, in place of guards wherever somebody asks.
 """
 
 from __future__ import annotations
 
-import sysconfig
-import traceback
 from collections.abc import Callable
 from functools import wraps
 from types import FunctionType
@@ -15,36 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from tinyc.ir.blame import OURS, blame
 from tinyc.ir.errors import OperatorError, TinycError
 from tinyc.ir.expr import Expr
 from tinyc.ir.forms import IntegerForm, StaysFloat
 from tinyc.ir.types import TensorType
-
-OURS = "tinyc."
-"""How the names of tinyc's own modules begin."""
-
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-
-
-def blame(error: Exception) -> str:
-    """An exception that somebody else's code has raised, on one line: where in that code, and what."""
-    where = f"{error.filename}:{error.lineno}" if isinstance(error, SyntaxError) else place(error)
-    what = " ".join(str(error).split())
-    return (f"{where}: " if where else "") + type(error).__name__ + (f": {what}" if what else "")
-
-
-def place(error: Exception) -> str:
-    """FILE:LINE of the innermost code that is neither tinyc's nor a library's, or else of the outermost that is not
-    tinyc's: a pass may be installed as a library. Empty where there is none."""
-    others: list[str] = []
-    own: list[str] = []
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        file = frame.f_code.co_filename
-        if not str(frame.f_globals.get("__name__", "")).startswith(OURS) and not file.startswith("<"):
-            others.append(f"{file}:{line}")
-            if not file.startswith(_LIBRARIES):
-                own.append(f"{file}:{line}")
-    return own[-1] if own else others[0] if others else ""
 
 
 def guard(cls: type) -> None:

@@ -132,7 +132,7 @@ class Op:
         Raises:
             GiveUp, IRError: what was drawn does not fit together.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{cls.__name__} has no sampler: write `sample` in the class, in {cls.__module__}")
 
     def macs(self) -> int:
         """Multiply-accumulates of one evaluation; only operators that are sums of products count."""
@@ -260,6 +260,11 @@ class Op:
         if not {"min", "max"} <= names:
             return None
         return getattr(self, "min"), getattr(self, "max")  # noqa: B009 (fields of a subclass)
+
+    def zero_point(self) -> int | None:
+        """The integer that stands for the real number 0 in the result of an operator on integers; None where the
+        operator does not know it."""
+        return None
 
     def limited(self: OpT, low: float, high: float) -> OpT:
         """The same operator with other limits."""

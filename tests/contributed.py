@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper
 
 import tinyc
-from tests.c.support import Case, check
+from tests.c.support import check, sampled
 from tests.c.test_golden_operators import excerpt, random_instance, text_of
 from tests.generate import samples
 from tests.helpers import assert_same
@@ -23,7 +23,6 @@ from tests.passes.filetest import cases, result
 from tinyc.compiler.witness.arithmetic import EXACT, compute
 from tinyc.ir import Op, registry
 from tinyc.ir.concern import CONCERNS
-from tinyc.ir.ops.layer import WeightedLayer
 from tinyc.passes import Pass, registered
 
 MINE = Path("mine")
@@ -58,13 +57,7 @@ def interpreted(kind: type[Op]) -> None:
 
 def compiled(kinds: list[type[Op]]) -> str:
     """The C of random instances, which computes what the interpreter does."""
-    found = []
-    for kind in kinds:
-        for number, s in enumerate(samples(kind, COUNT, calm=True)):
-            if not s.op.unrunnable():
-                weights = range(1, len(s.arrays)) if isinstance(s.op, WeightedLayer) else ()
-                name, make = f"{kind.mnemonic}_{number}", lambda *v, op=s.op: op.with_operands(v)
-                found.append(Case(name, make, s.arrays, constants=s.constants.union(weights)))
+    found = [case for kind in kinds for case in sampled(kind, COUNT)]
     assert {case.op.mnemonic for case in found} == {kind.mnemonic for kind in kinds}
     return "".join(check(found, "gcc").files.values())
 

@@ -66,6 +66,18 @@ def assert_close(before: Sequence[Array], after: Sequence[Array], relative: floa
         np.testing.assert_allclose(a, b, rtol=0, atol=relative * largest, equal_nan=True)
 
 
+def bits(array: Array) -> Array:
+    """The array as integers: zeros of different signs differ, a NaN is itself."""
+    return np.array(array, order="C").view(f"u{array.dtype.itemsize}")
+
+
+def same_bits(a: Array, b: Array) -> bool:
+    """Bit for bit, any NaN being as good as another."""
+    if (a.dtype, a.shape) != (b.dtype, b.shape):
+        return False
+    return bool(((bits(a) == bits(b)) | ((a != a) & (b != b))).all())
+
+
 def run_outside(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Python in a folder outside the project that has what is in tests/outside: a package, and scripts that use it.
 

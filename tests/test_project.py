@@ -165,5 +165,24 @@ def test_nobody_asks_for_an_operators_class() -> None:
     assert not asked, f"operator classes are asked for in {', '.join(asked)}"
 
 
+def listed(tree: ast.AST) -> list[int]:
+    """The lines of tuples, lists, sets and tables of operator classes."""
+    operators = {cls.__name__ for cls in subclasses(Op)}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Tuple, ast.List, ast.Set, ast.Dict)):
+            members = node.keys if isinstance(node, ast.Dict) else node.elts
+            found += [node.lineno] if operators & {m.id for m in members if isinstance(m, ast.Name)} else []
+    return found
+
+
+def test_backends_list_no_operators() -> None:
+    """What they know of one is declared for it (`@emits`, `@CALLS`, `@DETAILS`), or a trait of its own says it."""
+    found = {p.relative_to(ROOT): listed(ast.parse(p.read_text(encoding="utf-8"))) for p in sources("backends")}
+    lists = [f"{path}:{line}" for path, lines in found.items() for line in lines]
+    assert not lists, f"operators are listed by class in {', '.join(lists)}"
+    assert listed(ast.parse("A = (Softmax, Tanh)\nB = {QAdd: 3}\nC = f(Softmax, Tanh)")) == [1, 2]
+
+
 def subclasses(cls: type) -> set[type]:
     return {cls, *(deeper for below in cls.__subclasses__() for deeper in subclasses(below))} - {Op}

@@ -78,7 +78,7 @@ def _limits(op: Op) -> tuple[float, float]:
     low, high = op.limits() or (-math.inf, math.inf)
     if not op.type.dtype.is_integer:
         return low, high
-    if (low, high) == (getattr(op, "out_zero", None), 127):
+    if (low, high) == (op.zero_point(), 127):
         return 0.0, math.inf
     return (-math.inf, math.inf) if (low, high) == (-128, 127) else (low, high)
 

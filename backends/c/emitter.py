@@ -7,13 +7,13 @@ of the user's registers emitters of its own in the same way, also in place of th
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.unit import RowCall, TranslationUnit
+from tinyc.ir.blame import blame, line_of
 from tinyc.ir.concern import Concern
 from tinyc.ir.errors import TinycError
 from tinyc.ir.op import Op, OpT
@@ -53,8 +53,20 @@ class Emitters:
         return self.declared.of(stage.op)
 
 
+class _FromLoops(Concern[Emitter[Any]]):
+    """What is declared for all operators prints loops, so it is declared for those that have loops."""
+
+    def _owner(self, kind: type[Op]) -> type[Op] | None:
+        owner = super()._owner(kind)
+        return None if owner is Op and kind.loops is Op.loops else owner
+
+
 EMITTERS = Emitters(
-    Concern("C", "register an emitter beside its kernel (`emits` of tinyc.backends.c), or give the operator `loops`")
+    _FromLoops(
+        "C",
+        "register an emitter beside its kernel (`emits` of tinyc.backends.c; tinyc's own in a file of `EMITTER_FILES`, "
+        "backends/c/__init__.py), or give the operator `loops`",
+    )
 )
 _LIBRARIES: dict[str, Emitters] = {}
 
@@ -111,18 +123,9 @@ def emit(unit: TranslationUnit, stage: Stage) -> RowCall:
     except TinycError as error:
         raise CodegenError(f"{stage.where}: {error}") from error
     except Exception as error:
-        place = _not_ours(error)
-        if not place:
+        if not line_of(error):
             raise
-        raise CodegenError(f"{stage.where}: {place}: {type(error).__name__}: {error}") from error
+        raise CodegenError(f"{stage.where}: {blame(error)}") from error
     if not isinstance(call, RowCall):
         raise CodegenError(f"{stage.where}: its emitter gave {type(call).__name__}, it has to give a RowCall")
     return call
-
-
-def _not_ours(error: Exception) -> str:
-    """FILE:LINE of the first code, of those that an exception came through, that is not tinyc's; empty for none."""
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        if not str(frame.f_globals.get("__name__", "")).startswith("tinyc."):
-            return f"{frame.f_code.co_filename}:{line}"
-    return ""

@@ -11,9 +11,8 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinyc.backends.c.library import KernelError, Kernels
+from tinyc.backends.c.library import KernelError, Kernels, MissingKernel
 from tinyc.backends.c.literals import C_TYPES, literal
-from tinyc.backends.c.source import CodegenError
 from tinyc.ir.expr import Arg, Call, Expr, Lit
 from tinyc.ir.types import DType
 
@@ -129,11 +128,11 @@ class Printer:
         return _apply(self._kernel(fn, dtype), values)
 
     def _kernel(self, fn: str, dtype: DType) -> str:
-        """The function that a file of kernels defines. Raises `CodegenError` where there is none."""
+        """The function that a file of kernels defines. Raises `KernelError` where there is none."""
         try:
             return self.kernels.use(fn, dtype)
-        except KernelError:
-            raise CodegenError(
+        except MissingKernel:
+            raise KernelError(
                 f"the function {fn} of {dtype.value} declares no C: math.h does not have it; write it as a kernel, "
                 f"backends/c/kernels/{fn}_{dtype.value}.h, or make the operator's `scalar` of other functions"
             ) from None

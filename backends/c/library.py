@@ -27,6 +27,10 @@ class KernelError(TinycError):
     """A kernel file that is missing, or is not what one has to be."""
 
 
+class MissingKernel(KernelError):
+    """A kernel file that is missing."""
+
+
 def add_kernels(folder: str | Path) -> None:
     """Makes the kernel files of a folder available.
 
@@ -54,18 +58,30 @@ class Kernels:
         self.headers: set[str] = {"stdint.h"}
 
     def use(self, kernel: str, dtype: DType | None = None) -> str:
-        """Makes a kernel available and returns its function's name. `dtype` is None for a kernel of no element type."""
+        """Makes a kernel available and returns its function's name. `dtype` is None for a kernel of no element type.
+
+        Raises:
+            KernelError: there is no such kernel, or its file does not define the function that it is named after.
+        """
+        name = self.include(kernel, dtype)
+        if not re.search(rf"^\w[^;{{}}#=]*\btinyc_{name}\(", self._texts[name], re.MULTILINE):
+            path = _path(kernel, dtype)
+            raise KernelError(f"{path} does not define tinyc_{path.stem}: a kernel file is named after its function")
+        return f"tinyc_{name}"
+
+    def include(self, kernel: str, dtype: DType | None = None) -> str:
+        """Makes what a kernel file has available, if it is no function or several, and returns its name."""
         name = f"{kernel}_{dtype.value}" if dtype else kernel
         if name not in self._texts:
             self._add(name, _text(kernel, dtype))
-        return f"tinyc_{name}"
+        return name
 
     def _add(self, name: str, text: str) -> None:
         headers, kernels, body = _split(text, name)
         self.headers |= set(headers)
         for needed in kernels:
             stem, _, suffix = needed.rpartition("_")
-            self.use(stem, DType(suffix)) if stem and suffix in _SUFFIXES else self.use(needed)
+            self.include(stem, DType(suffix)) if stem and suffix in _SUFFIXES else self.include(needed)
         self._texts[name] = body
 
     def text(self) -> str:
@@ -75,15 +91,20 @@ class Kernels:
 
 def _text(kernel: str, dtype: DType | None) -> str:
     """The source of a kernel for an element type."""
+    path = _path(kernel, dtype)
+    text, written = _read(path), path.stem.rpartition("_")[2]
+    return text if dtype is None or written == dtype.value else _retyped(text, DType(written), dtype)
+
+
+def _path(kernel: str, dtype: DType | None) -> Path:
+    """The file that a kernel for an element type is made of."""
     if dtype is None:
-        return _read(_found([kernel]))
+        return _found([kernel])
     if dtype is DType.BOOL:
         tried = ["bool", "f32"]
     else:
         tried = [dtype.value, "f32"] if dtype.is_float else [dtype.value, "i32", "f32"]
-    path = _found([f"{kernel}_{t}" for t in dict.fromkeys(tried)])
-    text, written = _read(path), path.stem.rpartition("_")[2]
-    return text if written == dtype.value else _retyped(text, DType(written), dtype)
+    return _found([f"{kernel}_{t}" for t in dict.fromkeys(tried)])
 
 
 def _file(name: str) -> Path | None:
@@ -98,7 +119,7 @@ def _found(names: list[str]) -> Path:
         if path is not None:
             return path
     files = " or ".join(f"{name}.h" for name in names)
-    raise KernelError(
+    raise MissingKernel(
         f"there is no kernel file {files} in {', '.join(map(str, _FOLDERS))}; `add_kernels` adds a folder of yours"
     )
 

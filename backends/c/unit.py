@@ -64,7 +64,7 @@ class TranslationUnit:
         self.program = program
         self.names = Names(f"{prefix}_run")
         self.kernels = Kernels()
-        self.kernels.use("common")
+        self.kernels.include("common")
         self.printer = Printer(self.kernels)
         self.constants = Constants(prefix, self.names)
         self._functions: dict[tuple[str, str], str] = {}

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from tinyc.compiler.base.checked import OptionError, checked
-from tinyc.ir.foreign import blame
+from tinyc.ir.blame import blame
 from tinyc.passes import AnyPass, Pass, PassError, registered
 
 GROUP = "tinyc.passes"

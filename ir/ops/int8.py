@@ -23,6 +23,17 @@ class Int8(Op):
         return StaysFloat("it computes on integers already")
 
 
+class Requantised(Int8):
+    """Base of those whose result is `narrow`: sums that are requantised, moved by the zero point and limited."""
+
+    out_zero: int
+    min: int
+    max: int
+
+    def zero_point(self) -> int | None:
+        return self.out_zero
+
+
 def narrow(total: Array, multiplier: Array | int, shift: Array | int, zero: int, low: int, high: int) -> Array:
     """int8 results of int32 sums: requantised, moved by the zero point and limited to low..high."""
     return np.clip(fixed_point.requantise(total, multiplier, shift) + zero, low, high).astype(np.int8)

@@ -10,7 +10,7 @@ import numpy as np
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Op, Value
-from tinyc.ir.ops.int8 import Int8, drawn_channels, drawn_output
+from tinyc.ir.ops.int8 import Requantised, drawn_channels, drawn_output
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 
@@ -83,7 +83,7 @@ class LinearLayer(WeightedLayer):
         return dataclasses.replace(self, **cast("Any", {"w": w, "b": b}))
 
 
-class IntegerLayer(WeightedLayer, Int8):
+class IntegerLayer(WeightedLayer, Requantised):
     """A layer in int8: int32 sums with the bias, requantised by each output channel's multiplier and shift."""
 
     element: ClassVar[DType] = DType.I8
@@ -91,9 +91,6 @@ class IntegerLayer(WeightedLayer, Int8):
     b: Value
     multiplier: Value
     shift: Value
-    out_zero: int
-    min: int
-    max: int
 
     @classmethod
     def rest(cls, draw: Draw, outputs: int, products: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tinyc.ir.errors import IRError
 from tinyc.ir.op import Op, RowForm, Value, Window
 from tinyc.ir.ops.int8 import (
     Int8,
+    Requantised,
     check_factor,
     check_int8,
     check_limits,
@@ -27,7 +28,7 @@ from tinyc.ir.types import DType, TensorType
 
 
 @dataclass(frozen=True)
-class QAdd(Int8, mnemonic="qadd"):
+class QAdd(Requantised, mnemonic="qadd"):
     """int8 sum of two values of one shape with different scales, as TFLite and ESP-NN compute it.
 
     Each operand, less its zero point, is shifted left by `left` and requantised by its own (multiplier, shift); the sum
@@ -101,7 +102,7 @@ class QAdd(Int8, mnemonic="qadd"):
 
 
 @dataclass(frozen=True)
-class QMul(Int8, mnemonic="qmul"):
+class QMul(Requantised, mnemonic="qmul"):
     """int8 product: requantise((x - x_zero) * (y - y_zero), multiplier, shift) + out_zero, limited.
 
     y has the shape of x, or one entry for each entry of the last dimension of x ([1, ..., 1, C]).

@@ -14,6 +14,7 @@ from tinyc.ir.op import Value
 from tinyc.ir.ops.conv import patches
 from tinyc.ir.ops.int8 import (
     Int8,
+    Requantised,
     check_factor,
     check_int8,
     check_limits,
@@ -58,7 +59,7 @@ class QAvgPool2d(Pool, Int8, mnemonic="qavg_pool2d"):
 
 
 @dataclass(frozen=True)
-class QMean(Int8, mnemonic="qmean"):
+class QMean(Requantised, mnemonic="qmean"):
     """int8 mean over rows and columns of an NHWC operand (global average pooling), to another scale.
 
     y = clamp(requantise(sum of (x - zero), multiplier, shift) + out_zero, min, max); 1 / (H * W) is in the multiplier.

@@ -15,8 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from tinyc.ir.blame import OURS, blame, line_of
 from tinyc.ir.errors import IRError, OperatorError, TinycError
-from tinyc.ir.foreign import OURS, blame, place
 from tinyc.ir.module import Module
 from tinyc.ir.rows import RowProgram
 
@@ -110,7 +110,7 @@ def apply(step: AnyPass, ir: Module | RowProgram) -> Module | RowProgram:
     try:
         result: Module | RowProgram = step.run(ir)  # type: ignore[attr-defined]
     except IRError as error:
-        where = f" ({found})" if (found := place(error)) else ""
+        where = f" ({place})" if (place := line_of(error)) else ""
         raise PassError(f"pass {label(step)}: {error}{where}") from error
     except OperatorError as error:
         nodes = ir.nodes if isinstance(ir, Module) else ()

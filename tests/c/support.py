@@ -11,11 +11,13 @@ from functools import cache, cached_property
 import numpy as np
 import pytest
 
+from tests.generate import samples
 from tinyc.backends.c import CSource, generate
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import HostRunner
 from tinyc.ir.module import Builder, Module
 from tinyc.ir.op import Accuracy, Op, Value
+from tinyc.ir.ops.layer import WeightedLayer
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
@@ -114,6 +116,18 @@ def random(rng: np.random.Generator, shape: Sequence[int], dtype: DType = DType.
         return rng.integers(0, 2, tuple(shape)).astype(np.bool_)
     limits = np.iinfo(dtype.numpy)
     return rng.integers(limits.min, limits.max, tuple(shape), dtype=dtype.numpy, endpoint=True)
+
+
+def sampled(kind: type[Op], count: int) -> list[Case]:
+    """Random operators of a class, of so many those that a program can have."""
+    cases = []
+    for number, s in enumerate(samples(kind, count, calm=True)):
+        if s.op.operands and not s.op.unrunnable():
+            # The C of integer layers takes constant weights alone.
+            weights = range(1, len(s.arrays)) if isinstance(s.op, WeightedLayer) else ()
+            make = lambda *v, op=s.op: op.with_operands(v)  # noqa: E731
+            cases.append(Case(f"{kind.mnemonic}_{number}", make, s.arrays, constants=s.constants.union(weights)))
+    return cases
 
 
 def program_of(cases: Sequence[Case]) -> tuple[RowProgram, list[Array]]:

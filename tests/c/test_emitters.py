@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,9 +16,11 @@ from tests.c.support import lowered, need
 from tests.helpers import ROOT, run_outside
 from tinyc.backends.c import CodegenError, KernelError, Pointer, RowCall, TranslationUnit, add_kernels, emits, emitter
 from tinyc.backends.c.emitter import EMITTERS, Emitter
+from tinyc.backends.c.expressions import Printer
 from tinyc.backends.c.generic import emit_loops
 from tinyc.backends.c.library import Kernels
 from tinyc.ir import Builder, DType, TensorType, ops
+from tinyc.ir.expr import Arg, Call
 from tinyc.ir.op import Op, Value
 from tinyc.ir.rows import Stage
 
@@ -34,19 +37,27 @@ def registering() -> Iterator[str]:
                 break
 
 
+def not_imported(files: list[str]) -> str:
+    """Which of the modules importing the backend leaves out, and where to name them."""
+    code = f"import sys, tinyc.backends.c; print(*[m for m in {files} if m not in sys.modules], sep=', ')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    missing = done.stdout.strip()
+    return missing and f"add to `EMITTER_FILES` in backends/c/__init__.py, which imports all emitters: {missing}"
+
+
 def test_importing_the_backend_registers_all_emitters() -> None:
     files = list(registering())
     assert len(files) >= 7
-    code = f"import sys, tinyc.backends.c; print(*[m for m in {files} if m not in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.strip() == ""
+    missing = not_imported(files)
+    assert not missing, missing
+    assert re.search("EMITTER_FILES.*: tinyc.nowhere, nothing$", not_imported(["tinyc.nowhere", *files, "nothing"]))
 
 
-@pytest.mark.parametrize("kind", ops.registry().values())
-def test_every_operator_has_c_or_says_why_not(kind: type[Op]) -> None:
-    has_loops = kind.loops is not Op.loops
-    own = DECLARED.find(kind)
-    assert bool(DECLARED.refused(kind)) + (own is emit_loops and has_loops) + (own not in (None, emit_loops)) == 1
+def test_loops_are_printed_where_there_are_some() -> None:
+    """What has neither loops nor an emitter is named by tests/ir/test_declarations.py."""
+    assert DECLARED.find(ops.Neg) is emit_loops
+    assert DECLARED.find(ops.Softmax) not in (None, emit_loops)
+    assert DECLARED.find(Shy) is None
 
 
 def test_what_never_reaches_c_says_why() -> None:
@@ -130,6 +141,31 @@ def test_a_missing_kernel_file_is_named_with_the_folders(tmp_path: Path) -> None
     (tmp_path / "softmax_f32.h").touch()
     with pytest.raises(KernelError, match=r"softmax_f32\.h has the name of .*softmax_f32\.h"):
         add_kernels(tmp_path)
+
+
+def test_a_kernel_file_is_named_after_its_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiler would say "implicit declaration". A file may be included that has no such function."""
+    text = "#ifndef T\n#define T\n{}TINYC_INLINE float\ntinyc_{}(float x)\n{{\n    return x;\n}}\n#endif\n"
+    files = {
+        "right_f32": text.format("", "right_f32"),
+        "wrong_f32": text.format("", "other_f32"),
+        "calls_f32": text.format('#include "wrong_f32.h"\n', "calls_f32"),
+        "never_f32": text.format("", "f32").replace("return x", "return tinyc_never_f32(x)"),
+    }
+    for name, c in files.items():
+        (tmp_path / f"{name}.h").write_text(c, encoding="ascii")
+    monkeypatch.setattr("tinyc.backends.c.library._FOLDERS", [tmp_path])
+    kernels = Kernels()
+    assert kernels.use("right", DType.F32) == "tinyc_right_f32"
+    assert kernels.use("right", DType.I8) == "tinyc_right_i8"
+    assert kernels.use("calls", DType.F32) == "tinyc_calls_f32"
+    for name, dtype in (("wrong", DType.F32), ("wrong", DType.I8), ("never", DType.F32)):
+        with pytest.raises(
+            KernelError, match=rf"{name}_f32\.h does not define tinyc_{name}_f32: a kernel file is named"
+        ):
+            kernels.use(name, dtype)
+        with pytest.raises(KernelError, match="is named after its function"):
+            Printer(kernels).code(Call(dtype, name, (Arg(dtype, 0),)), ["x"])
 
 
 def test_a_package_brings_an_operator_and_kernels(tmp_path: Path) -> None:

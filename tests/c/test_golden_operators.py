@@ -9,6 +9,7 @@ compiled as one program, which is compared with the interpreter and in which eac
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,10 +20,10 @@ import pytest
 
 from tests.c.support import Case, check, lowered, random
 from tests.described import DATA, read
-from tests.generate import OPERATORS, Grower, runs
-from tinyc.backends.c import generate
+from tests.generate import OPERATORS, Grower, overrides, runs
+from tinyc.backends.c import CodegenError, generate
 from tinyc.ir import DType, Module, Node, Op, TensorType
-from tinyc.ir.ops import Constant
+from tinyc.ir.ops import Constant, Neg
 from tinyc.ir.ops import registry as operators
 from tinyc.ir.text import format_module
 
@@ -34,30 +35,80 @@ _FUNCTION = re.compile(r"^TINYC_NOINLINE void \w+\([^)]*\)\n(\{\n.*?^\}\n)", re.
 
 
 def mnemonics() -> list[str]:
-    """The operators that reach C."""
-    return [kind.mnemonic for kind in OPERATORS if runs(kind)]
+    """The operators that reach C, and those of which that is not known for want of a sampler."""
+    return [kind.mnemonic for kind in OPERATORS if runs(kind) or not overrides(kind, "sample")]
 
 
 @pytest.mark.parametrize("mnemonic", mnemonics())
 def test_golden(mnemonic: str, update_golden: bool) -> None:
-    file = FOLDER / f"{mnemonic}.c"
-    if not file.exists():
+    compare(FOLDER / f"{mnemonic}.c", update_golden)
+
+
+def compare(file: Path, update: bool) -> None:
+    """Compares a golden file with what its module gives, or writes it when all of it is known."""
+    mnemonic = file.stem
+    if file.exists():
+        given = file.read_text(encoding="ascii")
+    else:
         module = random_instance(operators()[mnemonic])
-        begun = commented(mnemonic, text_of(module) if module else f"module @{mnemonic} {{\n  ...\n}}\n")
-        if module is None or not update_golden:
-            where = file.relative_to(Path(__file__).parents[2])
-            how = f"`{UPDATE}` writes {where}, of this module" if module else f"write {where}, then `{UPDATE}`"
+        given = commented(mnemonic, text_of(module) if module else f"module @{mnemonic} {{\n  ...\n}}\n")
+        if module is None or not update:
+            how = (
+                f"`{UPDATE}` writes {place(file)}, of this module"
+                if module
+                else f"write {place(file)}, then `{UPDATE}`"
+            )
             what = f"; better is a small one of one {mnemonic}, of sizes that no tile divides, in its place"
-            pytest.fail(f"{mnemonic} has no golden file: {how}{what if module else ''}\n\n{begun}", pytrace=False)
-        file.write_text(begun, encoding="ascii")
-    text = commented(mnemonic, module_text(file)) + excerpt(operator_of(file)[0])
-    if update_golden:
+            pytest.fail(f"{mnemonic} has no golden file: {how}{what if module else ''}\n\n{given}", pytrace=False)
+    text = commented(mnemonic, module_text(given, file.name)) + excerpt(operator_of(given, mnemonic)[0])
+    if update:
         file.write_text(text, encoding="ascii")
-    assert file.read_text(encoding="ascii") == text, f"the C of {mnemonic} changed; `{UPDATE}` accepts it"
+    else:
+        assert given == text, f"the C of {mnemonic} changed; `{UPDATE}` accepts it"
+
+
+def place(file: Path) -> str:
+    """The path of a golden file in the project."""
+    return (FOLDER / file.name).relative_to(Path(__file__).parents[2]).as_posix()
+
+
+def strangers(folder: Path) -> str:
+    """What to do about files that are of no operator."""
+    found = [f for f in sorted(folder.iterdir()) if f.name not in {f"{mnemonic}.c" for mnemonic in mnemonics()}]
+    return "\n".join(f"delete {place(f)}: no operator that reaches C is called {f.stem}" for f in found)
 
 
 def test_files_are_of_operators() -> None:
-    assert {f.stem for f in FOLDER.iterdir()} <= set(mnemonics())
+    found = strangers(FOLDER)
+    assert not found, found
+
+
+def test_a_file_of_an_operator_that_is_gone_is_named(tmp_path: Path) -> None:
+    for name in ("neg.c", "gone.c"):
+        (tmp_path / name).touch()
+    assert strangers(tmp_path).split(":")[0] == "delete tests/c/golden/operators/gone.c"
+
+
+def test_an_update_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: Module) -> str:
+        raise CodegenError("no C")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{__name__}.excerpt", fails)
+        with pytest.raises(CodegenError):
+            compare(tmp_path / "neg.c", update=True)
+    assert not any(tmp_path.iterdir())
+    with pytest.raises(pytest.fail.Exception, match="neg has no golden file"):
+        compare(tmp_path / "neg.c", update=False)
+    compare(tmp_path / "neg.c", update=True)
+    compare(tmp_path / "neg.c", update=False)
+
+
+def test_an_operator_without_a_sampler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Neg, "sample", inspect.getattr_static(Op, "sample"))
+    assert "neg" in mnemonics()
+    with pytest.raises(NotImplementedError, match="Neg has no sampler"):
+        compare(tmp_path / "neg.c", update=False)
 
 
 def test_all_compute_what_the_interpreter_does() -> None:
@@ -73,18 +124,19 @@ def commented(mnemonic: str, module: str) -> str:
     return f"{HEAD.format(mnemonic)}{module}*/\n"
 
 
-def module_text(file: Path) -> str:
-    """The text of the module that a golden file is made of."""
-    found = re.match(r"/\*.*?\n\n(.*?^\}\n)\*/\n", file.read_text(encoding="ascii"), re.MULTILINE | re.DOTALL)
-    assert found, f"{file.name} begins with a comment: a line, an empty line and a module"
+def module_text(text: str, name: str) -> str:
+    """The text of the module that a golden file, given by text and name, is made of."""
+    found = re.match(r"/\*.*?\n\n(.*?^\}\n)\*/\n", text, re.MULTILINE | re.DOTALL)
+    assert found, f"{name} begins with a comment: a line, an empty line and a module"
     return found[1]
 
 
-def operator_of(file: Path) -> tuple[Module, Node]:
-    """The module of a golden file, and its operator."""
-    module = read(module_text(file), file.name)
+def operator_of(text: str, mnemonic: str) -> tuple[Module, Node]:
+    """The module of a golden file's text, and its operator."""
+    name = f"{mnemonic}.c"
+    module = read(module_text(text, name), name)
     nodes = [n for n in module.nodes if not isinstance(n.op, Constant)]
-    assert [n.op.mnemonic for n in nodes] == [file.stem], f"{file.name} is of one {file.stem} and constants"
+    assert [n.op.mnemonic for n in nodes] == [mnemonic], f"{name} is of one {mnemonic} and constants"
     return module, nodes[0]
 
 
@@ -100,7 +152,7 @@ def excerpt(module: Module) -> str:
 
 def case_of(file: Path) -> Case:
     """The operator of a golden file on its constants and on random inputs."""
-    module, node = operator_of(file)
+    module, node = operator_of(file.read_text(encoding="ascii"), file.stem)
     rng = np.random.default_rng(1)
     known = [module.constant(v) for v in node.op.operands]
     arrays = [random(rng, v.shape, v.dtype) if a is None else a for v, a in zip(node.op.operands, known, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -11,16 +12,16 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tests.c.support import FUNCTIONS, PARAMETERS, Case, check, random
-from tests.generate import runs, samples
+from tests.c.support import FUNCTIONS, PARAMETERS, Case, check, random, sampled
+from tests.generate import runs
 from tinyc.ir import ops
+from tinyc.ir.draw import takes
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Accuracy, FieldKind, Op, Value, fields_of
 from tinyc.ir.ops import registry
 from tinyc.ir.ops.elementwise import Elementwise
-from tinyc.ir.ops.layer import WeightedLayer
 from tinyc.ir.tensor import Array
-from tinyc.ir.types import DType, TensorType
+from tinyc.ir.types import DType
 
 SPECIAL = np.array(
     [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, 1e-40, 1e30, -1e30, math.inf, -math.inf, math.nan], np.float32
@@ -133,9 +134,13 @@ def sum_cases() -> list[Case]:
         if op.accuracy is Accuracy.EXACT and dtype is DType.F32 and axes == (1,):
             x[1, 2, 0, 3] = math.nan
             x[2, :, :, 1] = -math.inf
-        with suppress(IRError):
-            op(Value("x", TensorType(x.shape, dtype)), axes)
+        if dtype in takes(lambda v, op=op, axes=axes: op(v, axes), x.shape):
             add(op.mnemonic, lambda v, op=op, axes=axes: op(v, axes), x)
+    numbers = 7 * (len(DType) - 1)  # of each, and of booleans for those that choose; a mean is one of floats
+    counts = Counter(case.op.mnemonic for case in cases)
+    assert counts == {op.mnemonic: 7 if op is ops.ReduceMean else numbers for op in reductions} | {
+        op.mnemonic: numbers + 7 for op in (ops.ReduceMax, ops.ReduceMin)
+    }
     for dtype in DType:
         if dtype is DType.BOOL:
             continue
@@ -159,15 +164,7 @@ def sum_cases() -> list[Case]:
 @cache
 def sampled_cases() -> list[Case]:
     """Random ones of every operator that a program can have."""
-    cases: list[Case] = []
-    for name, op in registry().items():
-        for s in samples(op, 6, calm=True):
-            if s.op.operands and not s.op.unrunnable():
-                # The C of integer layers takes constant weights alone.
-                weights = range(1, len(s.arrays)) if isinstance(s.op, WeightedLayer) else ()
-                make = lambda *v, op=s.op: op.with_operands(v)  # noqa: E731
-                cases.append(Case(f"{name}_{len(cases)}", make, s.arrays, constants=s.constants.union(weights)))
-    return cases
+    return [case for kind in registry().values() for case in sampled(kind, 6)]
 
 
 GROUPS = {

@@ -13,6 +13,7 @@ import pytest
 from tests.c.quantised import CORNERS, INT32_MAX, Maker, grow
 from tests.c.support import BUILDS, PARAMETERS, SANITIZE, STRICT, lowered
 from tests.c.test_spatial import GEOMETRIES
+from tests.generate import OPERATORS, samples
 from tests.sampling import some
 from tinyc.backends.c import generate
 from tinyc.backends.c.describe import sentence
@@ -21,7 +22,8 @@ from tinyc.backends.c.source import CodegenError
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import HostRunner
 from tinyc.ir import Builder, DType, IRError, TensorType, Value, fixed_point, ops
-from tinyc.ir.rows import RowProgram
+from tinyc.ir.op import fields_of
+from tinyc.ir.rows import RowProgram, Stage
 from tinyc.ir.tensor import Array
 
 
@@ -331,3 +333,17 @@ def test_comments() -> None:
     }
     for text, program in texts.items():
         assert sentence(0, program.stages[0]) == f'0 qdense "fc": 2 -> 1, {text + ", " if text else ""}2 MACs'
+
+
+def test_a_relu_ends_at_the_zero_point_of_whatever_operator_has_one() -> None:
+    said = set()
+    for kind in OPERATORS:
+        names = {f.name for f in fields_of(kind)}
+        for s in samples(kind, 4):
+            zero = s.op.zero_point()
+            assert zero == (s.op.out_zero if "out_zero" in names else None)  # type: ignore[attr-defined]
+            if zero is not None:
+                op = s.op.limited(zero, 127)
+                assert ", relu" in sentence(0, Stage(Value("y", op.type), op)), op
+                said.add(kind)
+    assert said == {ops.QConv2d, ops.QDepthwiseConv2d, ops.QDense, ops.QMean, ops.QAdd, ops.QMul}

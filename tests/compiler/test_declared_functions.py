@@ -36,7 +36,9 @@ def test_a_function_becomes_a_table(between_convolutions: Path, tmp_path: Path) 
     assert [type(s.op) for s in compiled.program.stages].count(Lookup) == 1
     assert [v.executor for v in compiled.verdicts if v.passed] == ["interpreter", "host"]
     assert compiled.quality is not None
-    assert compiled.quality.sqnr > 30
+    # Steps of 1/255 of the range are noise 40 dB and more below the numbers. Four tensors are rounded, which is 6 dB,
+    # and a function that grows quickly makes the noise before it larger.
+    assert compiled.quality.sqnr > 32
 
 
 @pytest.mark.parametrize("between_convolutions", ["Sin", "Cos"], indirect=True)

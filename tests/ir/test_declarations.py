@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from random import Random
 
 import numpy as np
 import pytest
 
-from tests.generate import OPERATORS, Sample, samples
+from tests.generate import OPERATORS, Grower, Sample, overrides, runs, samples
+from tests.helpers import new_operators
 from tinyc.ir import Builder, DType, IRError, Module, Op, TensorType, Value
 from tinyc.ir.concern import CONCERNS
 from tinyc.ir.expr import Expr
-from tinyc.ir.op import REGISTERED, Accuracy, IntegerForm, StaysFloat
+from tinyc.ir.op import Accuracy, IntegerForm, StaysFloat
 from tinyc.ir.ops.elementwise import Unary
 from tinyc.ir.tensor import Array
 from tinyc.ir.text import format_module
@@ -27,10 +27,6 @@ COUNT = 15
 
 Matter = Callable[[type[Op]], str]
 """What an operator lacks, empty where nothing is missing."""
-
-
-def overrides(kind: type[Op], method: str) -> bool:
-    return inspect.getattr_static(kind, method) is not inspect.getattr_static(Op, method)
 
 
 def documentation(kind: type[Op]) -> str:
@@ -181,19 +177,8 @@ def test_all_concerns_are_registered_when_the_compiler_is_imported() -> None:
     assert not ran.stdout.strip(), "its module is imported by nobody"
 
 
-@contextmanager
-def forgotten() -> Iterator[None]:
-    """Operators that are defined within are not registered after."""
-    before = dict(REGISTERED)
-    try:
-        yield
-    finally:
-        REGISTERED.clear()
-        REGISTERED.update(before)
-
-
 def test_an_elementwise_operator_is_one_expression() -> None:
-    with forgotten():
+    with new_operators():
 
         @dataclass(frozen=True)
         class Square(Unary, mnemonic="square_of_this_test"):
@@ -206,7 +191,7 @@ def test_an_elementwise_operator_is_one_expression() -> None:
 
 
 def test_what_an_operator_lacks_is_said() -> None:
-    with forgotten():
+    with new_operators():
 
         @dataclass(frozen=True)
         class Bare(Op, mnemonic="bare_of_this_test"):
@@ -218,6 +203,10 @@ def test_what_an_operator_lacks_is_said() -> None:
             def evaluate(self, *operands: Array) -> Array:
                 return operands[0]
 
+        assert "Bare declares no C: register an emitter" in missing(Bare, "C")
+        assert not runs(Bare)
+        with pytest.raises(NotImplementedError, match="Bare has no sampler: write `sample` in the class, in tests"):
+            Grower(Random(0)).sample(Bare)
         for name in ("documentation", "sampler", "layouts"):
             said = missing(Bare, name)
             assert "Bare" in said

@@ -40,7 +40,7 @@ import numpy as np
 
 from tests.described import described, read, summary
 from tests.generate import random_array
-from tests.helpers import run
+from tests.helpers import run, same_bits
 from tinyc.backends.interpreter import observe, run_module
 from tinyc.backends.libraries import libraries
 from tinyc.compiler.data.samples import sample_inputs
@@ -163,8 +163,7 @@ def _same_bits(before: Module, after: Module, samples: Sequence[Sequence[Array]]
     """Asserts that outputs agree bit for bit: zeros have signs; any NaN is NaN."""
     for inputs in samples:
         for was, now in zip(run(before, inputs), run(after, inputs), strict=True):
-            both = [np.where(np.isnan(a), np.float32(np.nan), a) if a.dtype == np.float32 else a for a in (was, now)]
-            assert both[0].tobytes() == both[1].tobytes(), f"{was} became {now}"
+            assert same_bits(was, now), f"{was} became {now}"
 
 
 def _printed(before: Module | RowProgram, after: Module | RowProgram) -> Iterator[str]:

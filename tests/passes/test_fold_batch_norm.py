@@ -134,6 +134,7 @@ def test_batch_norm_behind_a_pad() -> None:
     y = batch_norm(b, b.add(Pad(y, (0, 1, 1, 0), (0, 0, 0, 0))), same=True)
     after = check(FoldBatchNorm(), b.build([y]))
     assert count(after) == {"conv2d": 1, "pad": 1}
+    # Computed in float32.
     assert after.nodes[-1].op.value == pytest.approx(3.0 - 0.5 * 2.0 / 1.01**0.5, rel=1e-6)  # type: ignore[attr-defined]
 
 
