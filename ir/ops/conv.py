@@ -213,7 +213,9 @@ def patches(op: Spatial, x: Array, pad_value: float) -> list[tuple[int, int, Arr
     """For each place (ky, kx) of the window, the operand's elements it meets, NHWC at the result's size."""
     (sy, sx), (dy, dx), (top, left, bottom, right) = op.geometry()
     height, width = op.output_size()
-    padded = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=pad_value)
+    batch, rows, columns, channels = x.shape
+    padded = np.full((batch, top + rows + bottom, left + columns + right, channels), pad_value, x.dtype)
+    padded[:, top : top + rows, left : left + columns] = x
     kh, kw = op.window()
     return [
         (

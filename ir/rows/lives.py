@@ -7,13 +7,13 @@ reads its operands while it writes its result. What several cores do at once hap
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.ir.rows.parts import Buffer, Space
+from tinyc.ir.rows.parts import Buffer, Pace, Space, Stage
 from tinyc.ir.rows.program import RowProgram
 
 Times = NDArray[np.int64]
@@ -70,20 +70,23 @@ class Life:
         return np.stack([low, low + self.row_bytes, self.birth[used], self.death[used]], axis=1)
 
 
+def sweeps_of(stage: Stage, pace: Pace, reverse: bool) -> Times:
+    """In which sweep of its segment each application of a stage happens; applications are in the order of their rows,
+    in which they need not happen. Those of a split stage happen at once."""
+    if stage.split > 1:
+        return np.zeros(stage.applications, np.int64)
+    count = np.arange(stage.applications)
+    return pace.delay + (count[::-1] if reverse else count) * pace.period
+
+
 def stage_times(program: RowProgram) -> dict[int, Times]:
-    """The time of each application of each stage, by stage number; applications are in the order of their rows, in
-    which they need not happen."""
+    """The time of each application of each stage, by stage number, in the order of their rows."""
     times: dict[int, Times] = {}
     now = 0
     for segment in program.order:
         width = len(segment.paces)
         for place, (number, pace) in enumerate(zip(segment.stages, segment.paces, strict=True)):
-            count = np.arange(program.stages[number].applications)
-            if segment.reverse:
-                count = count[::-1]
-            times[number] = now + (pace.delay + count * pace.period) * width + place
-            if program.stages[number].split > 1:
-                times[number] = np.full_like(count, now)
+            times[number] = now + sweeps_of(program.stages[number], pace, segment.reverse) * width + place
         now += program.sweeps(segment) * width
     return times
 
@@ -107,18 +110,26 @@ def lifetimes(program: RowProgram) -> dict[str, tuple[int, int]]:
     return {name: (first[name][1], last[name][1]) for name in first}
 
 
-class _Ledger:
-    """Collects births and deaths."""
+class Ledger:
+    """Collects when the rows of some memories are touched.
 
-    def __init__(self, program: RowProgram) -> None:
-        self._program = program
-        self._parts = _parts(program)
+    Args:
+        buffers: those that own the memories, and all others that lie in them, by name.
+    """
+
+    def __init__(self, buffers: Mapping[str, Buffer]) -> None:
+        self._buffers = buffers
+        self._parts = _parts(buffers)
         self.lives: dict[str, Life] = {}
+
+    def run(self, stage: Stage, times: Times) -> None:
+        """A stage is applied at these times."""
+        for name, rows, when in accesses(stage, self._buffers, times):
+            self.touch(name, rows, when)
 
     def touch(self, name: str, rows: Times, times: Times) -> None:
         """Row `rows[k]` of a buffer is read or written at `times[k]`."""
-        program = self._program
-        buffer = program.buffer[name]
+        buffer = self._buffers[name]
         size = buffer.row_bytes
         if not buffer.bytes or not len(rows):
             return
@@ -128,9 +139,7 @@ class _Ledger:
                 stride, pad = buffer.view.follows
                 rows = rows * stride - pad
             offset += buffer.view.offset
-            buffer = program.buffer[buffer.view.base]
-        if buffer.space is not Space.ARENA:
-            return
+            buffer = self._buffers[buffer.view.base]
         life = self._life(buffer, -int(rows.min()), int(rows.max()) + 1)
         if buffer.ring:
             first = last = rows + life.before
@@ -158,16 +167,17 @@ class _Ledger:
         return life
 
 
-def _parts(program: RowProgram) -> dict[str, int]:
+def _parts(buffers: Mapping[str, Buffer]) -> dict[str, int]:
     """Into how many parts the bytes of each memory that is no ring are divided: the rows of the finest of the buffers
     that show all of it."""
     parts: dict[str, int] = {}
-    for buffer in program.buffers:
-        if buffer.space is Space.ARENA:
-            root, _ = program.root(buffer.name)
-            rows, size = buffer.rows, root.value.type.bytes
-            even = rows > 1 and size and size % rows == 0 and buffer.value.type.bytes == size
-            parts[root.name] = max(parts.get(root.name, 1), rows if even else 1)
+    for buffer in buffers.values():
+        root = buffer
+        while root.view is not None:
+            root = buffers[root.view.base]
+        rows, size = buffer.rows, root.value.type.bytes
+        even = rows > 1 and size and size % rows == 0 and buffer.value.type.bytes == size
+        parts[root.name] = max(parts.get(root.name, 1), rows if even else 1)
     return parts
 
 
@@ -175,13 +185,12 @@ def lives(program: RowProgram) -> dict[str, Life]:
     """The life of each memory in the arena, by the name of the buffer that owns it. The rings of the program need not
     fit its segments."""
     times = stage_times(program)
-    ledger = _Ledger(program)
+    ledger = Ledger({b.name: b for b in program.buffers if program.root(b.name)[0].space is Space.ARENA})
     for value in program.inputs:
         if program.buffer[value.name].space is Space.ARENA:
-            ledger.touch(value.name, _all_rows(program, value.name), np.array([BEFORE]))
-    for number in range(len(program.stages)):
-        for name, rows, when in accesses(program, number, times[number]):
-            ledger.touch(name, rows, when)
+            ledger.touch(value.name, _all_rows(program.buffer[value.name]), np.array([BEFORE]))
+    for number, stage in enumerate(program.stages):
+        ledger.run(stage, times[number])
     return ledger.lives
 
 
@@ -199,50 +208,54 @@ def touching(program: RowProgram) -> dict[str, tuple[int, int]]:
     return found
 
 
-def accesses(program: RowProgram, number: int, times: Times) -> Iterator[tuple[str, Times, Times]]:
-    """The buffers in the arena that a stage touches: name, rows, and when each of these rows is touched. The result
-    comes first."""
-    stage = program.stages[number]
+def accesses(stage: Stage, buffers: Mapping[str, Buffer], times: Times) -> Iterator[tuple[str, Times, Times]]:
+    """Which of these buffers a stage touches: name, rows, and when each of these rows is touched. The result comes
+    first."""
     name = stage.result.name
-    if not stage.windows:
-        yield name, _all_rows(program, name), times
-    else:
-        rows = np.arange(stage.rows)
-        yield name, rows, times[rows // stage.band]
-    if stage.kernel.scratch is not None:
-        yield stage.kernel.scratch.name, np.array([0]), np.array([times.min()])
-        yield stage.kernel.scratch.name, np.array([0]), np.array([times.max()])
+    if name in buffers:
+        if not stage.windows:
+            yield name, _all_rows(buffers[name]), times
+        else:
+            rows = np.arange(stage.rows)
+            yield name, rows, times[rows // stage.band]
+    scratch = stage.kernel.scratch
+    if scratch is not None and scratch.name in buffers:
+        yield scratch.name, np.array([0]), np.array([times.min()])
+        yield scratch.name, np.array([0]), np.array([times.max()])
     for position, operand in enumerate(stage.op.operands):
-        if program.buffer[operand.name].space is not Space.ARENA:
+        if operand.name not in buffers:
             continue
         window = stage.windows[position] if stage.windows else None
         if window is None:
             # Read whole each time; the last time is what counts, and the first for what nothing has written.
-            everything = _all_rows(program, operand.name)
+            everything = _all_rows(buffers[operand.name])
             yield operand.name, everything, np.full(len(everything), times.min())
             yield operand.name, everything, np.full(len(everything), times.max())
             continue
-        rows = np.arange(stage.rows)
-        for k in range(window.size):
-            read = rows * window.stride - window.pad + k * window.dilation
-            inside = (read >= 0) & (read < program.buffer[operand.name].rows)
-            yield operand.name, read[inside], times[rows[inside] // stage.band]
+        rows = np.repeat(np.arange(stage.rows), window.size)
+        read = rows * window.stride - window.pad + np.tile(np.arange(window.size) * window.dilation, stage.rows)
+        inside = (read >= 0) & (read < buffers[operand.name].rows)
+        yield operand.name, read[inside], times[rows[inside] // stage.band]
 
 
-def _all_rows(program: RowProgram, name: str) -> Times:
-    return np.arange(program.buffer[name].rows)
+def _all_rows(buffer: Buffer) -> Times:
+    return np.arange(buffer.rows)
 
 
 def peak(found: Sequence[Life], extra: int = 0) -> int:
     """The largest sum of the bytes alive at one time, and `extra` ones."""
-    if not found:
-        return extra
-    rectangles = np.concatenate([life.rectangles() for life in found])
-    if not len(rectangles):
-        return extra
-    size = rectangles[:, 1] - rectangles[:, 0]
-    when = np.concatenate([rectangles[:, 2], rectangles[:, 3] + 1])
-    change = np.concatenate([size, -size])
+    return highest([life.rectangles() for life in found]) + extra
+
+
+def highest(rectangles: Sequence[NDArray[np.int64]]) -> int:
+    """The largest sum of the bytes alive at one time, of which `Life.rectangles` tells."""
+    if not rectangles:
+        return 0
+    low, end, birth, death = np.concatenate(rectangles).T
+    if not len(low):
+        return 0
+    when = np.concatenate([birth, death + 1])
+    change = np.concatenate([end - low, low - end])
     # At one time, bytes are given back before others are taken.
     order = np.lexsort((change, when))
-    return int(np.cumsum(change[order]).max()) + extra
+    return int(np.cumsum(change[order]).max())

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from math import lcm
+from math import prod
 
 from tinyc.ir.op import Window
 from tinyc.ir.rows import Pace, RowProgram
@@ -101,26 +100,19 @@ def overwritten(program: RowProgram, stages: range, writer: int) -> Iterator[tup
 
 def _periods(stages: range, within: list[Edge]) -> dict[int, int] | None:
     """The period of each stage, the least 1; None when strides contradict each other or stages are not connected."""
-    rate: dict[int, Fraction] = {stages.start: Fraction(1)}
+    # On the way to a stage each edge is taken once at most, so all rates are whole.
+    rate: dict[int, int] = {stages.start: prod(edge.window.stride for edge in within)}
     waiting = [stages.start]
     while waiting:
         at = waiting.pop()
         for edge in within:
-            stride = Fraction(edge.window.stride)
-            if at == edge.writer:
-                other, value = edge.reader, rate[at] * stride
-            elif at == edge.reader:
-                other, value = edge.writer, rate[at] / stride
-            else:
-                continue
-            if other not in rate:
-                rate[other] = value
-                waiting.append(other)
-            elif rate[other] != value:
-                return None
-    if len(rate) != len(stages):
+            if at == edge.writer and edge.reader not in rate:
+                rate[edge.reader] = rate[at] * edge.window.stride
+                waiting.append(edge.reader)
+            elif at == edge.reader and edge.writer not in rate:
+                rate[edge.writer] = rate[at] // edge.window.stride
+                waiting.append(edge.writer)
+    if len(rate) != len(stages) or any(rate[e.reader] != rate[e.writer] * e.window.stride for e in within):
         return None
-    scale = lcm(*(value.denominator for value in rate.values()))
-    least = min(int(value * scale) for value in rate.values())
-    whole = {k: Fraction(value * scale, least) for k, value in rate.items()}
-    return {k: int(value) for k, value in whole.items()} if all(v.denominator == 1 for v in whole.values()) else None
+    least = min(rate.values())
+    return {k: value // least for k, value in rate.items()} if all(v % least == 0 for v in rate.values()) else None

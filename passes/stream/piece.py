@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tinyc.ir.rows import Buffer, Pace, RowProgram, Segment, Space, Stage, View
-from tinyc.ir.rows.lives import ALWAYS, BEFORE, Life, lives, peak, touching
+from tinyc.ir.rows import Buffer, Pace, RowProgram, Segment, Stage, View
 from tinyc.passes.rows.split import saving
+from tinyc.passes.stream.alive import Alive
 from tinyc.passes.stream.pace import paces, same_rows
 
 CALL = 40
@@ -42,10 +42,10 @@ class Cutter:
     def __init__(self, program: RowProgram, cores: int = 1) -> None:
         self._program, self._cores = program, cores
         self._lost = [saving(program, stage, cores) for stage in program.stages]
-        self._touched = touching(program)
-        self._shown: dict[str, list[Buffer]] = {}
-        for buffer in program.buffers:
-            self._shown.setdefault(program.root(buffer.name)[0].name, []).append(buffer)
+        self._alive = Alive(program)
+        self._by_rows = [dataclasses.replace(s, band=1) if s.windows else s for s in program.stages]
+        self._streamable = self._memories_by_rows()
+        self._over: dict[tuple[int, bool], tuple[str, View] | None] = {}
 
     def pieces(self, stages: range, reverse: bool = False) -> Iterator[Piece]:
         """The ways to run these stages as one segment, from the first row to the last or in reverse."""
@@ -54,98 +54,87 @@ class Cutter:
             single = Segment(stages.start, (Pace(),), reverse)
             lost = self._lost[stages.start]
             if lost:
-                shared = self._part(stages, single, stage.band, self._cores)
-                yield Piece(single, False, peak(self._lives(shared, stages)), 0, split=self._cores)
-            yield Piece(single, False, peak(self._lives(self._part(stages, single, stage.band), stages)), lost)
+                shared = dataclasses.replace(stage, split=self._cores)
+                yield Piece(single, False, self._alive.need(single, [shared], (), {}).peak, 0, split=self._cores)
+            yield Piece(single, False, self._alive.need(single, [stage], (), {}).peak, lost)
             if stage.band > 1:
-                yield Piece(single, True, peak(self._lives(self._part(stages, single), stages)), lost + _cost(stage))
+                by_rows = self._by_rows[stages.start]
+                yield Piece(single, True, self._alive.need(single, [by_rows], (), {}).peak, lost + _cost(stage))
             return
         pace = paces(self._program, stages, reverse)
         if pace is not None:
             yield self._with_rings(Segment(stages.start, pace, reverse))
 
-    def _part(self, stages: range, segment: Segment, band: int = 1, split: int = 1) -> RowProgram:
-        """The stages of a segment as a program of their own, each computing one row at a time."""
-        found = [self._program.stages[k] for k in stages]
-        parts = tuple(dataclasses.replace(s, band=band, split=split) if s.windows else s for s in found)
-        names = {v.name for s in found for v in (s.result, *s.op.operands)}
-        roots = {self._program.root(name)[0].name for name in names}
-        buffers = tuple(b for root in sorted(roots) for b in self._shown[root])
-        moved = dataclasses.replace(segment, first=0)
-        return RowProgram(self._program.name, (), (), buffers, parts, None, (moved,))
-
-    def _lives(self, part: RowProgram, stages: range) -> list[Life]:
-        """The lives while a segment runs; what lives across it is included."""
-        found = lives(part)
-        for name, (first, last) in self._touched.items():
-            if name in found:
-                life = found[name]
-                if first < stages.start:
-                    life.birth[:] = BEFORE
-                    life.death[life.death < BEFORE] = BEFORE
-                if last >= stages.stop:
-                    # What is written after the segment is not there yet.
-                    life.death[life.birth < ALWAYS] = ALWAYS
-            elif first < stages.start and last >= stages.stop:
-                found[name] = Life.whole(self._program.buffer[name])
-        return list(found.values())
-
-    def _internal(self, stages: range) -> list[str]:
-        """The memories of which a segment needs only some rows: nothing outside it touches them, and all in it takes
-        them row by row."""
+    def _memories_by_rows(self) -> dict[str, tuple[int, int]]:
+        """The memories that all stages take row by row, and the first and the last that does: a segment which has
+        these needs only some of the rows."""
         program = self._program
-        found = []
-        for name, (first, last) in self._touched.items():
-            root = program.buffer[name]
-            if first in stages and last in stages and root.rows > 1 and root.space is Space.ARENA:
-                shown = self._shown[name]
-                if all(same_rows(program, b.name, name) for b in shown):
-                    found.append(name)
         whole = {
             program.root(operand.name)[0].name
-            for k in stages
-            for operand, window in zip(program.stages[k].op.operands, program.stages[k].windows, strict=True)
+            for stage in program.stages
+            for operand, window in zip(stage.op.operands, stage.windows or [None] * len(stage.op.operands), strict=True)
             if window is None
         }
-        return [name for name in found if name not in whole]
+        return {
+            name: ends
+            for name, ends in self._alive.touched.items()
+            if program.buffer[name].rows > 1
+            and name not in whole
+            and all(same_rows(program, b.name, name) for b in self._alive.shown[name])
+        }
 
     def _with_rings(self, segment: Segment) -> Piece:
         """The piece with rings as small as can be, and rows written over others where that saves something."""
         stages = segment.stages
-        part = self._part(stages, segment)
         cost = sum(_cost(self._program.stages[k]) + self._lost[k] for k in stages)
-        full = {name: self._program.buffer[name].rows for name in self._internal(stages)}
-        plain = self._shrunk(part, segment, cost, full, {})
+        full = [name for name, (first, last) in self._streamable.items() if first in stages and last in stages]
+        plain = self._shrunk(segment, cost, full, {})
         follows: dict[str, View] = {}
-        for stage in part.stages:
-            view = _over_dead_row(part, segment, stage, set(full) - set(follows))
-            if view is not None:
-                follows[stage.result.name] = view
+        for k in stages:
+            name, over = self._program.stages[k].result.name, self._over_dead_row(k, segment.reverse)
+            if over is not None and name in full and over[0] in full and over[0] not in follows:
+                follows[name] = over[1]
         if not follows:
             return plain
-        fewer = {name: rows for name, rows in full.items() if name not in follows}
-        over = self._shrunk(part, segment, cost, fewer, follows)
+        piece = self._shrunk(segment, cost, [name for name in full if name not in follows], follows)
         # Rows follow those of a ring: a buffer that has to keep all its rows is none.
-        rings = {part.root(view.base)[0].name for view in follows.values()} <= set(over.rings)
-        return min(plain, over, key=lambda p: p.peak) if rings else plain
+        rings = {self._program.root(view.base)[0].name for view in follows.values()} <= set(piece.rings)
+        return min(plain, piece, key=lambda p: p.peak) if rings else plain
 
-    def _shrunk(
-        self, part: RowProgram, segment: Segment, cost: int, full: Mapping[str, int], follows: Mapping[str, View]
-    ) -> Piece:
+    def _shrunk(self, segment: Segment, cost: int, full: Sequence[str], follows: Mapping[str, View]) -> Piece:
         """The piece with the least rings."""
-        found = self._lives(with_places(part, full, follows), segment.stages)
-        rings: dict[str, int] = {}
-        kept = 0
-        for position, life in enumerate(found):
-            name = life.owner.name
-            if name in full:
-                size = life.ring()
-                if size < full[name]:
-                    rings[name] = size
-                owner = dataclasses.replace(life.owner, ring=rings.get(name, 0))
-                kept += owner.bytes
-                found[position] = dataclasses.replace(life, owner=owner)
-        return Piece(segment, True, peak(found), cost, kept, rings, follows)
+        stages = segment.stages
+        need = self._alive.need(segment, self._by_rows[stages.start : stages.stop], full, follows)
+        return Piece(segment, True, need.peak, cost, need.kept, need.rings, follows)
+
+    def _over_dead_row(self, number: int, reverse: bool) -> tuple[str, View] | None:
+        """The place of a stage's rows over the first rows of its windows, and the memory in which it is: where nothing
+        else reads or writes these and all that reads the result takes it one row after the other. It is there where
+        the segment needs only some rows of both."""
+        if (number, reverse) not in self._over:
+            self._over[number, reverse] = self._find_over(number, reverse)
+        return self._over[number, reverse]
+
+    def _find_over(self, number: int, reverse: bool) -> tuple[str, View] | None:
+        program, stage = self._program, self._by_rows[number]
+        window = stage.windows[0] if stage.windows else None
+        if not stage.op.may_overwrite_row() or window is None:
+            return None
+        operand = program.buffer[stage.op.operands[0].name]
+        home = program.root(operand.name)[0].name
+        target = program.buffer[stage.result.name]
+        if target.view is not None or target.row_bytes > operand.row_bytes:
+            return None
+        for k, other in enumerate(self._by_rows):
+            if (other.result.name != home and program.root(other.result.name)[0].name == home) or (
+                k != number and any(program.root(v.name)[0].name == home for v in other.op.operands)
+            ):
+                return None
+            for value, read in zip(other.op.operands, other.windows, strict=False):
+                if program.root(value.name)[0] is target and read is not None and not read.is_pointwise:
+                    return None
+        ahead = (window.size - 1) * window.dilation if reverse else 0
+        return home, View(operand.name, follows=(window.stride, window.pad - ahead))
 
 
 def apply(program: RowProgram, chosen: Sequence[Piece]) -> RowProgram:
@@ -175,29 +164,6 @@ def with_places(program: RowProgram, rings: Mapping[str, int], follows: Mapping[
         return buffer if ring == buffer.ring else dataclasses.replace(buffer, ring=ring)
 
     return dataclasses.replace(program, buffers=tuple(placed(b) for b in program.buffers))
-
-
-def _over_dead_row(part: RowProgram, segment: Segment, stage: Stage, internal: set[str]) -> View | None:
-    """The place of a stage's rows over the first rows of its windows, where nothing else reads or writes these and all
-    that reads the result takes it one row after the other."""
-    window = stage.windows[0] if stage.windows else None
-    if not stage.op.may_overwrite_row() or window is None or stage.result.name not in internal:
-        return None
-    operand = part.buffer[stage.op.operands[0].name]
-    home = part.root(operand.name)[0].name
-    target = part.buffer[stage.result.name]
-    if home not in internal or target.view is not None or target.row_bytes > operand.row_bytes:
-        return None
-    for other in part.stages:
-        if (other.result.name != home and part.root(other.result.name)[0].name == home) or (
-            other is not stage and any(part.root(v.name)[0].name == home for v in other.op.operands)
-        ):
-            return None
-        for value, read in zip(other.op.operands, other.windows, strict=True):
-            if part.root(value.name)[0] is target and read is not None and not read.is_pointwise:
-                return None
-    ahead = (window.size - 1) * window.dilation if segment.reverse else 0
-    return View(operand.name, follows=(window.stride, window.pad - ahead))
 
 
 def _cost(stage: Stage) -> int:
