@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.generate import samples
+from tests.sampling import ALL
 from tinyc.backends.c import CSource, generate
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import HostRunner
@@ -51,9 +52,10 @@ FUNCTIONS = 1e-6
 SUMS = 1e-5
 TOLERANCES = {Accuracy.EXACT: EXACT, Accuracy.FUNCTION: FUNCTIONS, Accuracy.SUM: SUMS}
 
-PARAMETERS = [
-    pytest.param(b, marks=pytest.mark.slow) if b == "gcc-Os" else b for b in BUILDS if not b.endswith("functions")
-]
+PARAMETERS = [b for b in BUILDS if not b.endswith("functions") and (ALL or b != "gcc-Os")]
+"""Builds of what a test compiles."""
+WITH_SMALL = [*(b for b in PARAMETERS if b != "gcc-Os"), pytest.param("gcc-Os", marks=pytest.mark.slow)]
+"""These, and the one for size, which the suite makes of each operator, and of more with TINYC_TEST_ALL=1."""
 
 
 @cache

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tests.c.support import FUNCTIONS, PARAMETERS, Case, check, random, sampled
+from tests.c.support import FUNCTIONS, WITH_SMALL, Case, check, random, sampled
 from tests.generate import runs
 from tinyc.ir import ops
 from tinyc.ir.draw import takes
@@ -175,7 +175,7 @@ GROUPS = {
 }
 
 
-@pytest.mark.parametrize("build", PARAMETERS)
+@pytest.mark.parametrize("build", WITH_SMALL)
 @pytest.mark.parametrize("group", GROUPS)
 def test_operators(group: str, build: str) -> None:
     check(GROUPS[group](), build)

@@ -51,8 +51,10 @@ def test_compiles_without_a_warning(name: str, compiler: str, tmp_path: Path) ->
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
     generated(name).write(tmp_path / "out")
-    for level in ("-O2", "-Os"):
-        for source in sorted((tmp_path / "out").glob("*.c")):
+    for source in sorted((tmp_path / "out").glob("*.c")):
+        # What clang warns of, it sees before it optimises; in tables of numbers there is nothing to optimise.
+        plain = compiler == "clang" or source.stem.endswith("_weights")
+        for level in ("-O0",) if plain else ("-O2", "-Os"):
             command = [compiler, *WARNINGS, level, "-c", "-o", os.devnull, str(source)]
             result = subprocess.run(command, capture_output=True, text=True, check=False)
             assert result.returncode == 0, result.stderr[:3000]

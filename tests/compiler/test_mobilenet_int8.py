@@ -44,8 +44,8 @@ PROBABILITIES, LOGITS = 0, 1
 
 
 def photographs(names: Sequence[str]) -> list[list[Array]]:
-    """Input sets of the float module: five squares of each photograph, channels last."""
-    return [[np.ascontiguousarray(c.transpose(0, 2, 3, 1))] for name in names for c in crops(name, RESOLUTION)]
+    """Input sets of the float module: two squares of each photograph, channels last."""
+    return [[np.ascontiguousarray(c.transpose(0, 2, 3, 1))] for name in names for c in crops(name, RESOLUTION, 2)]
 
 
 def float_module(weights: dict[str, Array], folder: Path) -> Module:

@@ -65,10 +65,10 @@ def quantised(path: Path, shape: tuple[int, ...], **options: Any) -> Compilation
 
 
 def mobilenet(folder: Path, **options: Any) -> Compilation:
-    """MobileNetV1 0.25 for 96x96 pixels in int8."""
+    """MobileNetV1 0.25 for 64x64 pixels in int8."""
     path = folder / "mobilenet.onnx"
-    onnx.save(mobilenet_v1(0.25, 96, classes=5), path)
-    return quantised(path, (1, 96, 96, 3), **options)
+    onnx.save(mobilenet_v1(0.25, 64, classes=5), path)
+    return quantised(path, (1, 64, 64, 3), **options)
 
 
 def stages_of(program: RowProgram, inputs: list[Array]) -> dict[int, Array]:
@@ -111,7 +111,7 @@ def test_mobile_lenet(target: str, which: str, monkeypatch: pytest.MonkeyPatch, 
     [
         *((target, {"kernels": "esp-nn"}) for target in ("esp32", "esp32s3", "esp32p4")),
         ("esp32s3", {"kernels": "auto"}),
-        ("esp32", {"kernels": "esp-nn", "ram": 40_000}),
+        ("esp32", {"kernels": "esp-nn", "ram": 20_000}),
     ],
 )
 def test_mobilenet(

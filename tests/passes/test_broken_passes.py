@@ -264,7 +264,7 @@ def is_wrong(program: RowProgram) -> bool:
 @pytest.mark.parametrize("wrong", [ShortRing, EarlyRow])
 @pytest.mark.parametrize("name", [*MODELS, QUANTISED])
 def test_a_schedule_that_reads_the_wrong_rows_is_caught(name: str, wrong: type[ShortRing] | type[EarlyRow]) -> None:
-    comparing = CompareMeaning(observe, unscheduled(name)[1])
+    comparing = CompareMeaning(observe, unscheduled(name)[1][:1])
     for program in (scheduled(name), PlanArena().run(scheduled(name))):
         count = wrong.places(program)
         assert count
