@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
@@ -209,27 +211,44 @@ class HwcWeights(Weighted):
         return self.type.size * self.w.shape[0] * self.w.shape[1]
 
 
-def patches(op: Spatial, x: Array, pad_value: float) -> list[tuple[int, int, Array]]:
-    """For each place (ky, kx) of the window, the operand's elements it meets, NHWC at the result's size."""
+BLOCK = 1 << 16
+"""Elements of windows that are laid out side by side at a time, so that they stay in a cache."""
+
+
+def windows(op: Spatial, x: Array, pad_value: float) -> Array:
+    """The windows of an operand, [batch, rows and columns of the result, kernel rows, kernel columns, channels]: a view
+    of the padded operand, to be read only."""
     (sy, sx), (dy, dx), (top, left, bottom, right) = op.geometry()
-    height, width = op.output_size()
     batch, rows, columns, channels = x.shape
-    padded = np.full((batch, top + rows + bottom, left + columns + right, channels), pad_value, x.dtype)
-    padded[:, top : top + rows, left : left + columns] = x
-    kh, kw = op.window()
-    return [
-        (
-            ky,
-            kx,
-            padded[
-                :,
-                ky * dy : ky * dy + sy * (height - 1) + 1 : sy,
-                kx * dx : kx * dx + sx * (width - 1) + 1 : sx,
-            ],
-        )
-        for ky in range(kh)
-        for kx in range(kw)
-    ]
+    padded = x
+    if any((top, left, bottom, right)):
+        padded = np.full((batch, top + rows + bottom, left + columns + right, channels), pad_value, x.dtype)
+        padded[:, top : top + rows, left : left + columns] = x
+    b, y, x_, c = padded.strides
+    shape = (batch, *op.output_size(), *op.window(), channels)
+    return as_strided(padded, shape, (b, sy * y, sx * x_, dy * y, dx * x_, c), writeable=False)
+
+
+def patches(op: Spatial, x: Array, pad_value: float) -> Iterator[Array]:
+    """For each place of the window, the operand's elements it meets, NHWC at the result's size."""
+    found = windows(op, x, pad_value)
+    return (found[:, :, :, ky, kx] for ky in range(found.shape[3]) for kx in range(found.shape[4]))
+
+
+def sums_of_products(op: Spatial, x: Array, w: Array, groups: int, pad_value: float) -> Array:
+    """The sums over window and input channels, in float64; weights are OHWI. Of int8 they are exact."""
+    inputs, outputs = w.shape[3], w.shape[0] // groups
+    found = windows(op, x.astype(np.float64), pad_value)
+    total = np.empty((*found.shape[:3], w.shape[0]), np.float64)
+    products = w[0].size
+    step = max(1, BLOCK // max(found.shape[0] * found.shape[2] * products, 1))
+    for g in range(groups):
+        out = slice(g * outputs, (g + 1) * outputs)
+        weights = w[out].reshape(outputs, products).T.astype(np.float64)
+        for row in range(0, found.shape[1], step):
+            block = found[:, row : row + step, ..., g * inputs : (g + 1) * inputs]
+            total[:, row : row + step, :, out] = block.reshape(*block.shape[:3], products) @ weights
+    return total
 
 
 @dataclass(frozen=True)
@@ -297,14 +316,7 @@ class Conv2d(OhwiWeights, Convolution, mnemonic="conv2d"):
 
     def evaluate(self, *operands: Array) -> Array:
         x, w, b = operands
-        inputs, outputs = self.w.shape[3], self.w.shape[0] // self.groups
-        total = np.zeros(self.type.shape, np.float64)
-        weights = w.astype(np.float64)
-        for ky, kx, patch in patches(self, x.astype(np.float64), self.pad_value):
-            for g in range(self.groups):
-                out = slice(g * outputs, (g + 1) * outputs)
-                total[..., out] += patch[..., g * inputs : (g + 1) * inputs] @ weights[out, ky, kx].T
-        return self.finish(total, b)
+        return self.finish(sums_of_products(self, x, w, self.groups, self.pad_value), b)
 
 
 @dataclass(frozen=True)
@@ -317,8 +329,5 @@ class DepthwiseConv2d(HwcWeights, Convolution, mnemonic="depthwise_conv2d"):
     def evaluate(self, *operands: Array) -> Array:
         x, w, b = operands
         wide = np.repeat(x.astype(np.float64), self.channel_multiplier(), axis=3)
-        total = np.zeros(self.type.shape, np.float64)
-        weights = w.astype(np.float64)
-        for ky, kx, patch in patches(self, wide, self.pad_value):
-            total += patch * weights[ky, kx]
+        total = np.einsum("nhwykc,ykc->nhwc", windows(self, wide, self.pad_value), w.astype(np.float64))
         return self.finish(total, b)

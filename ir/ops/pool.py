@@ -99,7 +99,7 @@ class MaxPool2d(Pool, mnemonic="max_pool2d"):
         dtype = self.x.dtype
         lowest = -np.inf if dtype.is_float else dtype.limits[0]
         out: Array = np.full(self.type.shape, lowest, dtype.numpy)
-        for _, _, patch in patches(self, operands[0], lowest):
+        for patch in patches(self, operands[0], lowest):
             out = np.maximum(out, patch)
         return out
 
@@ -142,9 +142,9 @@ class AvgPool2d(Pool, mnemonic="avg_pool2d", accuracy=Accuracy.SUM):
 
     def evaluate(self, *operands: Array) -> Array:
         x = operands[0].astype(np.float64)
-        total = sum(patch for _, _, patch in patches(self, x, 0.0))
+        total = sum(patches(self, x, 0.0))
         if self.count_pads:
             count: Array | int = self.kernel[0] * self.kernel[1]
         else:
-            count = np.asarray(sum(patch for _, _, patch in patches(self, np.ones_like(x), 0.0)))
+            count = np.asarray(sum(patches(self, np.ones_like(x), 0.0)))
         return np.asarray(total / count).astype(operands[0].dtype)

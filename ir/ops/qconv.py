@@ -15,7 +15,7 @@ import numpy as np
 
 from tinyc.ir.draw import Draw
 from tinyc.ir.op import Value
-from tinyc.ir.ops.conv import HwcWeights, OhwiWeights, Weighted, patches
+from tinyc.ir.ops.conv import HwcWeights, OhwiWeights, Weighted, sums_of_products, windows
 from tinyc.ir.ops.int8 import check_channels, check_int8, check_limits, drawn_zero, narrow
 from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.ops.linear import DenseLayer
@@ -76,14 +76,8 @@ class QConv2d(OhwiWeights, QConvolution, mnemonic="qconv2d"):
 
     def evaluate(self, *operands: Array) -> Array:
         x, w, b, multiplier, shift = operands
-        inputs, outputs = self.w.shape[3], self.w.shape[0] // self.groups
         # Products of int8 summed in float64 are exact below 2^53.
-        total = np.zeros(self.type.shape, np.float64)
-        weights = w.astype(np.float64)
-        for ky, kx, patch in patches(self, x.astype(np.float64), self.zero):
-            for g in range(self.groups):
-                out = slice(g * outputs, (g + 1) * outputs)
-                total[..., out] += patch[..., g * inputs : (g + 1) * inputs] @ weights[out, ky, kx].T
+        total = sums_of_products(self, x, w, self.groups, self.zero)
         return narrow(total.astype(np.int64) + b, multiplier, shift, self.out_zero, self.min, self.max)
 
 
@@ -97,9 +91,7 @@ class QDepthwiseConv2d(HwcWeights, QConvolution, mnemonic="qdepthwise_conv2d"):
     def evaluate(self, *operands: Array) -> Array:
         x, w, b, multiplier, shift = operands
         wide = np.repeat(x.astype(np.int64), self.channel_multiplier(), axis=3)
-        total = np.zeros(self.type.shape, np.int64)
-        for ky, kx, patch in patches(self, wide, self.zero):
-            total += patch * w[ky, kx].astype(np.int64)
+        total = np.einsum("nhwykc,ykc->nhwc", windows(self, wide, self.zero), w.astype(np.int64))
         return narrow(total + b, multiplier, shift, self.out_zero, self.min, self.max)
 
 

@@ -52,8 +52,8 @@ class QAvgPool2d(Pool, Int8, mnemonic="qavg_pool2d"):
 
     def evaluate(self, *operands: Array) -> Array:
         x = operands[0].astype(np.int64)
-        total = np.asarray(sum(patch for _, _, patch in patches(self, x, 0)))
-        count = np.asarray(sum(patch for _, _, patch in patches(self, np.ones_like(x), 0)))
+        total = np.asarray(sum(patches(self, x, 0)))
+        count = np.asarray(sum(patches(self, np.ones_like(x), 0)))
         average = np.sign(total) * ((np.abs(total) + count // 2) // count)
         return np.asarray(np.clip(average, self.min, self.max).astype(np.int8))
 
