@@ -102,7 +102,7 @@ def test_every_integer_tensor_of_many_images_is_the_same_in_c(compiled: api.Comp
     runner = HostRunner(compiled.source)
     stages = {stage.result.name: number for number, stage in enumerate(compiled.program.stages)}
     compared = 0
-    chunks = some(range(0, len(images), CHUNK), 5)
+    chunks = some(range(0, len(images), CHUNK), 2)
     for start in chunks:
         chunk = images[start : start + CHUNK]
         traced = runner.traces([[i[np.newaxis]] for i in chunk])

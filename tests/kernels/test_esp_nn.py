@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.c.support import BUILDS, need
+from tests.c.support import BUILDS, PARAMETERS, need
 from tests.kernels.cases import GATES, Layers, conv, depthwise, mean, mixed, shown, softmax
 from tests.kernels.support import CHIPS, build, choose, compare, layers, real
 from tests.rows import lowered, random_network
@@ -56,7 +56,7 @@ def program_of(seed: int, chip: str, count: int = BLOCK) -> tuple[Layers, RowPro
     return maker, program
 
 
-@pytest.mark.parametrize("build", ["gcc", *(pytest.param(b, marks=pytest.mark.slow) for b in list(BUILDS)[1:5])])
+@pytest.mark.parametrize("build", ["gcc", *(pytest.param(b, marks=pytest.mark.slow) for b in PARAMETERS[1:])])
 def test_layers(build: str, plain: Path) -> None:
     need(build)
     maker, program = program_of(1, "")
@@ -106,7 +106,7 @@ def test_networks_in_little_memory(plain: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("chip", CHIPS)
 def test_many_networks_in_little_memory(chip: str, plain: Path, vectors: Path) -> None:
-    for arrays, program in scheduled(some(range(410, 420), 4), chip):
+    for arrays, program in scheduled(some(range(410, 420), 2), chip):
         if any(s.kernel.library for s in program.stages):
             compare(program, arrays, {"esp-nn": vectors if chip else plain})
 

@@ -97,14 +97,14 @@ def test_random_divisions_keep_the_meaning(block: int) -> None:
 
 
 @SLOW
-@pytest.mark.parametrize("block", some(range(10), 3))
+@pytest.mark.parametrize("block", some(range(10), 2))
 def test_streaming_keeps_the_meaning_of_many(block: int) -> None:
     for case in cases(range(10000 + block * 50, 10000 + block * 50 + 50), PLACES):
         check(case, Stream().run(case.program))
 
 
 @SLOW
-@pytest.mark.parametrize("block", some(range(10), 3))
+@pytest.mark.parametrize("block", some(range(10), 2))
 def test_random_divisions_keep_the_meaning_of_many(block: int) -> None:
     found: Counter[str] = Counter()
     for case in cases(range(20000 + block * 100, 20000 + block * 100 + 100), PLACES):
