@@ -15,6 +15,9 @@ class Value:
     name: str
     type: TensorType
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the value."""

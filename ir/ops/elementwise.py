@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -67,6 +68,10 @@ class Elementwise(Op):
 
     def expression(self) -> Expr:
         """The expression over this operator's own operands."""
+        return self._expression
+
+    @cached_property
+    def _expression(self) -> Expr:
         return self.scalar(*(Arg(v.dtype, k) for k, v in enumerate(self.operands)))
 
     def infer(self) -> TensorType:
