@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from tinyc.backends.runners.linked import linked
 from tinyc.backends.runners.runner import FLAGS, Program, Runner, Toolchain
 from tinyc.ir.tensor import Array
 
+VARIABLE = "TINYC_CFLAGS"
+"""The variable that names more options for programs on this computer, such as `-fsanitize=address,undefined`."""
 LINK = ("-Wl,-z,now",) if platform.system() == "Linux" else ()
 """Resolves functions of the C library before the program starts: later, that would count as the network's stack."""
 STACK = Program("stack", ("-DHARNESS_MEASURE", f"-DHARNESS_STACK_BYTES={64 * 1024}", "-include", "harness_host.h"))
@@ -43,7 +46,7 @@ class HostRunner(Runner):
     Args:
         source: what to compile.
         cc: the compiler; `find_compiler` says which without it.
-        flags: options after the usual ones, for example `-fsanitize=address,undefined`.
+        flags: options after the usual ones, and after those in the environment's TINYC_CFLAGS.
         push: hand rows to a network that takes its input by rows, instead of letting it ask for them.
         keep: a folder for sources and files, created if need be; a temporary one without it.
         libraries: folders of the kernel libraries that the source needs, by name; those that the environment names
@@ -66,7 +69,7 @@ class HostRunner(Runner):
     ) -> None:
         found = linked(source, libraries)
         link = (*found.link, *LINK, *(["-pthread"] if source.cores > 1 else []))
-        flags = (*FLAGS, *found.flags, *flags)
+        flags = (*FLAGS, *found.flags, *shlex.split(os.environ.get(VARIABLE, "")), *flags)
         super().__init__(source, Toolchain(find_compiler(cc), flags, link), push=push, keep=keep)
 
     def stack_bytes(self, inputs: Sequence[Array]) -> int | None:

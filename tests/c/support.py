@@ -33,8 +33,8 @@ SANITIZE = ("-DTINYC_INLINE=static inline", "-fsanitize=address,undefined", "-fn
 # For what lies around the kernels, which are compiled as they are shipped elsewhere: a third of the time.
 FUNCTIONS_ONLY = (*STRICT, "-DTINYC_INLINE=static inline", "-O1")
 BUILDS = {
-    "gcc": ("gcc", STRICT),
-    "clang": ("clang", STRICT),
+    "gcc": ("gcc", (*STRICT, "-O2")),
+    "clang": ("clang", (*STRICT, "-O2")),
     "gcc-Os": ("gcc", (*STRICT, "-Os")),
     "gcc-sanitize": ("gcc", (*STRICT, *SANITIZE)),
     "clang-sanitize": ("clang", (*STRICT, *SANITIZE)),

@@ -119,7 +119,7 @@ def test_rows_from_outside(dtype: DType, build: str) -> None:
 def test_many_networks_side_by_side(block: int, dtype: DType, build: str) -> None:
     places: tuple[InputPlace, ...] = ("argument", "arena")
     for number, place in enumerate(places):
-        compare(*side_by_side(100 + 2 * block + number, dtype, place, 40), build)
+        compare(*side_by_side(100 + 2 * block + number, dtype, place, 20), build)
 
 
 @pytest.mark.slow
@@ -127,7 +127,7 @@ def test_many_networks_side_by_side(block: int, dtype: DType, build: str) -> Non
 @DTYPES
 @pytest.mark.parametrize("block", range(1))
 def test_rows_from_outside_of_many(block: int, dtype: DType, build: str) -> None:
-    for number, (network, program) in enumerate(with_rows(range(1000 + 10 * block, 1010 + 10 * block), dtype)):
+    for number, (network, program) in enumerate(with_rows(range(1000 + 10 * block, 1005 + 10 * block), dtype)):
         compare(network, program, build, push=bool(number % 2))
 
 

@@ -255,6 +255,13 @@ def test_runner_errors() -> None:
         HostRunner(source, cc="no-such-compiler")
 
 
+def test_the_environment_has_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = generate(lowered(small()), name="small")
+    monkeypatch.setenv("TINYC_CFLAGS", "-O0 '-no such option'")
+    with pytest.raises(RunnerError, match="-no such option"):
+        HostRunner(source)
+
+
 def test_runner_sees_writes_behind_the_arena() -> None:
     source = generate(lowered(small()), name="small")
     text = source.files["small.c"]

@@ -98,7 +98,7 @@ def test_rows_from_a_callback(dtype: DType) -> None:
 @pytest.mark.parametrize("block", some(range(3), 1))
 def test_many_random_networks(block: int, dtype: DType) -> None:
     need_threads("gcc")
-    network, one, two = networks(800 + block, dtype, ("arena", "argument")[block % 2], 20)  # type: ignore[arg-type]
+    network, one, two = networks(800 + block, dtype, ("arena", "argument")[block % 2], 10)  # type: ignore[arg-type]
     compare(network, one, two, (*STRICT, *WATCHED), 100, "gcc")
 
 
@@ -177,7 +177,7 @@ def test_networks_of_the_field(name: str, kind: str, tmp_path: Path) -> None:
         else:
             np.testing.assert_allclose(want, exact, rtol=0, atol=1e-6)
     many = [[i] for i in inputs * 20]
-    for (got,), (want,) in zip(HostRunner(two.source).run(many), expected * 20, strict=True):
+    for (got,), (want,) in zip(HostRunner(two.source, flags=["-O2"]).run(many), expected * 20, strict=True):
         np.testing.assert_array_equal(got, want)
     need_threads("gcc")
     watched = HostRunner(two.source, cc="gcc", flags=WATCHED).run(many[: 60 if name == "lenet" else 30])

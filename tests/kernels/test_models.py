@@ -17,6 +17,7 @@ import tinyc
 from benchmarks.networks import mobilenet_v1
 from tests.helpers import ROOT, model
 from tests.kernels.support import build, real
+from tests.sampling import ALL
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import HostRunner
 from tinyc.backends.runners.linked import VARIABLES
@@ -109,7 +110,7 @@ def test_mobile_lenet(target: str, which: str, monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize(
     ("target", "options"),
     [
-        *((target, {"kernels": "esp-nn"}) for target in ("esp32", "esp32s3", "esp32p4")),
+        *((target, {"kernels": "esp-nn"}) for target in ("esp32", "esp32p4", *(["esp32s3"] if ALL else []))),
         ("esp32s3", {"kernels": "auto"}),
         ("esp32", {"kernels": "esp-nn", "ram": 20_000}),
     ],

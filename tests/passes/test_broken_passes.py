@@ -142,7 +142,7 @@ MODELS = [
 ]
 QUANTISED = "micro_kws_m_qdq"
 """Its softmax saturates, so that its outputs alone show nothing."""
-MANY = 6
+MANY = 4
 """Places in a model where each mistake is made, at most; in the slow tests it is made in all."""
 
 

@@ -71,9 +71,9 @@ def test_digits_in_float(machine: str) -> None:
 @pytest.fixture(scope="module")
 def mobilenet(tmp_path_factory: pytest.TempPathFactory) -> Compilation:
     path = tmp_path_factory.mktemp("mobilenet") / "mobilenet.onnx"
-    onnx.save(mobilenet_v1(0.25, 96, classes=5), path)
+    onnx.save(mobilenet_v1(0.25, 64, classes=5), path)
     rng = np.random.default_rng(0)
-    return quantised(path, [[rng.random((1, 3, 96, 96), np.float32)] for _ in range(2)])
+    return quantised(path, [[rng.random((1, 3, 64, 64), np.float32)] for _ in range(2)])
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -66,8 +66,8 @@ def test_mobile_lenet(rows_from: str) -> None:
 
 @pytest.mark.slow
 def test_mobilenet(tmp_path: Path) -> None:
-    onnx.save(mobilenet_v1(0.25, 96), tmp_path / "mobilenet.onnx")
-    compiled = quantised(tmp_path / "mobilenet.onnx", 1, 3, 96, 96, inferences=2)
+    onnx.save(mobilenet_v1(0.25, 64), tmp_path / "mobilenet.onnx")
+    compiled = quantised(tmp_path / "mobilenet.onnx", 1, 3, 64, 64, inferences=2)
     same_bits_as_the_interpreter(compiled, [list(s) for s in compiled.lowered.samples])
 
 
