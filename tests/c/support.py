@@ -54,8 +54,6 @@ TOLERANCES = {Accuracy.EXACT: EXACT, Accuracy.FUNCTION: FUNCTIONS, Accuracy.SUM:
 
 PARAMETERS = [b for b in BUILDS if not b.endswith("functions") and (ALL or b != "gcc-Os")]
 """Builds of what a test compiles."""
-WITH_SMALL = [*(b for b in PARAMETERS if b != "gcc-Os"), pytest.param("gcc-Os", marks=pytest.mark.slow)]
-"""These, and the one for size, which the suite makes of each operator, and of more with TINYC_TEST_ALL=1."""
 
 
 @cache

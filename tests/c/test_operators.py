@@ -12,8 +12,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tests.c.support import FUNCTIONS, WITH_SMALL, Case, check, random, sampled
+from tests.c.support import FUNCTIONS, PARAMETERS, Case, check, random, sampled
 from tests.generate import runs
+from tests.sampling import ALL
 from tinyc.ir import ops
 from tinyc.ir.draw import takes
 from tinyc.ir.errors import IRError
@@ -175,8 +176,10 @@ GROUPS = {
 }
 
 
-@pytest.mark.parametrize("build", WITH_SMALL)
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize(
+    ("group", "build"),
+    [*itertools.product(GROUPS, PARAMETERS), *([] if ALL else [("sampled", "gcc-Os")])],
+)
 def test_operators(group: str, build: str) -> None:
     check(GROUPS[group](), build)
 
