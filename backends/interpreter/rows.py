@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.backends.interpreter.tensor import check_inputs
+from tinyc.backends.interpreter.threads import in_one_thread
 from tinyc.ir import loops
 from tinyc.ir.op import Op, RowMode, Value
 from tinyc.ir.rows import RowProgram, Slot, Space, Stage, Step, verify_program
@@ -95,6 +96,7 @@ def _bytes(array: Array) -> Bytes:
     return np.frombuffer(np.ascontiguousarray(array).tobytes(), np.uint8)
 
 
+@in_one_thread
 def run_program(program: RowProgram, inputs: Sequence[Array], watch: WatchStage | None = None) -> list[Array]:
     """The outputs of a row program for these inputs, both in the program's order.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from tinyc.backends.interpreter.threads import in_one_thread
 from tinyc.ir.errors import IRError
 from tinyc.ir.module import Module
 from tinyc.ir.op import Value
@@ -23,6 +24,7 @@ def check_inputs(expected: Sequence[Value], arrays: Sequence[Array]) -> None:
             raise IRError(f"input {value} is {value.type}, given {array.dtype}{list(array.shape)}")
 
 
+@in_one_thread
 def run_module(module: Module, inputs: Sequence[Array], watch: Watch | None = None) -> list[Array]:
     """The outputs of a module for these inputs, both in the module's order.
 

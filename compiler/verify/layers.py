@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinyc.backends.interpreter.threads import in_one_thread
 from tinyc.compiler.verify.gaps import ABSOLUTE, Gap, gap
 from tinyc.ir.module import Module, Node, made
 from tinyc.ir.op import Op, Value
@@ -50,6 +51,7 @@ class Walk:
         self._given = set(module.inputs)
         self._bounds: dict[Value, Bounds] = {}
 
+    @in_one_thread
     def apply(self, node: Node) -> Array:
         """Computes a node from what is known."""
         operands = [self.known[v] for v in node.op.operands]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tinyc.backends.interpreter.threads import in_one_thread
 from tinyc.compiler.verify.gaps import describe, gap
 from tinyc.compiler.verify.layers import allowed
 from tinyc.ir.op import Value
@@ -60,6 +61,7 @@ class Values:
         return whole
 
 
+@in_one_thread
 def first_difference_in_stages(program: RowProgram, inputs: Sequence[Array], results: Mapping[int, Array]) -> str:
     """The first stage whose result is not what its operator makes of the stage's own operands; empty when none is.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyc.backends.interpreter.threads import in_one_thread
 from tinyc.compiler.witness import arithmetic
 from tinyc.compiler.witness.behind import moved
 from tinyc.compiler.witness.kinds import COMPUTING, GIVING, INTEGER
@@ -39,6 +40,7 @@ class Ran:
     rounds: bool
 
 
+@in_one_thread
 def run_region(region: Region, operands: Mapping[Value, Array]) -> Ran:
     """Runs the integer module's nodes of a region on arrays of what it takes."""
     arrays = dict(operands)
