@@ -6,10 +6,12 @@ defined (`guard`), once, in place of guards wherever somebody asks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from types import FunctionType
-from typing import Any
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from functools import cache, partialmethod, wraps
+from types import FunctionType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -17,35 +19,73 @@ from tinyc.ir.blame import OURS, blame
 from tinyc.ir.errors import OperatorError, TinycError
 from tinyc.ir.expr import Expr
 from tinyc.ir.forms import IntegerForm, StaysFloat
-from tinyc.ir.types import TensorType
 
 
 def guard(cls: type) -> None:
-    """Wraps the methods that an operator class of somebody else's writes: what they raise becomes an `OperatorError`,
-    and so does what is not of the kind that callers rely on (`_PROMISED`). tinyc's own are held to that by tests."""
+    """Wraps the methods that an operator class of somebody else's has: what they raise becomes an `OperatorError`, and
+    so does what is not of the kind that callers rely on. tinyc's own are held to that by types and tests."""
     if cls.__module__.startswith(OURS):
         return
-    for name, method in list(vars(cls).items()):
-        if isinstance(method, FunctionType) and not name.startswith("_"):
-            setattr(cls, name, _guarded(method, name))
+    ours = [base for base in cls.__mro__ if base.__module__.startswith(OURS)]
+    asked = {name for base in ours for name in vars(base)}
+    for name in dir(cls):
+        method = inspect.getattr_static(cls, name)
+        owner = next(base for base in cls.__mro__ if name in vars(base))
+        foreign = not owner.__module__.startswith((OURS, "builtins")) and not hasattr(method, "guarded")
+        if name.startswith("_") or not (foreign or name == "run") or name in getattr(owner, "__annotations__", {}):
+            continue
+        # What has a name of its own may be called on the class, without an operator.
+        if isinstance(method, FunctionType) or (name in asked and isinstance(method, _CALLED)):
+            setattr(cls, name, _guarded(method, name, ours))
 
 
-def _guarded(method: Callable[..., Any], name: str) -> Callable[..., Any]:
-    wrong = _PROMISED.get(name, lambda op, result: "")
+_CALLED = (staticmethod, partialmethod, type(cache(str)))
+"""What stands for a method, beside functions."""
+
+
+def _guarded(method: Any, name: str, ours: Sequence[type]) -> Callable[..., Any]:
+    wrong = cache(lambda: _PROMISED.get(name) or _as_declared(name, ours))
 
     @wraps(method)
     def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            result = method(self, *args, **kwargs)
+            result = method.__get__(self, type(self))(*args, **kwargs)
         except TinycError:
             raise
         except Exception as error:
-            raise _error(self, f"`{type(self).__name__}.{name}` failed: {blame(error)}") from error
-        if wanted := wrong(self, result):
+            own = type(self).__name__
+            failed = f"`{own}` cannot be evaluated as what it infers" if name == "run" else f"`{own}.{name}` failed"
+            raise _error(self, f"{failed}: {blame(error)}") from error
+        if wanted := wrong()(self, result):
             raise _error(self, f"`{type(self).__name__}.{name}` gave {_shown(result)}, and has to give {wanted}")
         return result
 
+    guarded.guarded = True  # type: ignore[attr-defined]
     return guarded
+
+
+def _as_declared(name: str, ours: Sequence[type]) -> Callable[[Any, object], str]:
+    """What a method gives by its annotation in tinyc's class."""
+    method = next((vars(base)[name] for base in ours if name in vars(base)), None)
+    hint = get_type_hints(method).get("return", Any) if isinstance(method, FunctionType) else Any
+    spelled = re.sub(r"\w+\.", "", inspect.formatannotation(hint))
+    return lambda op, result: "" if _fits(hint, result) else spelled
+
+
+def _fits(hint: Any, result: object) -> bool:
+    """Whether an object is of a type, as far as that is a class, a tuple, or one of several."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(_fits(one, result) for one in arguments)
+    if origin is tuple:
+        every = arguments[:1] * len(result) if arguments[1:] == (...,) and isinstance(result, tuple) else arguments
+        return isinstance(result, tuple) and len(result) == len(every) and all(map(_fits, every, result))
+    if origin is np.ndarray:
+        return isinstance(result, np.ndarray | np.generic)
+    if hint in (bool, int, float):
+        kinds = {bool: (bool, np.bool_), int: (int, np.integer), float: (int, float, np.integer, np.floating)}[hint]
+        return isinstance(result, kinds) and (hint is bool or not isinstance(result, bool))
+    return not isinstance(hint, type) or isinstance(result, hint)
 
 
 def _error(op: Any, message: str) -> OperatorError:
@@ -87,16 +127,16 @@ def _affine(op: Any, result: object) -> str:
 
 
 def _evaluated(op: Any, result: object) -> str:
-    good = isinstance(result, np.ndarray | np.generic) and result.size == op.type.size
+    numbers = isinstance(result, np.ndarray | np.generic) and result.dtype.kind in "biuf"
+    good = numbers and result.size == op.type.size  # type: ignore[attr-defined]
     return "" if good else f"an array with the elements of {op.type}"
 
 
 _PROMISED: dict[str, Callable[[Any, Any], str]] = {
-    "infer": _a("a TensorType", TensorType),
     "scalar": _a("an expression (`tinyc.ir.expr`)", Expr),
     "evaluate": _evaluated,
     "passes_on": _passes_on,
     "affine": _affine,
     "quantised": _a("an IntegerForm, or StaysFloat and the reason", IntegerForm, StaysFloat),
 }
-"""By method: what its result has to be, where it is not; else nothing."""
+"""By method, where there is more to say than its type: what its result has to be, where it is not; else nothing."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tinyc.backends.c.source import CSource
 from tinyc.backends.runners import exchange
-from tinyc.backends.runners.exchange import MissingTool
+from tinyc.backends.runners.exchange import MissingTool, RunnerError
 from tinyc.backends.runners.linked import linked
 from tinyc.backends.runners.runner import FLAGS, Program, Runner, Toolchain
 from tinyc.ir.tensor import Array
@@ -38,6 +38,15 @@ def find_compiler(cc: str | None = None) -> str:
         f"no C compiler found ({asked or 'gcc, clang or cc'}); install one: "
         "`apt install gcc`, `dnf install gcc` or `xcode-select --install`"
     )
+
+
+def _options() -> list[str]:
+    """Those that the environment names. Raises `RunnerError` where they are cut off."""
+    text = os.environ.get(VARIABLE, "")
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise RunnerError(f"{VARIABLE} is no list of options ({error}): {text}") from None
 
 
 class HostRunner(Runner):
@@ -69,7 +78,7 @@ class HostRunner(Runner):
     ) -> None:
         found = linked(source, libraries)
         link = (*found.link, *LINK, *(["-pthread"] if source.cores > 1 else []))
-        flags = (*FLAGS, *found.flags, *shlex.split(os.environ.get(VARIABLE, "")), *flags)
+        flags = (*FLAGS, *found.flags, *_options(), *flags)
         super().__init__(source, Toolchain(find_compiler(cc), flags, link), push=push, keep=keep)
 
     def stack_bytes(self, inputs: Sequence[Array]) -> int | None:

@@ -148,6 +148,9 @@ class Runner:
         )
         if result.returncode:
             raise RunnerError(f"{self._source.name} does not compile: {' '.join(command)}\n{_tail(result.stderr)}")
+        made = arguments[arguments.index("-o") + 1]
+        if not (self._folder / made).exists():
+            raise RunnerError(f"{self._source.name}: the compiler made no {made}: {' '.join(command)}")
 
     def _execute(self, program: Program, inputs: Sequence[Sequence[Array]], wanted: str) -> bytes:
         """Runs a program on the inputs and gives the contents of the file it wrote."""

@@ -167,6 +167,8 @@ def check_arrays(types: Sequence[TensorType], samples: Sequence[Sequence[Array]]
                     f"`{option}`: input set {number} has the array {array.dtype}{list(array.shape)} for input "
                     f"{position}, which is {type_.dtype.numpy}{list(type_.shape)} in the compiled model"
                 )
+            if array.dtype.kind == "f" and np.isnan(array).any():
+                raise ArrayError(f"`{option}`: input {position} of input set {number} holds NaN")
     return [list(sample) for sample in samples]
 
 

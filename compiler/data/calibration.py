@@ -64,7 +64,9 @@ def calibration_of(
         found = Calibration(inputs.samples, inputs.classes, inputs.notes)
     else:
         found = source if isinstance(source, Calibration) else Calibration(source)
-        check_samples(imported, found.samples, "calibration")
+        found = replace(found, samples=check_samples(imported, found.samples, "calibration"))
+        if found.labels is not None and not _are_labels(np.array(found.labels)):
+            raise CalibrationError("`calibration`: labels are whole numbers, 0 or above")
     if labels is not None:
         found = replace(found, labels=read_labels(Path(labels)))
     if found.labels is not None and len(found.labels) != len(found.samples):

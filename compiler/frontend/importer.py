@@ -18,6 +18,7 @@ from tinyc.compiler.frontend.order import mentioned
 from tinyc.compiler.frontend.registry import handler_for
 from tinyc.compiler.frontend.support import ADVICE, live_nodes
 from tinyc.ir import Module, Node, TensorType, TinycError, Value
+from tinyc.ir.blame import OURS, blame
 from tinyc.ir.module import remove_dead
 from tinyc.ir.op import unused
 
@@ -98,6 +99,10 @@ class Importer:
         except TinycError as error:
             raise node.error(str(error)) from error
         except Exception as error:  # malformed attributes and shapes show in many ways
+            handler = handler_for(operator_name(proto))
+            if handler is not None and not handler.__module__.startswith(OURS):
+                named = f"{handler.__module__}.{handler.__name__}"
+                raise node.error(f"its import by {named} failed: {blame(error)}") from error
             raise node.error(f"is malformed ({type(error).__name__}: {' '.join(str(error).split())})") from error
         for k, name in enumerate(proto.output):
             if name in scope.values:
@@ -119,7 +124,11 @@ class Importer:
         handler = handler_for(operator_name(node.proto))
         if handler is not None:
             result = handler(self.ctx, node)
-            return (result,) if isinstance(result, Value) else tuple(result)
+            results = (result,) if isinstance(result, Value) else tuple(result)
+            given: list[object] = list(results)
+            if wrong := [g for g in given if not isinstance(g, Value | None)]:
+                raise TypeError(f"it gave {type(wrong[0]).__name__}, and has to give a Value, or one for each output")
+            return results
         arrays = [self.ctx.data(v) for v in node.operands]
         known = all(a is not None or v is None for a, v in zip(arrays, node.operands, strict=True))
         if known and is_function(node.proto, node.opset):

@@ -169,6 +169,8 @@ class Function(Unary, accuracy=Accuracy.FUNCTION, steep=True):
     ) -> None:
         if mnemonic and numpy is None and mnemonic not in expr.FUNCTIONS:
             raise TypeError(f"{cls.__name__} does not declare its meaning: give the class argument `numpy`")
+        if numpy is not None and not callable(numpy):
+            raise TypeError(f"{cls.__name__}: `numpy` is a function of arrays, not {numpy!r}")
         super().__init_subclass__(mnemonic=mnemonic, **kwargs)
         if mnemonic and numpy is not None:
             expr.define(mnemonic, numpy)

@@ -67,7 +67,7 @@ class Pass(AnyPass):
 
     def run(self, module: Module) -> Module:
         """The rewritten module; the same object when nothing changed."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no `run`: write it")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Lowering(AnyPass):
 
     def run(self, module: Module) -> RowProgram:
         """The row program that computes what the module computes."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no `run`: write it")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class RowPass(AnyPass):
 
     def run(self, program: RowProgram) -> RowProgram:
         """The rewritten program; the same object when nothing changed."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no `run`: write it")
 
 
 _REGISTRY: dict[str, type[AnyPass]] = {}

@@ -101,7 +101,13 @@ Rule = Callable[[Node, Rewriter], Answer]
 
 
 def on(kind: type[OpT]) -> Callable[[Callable[[Made[OpT], Rewriter], Answer]], Rule]:
-    """A decorator for a rule about operators of a class, or of a base that several have in common."""
+    """A decorator for a rule about operators of a class, or of a base that several have in common.
+
+    Raises:
+        TypeError: that is no class.
+    """
+    if not isinstance(kind, type):
+        raise TypeError(f"`on` takes a class of operators, not {kind!r}")
 
     def keyed(rule: Callable[[Made[OpT], Rewriter], Answer]) -> Rule:
         @wraps(rule)
@@ -204,6 +210,10 @@ def _first(node: Node, rules: Sequence[Rule], rewriter: Rewriter, taken: set[Val
         answer = rule(node, rewriter)
         if answer is None:
             continue
+        given: object = answer.by if isinstance(answer, Replaced) else answer
+        if not isinstance(given, Value | Op | Skip):
+            wanted = "a rule gives Replaced by an operator or a value, Skip, or None"
+            raise IRError(f"the rule '{label_of(rule)}' gave {type(given).__name__}; {wanted}", node.where)
         if isinstance(answer, Replaced) and isinstance(answer.by, Value) and {node.result, answer.by} <= taken:
             answer = Skip("an output has a value of its own")
         label = answer.label or label_of(rule)

@@ -260,6 +260,12 @@ def test_the_environment_has_options(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TINYC_CFLAGS", "-O0 '-no such option'")
     with pytest.raises(RunnerError, match="-no such option"):
         HostRunner(source)
+    monkeypatch.setenv("TINYC_CFLAGS", "-O0 'cut off")
+    with pytest.raises(RunnerError, match=r"TINYC_CFLAGS is no list of options \(No closing quotation\): -O0 'cut off"):
+        HostRunner(source)
+    monkeypatch.setenv("TINYC_CFLAGS", "--version")
+    with pytest.raises(RunnerError, match=r"small: the compiler made no harness\.c\.run\.o: .*gcc .* --version -c"):
+        HostRunner(source, cc="gcc")
 
 
 def test_runner_sees_writes_behind_the_arena() -> None:

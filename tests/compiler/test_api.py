@@ -80,8 +80,19 @@ class TestCalibration:
         (tmp_path / "labels.txt").write_text("1 2 3")
         with pytest.raises(tinyc.TinycError, match=r"labels.txt has 3 labels for 4 inputs"):
             tinyc.compile(MODEL, quantise=QuantiseOptions(SAMPLES, labels=tmp_path / "labels.txt"))
-        with pytest.raises(tinyc.TinycError, match=r"`calibration` has 1 labels for 4 inputs"):
-            tinyc.compile(MODEL, quantise=QuantiseOptions(Calibration(SAMPLES, (1,))))
+        for labels, words in (
+            ((1,), "`calibration` has 1 labels for 4 inputs"),
+            ((1, 2, -1, 3), "`calibration`: labels are whole numbers, 0 or above"),
+        ):
+            with pytest.raises(tinyc.TinycError, match=words):
+                tinyc.compile(MODEL, quantise=QuantiseOptions(Calibration(SAMPLES, labels)))
+
+    def test_one_array_of_all_input_sets(self) -> None:
+        given: Any = np.stack([np.stack(sample) for sample in SAMPLES])
+        session = Session(MODEL, tinyc.Options(quantise=QuantiseOptions(given), verify=False, accept_accuracy=True))
+        assert session.calibration is not None
+        assert [[a.shape for a in s] for s in session.calibration.samples] == [[(1, 1, 28, 28)]] * 4
+        assert session.quantised.made is not None
 
     @pytest.mark.parametrize(
         ("data", "words"),
@@ -89,6 +100,7 @@ class TestCalibration:
             ([[IMAGE[0]]], r"`calibration`: input set 0 has the array float32\[1, 28, 28\]"),
             ([[IMAGE, IMAGE]], "`calibration`: input set 0 has 2"),
             ([], "`calibration` holds no inputs"),
+            ([[np.full_like(IMAGE, np.nan)]], "`calibration`: input 0 of input set 0 holds NaN"),
             ([[np.ma.masked_less(IMAGE, 0.5)]], "`calibration`: input 0 of input set 0 is a masked array"),
         ],
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -114,6 +116,28 @@ def test_the_library_says_so(tmp_path: Path) -> None:
     compiled = tinyc.compile(model, quantise=tinyc.QuantiseOptions(data), accept_accuracy=True)
     assert compiled.quality is not None
     assert {v.against for v in compiled.verdicts} == {"its operators, layer by layer"}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (lambda: 1 // 0, r"test_unknown_operators\.py:\d+: ZeroDivisionError: integer division or modulo by zero$"),
+        (lambda: None, "TypeError: .*NoneType"),
+        (lambda: [3], "TypeError: it gave int, and has to give a Value, or one for each output$"),
+    ],
+)
+def test_an_import_that_fails_is_named(tmp_path: Path, given: Callable[[], Any], words: str) -> None:
+    @onnx_op("Fails", domain="mine")
+    def broken(ctx: Context, node: OnnxNode) -> Any:
+        return given()
+
+    try:
+        path = save(tmp_path / "m.onnx", [helper.make_node("Fails", ["x"], ["y"], domain="mine", name="n")], width=6)
+        named = rf"node n \(mine:Fails\): its import by {re.escape(__name__)}\.broken failed: .*{words}"
+        with pytest.raises(FrontendError, match=named):
+            tinyc.load(path)
+    finally:
+        del HANDLERS["mine:Fails"]
 
 
 def test_a_wrong_import_of_other_operators_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

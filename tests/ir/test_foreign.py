@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from tinyc.ir.errors import OperatorError
 from tinyc.ir.expr import Expr
 from tinyc.ir.op import Accuracy
 from tinyc.ir.ops import Clamp, Dense
-from tinyc.ir.ops.elementwise import Unary
+from tinyc.ir.ops.elementwise import Function, Unary
 from tinyc.passes import PassError, PassManager
 from tinyc.passes.pipeline import tensor_passes
 
@@ -82,6 +83,47 @@ def test_what_a_pass_of_ours_is_told(method: str, given: Callable[..., Any], sai
     named = rf"^pass [a-z-]+: twice_of_this_test %y \(from /net/Twice\): `Twice.{method}` .*{said}"
     with pytest.raises(PassError, match=named):
         optimised(module)
+
+
+class Mixed:
+    """What a class takes from elsewhere."""
+
+    def evaluate(self, *arrays: object) -> object:
+        return divides(self, *arrays)
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "said"),
+    [
+        ("is_identity", lambda self: "no", "gave str no, and has to give bool"),
+        ("limits", lambda self: (1,), r"gave \(int 1,\), and has to give tuple\[float, float\] \| None"),
+        ("row_form", lambda self: 3, r"gave int 3, and has to give RowForm \| None"),
+        ("macs", lambda self: None, "gave None, and has to give int"),
+        ("zero_point", staticmethod(lambda: "x"), r"gave str x, and has to give int \| None"),
+        ("runs_whole", staticmethod(lambda: 1 / 0), "failed: .*ZeroDivisionError"),
+        ("runs_whole", cache(lambda self: 1 / 0), "failed: .*ZeroDivisionError"),
+        ("loops", lambda self: (n for n in ()), r"gave generator .*, and has to give tuple\[Loops, \.\.\.\]$"),
+    ],
+)
+def test_what_a_method_gives_is_of_its_type(method: str, given: Any, said: str) -> None:
+    op = scale(**{method: given})(Value("x", X))
+    with pytest.raises(OperatorError, match=rf"^twice_of_this_test\(%x\): `Twice.{method}` {said}"):
+        getattr(op, method)()
+
+
+def test_methods_of_other_classes_are_held_to_it_too() -> None:
+    own = {"__module__": __name__, "scalar": lambda self, x: x}
+    kind: Any = dataclass(frozen=True)(type("Twice", (Mixed, Unary), own, mnemonic="twice_of_this_test"))
+    with pytest.raises(OperatorError, match=r"`Twice.evaluate` failed: .*test_foreign\.py"):
+        kind(Value("x", X)).run([np.ones(X.shape, np.float32)])
+
+
+def test_what_does_not_go_together() -> None:
+    op = scale(infer=lambda self: TensorType((3,), DType.F32))(Value("x", X))
+    with pytest.raises(OperatorError, match=r"`Twice` cannot be evaluated as what it infers: .*ValueError: "):
+        op.run([np.ones(X.shape, np.float32)])
+    with pytest.raises(TypeError, match="Odd: `numpy` is a function of arrays, not 3"):
+        type("Odd", (Function,), {"__module__": __name__}, mnemonic="odd_of_this_test", numpy=3)
 
 
 @pytest.mark.parametrize(

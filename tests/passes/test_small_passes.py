@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from tests.helpers import count
 from tests.passes.checks import check, input_, numbers, unchanged
 from tinyc.ir import Builder, IRError, Module, Node
 from tinyc.ir.ops import Broadcast, Clamp, Dense, MatMul, Neg, Reshape, Tanh
-from tinyc.passes.core.rewrite import Replaced, Rewriter, rewrite
+from tinyc.passes.core.rewrite import Replaced, Rewriter, on, rewrite
 from tinyc.passes.tensor.fold_constants import FoldConstants
 from tinyc.passes.tensor.specialise import Specialise
 
@@ -53,6 +55,22 @@ def test_a_rule_may_not_change_the_type() -> None:
     b = Builder("m")
     with pytest.raises(IRError, match="replaced"):
         rewrite(b.build([b.add(Neg(input_(b, 2)))]), [wrong])
+
+
+@pytest.mark.parametrize(("given", "named"), [(5, "int"), (Replaced(None), "NoneType")])  # type: ignore[arg-type]
+def test_what_a_rule_may_answer(given: Any, named: str) -> None:
+    def odd(node: Node, rewriter: Rewriter) -> Any:
+        """Turn it around."""
+        return given
+
+    b = Builder("m")
+    said = (
+        rf"^neg %neg.*: the rule 'Turn it around' gave {named}; a rule gives Replaced by an operator or a value, Skip"
+    )
+    with pytest.raises(IRError, match=said):
+        rewrite(b.build([b.add(Neg(input_(b, 2)))]), [odd])
+    with pytest.raises(TypeError, match="`on` takes a class of operators, not 'Neg'"):
+        on("Neg")  # type: ignore[arg-type]
 
 
 def test_dead_users_do_not_count() -> None:
