@@ -86,7 +86,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         met.update(entries)
         if entries and not any(entry in LEFT_OUT for entry in entries):
             item.add_marker("quick")
-    everything = config.option.markexpr == "quick" and config.args == config.getini("testpaths")
+    everything = config.option.markexpr in ("quick", "") and config.args == config.getini("testpaths")
     if everything and (unmet := [entry for entry in (*CHOSEN, *LEFT_OUT) if entry not in met]):
         raise pytest.UsageError(f"tests/quick.py chooses tests that there are not: {', '.join(unmet)}")
 
