@@ -15,10 +15,10 @@ import pytest
 for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
-# Programs for this computer compile in half the time. Kernels, and some whole networks, are optimised as users do it by
-# tests that ask for that (`BUILDS` of tests/c/support.py).
+# Programs for this computer compile in less time when they are optimised little and kernels stay functions. Tests of the
+# kernels, and of some whole networks, ask for them as they are shipped (`AS_SHIPPED` of tests/c/support.py).
 if "TINYC_TEST_ALL" not in os.environ:
-    os.environ.setdefault("TINYC_CFLAGS", "-O1")
+    os.environ.setdefault("TINYC_CFLAGS", "-O1 '-DTINYC_INLINE=static inline'")
 
 from tests.quick import CHOSEN, LEFT_OUT, entries_for  # noqa: E402
 

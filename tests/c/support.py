@@ -27,15 +27,17 @@ from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.rows.share import ShareBuffers
 
 STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wdouble-promotion", "-pedantic", "-Werror")
+# Whatever the environment asks for in other tests.
+AS_SHIPPED = ("-UTINYC_INLINE", "-O2")
 # Without forced inlining, as with compilers other than gcc and clang, and without optimisation, which could only remove
 # what the sanitisers would see: sanitised copies of kernels take long to compile.
 SANITIZE = ("-DTINYC_INLINE=static inline", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O0")
 # For what lies around the kernels, which are compiled as they are shipped elsewhere: a third of the time.
 FUNCTIONS_ONLY = (*STRICT, "-DTINYC_INLINE=static inline", "-O1")
 BUILDS = {
-    "gcc": ("gcc", (*STRICT, "-O2")),
-    "clang": ("clang", (*STRICT, "-O2")),
-    "gcc-Os": ("gcc", (*STRICT, "-Os")),
+    "gcc": ("gcc", (*STRICT, *AS_SHIPPED)),
+    "clang": ("clang", (*STRICT, *AS_SHIPPED)),
+    "gcc-Os": ("gcc", (*STRICT, *AS_SHIPPED, "-Os")),
     "gcc-sanitize": ("gcc", (*STRICT, *SANITIZE)),
     "clang-sanitize": ("clang", (*STRICT, *SANITIZE)),
     "gcc-functions": ("gcc", FUNCTIONS_ONLY),
@@ -54,6 +56,8 @@ TOLERANCES = {Accuracy.EXACT: EXACT, Accuracy.FUNCTION: FUNCTIONS, Accuracy.SUM:
 
 PARAMETERS = [b for b in BUILDS if not b.endswith("functions") and (ALL or b != "gcc-Os")]
 """Builds of what a test compiles."""
+AROUND = [b for b in BUILDS if b.endswith(("functions", "sanitize"))]
+"""Builds for tests of what lies around the kernels."""
 
 
 @cache

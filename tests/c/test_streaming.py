@@ -11,7 +11,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from tests.c.support import BUILDS, FUNCTIONS_ONLY, PARAMETERS, difference
+from tests.c.support import AROUND, BUILDS, FUNCTIONS_ONLY, difference
 from tests.passes.stream.support import planned, random_schedule
 from tests.rows import Network, lowered, maker_of, pointwise, random_network
 from tinyc.backends.c import generate
@@ -82,13 +82,13 @@ def with_rows(seeds: range, dtype: DType) -> Iterator[tuple[Network, RowProgram]
             yield network, planned(chosen)
 
 
-@pytest.mark.parametrize("build", PARAMETERS)
+@pytest.mark.parametrize("build", AROUND)
 @DTYPES
 def test_networks_side_by_side(dtype: DType, build: str) -> None:
     """Each build meets both places of the input, and each element type both, one with the other in turn;
     `test_many_networks_side_by_side` has all pairs of the two."""
     places: tuple[InputPlace, ...] = ("argument", "arena")
-    place = places[(list(BUILDS).index(build) + (dtype is DType.F32)) % 2]
+    place = places[(AROUND.index(build) + (dtype is DType.F32)) % 2]
     network, program = side_by_side(5, dtype, place, 12)
     compare(network, program, build)
 
@@ -102,7 +102,7 @@ def test_every_stage(dtype: DType) -> None:
         compare_stages(network, program, "gcc-functions")
 
 
-@pytest.mark.parametrize("build", PARAMETERS)
+@pytest.mark.parametrize("build", AROUND)
 @DTYPES
 def test_rows_from_outside(dtype: DType, build: str) -> None:
     streamed = 0

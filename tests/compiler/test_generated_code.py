@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import tinyc
-from tests.c.support import SANITIZE
+from tests.c.support import AS_SHIPPED, SANITIZE
 from tests.helpers import ROOT, model
 from tests.sampling import ALL
 from tinyc.backends.runners import HostRunner
@@ -82,7 +82,7 @@ def test_clean_under_the_sanitisers(name: str) -> None:
     # As in tests/c, but the largest networks would be slow without optimisation.
     flags = [*SANITIZE, "-O1"]
     own = HostRunner(compiled.source, cc="gcc", flags=flags).run(samples)
-    plain = HostRunner(compiled.source, cc="gcc", flags=["-O2"]).run(samples)
+    plain = HostRunner(compiled.source, cc="gcc", flags=AS_SHIPPED).run(samples)
     for a, b in zip(own, plain, strict=True):
         for x, y in zip(a, b, strict=True):
             # Both are the same C in the same order of operations; the sanitiser may only keep gcc from vectorising.

@@ -13,7 +13,7 @@ import pytest
 
 import tinyc
 from benchmarks.networks import mobilenet_v1
-from tests.c.support import BUILDS, FUNCTIONS_ONLY, STRICT, need
+from tests.c.support import AS_SHIPPED, BUILDS, FUNCTIONS_ONLY, STRICT, need
 from tests.cores.support import FREERTOS, STUBS, THREADS, need_threads, split_all
 from tests.helpers import ROOT
 from tests.passes.stream.support import planned, random_schedule
@@ -177,7 +177,7 @@ def test_networks_of_the_field(name: str, kind: str, tmp_path: Path) -> None:
         else:
             np.testing.assert_allclose(want, exact, rtol=0, atol=1e-6)
     many = [[i] for i in inputs * 20]
-    for (got,), (want,) in zip(HostRunner(two.source, flags=["-O2"]).run(many), expected * 20, strict=True):
+    for (got,), (want,) in zip(HostRunner(two.source, flags=AS_SHIPPED).run(many), expected * 20, strict=True):
         np.testing.assert_array_equal(got, want)
     need_threads("gcc")
     watched = HostRunner(two.source, cc="gcc", flags=WATCHED).run(many[: 60 if name == "lenet" else 30])

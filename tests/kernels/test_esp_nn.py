@@ -7,6 +7,7 @@ built for this computer, that one: its ANSI functions and its generic optimised 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,7 @@ def greedy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("esp_nn_greedy"), "esp-nn", "-DESP_NN_GREEDY")
 
 
+@cache
 def program_of(seed: int, chip: str, count: int = BLOCK) -> tuple[Layers, RowProgram]:
     """Layers side by side, those at all gates among them, each gate seen to hold."""
     maker, outputs = mixed(seed, chip, count)
