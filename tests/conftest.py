@@ -15,7 +15,7 @@ import pytest
 for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
-# Programs for this computer compile in less time when they are optimised little and kernels stay functions. Tests of the
+# Programs for this computer compile in less time when they are optimised little and kernels stay functions. Tests of
 # kernels, and of some whole networks, ask for them as they are shipped (`AS_SHIPPED` of tests/c/support.py).
 if "TINYC_TEST_ALL" not in os.environ:
     os.environ.setdefault("TINYC_CFLAGS", "-O1 '-DTINYC_INLINE=static inline'")
