@@ -1,7 +1,7 @@
 """Fixed-point arithmetic of integer inference, bit for bit as TFLite Micro and ESP-NN do it.
 
-A real factor is a 32-bit multiplier in [2^30, 2^31) and a power of two: factor = multiplier * 2^(shift - 31). Applying
-it rounds twice: a doubling high multiply, whose ties go up, then a right shift, whose ties go away from zero (Jacob et
+A real factor is a 32-bit multiplier and a power of two: factor = multiplier * 2^(shift - 31), as TFLite has it with a
+multiplier in [2^30, 2^31), or with a shift of 0 where that is as good (`plain_multipliers`). Applying it rounds twice: a doubling high multiply, whose ties go up, then a right shift, whose ties go away from zero (Jacob et
 al. 2018, "Quantization and training of neural networks for efficient integer-arithmetic-only inference", section 2.2;
 the exact form is gemmlowp's).
 
@@ -37,6 +37,21 @@ def to_multiplier(factor: float) -> tuple[int, int]:
     if shift > 30:
         return INT32[1], 30
     return (0, 0) if shift < -31 else (multiplier, shift)
+
+
+def plain_multipliers(factors: Array, bounds: Array) -> Int64s | None:
+    """Multipliers of shift 0 nearest to factors >= 0, for integers of at most `bounds`; None where they are not good
+    enough, or not below 2^29.
+
+    A result is then rounded once, and its error is that of a multiplier, half a unit of 2^-31, times the integer: at
+    most 2^-8 of a step for integers up to 2^24. With multipliers below 2^29, four times one still fits int32, and a
+    32-bit high multiply by that is all that a processor needs.
+    """
+    largest = float(np.max(bounds, initial=0))
+    if not (np.all(np.isfinite(factors)) and np.all(factors >= 0)) or largest > 2.0**24:
+        return None
+    multipliers = np.floor(factors * 2.0**31 + 0.5)
+    return multipliers.astype(np.int64) if np.all(multipliers < 2**29) else None
 
 
 def high_multiply(x: Array, multiplier: Array | int) -> Int64s:

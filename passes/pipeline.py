@@ -11,6 +11,7 @@ from tinyc.passes.rows.lower import InputPlace, Lower
 from tinyc.passes.rows.order import OrderStages
 from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.rows.share import ShareBuffers
+from tinyc.passes.rows.spare import UseSpareMemory, Wants, nothing
 from tinyc.passes.rows.split import Split
 from tinyc.passes.stream import Stream
 from tinyc.passes.stream.choose_kernels import ChooseKernels
@@ -72,6 +73,7 @@ def row_passes(
     cores: int = 1,
     libraries: Sequence[KernelLibrary] = (),
     always: bool = False,
+    wants: Wants = nothing,
 ) -> list[AnyPass]:
     """From tensors to the row level, and the passes over it.
 
@@ -82,6 +84,7 @@ def row_passes(
         cores: on how many the program runs.
         libraries: kernel libraries that layers may be given to.
         always: give layers to libraries wherever these are exact, not only where they are faster.
+        wants: what memory the kernels of stages can use beside.
     """
     # Stages that advance together are not shared: for speed alone, each stands by itself.
     schedule: RowPass = Split(cores) if cores > 1 and budget is None else Stream(budget, cores)
@@ -95,6 +98,7 @@ def row_passes(
         ShareBuffers(into_whole=False),  # results over operands that die
         schedule,  # which stages advance together, row by row, and which ones cores share
         PlanArena(),  # an offset for every buffer
+        UseSpareMemory(wants),  # gaps that make kernels faster
     ]
 
 

@@ -14,7 +14,8 @@ from tinyc.backends.c.calls import Literal, leaves_columns, limits, pointer, spe
 from tinyc.backends.c.conv import pack
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.source import CodegenError
-from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, TranslationUnit
+from tinyc.backends.c.pairs import pixels
+from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, Scratch, TranslationUnit
 from tinyc.ir import fixed_point
 from tinyc.ir.op import Value
 from tinyc.ir.ops import QConv2d, QConvolution, QDense, QDepthwiseConv2d
@@ -23,33 +24,37 @@ from tinyc.ir.rows import Stage
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 
-# The limits of what `narrow_i8.h` calls small.
-_SMALL_SUM, _SMALL_SHIFTS = 2**29, (-21, -1)
+# The forms of requantisation of `narrow_i8.h`, and the limits of the short one.
+_ANY, _SHORT, _ONCE = 0, 1, 2
+_SHORT_SUM, _SHORT_SHIFTS = 2**29, (-21, -1)
+_ONCE_MULTIPLIER = 2**29
 
 
-def small(bound: Array | int, shift: Array | int) -> int:
-    """Whether sums of at most `bound` may be requantised in the short way: the argument of that name of `narrow_i8`."""
+def form(bound: Array | int, shift: Array | int) -> int:
+    """The form in which sums of at most `bound` are requantised: the argument of that name of `narrow_i8`."""
     shifts = np.asarray(shift)
-    least, most = _SMALL_SHIFTS
-    return int(bool(np.all(np.asarray(bound) < _SMALL_SUM) and np.all((shifts >= least) & (shifts <= most))))
+    least, most = _SHORT_SHIFTS
+    short = np.all(np.asarray(bound) < _SHORT_SUM) and np.all((shifts >= least) & (shifts <= most))
+    return _SHORT if short else _ANY
 
 
 @dataclass(frozen=True)
 class LayerArguments:
     """What all kernels with weights take: the arguments and parameters from the weights to the shifts, and the literals
-    from the result's zero point on."""
+    from the result's zero point on. Where all are requantised once there are no shifts."""
 
     arguments: tuple[Argument, ...]
     literals: tuple[Literal, ...]
 
+    @property
+    def parameters(self) -> list[tuple[str, str]]:
+        """Those of the function that calls the kernel, as `specialise` takes them, the result last."""
+        shift = (pointer(DType.I8), "shift") if len(self.arguments) == _WITH_SHIFTS else ("", "NULL")
+        vectors = [(pointer(DType.I32), name) for name in ("bias", "multiplier")]
+        return [(pointer(DType.I8), "w"), *vectors, shift, ("int8_t *", "out")]
 
-_PARAMETERS = [
-    (pointer(DType.I8), "w"),
-    (pointer(DType.I32), "bias"),
-    (pointer(DType.I32), "multiplier"),
-    (pointer(DType.I8), "shift"),
-    ("int8_t *", "out"),
-]
+
+_WITH_SHIFTS = 4
 
 
 @emits(QConv2d)
@@ -58,9 +63,10 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
     layer = weighted(unit, stage, op, pack(_constant(unit, stage, op.w), op.groups))
     inputs, outputs = op.x.shape[3], op.type.shape[3]
     if op.window() == (1, 1) and op.groups == 1 and op.strides == (1, 1) and not any(op.pads):
-        return _pointwise(unit, "qpointwise", layer, stage.band * op.type.shape[2], inputs, outputs)
+        return _pointwise(unit, "qpointwise", stage, layer, inputs, outputs)
     kh, kw = op.window()
     geometry = {
+        "tile": _tile(stage),
         "width": op.x.shape[2],
         "channels": inputs,
         "out_width": op.type.shape[2],
@@ -72,7 +78,7 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
         "left": op.pads[1],
         "groups": op.groups,
     }
-    return rows_call(unit, f"qconv{kh}x{kw}", "qconv2d", op, layer, geometry)
+    return rows_call(unit, f"qconv{kh}x{kw}", "qconv2d", op, layer, geometry, words=stage)
 
 
 @emits(QDepthwiseConv2d)
@@ -84,7 +90,7 @@ def emit_qdepthwise(unit: TranslationUnit, stage: Stage, op: QDepthwiseConv2d) -
     geometry = {"width": op.x.shape[2], "channels": op.x.shape[3], "out_width": op.type.shape[2]}
     if op.may_overwrite_row():
         kernel = "qdepthwise3x3" if stride == 1 else "qdepthwise3x3s2"
-        return rows_call(unit, kernel, kernel, op, layer, geometry | {"left": left})
+        return rows_call(unit, kernel, kernel, op, layer, geometry | {"left": left, "fill": op.zero}, pads=False)
     geometry |= {
         "each": op.channel_multiplier(),
         "kh": kh,
@@ -101,7 +107,7 @@ def emit_qdense(unit: TranslationUnit, stage: Stage, op: QDense) -> RowCall:
     """An integer dense layer: every row of x is what a pixel is to a pointwise convolution."""
     layer = weighted(unit, stage, op, pack(_constant(unit, stage, op.w), 1))
     outputs, inputs = op.w.shape
-    return _pointwise(unit, "qdense", layer, elements(stage) // outputs, inputs, outputs)
+    return _pointwise(unit, "qdense", stage, layer, inputs, outputs)
 
 
 def elements(stage: Stage) -> int:
@@ -119,8 +125,10 @@ def weighted(
         CodegenError: a sum may overflow int32, or something is computed that has to be constant.
     """
     multiplier = _constant(unit, stage, op.multiplier)
-    # Whatever the shift, nothing comes of a multiplier of zero; a negative one keeps the layer in the short form.
-    shift = np.where(multiplier == 0, -1, _constant(unit, stage, op.shift))
+    shift = _constant(unit, stage, op.shift)
+    if np.any(shift):
+        # Whatever the shift, nothing comes of a multiplier of zero; a negative one keeps the layer in the short form.
+        shift = np.where(multiplier == 0, -1, shift)
     if bound is None:
         w, b = _constant(unit, stage, op.w), _constant(unit, stage, op.b)
         bound = fixed_point.accumulator_bound(w, b, op.output_axis)
@@ -135,10 +143,13 @@ def weighted(
     taken: Argument = Pointer(1)
     if packed is not None:
         taken = unit.constants.symbol(packed, f"{op.w.name}_packed", "weights, four outputs interleaved")
+    literals: list[Literal] = [("zero", str(op.out_zero)), *limits(op.min, op.max, DType.I8)]
+    if np.all(shift == 0) and np.all(multiplier < _ONCE_MULTIPLIER):
+        fourfold = unit.constants.symbol((multiplier * 4).astype(np.int32), f"{op.multiplier.name}_4", "times four")
+        return LayerArguments((taken, Pointer(2), fourfold), (*literals, ("form", str(_ONCE))))
     # One byte is enough for a shift.
     shifts = unit.constants.symbol(shift.astype(np.int8), op.shift.name)
-    literals = (("zero", str(op.out_zero)), *limits(op.min, op.max, DType.I8), ("small", str(small(bound, shift))))
-    return LayerArguments((taken, Pointer(2), Pointer(3), shifts), literals)
+    return LayerArguments((taken, Pointer(2), Pointer(3), shifts), (*literals, ("form", str(form(bound, shift)))))
 
 
 def _constant(unit: TranslationUnit, stage: Stage, value: Value) -> Array:
@@ -148,27 +159,53 @@ def _constant(unit: TranslationUnit, stage: Stage, value: Value) -> Array:
     return array
 
 
+def _tile(stage: Stage) -> int:
+    """How many pixels a register tile has."""
+    return 4 if stage.kernel.scratch is None else 3
+
+
+def _with_words(stage: Stage, layer: LayerArguments) -> tuple[list[tuple[str, str]], tuple[Argument, ...]]:
+    """Parameters and arguments of a layer whose kernel takes memory for paired weights, if there is some."""
+    *parameters, out = layer.parameters
+    if stage.kernel.scratch is None:
+        return [*parameters, ("", "NULL"), out], layer.arguments
+    return [*parameters, ("int32_t *", "words"), out], (*layer.arguments, Scratch())
+
+
 def _pointwise(
-    unit: TranslationUnit, hint: str, layer: LayerArguments, pixels: int, inputs: int, outputs: int
+    unit: TranslationUnit, hint: str, stage: Stage, layer: LayerArguments, inputs: int, outputs: int
 ) -> RowCall:
-    sizes = (("pixels", str(pixels)), ("inputs", str(inputs)), ("outputs", str(outputs)))
-    parameters = [(pointer(DType.I8), "x"), *_PARAMETERS]
+    geometry = {"pixels": pixels(stage), "tile": _tile(stage), "inputs": inputs, "outputs": outputs}
+    sizes = [(name, str(value)) for name, value in geometry.items()]
+    parameters, arguments = _with_words(stage, layer)
+    parameters = [(pointer(DType.I8), "x"), *parameters]
     function = specialise(unit, hint, "qpointwise", DType.I8, parameters, (*sizes, *layer.literals))
-    return RowCall(function, (Pointer(0), *layer.arguments), long_rows=True)
+    return RowCall(function, (Pointer(0), *arguments), long_rows=True)
 
 
 def rows_call(
-    unit: TranslationUnit, hint: str, kernel: str, op: QConvolution, layer: LayerArguments, geometry: dict[str, int]
+    unit: TranslationUnit,
+    hint: str,
+    kernel: str,
+    op: QConvolution,
+    layer: LayerArguments,
+    geometry: dict[str, int],
+    pads: bool = True,
+    words: Stage | None = None,
 ) -> RowCall:
-    """The call of a kernel that makes one row of the rows of a window: these, a row that stands for what lies beside
-    them, what `layer` has, and in between the geometry."""
+    """The call of a kernel that makes one row of the rows of a window: these, what `layer` has, and in between the
+    geometry. With `pads`, a row that stands for what lies beside them comes after them; `words` is the stage of a
+    kernel that takes memory for paired weights."""
     parameters = [("const int8_t **", "rows")]
     arguments: list[Argument] = [Rows(0)]
-    if leaves_columns(op):
+    if not pads:
+        pass
+    elif leaves_columns(op):
         parameters.append((pointer(DType.I8), "pad"))
         arguments.append(unit.constants.pad_row(DType.I8, op.zero, op.x.shape[3]))
     else:
         parameters.append(("", "NULL"))
     literals = [*((name, str(value)) for name, value in geometry.items()), *layer.literals]
-    function = specialise(unit, hint, kernel, DType.I8, [*parameters, *_PARAMETERS], literals)
-    return RowCall(function, (*arguments, *layer.arguments))
+    own, taken = (layer.parameters, layer.arguments) if words is None else _with_words(words, layer)
+    function = specialise(unit, hint, kernel, DType.I8, [*parameters, *own], literals)
+    return RowCall(function, (*arguments, *taken))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyc.backends.c.calls import Literal, leaves_rows, limits, pointer, specialise
 from tinyc.backends.c.emitter import emits
-from tinyc.backends.c.quantised import elements, small
+from tinyc.backends.c.quantised import elements, form
 from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, TranslationUnit
 from tinyc.ir.op import Op
 from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QMean, QMul, QSoftmax
@@ -49,7 +49,7 @@ def emit_qmul(unit: TranslationUnit, stage: Stage, op: QMul) -> RowCall:
         shift=op.shift,
         zero=op.out_zero,
     )
-    literals += [*limits(op.min, op.max, DType.I8), ("small", str(small(255 * 255, op.shift)))]
+    literals += [*limits(op.min, op.max, DType.I8), ("form", str(form(255 * 255, op.shift)))]
     return _elementwise(unit, op, "y", literals)
 
 
@@ -72,7 +72,7 @@ def emit_qmean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
         shift=op.shift,
         zero=op.out_zero,
     )
-    literals += [*limits(op.min, op.max, DType.I8), ("small", str(small(255 * height * width, op.shift)))]
+    literals += [*limits(op.min, op.max, DType.I8), ("form", str(form(255 * height * width, op.shift)))]
     return RowCall(specialise(unit, "qmean", "qmean", DType.I8, [_X, _OUT], literals), (Pointer(0),))
 
 

@@ -128,8 +128,12 @@ def numbers_of(
         return Skip(f"a bias of {largest:.4g} times the scale of the sums does not fit int32")
     integers = folded.astype(np.int64)
     bounds = fixed_point.accumulator_bound(weights.integers, integers, weights.axis)
+    factors = scale / out.scale
+    plain = fixed_point.plain_multipliers(factors, bounds)
+    if plain is not None:
+        return Numbers(integers.astype(np.int32), plain.astype(np.int32), np.zeros(len(plain), np.int32))
     pairs: list[tuple[int, int]] = []
-    for factor, bound in zip(scale / out.scale, bounds, strict=True):
+    for factor, bound in zip(factors, bounds, strict=True):
         pair = multiplier(float(factor), int(bound))
         if isinstance(pair, Skip):
             return pair

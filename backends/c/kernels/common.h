@@ -23,4 +23,13 @@
 #endif
 #endif
 
+/* The compiler knows nothing of v from here on, and computes it before: neither is what follows moved up from here, nor
+ * a jump around made a choice between values.
+ */
+#if defined(__GNUC__)
+#define TINYC_KEEP(v) __asm__("" : "+r"(v))
+#else
+#define TINYC_KEEP(v) (void)(v)
+#endif
+
 #endif

@@ -5,22 +5,38 @@
 #include "limit_i32.h"
 #include "requantise_i32.h"
 
+/* The shift of an output channel; in form 2 of tinyc_narrow_i8 there are none. */
+TINYC_INLINE int tinyc_shift_i8(const int8_t *shift, int channel, int form)
+{
+    return form == 2 ? 0 : shift[channel];
+}
+
 /* The int8 result of a sum: requantised, moved by `zero`, limited to low..high.
  *
- * `small` promises that the sum lies within -2^29..2^29 (both excluded) and the shift within -21..-1. Then one 32-bit
- * high multiply has all that is needed of the product, and one addition and one shift do both roundings and the zero
- * point. For with m = sum * multiplier / 2^30 rounded down, r = -shift and all divisions rounding down: the double high
- * multiply's result is (m + 1) / 2; less 1 if negative, plus 2^(r-1), it is divided by 2^r. So it is (m - 2 if negative
- * + 1 + 2^r) / 2^(r+1). Where results below zero are limited anyway, it does not matter how they are rounded.
+ * `form` is the shortest way that gives what tinyc_requantise_i32 does for all sums and channels of a layer.
+ *
+ * 2: the shift is 0, and `multiplier` four times the real one. The high 32 bits of the product are sum * real / 2^30
+ * rounded down, m; the result is sum * real / 2^31 with its half rounded up, which is (m + 1) / 2 rounded down.
+ *
+ * 1: the sum lies within -2^29..2^29 (both excluded) and the shift within -21..-1. With m = sum * multiplier / 2^30
+ * rounded down, r = -shift and all divisions rounding down: the double high multiply's result is (m + 1) / 2; less 1 if
+ * negative, plus 2^(r-1), it is divided by 2^r. So it is (m - 2 if negative + 1 + 2^r) / 2^(r+1). Where results below
+ * zero are limited anyway, it does not matter how they are rounded.
+ *
+ * 0: any other.
  */
 TINYC_INLINE int8_t tinyc_narrow_i8(int32_t sum, int32_t multiplier, int shift, int32_t zero, int32_t low,
-                                    int32_t high, int small)
+                                    int32_t high, int form)
 {
-    if (small) {
+    if (form == 2) {
+        const int32_t m = (int32_t)(((int64_t)sum * multiplier) >> 32);
+        return (int8_t)tinyc_limit_i32((m + 2 * zero + 1) >> 1, low, high);
+    }
+    if (form == 1) {
         const int32_t m = (int32_t)(((int64_t)(sum * 4) * multiplier) >> 32);
         const int32_t sign = low < zero ? (m >> 31) * 2 : 0;
-        const int32_t moved = (2 * (zero - low) + 1) * (1 << -shift) + 1;
-        return (int8_t)(tinyc_limit_i32((m + sign + moved) >> (1 - shift), 0, high - low) + low);
+        const int32_t moved = (2 * zero + 1) * (1 << -shift) + 1;
+        return (int8_t)tinyc_limit_i32((m + sign + moved) >> (1 - shift), low, high);
     }
     return (int8_t)tinyc_limit_i32(tinyc_requantise_i32(sum, multiplier, shift) + zero, low, high);
 }

@@ -1,15 +1,17 @@
 #ifndef TINYC_QCONV2D_I8_H
 #define TINYC_QCONV2D_I8_H
 
+#include <stddef.h>
+
 #include "common.h"
-#include "qtile_i8.h"
+#include "qlanes_i8.h"
 
 /* `lanes` output channels of one row: see tinyc_qconv2d_i8. */
-TINYC_INLINE void tinyc_qconv2d_lanes_i8(const int8_t **rows, const int8_t *pad, const int8_t *w, const int32_t *bias,
-                                         const int32_t *multiplier, const int8_t *shift, int8_t *restrict out,
-                                         int lanes, int skip, int width, int channels, int inputs, int out_width,
-                                         int outputs, int kh, int kw, int stride, int dilation, int left, int zero,
-                                         int low, int high, int small)
+TINYC_INLINE void tinyc_qconv2d_lanes_i8(const int8_t **rows, const int8_t *pad, const int8_t *w, const int32_t *words,
+                                         const int32_t *bias, const int32_t *multiplier, const int8_t *shift,
+                                         int8_t *restrict out, int lanes, int skip, int tile, int width, int channels,
+                                         int inputs, int out_width, int outputs, int kh, int kw, int stride,
+                                         int dilation, int left, int zero, int low, int high, int form)
 {
     const int reach = (kw - 1) * dilation;
     /* A window row whose pixels touch each other is one run. */
@@ -19,46 +21,61 @@ TINYC_INLINE void tinyc_qconv2d_lanes_i8(const int8_t **rows, const int8_t *pad,
     while (x < out_width) {
         const int first = x * stride - left;
         int8_t *const to = out + x * outputs;
-        if (x + 4 <= out_width && (!border || (first >= 0 && first + 3 * stride + reach < width))) {
-            tinyc_qtile_i8(rows, pad, w, bias, multiplier, shift, to, lanes, 4, 0, first * channels, skip,
-                           stride * channels, 0, kh, whole ? 1 : kw, dilation * channels, whole ? kw * inputs : inputs,
-                           outputs, zero, low, high, small);
-            x += 4;
+        if (x + tile <= out_width && (!border || (first >= 0 && first + (tile - 1) * stride + reach < width))) {
+            tinyc_qlanes_i8(rows, pad, w, words, bias, multiplier, shift, to, lanes, tile, 0, first * channels, skip,
+                            stride * channels, 0, kh, whole ? 1 : kw, dilation * channels,
+                            whole ? kw * inputs : inputs, outputs, zero, low, high, form);
+            x += tile;
         } else {
             const int runs = border || !whole;
-            tinyc_qtile_i8(rows, pad, w, bias, multiplier, shift, to, lanes, 1, border, first * channels, skip, 0,
-                           width * channels, kh, runs ? kw : 1, dilation * channels, runs ? inputs : kw * inputs, 0,
-                           zero, low, high, small);
+            tinyc_qlanes_i8(rows, pad, w, words, bias, multiplier, shift, to, lanes, 1, border, first * channels, skip,
+                            0, width * channels, kh, runs ? kw : 1, dilation * channels, runs ? inputs : kw * inputs,
+                            0, zero, low, high, form);
             x += 1;
         }
     }
 }
 
-/* One output row of a convolution from kh input rows; `left` columns of the zero point in `pad` lie before each.
+/* One output row of a convolution from kh input rows; `left` columns of the zero point in `pad` lie before each. Of
+ * its pixels, `tile` are computed together.
  *
  * Weights come, for each group, in blocks of four output channels and a last one of the one to three left over, the
- * lanes of a block interleaved: [kh][kw][inputs][lanes]. Multiplier and shift have one entry an output channel; `small`
- * as in tinyc_narrow_i8. Output channels are the outer loop, so that a row needs each weight once.
+ * lanes of a block interleaved: [kh][kw][inputs][lanes]. Where there are `words`, memory for two an element of the
+ * window, whole blocks are computed as tinyc_qpairs_i8 does. Multiplier and shift have one entry an output channel;
+ * `form` as in tinyc_narrow_i8. Output channels are the outer loop, so that a row needs each weight once.
  */
 TINYC_INLINE void tinyc_qconv2d_i8(const int8_t **rows, const int8_t *pad, const int8_t *w, const int32_t *bias,
-                                   const int32_t *multiplier, const int8_t *shift, int8_t *restrict out, int width,
-                                   int channels, int out_width, int outputs, int kh, int kw, int stride, int dilation,
-                                   int left, int groups, int zero, int low, int high, int small)
+                                   const int32_t *multiplier, const int8_t *shift, int32_t *words,
+                                   int8_t *restrict out, int tile, int width, int channels, int out_width, int outputs,
+                                   int kh, int kw, int stride, int dilation, int left, int groups, int zero, int low,
+                                   int high, int form)
 {
     const int inputs = channels / groups;
     const int each = outputs / groups;
+    const int elements = kh * kw * inputs;
     const int rest = each % 4;
-    for (int g = 0; g < groups; ++g) {
-        int o = g * each;
-        for (; o + 4 <= g * each + each; o += 4) {
-            tinyc_qconv2d_lanes_i8(rows, pad, w + o * kh * kw * inputs, bias + o, multiplier + o, shift + o, out + o,
-                                   4, g * inputs, width, channels, inputs, out_width, outputs, kh, kw, stride,
-                                   dilation, left, zero, low, high, small);
+    for (int skip = 0; skip < channels; skip += inputs) {
+        const int32_t *const end = bias + each - rest;
+        while (bias != end) {
+            if (words) {
+                tinyc_qpair_weights_i8(words, w, elements);
+            }
+            tinyc_qconv2d_lanes_i8(rows, pad, w, words, bias, multiplier, shift, out, 4, skip, tile, width, channels,
+                                   inputs, out_width, outputs, kh, kw, stride, dilation, left, zero, low, high, form);
+            w += 4 * elements;
+            bias += 4;
+            multiplier += 4;
+            shift = form == 2 ? shift : shift + 4;
+            out += 4;
         }
-        if (rest != 0) {
-            tinyc_qconv2d_lanes_i8(rows, pad, w + o * kh * kw * inputs, bias + o, multiplier + o, shift + o, out + o,
-                                   rest, g * inputs, width, channels, inputs, out_width, outputs, kh, kw, stride,
-                                   dilation, left, zero, low, high, small);
+        if (rest) {
+            tinyc_qconv2d_lanes_i8(rows, pad, w, NULL, bias, multiplier, shift, out, rest, skip, tile, width, channels,
+                                   inputs, out_width, outputs, kh, kw, stride, dilation, left, zero, low, high, form);
+            w += rest * elements;
+            bias += rest;
+            multiplier += rest;
+            shift = form == 2 ? shift : shift + rest;
+            out += rest;
         }
     }
 }

@@ -3,7 +3,6 @@
 
 #include "common.h"
 #include "narrow_i8.h"
-#include "pixel_i8.h"
 #include "unscheduled.h"
 
 /* Nine weights and the sums of two outputs: `sum` is the one that the next column completes, `later` the one after. */
@@ -21,62 +20,85 @@ TINYC_INLINE int32_t tinyc_qwindow_column_i8(tinyc_qwindow_i8 *v, int32_t t, int
     return done;
 }
 
+/* The same for the column of three rows at `at`, or one of `fill` where there is none. */
+TINYC_INLINE int32_t tinyc_qwindow_at_i8(tinyc_qwindow_i8 *v, const int8_t *top, const int8_t *middle,
+                                         const int8_t *bottom, int at, int inside, int fill)
+{
+    return tinyc_qwindow_column_i8(v, inside ? top[at] : fill, inside ? middle[at] : fill, inside ? bottom[at] : fill);
+}
+
 /* One output row of a 3x3 depthwise convolution of stride 1, one output channel for each input channel.
  *
  * A channel's nine weights stay in registers while its columns pass by, so there are 3 loads for 9 products. Up to 2
- * columns `left` of a row are read from `pad`, which holds the zero point, and so are those right of it. `small` as in
- * tinyc_narrow_i8. `out` may be one of the rows: a column is read before the output in its place is written.
+ * columns `left` of a row hold the zero point of x, `fill`, and so do those right of it. `form` as in tinyc_narrow_i8.
+ * `out` may be one of the rows: a column is read before the output in its place is written.
  */
-TINYC_INLINE void tinyc_qdepthwise3x3_i8(const int8_t **rows, const int8_t *pad, const int8_t *w, const int32_t *bias,
-                                         const int32_t *multiplier, const int8_t *shift, int8_t *out,
-                                         int width, int channels, int out_width, int left, int zero, int low, int high,
-                                         int small)
+TINYC_INLINE void tinyc_qdepthwise3x3_i8(const int8_t **rows, const int8_t *w, const int32_t *bias,
+                                         const int32_t *multiplier, const int8_t *shift, int8_t *out, int width,
+                                         int channels, int out_width, int left, int fill, int zero, int low, int high,
+                                         int form)
 {
     /* What is written could otherwise be thought to change the pointers. */
-    const int8_t *const top = rows[0], *const middle = rows[1], *const bottom = rows[2];
-    /* The outputs whose last column lies in the row. */
+    const int8_t *top = rows[0], *middle = rows[1], *bottom = rows[2];
+    const int8_t *const last = w + channels;
+    /* The outputs whose last column lies in the row, two and two: those that need no question. */
     const int fitting = width + left - 2 < out_width ? width + left - 2 : out_width;
-    for (int c = 0; c < channels; ++c) {
-        const int8_t *const k = w + c;
-        tinyc_qwindow_i8 v = {k[0],
-                              k[channels],
-                              k[2 * channels],
-                              k[3 * channels],
-                              k[4 * channels],
-                              k[5 * channels],
-                              k[6 * channels],
-                              k[7 * channels],
-                              k[8 * channels],
-                              bias[c],
-                              bias[c],
-                              bias[c]};
-        const int32_t factor = multiplier[c];
-        const int places = shift[c];
-        int8_t *to = out + c;
-        int x = 0;
-        for (int column = -left; column < 2 - left; ++column) {
-            (void)tinyc_qwindow_column_i8(&v, tinyc_pixel_i8(top, pad, column, width, channels)[c],
-                                          tinyc_pixel_i8(middle, pad, column, width, channels)[c],
-                                          tinyc_pixel_i8(bottom, pad, column, width, channels)[c]);
-        }
-        for (; x + 2 <= fitting; x += 2) {
-            const int at = (x + 2 - left) * channels + c;
-            const int32_t one = tinyc_qwindow_column_i8(&v, top[at], middle[at], bottom[at]);
+    const int pairs = fitting > 1 ? fitting / 2 : 0;
+    const int third = (2 - left) * channels;
+    int8_t *to = out;
+    do {
+        const int32_t factor = *multiplier;
+        const int places = tinyc_shift_i8(shift, 0, form);
+        tinyc_qwindow_i8 v = {w[0],
+                              w[channels],
+                              w[2 * channels],
+                              w[3 * channels],
+                              w[4 * channels],
+                              w[5 * channels],
+                              w[6 * channels],
+                              w[7 * channels],
+                              w[8 * channels],
+                              *bias,
+                              *bias,
+                              *bias};
+        int8_t *const stop = to + pairs * 2 * channels;
+        (void)tinyc_qwindow_at_i8(&v, top, middle, bottom, third - 2 * channels, left < 1 && -left < width, fill);
+        (void)tinyc_qwindow_at_i8(&v, top, middle, bottom, third - channels, left < 2 && 1 - left < width, fill);
+        while (to != stop) {
+            const int32_t one = tinyc_qwindow_column_i8(&v, top[third], middle[third], bottom[third]);
             int32_t two;
-            to[0] = tinyc_narrow_i8(one, factor, places, zero, low, high, small);
-            two = tinyc_qwindow_column_i8(&v, top[at + channels], middle[at + channels], bottom[at + channels]);
-            to[channels] = tinyc_narrow_i8(two, factor, places, zero, low, high, small);
+            to[0] = tinyc_narrow_i8(one, factor, places, zero, low, high, form);
+            two = tinyc_qwindow_at_i8(&v, top, middle, bottom, third + channels, 1, fill);
+            to[channels] = tinyc_narrow_i8(two, factor, places, zero, low, high, form);
             to += 2 * channels;
+            top += 2 * channels;
+            middle += 2 * channels;
+            bottom += 2 * channels;
+            TINYC_KEEP(top);
+            TINYC_KEEP(middle);
+            TINYC_KEEP(bottom);
         }
-        for (; x < out_width; ++x) {
-            const int32_t sum = tinyc_qwindow_column_i8(
-                &v, tinyc_pixel_i8(top, pad, x + 2 - left, width, channels)[c],
-                tinyc_pixel_i8(middle, pad, x + 2 - left, width, channels)[c],
-                tinyc_pixel_i8(bottom, pad, x + 2 - left, width, channels)[c]);
-            *to = tinyc_narrow_i8(sum, factor, places, zero, low, high, small);
+        if (fitting > pairs * 2) {
+            const int32_t sum = tinyc_qwindow_column_i8(&v, top[third], middle[third], bottom[third]);
+            *to = tinyc_narrow_i8(sum, factor, places, zero, low, high, form);
             to += channels;
         }
-    }
+        for (int x = fitting > 0 ? fitting : 0; x < out_width; ++x) {
+            const int32_t sum = tinyc_qwindow_column_i8(&v, fill, fill, fill);
+            *to = tinyc_narrow_i8(sum, factor, places, zero, low, high, form);
+            to += channels;
+        }
+        top += 1 - pairs * 2 * channels;
+        middle += 1 - pairs * 2 * channels;
+        bottom += 1 - pairs * 2 * channels;
+        to += 1 - out_width * channels;
+        ++w;
+        ++bias;
+        ++multiplier;
+        if (form != 2) {
+            ++shift;
+        }
+    } while (w != last);
 }
 
 #endif

@@ -3,59 +3,96 @@
 
 #include "common.h"
 #include "narrow_i8.h"
-#include "pixel_i8.h"
 #include "unscheduled.h"
 
+/* Weights, the sum of the output that the next two columns complete, and what each begins with. */
+typedef struct {
+    int32_t w0, w1, w2, w3, w4, w5, w6, w7, w8;
+    int32_t start, sum;
+} tinyc_qwindow_s2_i8;
+
+/* Adds an output's middle column of three rows at `at`, or one of `fill` where there is none. */
+TINYC_INLINE void tinyc_qmiddle_i8(tinyc_qwindow_s2_i8 *v, const int8_t *top, const int8_t *middle,
+                                   const int8_t *bottom, int at, int inside, int fill)
+{
+    v->sum += (inside ? top[at] : fill) * v->w1;
+    v->sum += (inside ? middle[at] : fill) * v->w4;
+    v->sum += (inside ? bottom[at] : fill) * v->w7;
+}
+
+/* Adds an output's last column, which begins the next one, in the same way, and returns the output's sum. */
+TINYC_INLINE int32_t tinyc_qlast_i8(tinyc_qwindow_s2_i8 *v, const int8_t *top, const int8_t *middle,
+                                    const int8_t *bottom, int at, int inside, int fill)
+{
+    const int32_t t = inside ? top[at] : fill, m = inside ? middle[at] : fill, b = inside ? bottom[at] : fill;
+    const int32_t done = v->sum + t * v->w2 + m * v->w5 + b * v->w8;
+    v->sum = v->start + t * v->w0 + m * v->w3 + b * v->w6;
+    return done;
+}
+
 /* As tinyc_qdepthwise3x3_i8, for stride 2 and at most 1 column `left`: each output's last column is the next one's
- * first, so there are 6 loads for 9 products. `sum` is the output that the next two columns complete.
- * `out` may be one of the rows.
+ * first, so there are 6 loads for 9 products. `out` may be one of the rows.
  */
-TINYC_INLINE void tinyc_qdepthwise3x3s2_i8(const int8_t **rows, const int8_t *pad, const int8_t *w,
-                                           const int32_t *bias, const int32_t *multiplier, const int8_t *shift,
-                                           int8_t *out, int width, int channels, int out_width, int left,
-                                           int zero, int low, int high, int small)
+TINYC_INLINE void tinyc_qdepthwise3x3s2_i8(const int8_t **rows, const int8_t *w, const int32_t *bias,
+                                           const int32_t *multiplier, const int8_t *shift, int8_t *out, int width,
+                                           int channels, int out_width, int left, int fill, int zero, int low,
+                                           int high, int form)
 {
     /* What is written could otherwise be thought to change the pointers. */
-    const int8_t *const top = rows[0], *const middle = rows[1], *const bottom = rows[2];
+    const int8_t *top = rows[0], *middle = rows[1], *bottom = rows[2];
+    const int8_t *const last = w + channels;
     /* The outputs whose last column lies in the row. */
     const int most = width + left < 3 ? 0 : (width + left - 3) / 2 + 1;
     const int fitting = most < out_width ? most : out_width;
-    for (int c = 0; c < channels; ++c) {
-        const int32_t w0 = w[c], w1 = w[channels + c], w2 = w[2 * channels + c];
-        const int32_t w3 = w[3 * channels + c], w4 = w[4 * channels + c], w5 = w[5 * channels + c];
-        const int32_t w6 = w[6 * channels + c], w7 = w[7 * channels + c], w8 = w[8 * channels + c];
-        const int32_t start = bias[c], factor = multiplier[c];
-        const int places = shift[c];
-        int8_t *to = out + c;
-        int32_t t = tinyc_pixel_i8(top, pad, -left, width, channels)[c];
-        int32_t m = tinyc_pixel_i8(middle, pad, -left, width, channels)[c];
-        int32_t b = tinyc_pixel_i8(bottom, pad, -left, width, channels)[c];
-        int32_t sum = start + t * w0 + m * w3 + b * w6;
-        int x = 0;
-        for (; x < fitting; ++x) {
-            const int at = (2 * x + 1 - left) * channels + c;
-            sum += top[at] * w1 + middle[at] * w4 + bottom[at] * w7;
-            t = top[at + channels];
-            m = middle[at + channels];
-            b = bottom[at + channels];
-            *to = tinyc_narrow_i8(sum + t * w2 + m * w5 + b * w8, factor, places, zero, low, high, small);
-            sum = start + t * w0 + m * w3 + b * w6;
+    const int second = (1 - left) * channels;
+    int8_t *to = out;
+    do {
+        const int32_t factor = *multiplier;
+        const int places = tinyc_shift_i8(shift, 0, form);
+        tinyc_qwindow_s2_i8 v = {w[0],
+                                 w[channels],
+                                 w[2 * channels],
+                                 w[3 * channels],
+                                 w[4 * channels],
+                                 w[5 * channels],
+                                 w[6 * channels],
+                                 w[7 * channels],
+                                 w[8 * channels],
+                                 *bias,
+                                 0};
+        int8_t *const stop = to + fitting * channels;
+        (void)tinyc_qlast_i8(&v, top, middle, bottom, 0, left == 0, fill);
+        while (to != stop) {
+            tinyc_qmiddle_i8(&v, top, middle, bottom, second, 1, fill);
+            *to = tinyc_narrow_i8(tinyc_qlast_i8(&v, top, middle, bottom, second + channels, 1, fill), factor, places,
+                                  zero, low, high, form);
+            to += channels;
+            top += 2 * channels;
+            middle += 2 * channels;
+            bottom += 2 * channels;
+            TINYC_KEEP(top);
+            TINYC_KEEP(middle);
+            TINYC_KEEP(bottom);
+        }
+        for (int x = fitting; x < out_width; ++x) {
+            const int at = second + 2 * (x - fitting) * channels;
+            tinyc_qmiddle_i8(&v, top, middle, bottom, at, 2 * x + 1 - left < width, fill);
+            *to = tinyc_narrow_i8(
+                tinyc_qlast_i8(&v, top, middle, bottom, at + channels, 2 * x + 2 - left < width, fill), factor, places,
+                zero, low, high, form);
             to += channels;
         }
-        for (; x < out_width; ++x) {
-            const int column = 2 * x + 1 - left;
-            t = tinyc_pixel_i8(top, pad, column, width, channels)[c];
-            m = tinyc_pixel_i8(middle, pad, column, width, channels)[c];
-            b = tinyc_pixel_i8(bottom, pad, column, width, channels)[c];
-            sum += t * w1 + m * w4 + b * w7;
-            t = tinyc_pixel_i8(top, pad, column + 1, width, channels)[c];
-            m = tinyc_pixel_i8(middle, pad, column + 1, width, channels)[c];
-            b = tinyc_pixel_i8(bottom, pad, column + 1, width, channels)[c];
-            *to = tinyc_narrow_i8(sum + t * w2 + m * w5 + b * w8, factor, places, zero, low, high, small);
-            sum = start + t * w0 + m * w3 + b * w6;
-            to += channels;
+        top += 1 - fitting * 2 * channels;
+        middle += 1 - fitting * 2 * channels;
+        bottom += 1 - fitting * 2 * channels;
+        to += 1 - out_width * channels;
+        ++w;
+        ++bias;
+        ++multiplier;
+        if (form != 2) {
+            ++shift;
         }
-    }
+    } while (w != last);
 }
 
 #endif

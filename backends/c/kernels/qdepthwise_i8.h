@@ -9,7 +9,7 @@ TINYC_INLINE void tinyc_qdepthwise_pixel_i8(const int8_t **rows, const int8_t *p
                                             const int32_t *bias, const int32_t *multiplier, const int8_t *shift,
                                             int8_t *restrict out, int border, int first, int width, int channels,
                                             int each, int kh, int kw, int dilation, int zero, int low, int high,
-                                            int small)
+                                            int form)
 {
     const int outputs = channels * each;
     for (int c = 0; c < channels; ++c) {
@@ -23,19 +23,19 @@ TINYC_INLINE void tinyc_qdepthwise_pixel_i8(const int8_t **rows, const int8_t *p
                     sum += p[c] * w[(ky * kw + kx) * outputs + o];
                 }
             }
-            out[o] = tinyc_narrow_i8(sum, multiplier[o], shift[o], zero, low, high, small);
+            out[o] = tinyc_narrow_i8(sum, multiplier[o], tinyc_shift_i8(shift, o, form), zero, low, high, form);
         }
     }
 }
 
 /* One output row of a depthwise convolution from kh input rows; `left` columns of the zero point in `pad` lie before
  * each. Weights are [kh][kw][channels * each]; output channel c * each + m sees input channel c. Multiplier and shift
- * have one entry an output channel; `small` as in tinyc_narrow_i8.
+ * have one entry an output channel; `form` as in tinyc_narrow_i8.
  */
 TINYC_INLINE void tinyc_qdepthwise_i8(const int8_t **rows, const int8_t *pad, const int8_t *w, const int32_t *bias,
                                       const int32_t *multiplier, const int8_t *shift, int8_t *restrict out, int width,
                                       int channels, int out_width, int each, int kh, int kw, int stride, int dilation,
-                                      int left, int zero, int low, int high, int small)
+                                      int left, int zero, int low, int high, int form)
 {
     const int reach = (kw - 1) * dilation;
     const int border = left > 0 || (out_width - 1) * stride - left + reach >= width;
@@ -44,10 +44,10 @@ TINYC_INLINE void tinyc_qdepthwise_i8(const int8_t **rows, const int8_t *pad, co
         int8_t *const to = out + x * channels * each;
         if (!border || (first >= 0 && first + reach < width)) {
             tinyc_qdepthwise_pixel_i8(rows, pad, w, bias, multiplier, shift, to, 0, first, width, channels, each, kh,
-                                      kw, dilation, zero, low, high, small);
+                                      kw, dilation, zero, low, high, form);
         } else {
             tinyc_qdepthwise_pixel_i8(rows, pad, w, bias, multiplier, shift, to, 1, first, width, channels, each, kh,
-                                      kw, dilation, zero, low, high, small);
+                                      kw, dilation, zero, low, high, form);
         }
     }
 }

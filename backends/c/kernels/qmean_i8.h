@@ -5,10 +5,10 @@
 #include "narrow_i8.h"
 
 /* For each of `count` images the sums over all pixels of each channel, less the zero point as often as there are
- * pixels, requantised. `small` as in tinyc_narrow_i8.
+ * pixels, requantised. `form` as in tinyc_narrow_i8.
  */
 TINYC_INLINE void tinyc_qmean_i8(const int8_t *x, int8_t *restrict out, int count, int pixels, int channels,
-                                 int x_zero, int32_t multiplier, int shift, int zero, int low, int high, int small)
+                                 int x_zero, int32_t multiplier, int shift, int zero, int low, int high, int form)
 {
     for (int k = 0; k < count; ++k) {
         for (int c = 0; c < channels; ++c) {
@@ -16,7 +16,7 @@ TINYC_INLINE void tinyc_qmean_i8(const int8_t *x, int8_t *restrict out, int coun
             for (int p = 0; p < pixels; ++p) {
                 sum += x[p * channels + c];
             }
-            out[c] = tinyc_narrow_i8(sum, multiplier, shift, zero, low, high, small);
+            out[c] = tinyc_narrow_i8(sum, multiplier, shift, zero, low, high, form);
         }
         x += pixels * channels;
         out += channels;

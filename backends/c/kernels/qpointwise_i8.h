@@ -1,44 +1,57 @@
 #ifndef TINYC_QPOINTWISE_I8_H
 #define TINYC_QPOINTWISE_I8_H
 
+#include <stddef.h>
+
 #include "common.h"
-#include "qtile_i8.h"
+#include "qlanes_i8.h"
 
 /* `lanes` output channels of all pixels: see tinyc_qpointwise_i8. */
-TINYC_INLINE void tinyc_qpointwise_lanes_i8(const int8_t *x, const int8_t *w, const int32_t *bias,
-                                            const int32_t *multiplier, const int8_t *shift, int8_t *restrict out,
-                                            int lanes, int pixels, int inputs, int outputs, int zero, int low,
-                                            int high, int small)
+TINYC_INLINE void tinyc_qpointwise_lanes_i8(const int8_t *x, const int8_t *w, const int32_t *words,
+                                            const int32_t *bias, const int32_t *multiplier, const int8_t *shift,
+                                            int8_t *restrict out, int lanes, int pixels, int tile, int inputs,
+                                            int outputs, int zero, int low, int high, int form)
 {
-    int p = 0;
-    for (; p + 4 <= pixels; p += 4) {
-        tinyc_qtile_i8(&x, x, w, bias, multiplier, shift, out + p * outputs, lanes, 4, 0, p * inputs, 0, inputs, 0, 1,
-                       1, 0, inputs, outputs, zero, low, high, small);
+    const int8_t *const end = x + pixels / tile * tile * inputs;
+    while (x != end) {
+        tinyc_qlanes_i8(&x, x, w, words, bias, multiplier, shift, out, lanes, tile, 0, 0, 0, inputs, 0, 1, 1, 0,
+                        inputs, outputs, zero, low, high, form);
+        x += tile * inputs;
+        out += tile * outputs;
     }
-    if (pixels % 4 != 0) {
-        tinyc_qtile_i8(&x, x, w, bias, multiplier, shift, out + p * outputs, lanes, pixels % 4, 0, p * inputs, 0,
-                       inputs, 0, 1, 1, 0, inputs, outputs, zero, low, high, small);
+    if (pixels % tile) {
+        tinyc_qlanes_i8(&x, x, w, words, bias, multiplier, shift, out, lanes, pixels % tile, 0, 0, 0, inputs, 0, 1, 1,
+                        0, inputs, outputs, zero, low, high, form);
     }
 }
 
-/* A 1x1 convolution of `pixels` pixels, or a dense layer on as many rows.
+/* A 1x1 convolution of `pixels` pixels, or a dense layer on as many rows, `tile` of them together.
  *
  * Weights come in blocks of four output channels and a last one of the one to three left over, the lanes of a block
- * interleaved: [inputs][lanes]. Multiplier and shift have one entry an output channel; `small` as in tinyc_narrow_i8.
+ * interleaved: [inputs][lanes]. Where there are `words`, memory for two an input, whole blocks are computed as
+ * tinyc_qpairs_i8 does. Multiplier and shift have one entry an output channel; `form` as in tinyc_narrow_i8.
  */
 TINYC_INLINE void tinyc_qpointwise_i8(const int8_t *x, const int8_t *w, const int32_t *bias, const int32_t *multiplier,
-                                      const int8_t *shift, int8_t *restrict out, int pixels, int inputs, int outputs,
-                                      int zero, int low, int high, int small)
+                                      const int8_t *shift, int32_t *words, int8_t *restrict out, int pixels, int tile,
+                                      int inputs, int outputs, int zero, int low, int high, int form)
 {
     const int rest = outputs % 4;
-    int o = 0;
-    for (; o + 4 <= outputs; o += 4) {
-        tinyc_qpointwise_lanes_i8(x, w + o * inputs, bias + o, multiplier + o, shift + o, out + o, 4, pixels, inputs,
-                                  outputs, zero, low, high, small);
+    const int32_t *const end = bias + outputs - rest;
+    while (bias != end) {
+        if (words) {
+            tinyc_qpair_weights_i8(words, w, inputs);
+        }
+        tinyc_qpointwise_lanes_i8(x, w, words, bias, multiplier, shift, out, 4, pixels, tile, inputs, outputs, zero,
+                                  low, high, form);
+        w += 4 * inputs;
+        bias += 4;
+        multiplier += 4;
+        shift = form == 2 ? shift : shift + 4;
+        out += 4;
     }
-    if (rest != 0) {
-        tinyc_qpointwise_lanes_i8(x, w + o * inputs, bias + o, multiplier + o, shift + o, out + o, rest, pixels,
-                                  inputs, outputs, zero, low, high, small);
+    if (rest) {
+        tinyc_qpointwise_lanes_i8(x, w, NULL, bias, multiplier, shift, out, rest, pixels, tile, inputs, outputs, zero,
+                                  low, high, form);
     }
 }
 

@@ -2,7 +2,7 @@
 #define TINYC_QTILE_I8_H
 
 #include "common.h"
-#include "narrow_i8.h"
+#include "qstore_i8.h"
 #include "unscheduled.h"
 
 /* The sums of up to four output channels of one pixel. */
@@ -41,22 +41,6 @@ TINYC_INLINE void tinyc_qadd_element_i8(tinyc_sums_i8 *a, tinyc_sums_i8 *b, tiny
     }
 }
 
-/* Writes one output channel of `pixels` pixels whose results lie `next` apart. */
-TINYC_INLINE void tinyc_qstore_i8(int8_t *out, int pixels, int next, int32_t a, int32_t b, int32_t c, int32_t d,
-                                  int32_t multiplier, int shift, int zero, int low, int high, int small)
-{
-    out[0] = tinyc_narrow_i8(a, multiplier, shift, zero, low, high, small);
-    if (pixels > 1) {
-        out[next] = tinyc_narrow_i8(b, multiplier, shift, zero, low, high, small);
-    }
-    if (pixels > 2) {
-        out[2 * next] = tinyc_narrow_i8(c, multiplier, shift, zero, low, high, small);
-    }
-    if (pixels > 3) {
-        out[3 * next] = tinyc_narrow_i8(d, multiplier, shift, zero, low, high, small);
-    }
-}
-
 /* A register tile: `lanes` (1 to 4) output channels of `pixels` (1 to 4) pixels.
  *
  * Sums x * w over kh rows, in each over kw runs of n contiguous elements `step` apart, the first at element `at`. The
@@ -68,7 +52,7 @@ TINYC_INLINE void tinyc_qstore_i8(int8_t *out, int pixels, int next, int32_t a, 
 TINYC_INLINE void tinyc_qtile_i8(const int8_t **rows, const int8_t *pad, const int8_t *w, const int32_t *bias,
                                  const int32_t *multiplier, const int8_t *shift, int8_t *restrict out, int lanes,
                                  int pixels, int border, int at, int skip, int next, int limit, int kh, int kw,
-                                 int step, int n, int out_next, int zero, int low, int high, int small)
+                                 int step, int n, int out_next, int zero, int low, int high, int form)
 {
     tinyc_sums_i8 a = {bias[0], lanes > 1 ? bias[1] : 0, lanes > 2 ? bias[2] : 0, lanes > 3 ? bias[3] : 0};
     tinyc_sums_i8 b = a;
@@ -93,18 +77,19 @@ TINYC_INLINE void tinyc_qtile_i8(const int8_t **rows, const int8_t *pad, const i
             }
         }
     }
-    tinyc_qstore_i8(out, pixels, out_next, a.s0, b.s0, c.s0, d.s0, multiplier[0], shift[0], zero, low, high, small);
+    TINYC_KEEP(multiplier);
+    tinyc_qstore_i8(out, pixels, out_next, a.s0, b.s0, c.s0, d.s0, multiplier, shift, 0, zero, low, high, form);
     if (lanes > 1) {
-        tinyc_qstore_i8(out + 1, pixels, out_next, a.s1, b.s1, c.s1, d.s1, multiplier[1], shift[1], zero, low, high,
-                        small);
+        TINYC_KEEP(multiplier);
+        tinyc_qstore_i8(out, pixels, out_next, a.s1, b.s1, c.s1, d.s1, multiplier, shift, 1, zero, low, high, form);
     }
     if (lanes > 2) {
-        tinyc_qstore_i8(out + 2, pixels, out_next, a.s2, b.s2, c.s2, d.s2, multiplier[2], shift[2], zero, low, high,
-                        small);
+        TINYC_KEEP(multiplier);
+        tinyc_qstore_i8(out, pixels, out_next, a.s2, b.s2, c.s2, d.s2, multiplier, shift, 2, zero, low, high, form);
     }
     if (lanes > 3) {
-        tinyc_qstore_i8(out + 3, pixels, out_next, a.s3, b.s3, c.s3, d.s3, multiplier[3], shift[3], zero, low, high,
-                        small);
+        TINYC_KEEP(multiplier);
+        tinyc_qstore_i8(out, pixels, out_next, a.s3, b.s3, c.s3, d.s3, multiplier, shift, 3, zero, low, high, form);
     }
 }
 

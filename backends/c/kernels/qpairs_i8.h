@@ -1,0 +1,122 @@
+#ifndef TINYC_QPAIRS_I8_H
+#define TINYC_QPAIRS_I8_H
+
+#include "common.h"
+#include "qstore_i8.h"
+#include "unscheduled.h"
+
+/* The sums of four output channels of one pixel, two and two: `all` is first + 65536 * second modulo 2^32. */
+typedef struct {
+    uint32_t all, all2;
+    int32_t second, second2;
+} tinyc_pairs_i8;
+
+/* Writes the weights of four output channels, which are interleaved, in the form that tinyc_qpairs_i8 takes. */
+TINYC_INLINE void tinyc_qpair_weights_i8(int32_t *words, const int8_t *w, int elements)
+{
+    const int8_t *const end = w + 4 * elements;
+    do {
+        words[0] = w[0] + w[1] * 65536;
+        words[1] = w[2] + w[3] * 65536;
+        words += 2;
+        w += 4;
+    } while (w != end);
+}
+
+/* Adds two sums of products that lie in one word, the first of them within -32768..32767. */
+TINYC_INLINE void tinyc_qadd_both_i8(uint32_t *all, int32_t *second, int32_t both)
+{
+    *all += (uint32_t)both;
+    *second += (both + 0x8000) >> 16;
+}
+
+/* Adds the products of one or two elements of a pixel and four channels. */
+TINYC_INLINE void tinyc_qadd_pairs_i8(tinyc_pairs_i8 *sums, const int8_t *p, const int32_t *w, int elements)
+{
+    if (elements > 1) {
+        tinyc_qadd_both_i8(&sums->all, &sums->second, p[0] * w[0] + p[1] * w[2]);
+        tinyc_qadd_both_i8(&sums->all2, &sums->second2, p[0] * w[1] + p[1] * w[3]);
+    } else {
+        tinyc_qadd_both_i8(&sums->all, &sums->second, p[0] * w[0]);
+        tinyc_qadd_both_i8(&sums->all2, &sums->second2, p[0] * w[1]);
+    }
+}
+
+/* The same for each of `pixels` pixels `next` apart. */
+TINYC_INLINE void tinyc_qadd_pixels_i8(tinyc_pairs_i8 *a, tinyc_pairs_i8 *b, tinyc_pairs_i8 *c, tinyc_pairs_i8 *d,
+                                       const int8_t *p, const int32_t *w, int elements, int pixels, int next)
+{
+    tinyc_qadd_pairs_i8(a, p, w, elements);
+    if (pixels > 1) {
+        tinyc_qadd_pairs_i8(b, p + next, w, elements);
+    }
+    if (pixels > 2) {
+        tinyc_qadd_pairs_i8(c, p + 2 * next, w, elements);
+    }
+    if (pixels > 3) {
+        tinyc_qadd_pairs_i8(d, p + 3 * next, w, elements);
+    }
+}
+
+/* The first of two sums. */
+TINYC_INLINE int32_t tinyc_qfirst_i8(uint32_t all, int32_t second)
+{
+    return (int32_t)(all - ((uint32_t)second << 16));
+}
+
+/* The register tile of tinyc_qtile_i8 for four output channels, with one multiplication for two products: a word of w
+ * has the weights of one element for two channels, first + 65536 * second, two words an element.
+ *
+ * Of two elements that follow each other in a run, the weights of a channel are together at most 255 in size. So the
+ * products of both fit 16 bits, the word that has two such sums fits 32, and half a unit of the upper one added to it
+ * leaves the upper one when the lower one is shifted away.
+ */
+TINYC_INLINE void tinyc_qpairs_i8(const int8_t **rows, const int8_t *pad, const int32_t *w, const int32_t *bias,
+                                  const int32_t *multiplier, const int8_t *shift, int8_t *restrict out, int pixels,
+                                  int border, int at, int skip, int next, int limit, int kh, int kw, int step, int n,
+                                  int out_next, int zero, int low, int high, int form)
+{
+    tinyc_pairs_i8 a = {(uint32_t)bias[0] + ((uint32_t)bias[1] << 16), (uint32_t)bias[2] + ((uint32_t)bias[3] << 16),
+                        bias[1], bias[3]};
+    tinyc_pairs_i8 b = a;
+    tinyc_pairs_i8 c = a;
+    tinyc_pairs_i8 d = a;
+    for (int ky = 0; ky < kh; ++ky) {
+        for (int kx = 0; kx < kw; ++kx) {
+            const int from = at + kx * step;
+            const int8_t *p = (border && (from < 0 || from >= limit) ? pad : rows[ky] + from) + skip;
+            const int8_t *const whole = p + n / 4 * 4;
+            while (p != whole) {
+                tinyc_qadd_pixels_i8(&a, &b, &c, &d, p, w, 2, pixels, next);
+                tinyc_qadd_pixels_i8(&a, &b, &c, &d, p + 2, w + 4, 2, pixels, next);
+                p += 4;
+                w += 8;
+            }
+            if (n % 4 > 1) {
+                tinyc_qadd_pixels_i8(&a, &b, &c, &d, p, w, 2, pixels, next);
+                p += 2;
+                w += 4;
+            }
+            if (n % 2) {
+                tinyc_qadd_pixels_i8(&a, &b, &c, &d, p, w, 1, pixels, next);
+                w += 2;
+            }
+        }
+    }
+    TINYC_KEEP(multiplier);
+    tinyc_qstore_i8(out, pixels, out_next, tinyc_qfirst_i8(a.all, a.second), tinyc_qfirst_i8(b.all, b.second),
+                    tinyc_qfirst_i8(c.all, c.second), tinyc_qfirst_i8(d.all, d.second), multiplier, shift, 0, zero,
+                    low, high, form);
+    TINYC_KEEP(multiplier);
+    tinyc_qstore_i8(out, pixels, out_next, a.second, b.second, c.second, d.second, multiplier, shift, 1, zero, low,
+                    high, form);
+    TINYC_KEEP(multiplier);
+    tinyc_qstore_i8(out, pixels, out_next, tinyc_qfirst_i8(a.all2, a.second2), tinyc_qfirst_i8(b.all2, b.second2),
+                    tinyc_qfirst_i8(c.all2, c.second2), tinyc_qfirst_i8(d.all2, d.second2), multiplier, shift, 2, zero,
+                    low, high, form);
+    TINYC_KEEP(multiplier);
+    tinyc_qstore_i8(out, pixels, out_next, a.second2, b.second2, c.second2, d.second2, multiplier, shift, 3, zero, low,
+                    high, form);
+}
+
+#endif
