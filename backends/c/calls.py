@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tinyc.backends.c.literals import C_TYPES, literal
 from tinyc.backends.c.source import CodegenError
@@ -35,13 +35,32 @@ def specialise(
             function and hands the name, then an expression, to the kernel.
         literals: the kernel's remaining arguments.
     """
+    return shared(unit, hint, kernel, dtype, parameters, literals, ())[0]
+
+
+def shared(
+    unit: TranslationUnit,
+    hint: str,
+    kernel: str,
+    dtype: DType,
+    parameters: Sequence[tuple[str, str]],
+    literals: Sequence[Literal],
+    handed: Collection[str],
+) -> tuple[str, tuple[str, ...]]:
+    """A function as `specialise` gives, of which the `handed` ones among the literals are parameters before `out`, so
+    that layers can share it; and their values, which are the arguments for these."""
+    *before, out = parameters
+    given = [(name, text) for name, text in literals if name in handed]
+    parameters = [*before, *(("int", name) for name, _ in given), out]
     own = ", ".join(f"{kind}{name}" if kind.endswith("*") else f"{kind} {name}" for kind, name in parameters if kind)
-    values = [name for _, name in parameters] + [f"/*{name}=*/{text}" for name, text in literals]
+    values = [name for _, name in (*before, out)]
+    values += [name if name in handed else f"/*{name}=*/{text}" for name, text in literals]
     if "NULL" in values:
         unit.kernels.headers.add("stddef.h")
     if any(text.endswith("INFINITY") for _, text in literals):
         unit.kernels.headers.add("math.h")
-    return unit.function(hint, own, wrapped(f"    {unit.kernels.use(kernel, dtype)}(", values, ");"))
+    function = unit.function(hint, own, wrapped(f"    {unit.kernels.use(kernel, dtype)}(", values, ");"))
+    return function, tuple(text for _, text in given)
 
 
 def wrapped(head: str, items: Sequence[str], tail: str, width: int = 118) -> str:

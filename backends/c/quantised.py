@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.backends.c.calls import Literal, leaves_columns, limits, pointer, specialise
+from tinyc.backends.c.calls import Literal, leaves_columns, limits, pointer, shared
 from tinyc.backends.c.conv import pack
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.source import CodegenError
@@ -66,7 +66,8 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
         return _pointwise(unit, "qpointwise", stage, layer, inputs, outputs)
     kh, kw = op.window()
     geometry = {
-        "tile": _tile(stage),
+        "paired": int(stage.kernel.scratch is not None),
+        "tile": _tile(stage, op.type.shape[2]),
         "width": op.x.shape[2],
         "channels": inputs,
         "out_width": op.type.shape[2],
@@ -107,7 +108,7 @@ def emit_qdense(unit: TranslationUnit, stage: Stage, op: QDense) -> RowCall:
     """An integer dense layer: every row of x is what a pixel is to a pointwise convolution."""
     layer = weighted(unit, stage, op, pack(_constant(unit, stage, op.w), 1))
     outputs, inputs = op.w.shape
-    return _pointwise(unit, "qdense", stage, layer, inputs, outputs)
+    return _pointwise(unit, "qpointwise", stage, layer, inputs, outputs)
 
 
 def elements(stage: Stage) -> int:
@@ -159,9 +160,9 @@ def _constant(unit: TranslationUnit, stage: Stage, value: Value) -> Array:
     return array
 
 
-def _tile(stage: Stage) -> int:
-    """How many pixels a register tile has."""
-    return 4 if stage.kernel.scratch is None else 3
+def _tile(stage: Stage, pixels: int) -> int:
+    """How many pixels of a row a register tile has."""
+    return 4 if stage.kernel.scratch is None and pixels % 4 <= pixels % 3 else 3
 
 
 def _with_words(stage: Stage, layer: LayerArguments) -> tuple[list[tuple[str, str]], tuple[Argument, ...]]:
@@ -175,12 +176,16 @@ def _with_words(stage: Stage, layer: LayerArguments) -> tuple[list[tuple[str, st
 def _pointwise(
     unit: TranslationUnit, hint: str, stage: Stage, layer: LayerArguments, inputs: int, outputs: int
 ) -> RowCall:
-    geometry = {"pixels": pixels(stage), "tile": _tile(stage), "inputs": inputs, "outputs": outputs}
+    tile = _tile(stage, pixels(stage))
+    tiles, spare = divmod(pixels(stage), tile)
+    paired = int(stage.kernel.scratch is not None)
+    geometry = {"paired": paired, "tiles": tiles, "tile": tile, "spare": spare, "inputs": inputs, "outputs": outputs, "rest": outputs % 4}
     sizes = [(name, str(value)) for name, value in geometry.items()]
     parameters, arguments = _with_words(stage, layer)
     parameters = [(pointer(DType.I8), "x"), *parameters]
-    function = specialise(unit, hint, "qpointwise", DType.I8, parameters, (*sizes, *layer.literals))
-    return RowCall(function, (Pointer(0), *arguments), long_rows=True)
+    handed = unit.handed("qpointwise")
+    function, values = shared(unit, hint, "qpointwise", DType.I8, parameters, (*sizes, *layer.literals), handed)
+    return RowCall(function, (Pointer(0), *arguments, *values), long_rows=True)
 
 
 def rows_call(
@@ -207,5 +212,5 @@ def rows_call(
         parameters.append(("", "NULL"))
     literals = [*((name, str(value)) for name, value in geometry.items()), *layer.literals]
     own, taken = (layer.parameters, layer.arguments) if words is None else _with_words(words, layer)
-    function = specialise(unit, hint, kernel, DType.I8, [*parameters, *own], literals)
-    return RowCall(function, (*arguments, *taken))
+    function, values = shared(unit, hint, kernel, DType.I8, [*parameters, *own], literals, unit.handed(kernel))
+    return RowCall(function, (*arguments, *taken, *values))

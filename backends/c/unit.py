@@ -78,6 +78,10 @@ class TranslationUnit:
         """Makes the functions of a kernel library available; `includes` are the lines that declare them."""
         self.libraries[name] = includes
 
+    def handed(self, kernel: str) -> frozenset[str]:
+        import os, json
+        return frozenset(json.loads(os.environ.get("HANDED", "{}")).get(kernel, ()))
+
     def function(self, hint: str, parameters: str, body: str) -> str:
         """The name of a static function with these parameters and this body; the same one whenever both are equal."""
         key = (parameters, body)

@@ -9,40 +9,41 @@
 /* `lanes` output channels of all pixels: see tinyc_qpointwise_i8. */
 TINYC_INLINE void tinyc_qpointwise_lanes_i8(const int8_t *x, const int8_t *w, const int32_t *words,
                                             const int32_t *bias, const int32_t *multiplier, const int8_t *shift,
-                                            int8_t *restrict out, int lanes, int pixels, int tile, int inputs,
+                                            int8_t *restrict out, int paired, int lanes, int tiles, int tile, int spare, int inputs,
                                             int outputs, int zero, int low, int high, int form)
 {
-    const int8_t *const end = x + pixels / tile * tile * inputs;
+    const int8_t *const end = x + tiles * tile * inputs;
     while (x != end) {
-        tinyc_qlanes_i8(&x, x, w, words, bias, multiplier, shift, out, lanes, tile, 0, 0, 0, inputs, 0, 1, 1, 0,
+        tinyc_qlanes_i8(&x, x, w, words, bias, multiplier, shift, out, paired, lanes, tile, 0, 0, 0, inputs, 0, 1, 1, 0,
                         inputs, outputs, zero, low, high, form);
         x += tile * inputs;
         out += tile * outputs;
     }
-    if (pixels % tile) {
-        tinyc_qlanes_i8(&x, x, w, words, bias, multiplier, shift, out, lanes, pixels % tile, 0, 0, 0, inputs, 0, 1, 1,
-                        0, inputs, outputs, zero, low, high, form);
+    if (spare) {
+        tinyc_qlanes_i8(&x, x, w, words, bias, multiplier, shift, out, paired, lanes, spare, 0, 0, 0, inputs, 0, 1, 1, 0,
+                        inputs, outputs, zero, low, high, form);
     }
 }
 
-/* A 1x1 convolution of `pixels` pixels, or a dense layer on as many rows, `tile` of them together.
+/* A 1x1 convolution, or a dense layer on as many rows as there are pixels: `tiles` times `tile` ones that are computed
+ * together, and `spare` ones. `rest` is the remainder of the outputs by four.
  *
  * Weights come in blocks of four output channels and a last one of the one to three left over, the lanes of a block
- * interleaved: [inputs][lanes]. Where there are `words`, memory for two an input, whole blocks are computed as
+ * interleaved: [inputs][lanes]. With `paired` there are `words`, memory for two an input, and whole blocks are computed as
  * tinyc_qpairs_i8 does. Multiplier and shift have one entry an output channel; `form` as in tinyc_narrow_i8.
  */
 TINYC_INLINE void tinyc_qpointwise_i8(const int8_t *x, const int8_t *w, const int32_t *bias, const int32_t *multiplier,
-                                      const int8_t *shift, int32_t *words, int8_t *restrict out, int pixels, int tile,
-                                      int inputs, int outputs, int zero, int low, int high, int form)
+                                      const int8_t *shift, int32_t *words, int8_t *restrict out, int paired, int tiles, int tile,
+                                      int spare, int inputs, int outputs, int rest, int zero, int low, int high,
+                                      int form)
 {
-    const int rest = outputs % 4;
     const int32_t *const end = bias + outputs - rest;
     while (bias != end) {
-        if (words) {
+        if (paired) {
             tinyc_qpair_weights_i8(words, w, inputs);
         }
-        tinyc_qpointwise_lanes_i8(x, w, words, bias, multiplier, shift, out, 4, pixels, tile, inputs, outputs, zero,
-                                  low, high, form);
+        tinyc_qpointwise_lanes_i8(x, w, words, bias, multiplier, shift, out, paired, 4, tiles, tile, spare, inputs, outputs,
+                                  zero, low, high, form);
         w += 4 * inputs;
         bias += 4;
         multiplier += 4;
@@ -50,8 +51,8 @@ TINYC_INLINE void tinyc_qpointwise_i8(const int8_t *x, const int8_t *w, const in
         out += 4;
     }
     if (rest) {
-        tinyc_qpointwise_lanes_i8(x, w, NULL, bias, multiplier, shift, out, rest, pixels, tile, inputs, outputs, zero,
-                                  low, high, form);
+        tinyc_qpointwise_lanes_i8(x, w, NULL, bias, multiplier, shift, out, 0, rest, tiles, tile, spare, inputs, outputs,
+                                  zero, low, high, form);
     }
 }
 
