@@ -103,6 +103,12 @@ TINYC_INLINE void tinyc_qpairs_i8(const int8_t **rows, const int8_t *pad, const 
             }
         }
     }
+    /* From here on, what results need lies in registers that the sums have left. */
+    TINYC_KEEP(out);
+    if (form == 2) {
+        TINYC_KEEP(low);
+        TINYC_KEEP(high);
+    }
     TINYC_KEEP(multiplier);
     tinyc_qstore_i8(out, pixels, out_next, tinyc_qfirst_i8(a.all, a.second), tinyc_qfirst_i8(b.all, b.second),
                     tinyc_qfirst_i8(c.all, c.second), tinyc_qfirst_i8(d.all, d.second), multiplier, shift, 0, zero,

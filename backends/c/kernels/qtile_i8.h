@@ -77,6 +77,12 @@ TINYC_INLINE void tinyc_qtile_i8(const int8_t **rows, const int8_t *pad, const i
             }
         }
     }
+    /* From here on, what results need lies in registers that the sums have left. */
+    TINYC_KEEP(out);
+    if (form == 2) {
+        TINYC_KEEP(low);
+        TINYC_KEEP(high);
+    }
     TINYC_KEEP(multiplier);
     tinyc_qstore_i8(out, pixels, out_next, a.s0, b.s0, c.s0, d.s0, multiplier, shift, 0, zero, low, high, form);
     if (lanes > 1) {
