@@ -1,6 +1,6 @@
 """Instructions, code and constants of networks on simulated machines, with the C of others beside them.
 
-    python -m benchmarks.instructions [CASE ...] [--on MACHINE] [--flags=-Os] [--layers] [--json]
+    python -m benchmarks.instructions [CASE ...] [--on MACHINE] [--flags=-Os] [--layers] [--markdown | --json]
     python -m benchmarks.instructions --sweep
 
 Each case is compiled with default options for a chip that has the machine's instruction set, run once, where all

@@ -35,6 +35,7 @@ def _arguments(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, Ask
     parser.add_argument("--onnx2c", default=onnx2c, metavar="PROGRAM", help=f"the program ({ONNX2C_VARIABLE})")
     parser.add_argument("--layers", action="store_true", help="print a table of each case's layers, too")
     parser.add_argument("--sweep", action="store_true", help="count MobileNetV1 by width and resolution instead")
+    parser.add_argument("--markdown", action="store_true", help="print the tables as the documentation has them")
     parser.add_argument("--json", action="store_true", help="print a JSON list")
     chosen = parser.parse_args(arguments)
     options = dict(text.partition("=")[::2] for text in chosen.options)
@@ -65,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _missing_peers(names, asked)
             rows = []
             for name in names:
+                print(f"counting {name}", file=sys.stderr)
                 rows += measure(name, CASES[name], asked)
             printed = tables.cases(rows, chosen.layers)
     except (MissingTool, TinycError, FileNotFoundError) as error:
@@ -73,5 +75,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.json:
         print(json.dumps([row.document() for row in rows], indent=2))
     else:
-        tables.show(printed)
+        tables.show(printed, chosen.markdown)
     return 1 if any(row.missed() for row in rows) else 0
