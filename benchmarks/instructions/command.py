@@ -59,7 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen, asked, names = _arguments(arguments)
     try:
         if chosen.sweep:
-            found = list(sweep(asked))
+            found = []
+            for width, resolution, row in sweep(asked):
+                print(f"{row.case}: {row.instructions:,}", file=sys.stderr)
+                found.append((width, resolution, row))
             rows = [row for _, _, row in found]
             printed = tables.sweep([(w, r, row.per_mac) for w, r, row in found])
         else:

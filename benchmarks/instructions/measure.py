@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -49,9 +48,9 @@ def measure(name: str, case: Case, asked: Asked) -> Iterator[Row]:
     usual = machine.name == case.machine and not asked.options
     model = case.network()
     made = _made(name, case, asked, machine, model)
-    start = Row(name, OURS, machine.name, TARGETS[machine.name], "", made.program.macs(), 0, 0, _weights(made), 0, 0, 0)
+    start = Row(name, OURS, machine.name, TARGETS[machine.name], made.program.macs(), _weights(made))
     for number, flags in enumerate(asked.flags):
-        runner = SimulatorRunner(made.source, machine, shlex.split(flags))
+        runner = SimulatorRunner(made.source, machine, flags.split())
         held(made, runner, FLOAT_SLACK if case.quantised is None else 0.0)
         limits = case.limits if usual and number == 0 else Limits()
         yield replace(_counted(start, made, runner), flags=flags, limits=limits)
@@ -95,8 +94,8 @@ def _esp_nn(row: Row, case: Case, asked: Asked, machine: Machine, model: onnx.Mo
     by = f"ESP-NN {esp_nn_version(folder)}, {theirs} of {len(made.program.stages)} layers"
     for flags in asked.flags:
         with tempfile.TemporaryDirectory() as into:
-            built = esp_nn_library(folder, machine, shlex.split(flags), Path(into))
-            runner = SimulatorRunner(made.source, machine, shlex.split(flags), libraries={"esp-nn": built})
+            built = esp_nn_library(folder, machine, flags.split(), Path(into))
+            runner = SimulatorRunner(made.source, machine, flags.split(), libraries={"esp-nn": built})
             held(made, runner, 0.0)
             yield replace(_counted(row, made, runner), by=by, flags=flags)
 
@@ -106,7 +105,7 @@ def _onnx2c(row: Row, made: Compilation, asked: Asked, machine: Machine, model: 
     source = onnx2c_source(asked.onnx2c, model, made)
     sample = list(made.lowered.samples[0])
     for flags in asked.flags:
-        runner = SimulatorRunner(source, machine, (*shlex.split(flags), CONTRACTED))
+        runner = SimulatorRunner(source, machine, (*flags.split(), CONTRACTED))
         (own,), (wanted,) = runner.run([sample])[0], made(*sample).values()
         if not np.allclose(own, wanted, rtol=0.0, atol=PEER_SLACK):
             raise TinycError(f"{row.case}: onnx2c's C gives other numbers than the interpreter")

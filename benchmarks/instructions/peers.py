@@ -11,13 +11,14 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from tinyc.backends.c.source import CPort, CSource
+from tinyc.backends.c.source import CSource
 from tinyc.backends.runners import Machine, MissingTool
 from tinyc.compiler.session import Compilation
 from tinyc.ir.errors import TinycError
@@ -86,7 +87,7 @@ def onnx2c_source(program: str, model: onnx.ModelProto, made: Compilation) -> CS
     if shutil.which(program) is None:
         raise MissingTool(f"{program} is not there")
     (taken,), (given,) = made.source.inputs, made.source.outputs
-    taken = CPort(taken.name, taken.macro, taken.onnx_name, taken.type, taken.layout, taken.c_type)
+    taken = replace(taken, place="argument")
     name = made.source.name
     upper = name.upper()
     macros = {f"{upper}_ARENA_BYTES": 0, f"{upper}_ARENA_ALIGN": 1}
@@ -118,7 +119,7 @@ def _onnx2c(program: str, model: onnx.ModelProto) -> str:
         found = subprocess.run([program, str(path)], capture_output=True, check=False)
     if found.returncode:
         raise TinycError(f"{program} refuses {model.graph.name}: {found.stderr.decode(errors='replace')[-2000:]}")
-    return found.stdout.decode("ascii", errors="replace")
+    return found.stdout.decode("ascii", errors="backslashreplace")
 
 
 def _called(command: Sequence[str], folder: Path) -> str:

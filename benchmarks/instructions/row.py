@@ -18,11 +18,11 @@ class Row:
         by: whose C it is.
         machine: what it ran on.
         target: what it was compiled for.
-        flags: options of the C compiler.
         macs: multiply-accumulates of the network.
+        weights: what layers multiply with, in the network's own type.
+        flags: options of the C compiler.
         instructions: of one inference.
         code: functions, without the C library.
-        weights: what layers multiply with, in the network's own type.
         constants: all constants of the program, those and others: biases, multipliers, tables, rows of padding.
         stack: of one inference.
         arena: of one inference; 0 for the C of others.
@@ -34,14 +34,14 @@ class Row:
     by: str
     machine: str
     target: str
-    flags: str
     macs: int
-    instructions: int
-    code: int
     weights: int
-    constants: int
-    stack: int
-    arena: int
+    flags: str = ""
+    instructions: int = 0
+    code: int = 0
+    constants: int = 0
+    stack: int = 0
+    arena: int = 0
     limits: Limits = field(default_factory=Limits)
     layers: tuple[MeasuredLayer, ...] = ()
 
