@@ -119,6 +119,6 @@ RESOLUTIONS = (96, 128, 160, 192, 224)
 
 
 def swept(machine: str = "rv32imc") -> dict[tuple[float, int], Case]:
-    """MobileNetV1 in int8, by width and resolution; with 5 classes, as above: 1000 of the widest do not fit in the flash of
-    an ESP32-C3."""
+    """MobileNetV1 in int8, by width and resolution; with 5 classes, as above: with 1000 the widest is too large
+    for the flash of an ESP32-C3."""
     return {(w, r): Case(partial(mobilenet_v1, w, r, classes=5), machine) for w in WIDTHS for r in RESOLUTIONS}
