@@ -18,6 +18,7 @@ from benchmarks.instructions.cases import CASES, Case, Limits
 from benchmarks.instructions.command import main
 from benchmarks.instructions.measure import Asked, measure
 from benchmarks.instructions.peers import ESP_NN_VARIABLE, ONNX2C_VARIABLE, folded
+from benchmarks.instructions.row import Row
 from benchmarks.networks import Graph, micro_mobilenet, mobilenet_v1, resnet8
 from tests.kernels.support import HERE as SMALL_LIBRARIES
 from tests.runners.support import need_simulator
@@ -144,6 +145,15 @@ def test_what_rises_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
     lines = [line for line in capsys.readouterr().out.splitlines() if "│" in line]
     assert ["rises" in line for line in lines] == [False, True]
     assert lines[1].count("rises") == 1
+
+
+def test_tables_as_markdown(capsys: pytest.CaptureFixture[str]) -> None:
+    row = Row("a", "tinyc", "rv32imc", "esp32c3", macs=1000, weights=100, flags="-O2", constants=105)
+    fast = dataclasses.replace(row, instructions=3001, code=7, limits=Limits(per_mac=3.0, code=7, beside=0.05))
+    dense = dataclasses.replace(row, instructions=2500, flags="-Os", code=5)
+    tables.show(tables.cases([fast, dense]), markdown=True)
+    counts, judged = "3,001 | 3.00 | 7 | 2,500 | 2.50 | 5", "3,000 missed | 7 met | 5.0% of 5% met"
+    assert f"| a | rv32imc | tinyc | 1,000 | {counts} | {judged} |" in capsys.readouterr().out.splitlines()
 
 
 def test_an_unknown_case_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
