@@ -12,19 +12,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-import numpy as np
 import onnx
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.building import FLOAT_SLACK, chosen_of, compiled, held
 from benchmarks.networks import (
-    DATA,
     blood_mobile_lenet,
+    from_shared,
     micro_mobilenet,
     mobilenet_v1,
     published,
@@ -32,16 +30,11 @@ from benchmarks.networks import (
     resnet8,
 )
 from tinyc.backends.runners import MACHINES, MissingTool, SimulatorRunner
-from tinyc.compiler.options import QuantiseOptions
-from tinyc.compiler.session import Compilation, api
+from tinyc.compiler.session import Compilation
 from tinyc.ir.errors import TinycError
 
 MACHINE = "rv32imc"
 KIB = 1024
-FLOAT_SLACK = 1e-6
-"""What probabilities of float networks may differ by between two machines: a few units in the last place."""
-CALIBRATION = 8
-"""Random inputs for calibration: sizes do not depend on their number."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +47,6 @@ class Case:
     held: float | None = None
     callback: float | None = None
     beside_input: float | None = None
-
-
-def _model(name: str) -> onnx.ModelProto:
-    path = DATA.parent / "models" / name
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is missing (TINYC_TEST_DATA names the folder that has data/ and models/)")
-    return onnx.load(path)
 
 
 PUBLISHED_RAM = {"pico": 30.55, "nano": 64.23, "micro": 132.36, "milli": 162.12, "base": 235.47}
@@ -89,7 +75,7 @@ CASES: dict[str, Case] = {
         for name, kilobytes in PUBLISHED_RAM.items()
     },
     "resnet8": Case(resnet8),
-    "mobilenet_v2_0.5_128": Case(lambda: _model("st_mbv2_128_05.onnx")),
+    "mobilenet_v2_0.5_128": Case(lambda: from_shared("st_mbv2_128_05.onnx")),
 }
 
 
@@ -125,30 +111,20 @@ def measure(name: str) -> Iterator[Row]:
         FileNotFoundError: published weights or a model are missing.
     """
     case = CASES[name]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name.replace('.', '_')}.onnx"
-        model = case.network()
-        onnx.save(model, path)
-        inputs = {
-            v.name: np.random.default_rng(0)
-            .uniform(0, 1, (CALIBRATION, *(d.dim_value for d in v.type.tensor_type.shape.dim[1:])))
-            .astype(np.float32)
-            for v in model.graph.input
-            if v.name not in {w.name for w in model.graph.initializer}
-        }
-        calibration = Path(folder) / "calibration.npz"
-        np.savez(calibration, **inputs)
+    model = case.network()
 
-        def compiled(rows_from: str, ram: int | None = None) -> Compilation:
-            quantise = QuantiseOptions(calibration=calibration, input_type="int8") if case.int8 else None
-            return api.compile(
-                path, input_layout="nhwc", rows_from=rows_from, ram=ram, quantise=quantise, verify=ram is None
-            )
+    def made(rows_from: str, ram: int | None = None) -> Compilation:
+        return compiled(
+            *(model, name, ("int8", "float32") if case.int8 else None),
+            input_layout="nhwc",
+            rows_from=rows_from,
+            ram=ram,
+            verify=ram is None,
+        )
 
-        for form, limit in (("held", case.held), ("callback", case.callback)):
-            by_rows = compiled("arena" if form == "held" else "callback")
-            layers = compiled("arena" if form == "held" else "callback", ram=1 << 40)
-            yield _row(name, form, by_rows, layers, case, limit)
+    for form, limit in (("held", case.held), ("callback", case.callback)):
+        rows_from = "arena" if form == "held" else "callback"
+        yield _row(name, form, made(rows_from), made(rows_from, ram=1 << 40), case, limit)
 
 
 def _row(name: str, form: str, by_rows: Compilation, layers: Compilation, case: Case, limit: float | None) -> Row:
@@ -160,15 +136,9 @@ def _row(name: str, form: str, by_rows: Compilation, layers: Compilation, case: 
     stack = instructions = None
     try:
         runner = SimulatorRunner(by_rows.source, MACHINES[MACHINE])
-        sample = list(by_rows.lowered.samples[0])
-        own = runner.run([sample])[0]
-        expected = api.execute(by_rows, "interpreter" if case.int8 else "host", [sample])[0]
-        # exp of two C libraries may differ in the last place; integers may not.
-        slack = 0.0 if case.int8 else FLOAT_SLACK
-        if not all(np.allclose(a, b, rtol=0.0, atol=slack) for a, b in zip(own, expected, strict=True)):
-            raise TinycError(f"{name}, {form}: {MACHINE} gives other numbers")
+        held(by_rows, runner, 0.0 if case.int8 else FLOAT_SLACK)
         same.append(MACHINE)
-        found = runner.measure(sample)
+        found = runner.measure(list(by_rows.lowered.samples[0]))
         stack, instructions = found.stack_bytes, found.instructions
     except MissingTool as error:
         print(f"not run on {MACHINE}: {error}", file=sys.stderr)
@@ -194,12 +164,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all by default")
     parser.add_argument("--json", action="store_true", help="print a JSON list")
     chosen = parser.parse_args(arguments)
-    if unknown := [c for c in chosen.cases if c not in CASES]:
-        parser.error(f"no case {', '.join(unknown)}")
     rows = []
     table = Table("case", "form", "arena", "KiB", "at most", "bound", "by layers", "MACs", "stack", "same on")
     try:
-        for name in chosen.cases or CASES:
+        for name in chosen_of(parser, chosen.cases, CASES):
             for row in measure(name):
                 rows.append(row)
                 limit = "" if row.limit is None else f"{row.limit / KIB:.2f}" + ("" if row.holds else " FAILS")

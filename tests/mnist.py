@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.networks import mobile_lenet
+from benchmarks.networks import mnist_images, mobile_lenet
 from tests.helpers import DATA
 
 
@@ -24,16 +23,8 @@ def folder(name: str) -> Path:
 
 def test_images() -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """The 10,000 test images, N x 1 x 28 x 28 in 0..1, and their labels."""
-    return _images("t10k")
-
-
-def _images(split: str) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    source = folder("mnist")
-    pixels = np.frombuffer(
-        gzip.decompress((source / f"{split}-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16
-    )
-    labels = np.frombuffer(gzip.decompress((source / f"{split}-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
-    return (pixels.reshape(-1, 1, 28, 28) / np.float32(255)).astype(np.float32), labels
+    folder("mnist")
+    return mnist_images("t10k")
 
 
 test_images.__test__ = False  # type: ignore[attr-defined]
@@ -58,4 +49,5 @@ def published_mobile_lenet() -> onnx.ModelProto:
 
 def training_images() -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """The first 10,000 training images, as `test_images`."""
-    return _images("train-first10k")
+    folder("mnist")
+    return mnist_images("train-first10k")

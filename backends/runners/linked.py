@@ -29,7 +29,8 @@ class Linked:
 
 
 def linked(source: CSource, folders: Mapping[str, Path] | None = None) -> Linked:
-    """The options for the kernel libraries that a source needs, from these folders or those that the environment names.
+    """The options for the kernel libraries that a source needs: from these folders, built for the machine that runs it,
+    or from those that the environment names, built for this computer.
 
     Raises:
         MissingTool: a library is missing; the message says which, and where it is looked for.
@@ -54,7 +55,7 @@ def linked(source: CSource, folders: Mapping[str, Path] | None = None) -> Linked
 
 
 def refuse_libraries(source: CSource, machine: str) -> None:
-    """Raises `MissingTool` when a source needs kernel libraries: on simulated machines there are none."""
+    """Raises `MissingTool` when a source needs kernel libraries: for simulated machines the environment names none."""
     if source.libraries:
         raise MissingTool(
             f"{source.name} is linked with {', '.join(source.libraries)}, which {machine} does not have: run it on "

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from tinyc.backends.c.source import CSource
 from tinyc.backends.runners import exchange
 from tinyc.backends.runners.exchange import MissingTool, RunnerError, Unsupported
 from tinyc.backends.runners.families import RISCV, STACK_BYTES, Family
-from tinyc.backends.runners.linked import refuse_libraries
+from tinyc.backends.runners.linked import linked, refuse_libraries
 from tinyc.backends.runners.machines import MACHINES, Machine
 from tinyc.backends.runners.runner import FLAGS, RUN, Program, Runner, Toolchain
 from tinyc.ir.tensor import Array
@@ -32,6 +32,14 @@ _FLOAT_ROUTINE = re.compile(r"undefined reference to `(__\w*[sd]f\w*)'")
 """A routine of GCC's that computes in software: `__mulsf3` multiplies float32, `__floatsidf` converts to float64."""
 
 
+CODE = (".text",)
+CONSTANTS = (".rodata", ".srodata", ".data", ".sdata")
+"""Kinds of sections: constants that hold addresses may lie with what is written."""
+
+_ARCHIVE = re.compile(r"^(?:.*/)?lib([^/]+)\.a\(.*\)$")
+"""A member of a library, in GNU ld's map."""
+
+
 @dataclass(frozen=True)
 class Measurement:
     """What one inference costs.
@@ -41,7 +49,10 @@ class Measurement:
             the function that gives it rows.
         stack_bytes: below the stack pointer of the caller, as the deepest write shows, in steps of 16 as the stack
             pointer moves. Includes the network's function itself and all that it calls.
-        code_bytes: of the functions in the generated files that are linked, without constants and the C library.
+        code_bytes: of the functions that are linked from the generated files and from kernel libraries, without
+            constants and the C library.
+        constant_bytes: of the constants in the generated files: weights and all that stands beside them, gaps between
+            arrays included.
         layers: instructions by stage, as in `CSource.stages`. Their sum is near `instructions` but not equal to it: it
             is another build, with a call after every part of a result.
     """
@@ -49,6 +60,7 @@ class Measurement:
     instructions: int
     stack_bytes: int
     code_bytes: int
+    constant_bytes: int
     layers: tuple[int, ...]
 
 
@@ -62,9 +74,11 @@ class SimulatorRunner(Runner):
         push: hand rows to a network that takes its input by rows, instead of letting it ask for them.
         keep: a folder for sources and files, created if need be; a temporary one without it.
         timeout: seconds after which a run has failed.
+        libraries: folders of the kernel libraries that the source needs, by name, built for the machine (see
+            `linked`).
 
     Raises:
-        MissingTool: the compiler, its C library or the simulator is not installed.
+        MissingTool: the compiler, its C library or the simulator is not installed, or a kernel library is missing.
         RunnerError: the compiler rejects the source, or the machine cannot compute with the floats in it.
     """
 
@@ -77,11 +91,15 @@ class SimulatorRunner(Runner):
         push: bool = False,
         keep: Path | None = None,
         timeout: float = TIMEOUT,
+        libraries: Mapping[str, Path] | None = None,
     ) -> None:
-        refuse_libraries(source, machine.name)
+        if libraries is None:
+            refuse_libraries(source, machine.name)
         require_tools(machine.family)
-        self._machine = machine
-        super().__init__(source, toolchain(machine, flags, timeout), push=push, keep=keep)
+        found = linked(source, libraries or {})
+        self.machine = machine
+        made = toolchain(machine, (*found.flags, *flags), timeout)
+        super().__init__(source, replace(made, link=(*found.link, *made.link)), push=push, keep=keep)
 
     def measure(self, inputs: Sequence[Array]) -> Measurement:
         """What one inference costs. Repeated measurements give equal numbers.
@@ -90,21 +108,29 @@ class SimulatorRunner(Runner):
             RunnerError: as for `run`; or the network needs more stack than is watched, or more instructions than the
                 machine can count.
         """
-        program = Program("measure", (*_MEASURE, "-include", self._machine.family.header))
+        program = Program("measure", (*_MEASURE, "-include", self.machine.family.header))
         counts = self._execute(program, [inputs], exchange.COUNTS)
         instructions, stack, _ = exchange.unpack_counts(counts, 0)
         layers = self._layers(inputs)
-        limit = self._machine.family.countable
+        limit = self.machine.family.countable
         if limit is not None and sum(layers) > limit:
             raise RunnerError(
-                f"{self._source.name} takes about {sum(layers):,} instructions, and on {self._machine.name} no more "
+                f"{self._source.name} takes about {sum(layers):,} instructions, and on {self.machine.name} no more "
                 f"than {limit:,} can be counted; measure it on another machine"
             )
-        return Measurement(instructions, stack, self._code_bytes(), layers)
+        text = (self._folder / f"{RUN.name}.map").read_text(encoding="utf-8", errors="replace")
+        objects = {f"{name}.o" for name in self.generated}
+        return Measurement(
+            instructions,
+            stack,
+            code_bytes=section_bytes(text, CODE, {*objects, *self._source.libraries}),
+            constant_bytes=section_bytes(text, CONSTANTS, objects),
+            layers=layers,
+        )
 
     def _layers(self, inputs: Sequence[Array]) -> tuple[int, ...]:
         numbers = [stage.number for stage in self._source.stages]
-        options = (*_MEASURE, "-include", self._machine.family.header, "-DHARNESS_LAYERS")
+        options = (*_MEASURE, "-include", self.machine.family.header, "-DHARNESS_LAYERS")
         program = Program("layers", options, ("-include", "harness_layers.h"))
         counts = self._execute(program, [inputs], exchange.COUNTS)
         _, _, layers = exchange.unpack_counts(counts, max(numbers, default=0) + 1)
@@ -115,12 +141,12 @@ class SimulatorRunner(Runner):
             super()._compile(*arguments)
         except RunnerError as error:
             missing = sorted(set(_FLOAT_ROUTINE.findall(str(error))))
-            if missing and not self._machine.family.runs_float:
+            if missing and not self.machine.family.runs_float:
                 raise Unsupported(self._without_float(missing)) from None
             raise
 
     def _without_float(self, missing: Sequence[str]) -> str:
-        source, machine = self._source, self._machine
+        source, machine = self._source, self.machine
         layers = [stage.label for stage in source.stages if stage.type.dtype.is_float]
         where = f" in {layers[0]}" + (f" and {len(layers) - 1} more" if layers[1:] else "") if layers else ""
         others = ", ".join(m.name for m in MACHINES.values() if m.family.runs_float)
@@ -129,10 +155,6 @@ class SimulatorRunner(Runner):
             f"them ({', '.join(missing)}); run it on {others}, or make all of it integers: "
             "`quantise=QuantiseOptions(...)` with `input_type=int8` and `output_type=int8`"
         )
-
-    def _code_bytes(self) -> int:
-        text = (self._folder / f"{RUN.name}.map").read_text(encoding="utf-8", errors="replace")
-        return code_bytes(text, {f"{name}.o" for name in self.generated})
 
 
 def toolchain(machine: Machine, flags: Sequence[str] = (), timeout: float = TIMEOUT) -> Toolchain:
@@ -162,12 +184,19 @@ def _has_library(compiler: str, library: str) -> bool:
     return Path(found).is_absolute()
 
 
-def code_bytes(link_map: str, objects: set[str]) -> int:
-    """Bytes of code that a program has from these object files, by GNU ld's map of it.
+def section_bytes(link_map: str, kinds: Sequence[str], parts: Set[str]) -> int:
+    """Bytes of these kinds of sections that a program has from some object files and libraries, by GNU ld's map of it.
 
     The map has a line for each section of each object file, `.text.name address size file`, the name on a line of its
-    own when it is long; what was thrown away comes before the heading that is looked for.
+    own when it is long; what was thrown away comes before the heading that is looked for. The file is an object's, or
+    `folder/libname.a(member.o)`.
+
+    Args:
+        link_map: its text.
+        kinds: what the sections' names begin with, such as `.text`.
+        parts: object files, and the names of libraries.
     """
     _, _, kept = link_map.partition("Linker script and memory map")
-    sections = re.finditer(r"^ \.text\S*\s+0x[0-9a-f]+\s+0x([0-9a-f]+)\s+(\S.*)$", kept, re.MULTILINE)
-    return sum(int(s[1], 16) for s in sections if s[2] in objects)
+    names = "|".join(re.escape(kind) for kind in kinds)
+    sections = re.finditer(rf"^ (?:{names})(?:\.\S*)?\s+0x[0-9a-f]+\s+0x([0-9a-f]+)\s+(\S.*)$", kept, re.MULTILINE)
+    return sum(int(s[1], 16) for s in sections if _ARCHIVE.sub(r"\1", s[2]) in parts)

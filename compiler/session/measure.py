@@ -24,6 +24,8 @@ class Measured(TypedDict):
 
     Sizes are in bytes. `instructions` counts the call of the network without what gives it its input; those of `layers`
     are from another build, so that their sum is only near it. A layer without elements has no instructions.
+    `weights_bytes` are the arrays of the generated constants, `constants_bytes` what they and other constants of the
+    generated files take in the linked program.
     `instructions_per_mac` is None for a network without multiply-accumulates.
     """
 
@@ -35,6 +37,7 @@ class Measured(TypedDict):
     instructions_per_mac: float | None
     stack_bytes: int
     code_bytes: int
+    constants_bytes: int
     arena_bytes: int
     weights_bytes: int
     note: str
@@ -57,8 +60,12 @@ def measure_on(compiled: Compilation, machine: Machine) -> Measured:
         MissingTool: the simulator is not installed.
         RunnerError: the generated code does not compile, or fails.
     """
-    program, source = compiled.program, compiled.source
-    runner = SimulatorRunner(source, machine)
+    return measured(compiled, SimulatorRunner(compiled.source, machine))
+
+
+def measured(compiled: Compilation, runner: SimulatorRunner) -> Measured:
+    """The same with a runner of this compilation's C. Raises `RunnerError` when the program fails."""
+    program, source, machine = compiled.program, compiled.source, runner.machine
     found = runner.measure(list(compiled.lowered.samples[0]))
     by_stage = {stage.number: count for stage, count in zip(source.stages, found.layers, strict=True)}
     macs = program.macs()
@@ -71,6 +78,7 @@ def measure_on(compiled: Compilation, machine: Machine) -> Measured:
         "instructions_per_mac": round(found.instructions / macs, 3) if macs else None,
         "stack_bytes": found.stack_bytes,
         "code_bytes": found.code_bytes,
+        "constants_bytes": found.constant_bytes,
         "arena_bytes": source.arena_bytes,
         "weights_bytes": source.weights_bytes,
         "note": _note(compiled, machine),

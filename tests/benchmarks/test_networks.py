@@ -11,7 +11,17 @@ import pytest
 from onnx import numpy_helper
 
 from benchmarks import networks
-from benchmarks.networks import NETWORKS, blood_mobile_lenet, main, micro_mobilenet, mobilenet_v1, resnet8
+from benchmarks.networks import (
+    NETWORKS,
+    blood_mobile_lenet,
+    ds_cnn,
+    main,
+    micro_mobilenet,
+    mobilenet_v1,
+    mobilenet_v2,
+    resnet8,
+)
+from benchmarks.networks.mobilenet import divisible
 from tests.mnist import folder, published_mobile_lenet
 from tests.sessions import open_onnxruntime
 from tinyc.compiler.frontend import load_onnx
@@ -62,6 +72,27 @@ def test_resnet8(tmp_path: Path) -> None:
     assert parameters(model) == 78_666  # of the Keras model, moving means and variances among them
     assert macs(model, tmp_path) == 12_501_632
     assert [n.op_type for n in model.graph.node].count("Add") == 3
+
+
+# Parameters as the Keras models have them, moving means and variances among them; multiply-accumulates as published.
+@pytest.mark.parametrize(
+    ("build", "size", "products"),
+    [
+        (ds_cnn, 24_908, 2_656_768),
+        (lambda: mobilenet_v2(0.5, 128), 1_987_224, 32_578_560),
+        (lambda: mobilenet_v2(1.0, 224), 3_538_984, 300_774_272),
+    ],
+)
+def test_networks_of_others(build: Callable[[], onnx.ModelProto], size: int, products: int, tmp_path: Path) -> None:
+    model = build()
+    assert parameters(model) == size
+    assert macs(model, tmp_path) == products
+
+
+def test_inverted_residuals() -> None:
+    model = mobilenet_v2(0.5, 128)
+    assert [n.op_type for n in model.graph.node].count("Add") == 10
+    assert [divisible(n) for n in (1, 12, 16, 28, 90)] == [8, 16, 16, 32, 88]  # 24 were less than nine tenths of 28
 
 
 def test_gray_mobilenet(tmp_path: Path) -> None:
@@ -128,7 +159,7 @@ def test_the_command_says_what_is_wrong(arguments: list[str], message: str, caps
 def test_missing_weights_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(networks, "DATA", tmp_path)
+    monkeypatch.setattr(networks.data, "DATA", tmp_path)
     with pytest.raises(SystemExit):
         main(["blood_mobile_lenet"])
     assert f"{tmp_path / DATA['blood_mobile_lenet']} is missing" in capsys.readouterr().err

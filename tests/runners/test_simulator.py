@@ -15,7 +15,7 @@ from tests.runners.support import images, network, simulator
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import MACHINES, HostRunner, MissingTool, RunnerError, SimulatorRunner, runner_for
 from tinyc.backends.runners.families import RISCV
-from tinyc.backends.runners.simulator import code_bytes
+from tinyc.backends.runners.simulator import CODE, CONSTANTS, section_bytes
 from tinyc.compiler.data.calibration import Calibration
 from tinyc.compiler.options import QuantiseOptions
 from tinyc.compiler.session import Compilation, api
@@ -200,7 +200,7 @@ def test_code_is_that_of_the_network_alone() -> None:
     assert simulator(network("argument", unused + exact(nops(10)))).measure(images(1)[0]).code_bytes == small
 
 
-def test_code_in_a_link_map() -> None:
+def test_code_and_constants_in_a_link_map() -> None:
     text = """Discarded input sections
  .text.gone     0x00000000       0x50 net.c.o
 Linker script and memory map
@@ -211,8 +211,15 @@ Linker script and memory map
  .text.other    0x80000110     0x1000 harness.c.run.o
  .rodata.table  0x80001110       0x40 net.c.o
  .text          0x80001150        0x2 net_weights.c.o
+ .text.a_layer  0x80001152       0x20 /some where/libesp-nn.a(conv_ansi.o)
+ .text          0x80001172      0x200 /some where/libc.a(esp-nn.o)
+ .srodata.cst4  0x80001372        0x8 net.c.o
+ .rodatalike    0x8000137a      0x400 net.c.o
 """
-    assert code_bytes(text, {"net.c.o", "net_weights.c.o"}) == 0x112
+    objects = {"net.c.o", "net_weights.c.o"}
+    assert section_bytes(text, CODE, objects) == 0x112
+    assert section_bytes(text, CODE, {*objects, "esp-nn"}) == 0x132
+    assert section_bytes(text, CONSTANTS, objects) == 0x48
 
 
 def test_what_the_machine_does_not_have_fails() -> None:

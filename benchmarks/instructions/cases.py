@@ -1,0 +1,124 @@
+"""What instructions are counted of: networks, machines, and how many instructions and bytes they may take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+import onnx
+
+from benchmarks.networks import (
+    MICRO_MOBILENET,
+    ds_cnn,
+    from_shared,
+    micro_mobilenet,
+    mnist_images,
+    mobilenet_v1,
+    mobilenet_v2,
+    published,
+    published_mobile_lenet,
+    resnet8,
+)
+from tinyc.compiler.data.calibration import Calibration
+
+INT8 = ("int8", "int8")
+TARGETS: Mapping[str, str] = {
+    "rv32imc": "esp32c3",
+    "rv32imac": "esp32c6",
+    "rv32imafc": "esp32p4",
+    "xtensa-lx106": "esp32",
+}
+"""The target that a user of each machine's chips names. No target is an ESP8266; ESP32 is an Xtensa core, too."""
+Peer = Literal["", "esp-nn", "onnx2c"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is asked at most, with the flags that are named first (-O2): instructions of an inference or of a
+    multiply-accumulate, bytes of code, and bytes of constants beside the weights as a part of these. None where nothing
+    is asked."""
+
+    instructions: int | None = None
+    per_mac: float | None = None
+    code: int | None = None
+    beside: float | None = None
+
+    def instructions_of(self, macs: int) -> int | None:
+        """The instructions of a network with so many multiply-accumulates."""
+        return round(self.per_mac * macs) if self.per_mac is not None else self.instructions
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network on a machine.
+
+    Attributes:
+        network: makes it.
+        machine: what runs it.
+        limits: on that machine.
+        quantised: to int8, with these types of input and output; None for float.
+        calibration: inputs to quantise by; noise without them.
+        peer: whose generated or portable C computes the same.
+        options: of `tinyc.Options`, beside the target.
+    """
+
+    network: Callable[[], onnx.ModelProto]
+    machine: str
+    limits: Limits = field(default_factory=Limits)
+    quantised: tuple[str, str] | None = INT8
+    calibration: Callable[[], Calibration] | None = None
+    peer: Peer = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+def digits(count: int = 100) -> Calibration:
+    """Images of MNIST to quantise by. Raises `FileNotFoundError` where there are none."""
+    images, _ = mnist_images("train-first10k")
+    return Calibration([[image[None]] for image in images[:count]])
+
+
+def _mobile_lenet() -> onnx.ModelProto:
+    return published_mobile_lenet(published("noodle_mobile_lenet_mnist"))
+
+
+_mobilenet = partial(mobilenet_v1, 0.25, 96, classes=5)
+_MICRO_LIMITS = {"pico": 125_000, "nano": 300_000, "micro": 1_450_000, "milli": 1_750_000, "base": 2_650_000}
+
+CASES: dict[str, Case] = {
+    "mobilenet_v1_0.25_96": Case(_mobilenet, "rv32imc", Limits(20_500_000, code=14 * 1024, beside=0.06), peer="esp-nn"),
+    "mobilenet_v1_0.25_96_float_input": Case(
+        _mobilenet, "rv32imc", Limits(21_700_000), quantised=("float32", "float32")
+    ),
+    "mobile_lenet": Case(_mobile_lenet, "rv32imc", Limits(1_650_000), calibration=digits, peer="esp-nn"),
+    "ds_cnn": Case(ds_cnn, "rv32imc", Limits(per_mac=3.0), peer="esp-nn"),
+    "resnet8": Case(resnet8, "rv32imc", Limits(per_mac=3.0), peer="esp-nn"),
+    "mobilenet_v2_0.5_128": Case(
+        partial(mobilenet_v2, 0.5, 128), "rv32imc", Limits(per_mac=3.0, code=24 * 1024, beside=0.06), peer="esp-nn"
+    ),
+    "mobilenet_v2_0.5_128_st": Case(
+        partial(from_shared, "st_mbv2_128_05.onnx"),
+        "rv32imc",
+        Limits(per_mac=3.0, code=24 * 1024, beside=0.06),
+        peer="esp-nn",
+    ),
+    "mobilenet_v1_0.25_96_float": Case(_mobilenet, "rv32imafc", Limits(14_500_000), quantised=None, peer="onnx2c"),
+    "mobile_lenet_float": Case(_mobile_lenet, "rv32imafc", Limits(1_030_000), quantised=None, peer="onnx2c"),
+    **{
+        f"micro_mobilenet_{name}_float": Case(
+            partial(micro_mobilenet, name), "rv32imafc", Limits(_MICRO_LIMITS[name]), quantised=None, peer="onnx2c"
+        )
+        for name in MICRO_MOBILENET
+    },
+    "mobilenet_v1_0.25_96_xtensa": Case(_mobilenet, "xtensa-lx106", Limits(40_000_000), peer="esp-nn"),
+}
+
+WIDTHS = (0.25, 0.5, 0.75, 1.0)
+RESOLUTIONS = (96, 128, 160, 192, 224)
+
+
+def swept(machine: str = "rv32imc") -> dict[tuple[float, int], Case]:
+    """MobileNetV1 in int8, by width and resolution; with 5 classes, as above: with 1000 the widest is too large
+    for the flash of an ESP32-C3."""
+    return {(w, r): Case(partial(mobilenet_v1, w, r, classes=5), machine) for w in WIDTHS for r in RESOLUTIONS}

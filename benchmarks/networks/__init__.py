@@ -1,0 +1,37 @@
+"""The networks that figures are quoted for, as ONNX models with seeded or given weights.
+
+    python -m benchmarks.networks --list
+    python -m benchmarks.networks resnet8 -o resnet8.onnx
+
+They are written as exporters write them: batch norms, explicit pads and activations are nodes of their own, so that
+the compiler has the same work as with a trained model. A file a family.
+"""
+
+from benchmarks.networks.data import DATA, from_shared, mnist_images, published
+from benchmarks.networks.graph import Floats, Graph
+from benchmarks.networks.keywords import ds_cnn
+from benchmarks.networks.lenet import blood_mobile_lenet, mobile_lenet, published_mobile_lenet
+from benchmarks.networks.listing import NETWORKS, main
+from benchmarks.networks.micro import MICRO_MOBILENET, micro_mobilenet
+from benchmarks.networks.mobilenet import mobilenet_v1, mobilenet_v2
+from benchmarks.networks.residual import resnet8
+
+__all__ = [
+    "DATA",
+    "MICRO_MOBILENET",
+    "NETWORKS",
+    "Floats",
+    "Graph",
+    "blood_mobile_lenet",
+    "ds_cnn",
+    "from_shared",
+    "main",
+    "micro_mobilenet",
+    "mnist_images",
+    "mobile_lenet",
+    "mobilenet_v1",
+    "mobilenet_v2",
+    "published",
+    "published_mobile_lenet",
+    "resnet8",
+]

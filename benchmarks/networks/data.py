@@ -1,0 +1,60 @@
+"""Published weights, and images that networks were trained for: data that are not part of the repository."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from benchmarks.networks.graph import Floats
+
+DATA = Path(os.environ.get("TINYC_TEST_DATA") or Path(__file__).resolve().parents[3] / "shared") / "data"
+"""Published weights, which are not part of the repository."""
+
+
+def published(folder: str) -> dict[str, Floats]:
+    """The arrays of a folder of published weights, by name: weights.npz, or a text file an array.
+
+    Raises:
+        FileNotFoundError: the data is not there.
+    """
+    path = DATA / folder
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path} is missing (TINYC_TEST_DATA names the folder that has data/)")
+    if (path / "weights.npz").exists():
+        with np.load(path / "weights.npz") as found:
+            return {name: found[name].astype(np.float32) for name in found.files}
+    return {file.stem: np.loadtxt(file, dtype=np.float32) for file in sorted(path.glob("*.txt"))}
+
+
+def from_shared(name: str) -> onnx.ModelProto:
+    """A model of others, beside the published weights.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    path = DATA.parent / "models" / name
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing (TINYC_TEST_DATA names the folder that has data/ and models/)")
+    return onnx.load(path)
+
+
+def mnist_images(split: str) -> tuple[Floats, NDArray[np.uint8]]:
+    """Images of MNIST, N x 1 x 28 x 28 in 0..1, and their labels.
+
+    Args:
+        split: "t10k", the 10,000 test images, or "train-first10k", the first 10,000 to train with.
+
+    Raises:
+        FileNotFoundError: the data is not there.
+    """
+    images, labels = (DATA / "mnist" / f"{split}-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1"))
+    if not images.exists():
+        raise FileNotFoundError(f"{images} is missing (TINYC_TEST_DATA names the folder that has data/)")
+    pixels = np.frombuffer(gzip.decompress(images.read_bytes()), np.uint8, offset=16)
+    found = np.frombuffer(gzip.decompress(labels.read_bytes()), np.uint8, offset=8)
+    return (pixels.reshape(-1, 1, 28, 28) / np.float32(255)).astype(np.float32), found
