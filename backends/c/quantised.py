@@ -28,6 +28,8 @@ from tinyc.ir.types import DType
 _ANY, _SHORT, _ONCE = 0, 1, 2
 _SHORT_SUM, _SHORT_SHIFTS = 2**29, (-21, -1)
 _ONCE_MULTIPLIER = 2**29
+_PATCHES = 320
+"""Bytes of stack for the windows at the ends of a row: `qpatch_i8.h`."""
 
 
 def form(bound: Array | int, shift: Array | int) -> int:
@@ -65,9 +67,14 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
     if op.window() == (1, 1) and op.groups == 1 and op.strides == (1, 1) and not any(op.pads):
         return _pointwise(unit, "qpointwise", stage, layer, inputs, outputs)
     kh, kw = op.window()
+    before, after = _ends(op)
+    patched = op.groups == 1 and 0 < (before + after) * kh * kw * inputs <= _PATCHES
     geometry = {
         "paired": int(stage.kernel.scratch is not None),
-        "tile": _tile(stage, op.type.shape[2]),
+        "patched": int(patched),
+        "tile": _tile(stage, op.type.shape[2] - before - after),
+        "before": before,
+        "after": after,
         "width": op.x.shape[2],
         "channels": inputs,
         "out_width": op.type.shape[2],
@@ -163,6 +170,14 @@ def _constant(unit: TranslationUnit, stage: Stage, value: Value) -> Array:
 def _tile(stage: Stage, pixels: int) -> int:
     """How many pixels of a row a register tile has."""
     return 4 if stage.kernel.scratch is None and pixels % 4 <= pixels % 3 else 3
+
+
+def _ends(op: QConv2d) -> tuple[int, int]:
+    """How many pixels at the begin of a row of the result, and how many of the others, look beside the operand's."""
+    firsts = np.arange(op.type.shape[2]) * op.strides[1] - op.pads[1]
+    before = int(np.count_nonzero(firsts < 0))
+    lasts = firsts + (op.window()[1] - 1) * op.dilations[1]
+    return before, int(np.count_nonzero(lasts[before:] >= op.x.shape[2]))
 
 
 def _with_words(stage: Stage, layer: LayerArguments) -> tuple[list[tuple[str, str]], tuple[Argument, ...]]:
