@@ -15,6 +15,7 @@ from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.names import comment, identifier
 from tinyc.backends.c.sections import attribute_lines
 from tinyc.backends.c.source import CodegenError, CPort, CSource, CStage, Interface, PortDescription, Sections
+from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.backends.c.unit import TranslationUnit
 from tinyc.ir.op import Value
 from tinyc.ir.rows import RowProgram, Space, verify_program
@@ -34,6 +35,7 @@ def generate(
     interface: Interface | None = None,
     version: str = "0",
     sections: Sections | None = None,
+    tuning: Tuning = DEFAULT,
 ) -> CSource:
     """The C of a planned program.
 
@@ -43,6 +45,7 @@ def generate(
         interface: names and layouts of inputs and outputs, for the header; the program's own names without it.
         version: the version of the compiler, for the header.
         sections: the memories that the arrays go to; where the compiler puts them without it.
+        tuning: what the code is tuned for.
 
     Raises:
         CodegenError: an operator has no C, or memory cannot be addressed as planned. The message names the stage.
@@ -50,7 +53,7 @@ def generate(
     """
     verify_program(program)
     name, sections = _prefix(name), sections or Sections()
-    unit = TranslationUnit(name, program)
+    unit = TranslationUnit(name, program, tuning)
     inputs, outputs = _ports(unit, name, program, interface)
     ports = {v.name: p.name for v, p in zip((*program.inputs, *program.outputs), (*inputs, *outputs), strict=True)}
     functions, public = Writer(unit, _with_roots(program, ports), inputs, outputs).write()

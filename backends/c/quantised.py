@@ -68,11 +68,17 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
         return _pointwise(unit, "qpointwise", stage, layer, inputs, outputs)
     kh, kw = op.window()
     before, after = _ends(op)
-    patched = op.groups == 1 and 0 < (before + after) * kh * kw * inputs <= _PATCHES
+    tile = _tile(unit, stage, op.type.shape[2] - before - after)
+    spare = (op.type.shape[2] - before - after) % tile
+    most = _PATCHES // (kh * kw * inputs) if op.groups == 1 else 0
+    if spare and unit.tuning.optimize != "speed" and before + spare + after <= most:
+        # A tile of their own for few pixels takes more code than it saves instructions.
+        after += spare
+    patched = 0 < before + after <= most
     geometry = {
         "paired": int(stage.kernel.scratch is not None),
         "patched": int(patched),
-        "tile": _tile(stage, op.type.shape[2] - before - after),
+        "tile": tile,
         "before": before,
         "after": after,
         "width": op.x.shape[2],
@@ -167,9 +173,13 @@ def _constant(unit: TranslationUnit, stage: Stage, value: Value) -> Array:
     return array
 
 
-def _tile(stage: Stage, pixels: int) -> int:
-    """How many pixels of a row a register tile has."""
-    return 4 if stage.kernel.scratch is None and pixels % 4 <= pixels % 3 else 3
+def _tile(unit: TranslationUnit, stage: Stage, pixels: int) -> int:
+    """How many pixels of a row a register tile has: as many as the core's registers hold, or one less where fewer are
+    left over so."""
+    if stage.kernel.scratch is not None:
+        return unit.tuning.paired_tile
+    most = unit.tuning.tile
+    return most - 1 if most > 2 and pixels % (most - 1) < pixels % most else most
 
 
 def _ends(op: QConv2d) -> tuple[int, int]:
@@ -191,14 +201,25 @@ def _with_words(stage: Stage, layer: LayerArguments) -> tuple[list[tuple[str, st
 def _pointwise(
     unit: TranslationUnit, hint: str, stage: Stage, layer: LayerArguments, inputs: int, outputs: int
 ) -> RowCall:
-    tile = _tile(stage, pixels(stage))
+    tile = _tile(unit, stage, pixels(stage))
     tiles, spare = divmod(pixels(stage), tile)
     paired = int(stage.kernel.scratch is not None)
-    geometry = {"paired": paired, "tiles": tiles, "tile": tile, "spare": spare, "inputs": inputs, "outputs": outputs, "rest": outputs % 4}
+    quads, extra = divmod(inputs, 4)
+    geometry = {
+        "paired": paired,
+        "tiles": tiles,
+        "tile": tile,
+        "spare": spare,
+        "one_by_one": int(unit.tuning.one_by_one),
+        "quads": quads,
+        "extra": extra,
+        "outputs": outputs,
+        "rest": outputs % 4,
+    }
     sizes = [(name, str(value)) for name, value in geometry.items()]
     parameters, arguments = _with_words(stage, layer)
     parameters = [(pointer(DType.I8), "x"), *parameters]
-    handed = unit.handed("qpointwise")
+    handed = unit.tuning.handed("qpointwise")
     function, values = shared(unit, hint, "qpointwise", DType.I8, parameters, (*sizes, *layer.literals), handed)
     return RowCall(function, (Pointer(0), *arguments, *values), long_rows=True)
 
@@ -227,5 +248,5 @@ def rows_call(
         parameters.append(("", "NULL"))
     literals = [*((name, str(value)) for name, value in geometry.items()), *layer.literals]
     own, taken = (layer.parameters, layer.arguments) if words is None else _with_words(words, layer)
-    function, values = shared(unit, hint, kernel, DType.I8, [*parameters, *own], literals, unit.handed(kernel))
+    function, values = shared(unit, hint, kernel, DType.I8, [*parameters, *own], literals, unit.tuning.handed(kernel))
     return RowCall(function, (*arguments, *taken, *values))

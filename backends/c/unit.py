@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tinyc.backends.c.expressions import Printer
 from tinyc.backends.c.library import Kernels
 from tinyc.backends.c.names import Names
+from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.backends.c.weights import Constants
 from tinyc.backends.libraries.operands import constant
 from tinyc.ir.op import Value
@@ -59,9 +60,10 @@ class RowCall:
 class TranslationUnit:
     """The emitters' view of the output: they ask for kernels, constants and functions, and get C names."""
 
-    def __init__(self, prefix: str, program: RowProgram) -> None:
+    def __init__(self, prefix: str, program: RowProgram, tuning: Tuning = DEFAULT) -> None:
         self.prefix = prefix
         self.program = program
+        self.tuning = tuning
         self.names = Names(f"{prefix}_run")
         self.kernels = Kernels()
         self.kernels.include("common")
@@ -77,10 +79,6 @@ class TranslationUnit:
     def use_library(self, name: str, includes: str) -> None:
         """Makes the functions of a kernel library available; `includes` are the lines that declare them."""
         self.libraries[name] = includes
-
-    def handed(self, kernel: str) -> frozenset[str]:
-        import os, json
-        return frozenset(json.loads(os.environ.get("HANDED", "{}")).get(kernel, ()))
 
     def function(self, hint: str, parameters: str, body: str) -> str:
         """The name of a static function with these parameters and this body; the same one whenever both are equal."""
