@@ -1,9 +1,10 @@
 """Fixed-point arithmetic of integer inference, bit for bit as TFLite Micro and ESP-NN do it.
 
 A real factor is a 32-bit multiplier and a power of two: factor = multiplier * 2^(shift - 31), as TFLite has it with a
-multiplier in [2^30, 2^31), or with a shift of 0 where that is as good (`plain_multipliers`). Applying it rounds twice: a doubling high multiply, whose ties go up, then a right shift, whose ties go away from zero (Jacob et
-al. 2018, "Quantization and training of neural networks for efficient integer-arithmetic-only inference", section 2.2;
-the exact form is gemmlowp's).
+multiplier in [2^30, 2^31), or with a shift of 0 where that is as good (`plain_multipliers`). Applying it rounds twice:
+a doubling high multiply, whose ties go up, then a right shift, whose ties go away from zero (Jacob et al. 2018,
+"Quantization and training of neural networks for efficient integer-arithmetic-only inference", section 2.2; the exact
+form is gemmlowp's).
 
 "Qm.n" is a 32-bit integer that stands for itself / 2^n, of m integer bits.
 """

@@ -6,6 +6,7 @@ between two forms of requantisation, and refuses what would overflow.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,8 @@ import numpy as np
 from tinyc.backends.c.calls import Literal, leaves_columns, limits, pointer, shared
 from tinyc.backends.c.conv import pack
 from tinyc.backends.c.emitter import emits
-from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.pairs import pixels
+from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, Scratch, TranslationUnit
 from tinyc.ir import fixed_point
 from tinyc.ir.op import Value
@@ -64,7 +65,7 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
     """An integer convolution of any kind, or of one pixel."""
     layer = weighted(unit, stage, op, pack(_constant(unit, stage, op.w), op.groups))
     inputs, outputs = op.x.shape[3], op.type.shape[3]
-    if op.window() == (1, 1) and op.groups == 1 and op.strides == (1, 1) and not any(op.pads):
+    if _is_pointwise(op):
         return _pointwise(unit, "qpointwise", stage, layer, inputs, outputs)
     kh, kw = op.window()
     before, after = _ends(op)
@@ -93,6 +94,11 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
         "groups": op.groups,
     }
     return rows_call(unit, f"qconv{kh}x{kw}", "qconv2d", op, layer, geometry, words=stage)
+
+
+def _is_pointwise(op: QConv2d) -> bool:
+    """Whether each pixel of the result is made of the one in its place."""
+    return op.window() == (1, 1) and op.groups == 1 and op.strides == (1, 1) and not any(op.pads)
 
 
 @emits(QDepthwiseConv2d)
@@ -173,6 +179,15 @@ def _constant(unit: TranslationUnit, stage: Stage, value: Value) -> Array:
     return array
 
 
+def _macs_of_inputs(unit: TranslationUnit) -> Counter[int]:
+    """The multiply-accumulates of all pointwise integer layers of the program, by their number of inputs."""
+    if not unit.pointwise_macs:
+        for stage in unit.program.stages:
+            if isinstance(stage.op, QConv2d) and _is_pointwise(stage.op):
+                unit.pointwise_macs[stage.op.x.shape[-1]] += stage.op.macs()
+    return unit.pointwise_macs
+
+
 def _tile(unit: TranslationUnit, stage: Stage, pixels: int) -> int:
     """How many pixels of a row a register tile has: as many as the core's registers hold, or one less where fewer are
     left over so."""
@@ -219,7 +234,7 @@ def _pointwise(
     sizes = [(name, str(value)) for name, value in geometry.items()]
     parameters, arguments = _with_words(stage, layer)
     parameters = [(pointer(DType.I8), "x"), *parameters]
-    handed = unit.tuning.handed("qpointwise")
+    handed = unit.tuning.handed("qpointwise", _macs_of_inputs(unit)[inputs])
     function, values = shared(unit, hint, "qpointwise", DType.I8, parameters, (*sizes, *layer.literals), handed)
     return RowCall(function, (Pointer(0), *arguments, *values), long_rows=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from tinyc.backends.c.expressions import Printer
@@ -71,6 +72,7 @@ class TranslationUnit:
         self.constants = Constants(prefix, self.names)
         self._functions: dict[tuple[str, str], str] = {}
         self.libraries: dict[str, str] = {}
+        self.pointwise_macs: Counter[int] = Counter()
 
     def constant(self, value: Value) -> Array | None:
         """The array of a value that is a constant, or a part of one."""

@@ -36,6 +36,8 @@ class Target:
         flash_bytes: of the usual module, for code and constants; 0 for no limit.
         kernels: the kernel libraries that there are for it.
         idf_target: the chip as ESP-IDF spells it.
+        tile: pixels of a register tile of four output channels that its registers hold.
+        paired_tile: the same where one multiplication gives the products of two channels; 0 where that does not pay.
         simulator: the runner that has its instruction set; empty for none.
     """
 
@@ -54,6 +56,8 @@ class Target:
     flash_bytes: int = 0
     kernels: tuple[str, ...] = ()
     idf_target: str = ""
+    tile: int = 4
+    paired_tile: int = 3
     simulator: str = ""
 
     def supports(self, library: str) -> bool:

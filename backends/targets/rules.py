@@ -29,6 +29,10 @@ class TargetError(TinycError):
     """A target that does not exist, or whose file is wrong."""
 
 
+LARGEST_TILE = 4
+"""Pixels that a register tile has at most."""
+
+
 def read(text: str, source: str) -> dict[str, Any]:
     """The keys of a TOML file. Raises `TargetError` when it is none."""
     try:
@@ -79,6 +83,9 @@ def _impossible(table: Mapping[str, Any]) -> Iterator[str]:
     for key in ("clock_hz", "ram_bytes", "static_bytes", "psram_bytes", "flash_bytes"):
         if table.get(key, 0) < 0:
             yield f"{key} is at least 0, not {table[key]}"
+    for key, least in (("tile", 1), ("paired_tile", 0)):
+        if not least <= table.get(key, least) <= LARGEST_TILE:
+            yield f"{key} is {least} to {LARGEST_TILE}, not {table[key]}"
     if table["alignment"] < 4 or table["alignment"] & (table["alignment"] - 1):
         yield f"alignment is a power of two of at least 4, not {table['alignment']}"
     isa, ram, static = table["isa"], table.get("ram_bytes", 0), table.get("static_bytes", 0)

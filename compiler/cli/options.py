@@ -94,6 +94,9 @@ WeightsInFlag = Annotated[str, typer.Option("--weights-in", metavar="|".join(WEI
 CoresFlag = Annotated[
     int, typer.Option("--cores", metavar="1|2", help="Cores that share the rows of heavy layers. [default: 1]")
 ]
+OptimizeFlag = Annotated[
+    str, typer.Option("--optimize", metavar="speed|balanced|size", help="Kernels for each layer, or shared by layers.")
+]
 KernelsFlag = Annotated[
     str, typer.Option("--kernels", metavar="|".join(CHOICES), help="Kernels of tinyc, or of a library where exact.")
 ]
@@ -134,6 +137,7 @@ def code_options(
     weights_in: WeightsInFlag = DEFAULTS.weights_in,
     kernels: KernelsFlag = DEFAULTS.kernels,
     cores: CoresFlag = DEFAULTS.cores,
+    optimize: OptimizeFlag = DEFAULTS.optimize,
     quantize: QuantizeFlag = None,
     calibration: CalibrationFlag = None,
     labels: LabelsFlag = None,
@@ -149,6 +153,7 @@ def code_options(
 ) -> OptionKeywords:
     """The options of the library that these amount to. Raises `TinycError` when they do not go together."""
     words = {"format": format, "arena_in": arena_in, "weights_in": weights_in, "kernels": kernels, "cores": cores}
+    words["optimize"] = optimize
     return {
         "target": target,
         "name": name,

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from tinyc.backends.c.pairs import wanted_words
 from tinyc.compiler.lowering.kernels import kernel_libraries
+from tinyc.compiler.lowering.tuning import wanted_memory
 from tinyc.compiler.options import CustomPass, Options, Samples
 from tinyc.compiler.verify.pass_layers import ComparePasses
 from tinyc.ir.errors import TinycError
@@ -42,7 +42,9 @@ class Pipeline:
         self._records: dict[Group, list[PassRecord]] = {}
         place: InputPlace = "rows" if options.rows_from == "callback" else options.rows_from
         libraries = kernel_libraries(options)
-        rows = row_passes(place, options.ram_bytes, options.cores, libraries, options.kernels != "auto", wanted_words)
+        rows = row_passes(
+            place, options.ram_bytes, options.cores, libraries, options.kernels != "auto", wanted_memory(options)
+        )
         custom = [p if isinstance(p, CustomPass) else CustomPass(p) for p in options.extra_passes]
         last = [p.step for p in custom if not p.after and not p.before]
         groups: dict[Group, Sequence[AnyPass]] = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict
 
+from tinyc.backends.c.tuning import Optimize
 from tinyc.backends.libraries import Kernels
 from tinyc.backends.packages.memories import Format
 from tinyc.compiler.base.checked import AtLeast, Elsewhere, checked
@@ -58,6 +59,8 @@ class Options:
         kernels: "generic" are tinyc's own; "esp-nn" and "esp-dsp" those of that library wherever it is exact; "auto"
             takes the faster ones for each layer.
         cores: how many cores share the rows of heavy layers: 1, or 2 where the target has them.
+        optimize: "speed" specialises kernels for each layer, "size" shares them between layers, and "balanced" shares
+            them where a byte of code would save few instructions.
         verify: compare every pass before and after, and the result with onnxruntime.
         accept_accuracy: note it, instead of refusing to compile, when a layer's noise in int8, or what it cuts off, is
             beyond what its step sizes and the calibration data explain.
@@ -82,6 +85,7 @@ class Options:
     weights_in: WeightsIn = "flash"
     kernels: Kernels = "generic"
     cores: Literal[1, 2] = 1
+    optimize: Optimize = "balanced"
     verify: bool = True
     accept_accuracy: bool = False
     quantise: QuantiseOptions | None = None
@@ -116,6 +120,7 @@ class OptionKeywords(TypedDict, total=False):
     weights_in: WeightsIn
     kernels: Kernels
     cores: Literal[1, 2]
+    optimize: Optimize
     verify: bool
     accept_accuracy: bool
     quantise: QuantiseOptions | None

@@ -44,8 +44,14 @@ def generate_code(lowered: Lowered, imported: Imported, setup: Setup) -> CSource
         return tuple(_described(p, scales.get(p.value.name)) for p in ports)
 
     interface = Interface(described(imported.inputs), described(imported.outputs))
-    sections = setup.packing.sections
-    source = generate(lowered.program, name=setup.name, interface=interface, version=VERSION, sections=sections)
+    source = generate(
+        lowered.program,
+        name=setup.name,
+        interface=interface,
+        version=VERSION,
+        sections=setup.packing.sections,
+        tuning=setup.tuning,
+    )
     check_libraries(setup.packing.format, source)
     return source
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from tinyc.backends.c.tuning import Tuning
 from tinyc.backends.packages import Packing, choose
 from tinyc.backends.targets import Target, find
 from tinyc.compiler.data.calibration import Normalise
 from tinyc.compiler.lowering.cores import check_cores
 from tinyc.compiler.lowering.kernels import kernel_libraries
+from tinyc.compiler.lowering.tuning import tuning_of
 from tinyc.compiler.options import Options
 from tinyc.ir.errors import TinycError
 
@@ -19,11 +21,13 @@ LONGEST_NAME = 100
 
 @dataclass(frozen=True)
 class Setup:
-    """The target, what the generated functions and files are called, and how the code is packed."""
+    """The target, what the generated functions and files are called, how the code is packed, and what it is tuned
+    for."""
 
     target: Target
     name: str
     packing: Packing
+    tuning: Tuning
 
 
 def set_up(options: Options, stem: str) -> Setup:
@@ -42,7 +46,7 @@ def set_up(options: Options, stem: str) -> Setup:
         weights_in=options.weights_in,
         pixels=(pixels.mean, pixels.std),
     )
-    return Setup(target, name, packing)
+    return Setup(target, name, packing, tuning_of(options))
 
 
 def identifier(name: str, *, strict: bool) -> str:

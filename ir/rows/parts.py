@@ -90,7 +90,7 @@ class Kernel:
     """Who computes a stage: a kernel library, or, where `library` is empty, tinyc's own kernel.
 
     `chip` are the vector instructions that the library was chosen for, empty for none. `alignment` is what the
-    addresses of operands and result in the arena are multiples of. `scratch` is memory of the arena that the library
+    addresses of operands and result in the arena are multiples of. `scratch` is memory of the arena that the kernel
     writes as it likes while the stage runs. `note` says why this one was chosen.
     """
 
