@@ -31,13 +31,14 @@ class UseSpareMemory(RowPass, name="use-spare-memory"):
     Stages come in their order, each with the first gap that is large enough. Those that a kernel library computes have
     what it asked for, and those that cores share would write one memory at once.
 
-    `wants` says what a stage can use.
+    `wants` says what a stage can use; `words` is for those of which it says nothing.
     """
 
     wants: Wants = nothing
+    words: int = 0
 
     def run(self, program: RowProgram) -> RowProgram:
-        wanted = _wanted(program, self.wants) if program.plan is not None else {}
+        wanted = _wanted(program, self.wants, self.words) if program.plan is not None else {}
         if not wanted or program.plan is None:
             return program
         found, touched = lives(_with(program, wanted)), lifetimes(_with(program, wanted))
@@ -65,12 +66,12 @@ class UseSpareMemory(RowPass, name="use-spare-memory"):
         return dataclasses.replace(_with(program, given), plan=plan)
 
 
-def _wanted(program: RowProgram, wants: Wants) -> dict[int, Value]:
+def _wanted(program: RowProgram, wants: Wants, otherwise: int) -> dict[int, Value]:
     """The memory that stages can use, by their number."""
     names = {b.name for b in program.buffers}
     found: dict[int, Value] = {}
     for number, stage in enumerate(program.stages):
-        words = 0 if stage.kernel.library or stage.split > 1 else wants(program, stage)
+        words = 0 if stage.kernel.library or stage.split > 1 else wants(program, stage) or otherwise
         if words:
             found[number] = Value(unused(f"{stage.result.name}_words", names), TensorType((words,), DType.I32))
             names.add(found[number].name)

@@ -5,12 +5,6 @@
 #include "limit_i32.h"
 #include "requantise_i32.h"
 
-/* The shift of an output channel; in form 2 of tinyc_narrow_i8 there are none. */
-TINYC_INLINE int tinyc_shift_i8(const int8_t *shift, int channel, int form)
-{
-    return form == 2 ? 0 : shift[channel];
-}
-
 /* The int8 result of a sum: requantised, moved by `zero`, limited to low..high.
  *
  * `form` is the shortest way that gives what tinyc_requantise_i32 does for all sums and channels of a layer.

@@ -13,9 +13,9 @@
 TINYC_INLINE void tinyc_qborder_i8(const int8_t **rows, const int8_t *pad, const int8_t *patches, const int8_t *w,
                                    const int32_t *words, const int32_t *bias, const int32_t *multiplier,
                                    const int8_t *shift, int8_t *restrict out, int paired, int patched, int lanes,
-                                   int skip, int before, int after, int width, int channels, int inputs,
-                                   int out_width, int outputs, int kh, int kw, int stride, int dilation, int left,
-                                   int zero, int low, int high, int form)
+                                   int skip, int before, int after, int width, int channels, int inputs, int out_width,
+                                   int outputs, int kh, int kw, int stride, int dilation, int left, int zero, int low,
+                                   int high, int form)
 {
     const int size = kh * kw * inputs;
     if (patched && before == 1 && after == 1) {
@@ -40,9 +40,9 @@ TINYC_INLINE void tinyc_qborder_i8(const int8_t **rows, const int8_t *pad, const
 TINYC_INLINE void tinyc_qconv2d_lanes_i8(const int8_t **rows, const int8_t *pad, const int8_t *patches, const int8_t *w,
                                          const int32_t *words, const int32_t *bias, const int32_t *multiplier,
                                          const int8_t *shift, int8_t *restrict out, int paired, int patched, int lanes,
-                                         int skip, int tile, int before, int after, int width, int channels,
-                                         int inputs, int out_width, int outputs, int kh, int kw, int stride,
-                                         int dilation, int left, int zero, int low, int high, int form)
+                                         int skip, int tile, int before, int after, int width, int channels, int inputs,
+                                         int out_width, int outputs, int kh, int kw, int stride, int dilation, int left,
+                                         int zero, int low, int high, int form)
 {
     /* A window row whose pixels touch each other is one run. */
     const int whole = dilation == 1 && inputs == channels;
@@ -76,10 +76,10 @@ TINYC_INLINE void tinyc_qconv2d_lanes_i8(const int8_t **rows, const int8_t *pad,
  * channel; `form` as in tinyc_narrow_i8. Output channels are the outer loop, so that a row needs each weight once.
  */
 TINYC_INLINE void tinyc_qconv2d_i8(const int8_t **rows, const int8_t *pad, const int8_t *w, const int32_t *bias,
-                                   const int32_t *multiplier, const int8_t *shift, int32_t *words,
-                                   int8_t *restrict out, int paired, int patched, int tile, int before, int after,
-                                   int width, int channels, int out_width, int outputs, int kh, int kw, int stride,
-                                   int dilation, int left, int groups, int zero, int low, int high, int form)
+                                   const int32_t *multiplier, const int8_t *shift, int32_t *words, int8_t *restrict out,
+                                   int paired, int patched, int tile, int before, int after, int width, int channels,
+                                   int out_width, int outputs, int kh, int kw, int stride, int dilation, int left,
+                                   int groups, int zero, int low, int high, int form)
 {
     const int inputs = channels / groups;
     const int each = outputs / groups;

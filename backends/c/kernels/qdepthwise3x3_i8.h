@@ -3,6 +3,7 @@
 
 #include "common.h"
 #include "narrow_i8.h"
+#include "shift_i8.h"
 #include "unscheduled.h"
 
 /* Nine weights and the sums of two outputs: `sum` is the one that the next column completes, `later` the one after. */

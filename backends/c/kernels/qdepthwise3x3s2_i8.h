@@ -3,6 +3,7 @@
 
 #include "common.h"
 #include "narrow_i8.h"
+#include "shift_i8.h"
 #include "unscheduled.h"
 
 /* Weights, the sum of the output that the next two columns complete, and what each begins with. */
@@ -35,8 +36,8 @@ TINYC_INLINE int32_t tinyc_qlast_i8(tinyc_qwindow_s2_i8 *v, const int8_t *top, c
  */
 TINYC_INLINE void tinyc_qdepthwise3x3s2_i8(const int8_t **rows, const int8_t *w, const int32_t *bias,
                                            const int32_t *multiplier, const int8_t *shift, int8_t *out, int width,
-                                           int channels, int out_width, int left, int fill, int zero, int low,
-                                           int high, int form)
+                                           int channels, int out_width, int left, int fill, int zero, int low, int high,
+                                           int form)
 {
     /* What is written could otherwise be thought to change the pointers. */
     const int8_t *top = rows[0], *middle = rows[1], *bottom = rows[2];
@@ -77,9 +78,9 @@ TINYC_INLINE void tinyc_qdepthwise3x3s2_i8(const int8_t **rows, const int8_t *w,
         for (int x = fitting; x < out_width; ++x) {
             const int at = second + 2 * (x - fitting) * channels;
             tinyc_qmiddle_i8(&v, top, middle, bottom, at, 2 * x + 1 - left < width, fill);
-            *to = tinyc_narrow_i8(
-                tinyc_qlast_i8(&v, top, middle, bottom, at + channels, 2 * x + 2 - left < width, fill), factor, places,
-                zero, low, high, form);
+            *to =
+                tinyc_narrow_i8(tinyc_qlast_i8(&v, top, middle, bottom, at + channels, 2 * x + 2 - left < width, fill),
+                                factor, places, zero, low, high, form);
             to += channels;
         }
         top += 1 - fitting * 2 * channels;

@@ -3,6 +3,7 @@
 
 #include "common.h"
 #include "narrow_i8.h"
+#include "shift_i8.h"
 
 /* One pixel of a depthwise row: see tinyc_qdepthwise_i8. With `border`, columns outside the row are read from pad. */
 TINYC_INLINE void tinyc_qdepthwise_pixel_i8(const int8_t **rows, const int8_t *pad, const int8_t *w,

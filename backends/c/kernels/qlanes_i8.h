@@ -8,16 +8,16 @@
 /* A register tile of `lanes` output channels: tinyc_qpairs_i8 on `words` if they are `paired`, else tinyc_qtile_i8. */
 TINYC_INLINE void tinyc_qlanes_i8(const int8_t **rows, const int8_t *pad, const int8_t *w, const int32_t *words,
                                   const int32_t *bias, const int32_t *multiplier, const int8_t *shift,
-                                  int8_t *restrict out, int paired, int lanes, int pixels, int border, int at, int skip, int next,
-                                  int limit, int kh, int kw, int step, int n, int out_next, int zero, int low,
+                                  int8_t *restrict out, int paired, int lanes, int pixels, int border, int at, int skip,
+                                  int next, int limit, int kh, int kw, int step, int n, int out_next, int zero, int low,
                                   int high, int form)
 {
     if (paired) {
         tinyc_qpairs_i8(rows, pad, words, bias, multiplier, shift, out, pixels, border, at, skip, next, limit, kh, kw,
                         step, n, out_next, zero, low, high, form);
     } else {
-        tinyc_qtile_i8(rows, pad, w, bias, multiplier, shift, out, lanes, pixels, border, at, skip, next, limit, kh,
-                       kw, step, n, out_next, zero, low, high, form);
+        tinyc_qtile_i8(rows, pad, w, bias, multiplier, shift, out, lanes, pixels, border, at, skip, next, limit, kh, kw,
+                       step, n, out_next, zero, low, high, form);
     }
 }
 

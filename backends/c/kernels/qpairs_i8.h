@@ -111,8 +111,8 @@ TINYC_INLINE void tinyc_qpairs_i8(const int8_t **rows, const int8_t *pad, const 
     }
     TINYC_KEEP(multiplier);
     tinyc_qstore_i8(out, pixels, out_next, tinyc_qfirst_i8(a.all, a.second), tinyc_qfirst_i8(b.all, b.second),
-                    tinyc_qfirst_i8(c.all, c.second), tinyc_qfirst_i8(d.all, d.second), multiplier, shift, 0, zero,
-                    low, high, form);
+                    tinyc_qfirst_i8(c.all, c.second), tinyc_qfirst_i8(d.all, d.second), multiplier, shift, 0, zero, low,
+                    high, form);
     TINYC_KEEP(multiplier);
     tinyc_qstore_i8(out, pixels, out_next, a.second, b.second, c.second, d.second, multiplier, shift, 1, zero, low,
                     high, form);

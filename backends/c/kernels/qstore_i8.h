@@ -3,13 +3,14 @@
 
 #include "common.h"
 #include "narrow_i8.h"
+#include "shift_i8.h"
 
 /* Writes the results of one output channel, `lane` from those that the pointers point at, for `pixels` (1 to 4) pixels
  * whose results lie `next` apart.
  */
 TINYC_INLINE void tinyc_qstore_i8(int8_t *out, int pixels, int next, int32_t a, int32_t b, int32_t c, int32_t d,
-                                  const int32_t *multiplier, const int8_t *shift, int lane, int zero, int low,
-                                  int high, int form)
+                                  const int32_t *multiplier, const int8_t *shift, int lane, int zero, int low, int high,
+                                  int form)
 {
     const int32_t factor = multiplier[lane];
     const int places = tinyc_shift_i8(shift, lane, form);
