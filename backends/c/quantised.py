@@ -13,8 +13,8 @@ import numpy as np
 from tinyc.backends.c.calls import Literal, leaves_columns, limits, pointer, specialise
 from tinyc.backends.c.conv import pack
 from tinyc.backends.c.emitter import emits
-from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.pairs import pixels
+from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, Scratch, TranslationUnit
 from tinyc.ir import fixed_point
 from tinyc.ir.op import Value
@@ -36,6 +36,13 @@ def form(bound: Array | int, shift: Array | int) -> int:
     least, most = _SHORT_SHIFTS
     short = np.all(np.asarray(bound) < _SHORT_SUM) and np.all((shifts >= least) & (shifts <= most))
     return _SHORT if short else _ANY
+
+
+def factor_form(bound: int, multiplier: int, shift: int) -> tuple[int, int]:
+    """The multiplier as `narrow_i8` takes it, and the form, where there is one for all sums of at most `bound`."""
+    if shift == 0 and multiplier < _ONCE_MULTIPLIER:
+        return multiplier * 4, _ONCE
+    return multiplier, form(bound, shift)
 
 
 @dataclass(frozen=True)
