@@ -105,7 +105,7 @@ class QAdd(Requantised, mnemonic="qadd"):
         a = fixed_point.whole_factor(self.x_multiplier, self.x_shift, self.left)
         b = fixed_point.whole_factor(self.y_multiplier, self.y_shift, self.left)
         places = 32 - self.out_multiplier.bit_length()
-        once = self.out_shift == 0 and self.out_multiplier == 1 << (31 - places)
+        once = self.out_shift == 0 and self.out_multiplier << places == 1 << 31
         if a is None or b is None or not once or not fixed_point.sums_fit(a, b, places):
             return None
         half = 1 << (places - 1)
