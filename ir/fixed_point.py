@@ -55,6 +55,42 @@ def plain_multipliers(factors: Array, bounds: Array) -> Int64s | None:
     return multipliers.astype(np.int64) if np.all(multipliers < 2**29) else None
 
 
+LEAST_PLACES = 16
+"""Binary places that the factors of a sum have at least: two operands of 255 steps, each with a factor that is half a
+unit off, are off by 2^-8 of a step."""
+SUM_LEFT = 22
+"""Bits by which the operands of a sum with whole factors are shifted left before they are scaled. Factors are below
+2^22."""
+
+
+def whole_factors(x: float, y: float) -> tuple[int, int, int] | None:
+    """(a, b, places) such that a * 2^-places and b * 2^-places are nearest to two factors >= 0 of a sum, with as many
+    places as there is room for; None where there is none for `LEAST_PLACES`.
+
+    An int8 sum, each operand less its zero point, is then (x * a + y * b) * 2^-places, rounded once. There is room in
+    int32 for it, with a zero point and the half that rounds it (`sums_fit`).
+    """
+    if not (0.0 <= x < math.inf and 0.0 <= y < math.inf):
+        return None
+    for places in range(23, LEAST_PLACES - 1, -1):
+        a, b = (math.floor(min(factor, 2.0**31) * 2.0**places + 0.5) for factor in (x, y))
+        if max(a, b) < 2**SUM_LEFT and sums_fit(a, b, places):
+            return a, b, places
+    return None
+
+
+def sums_fit(a: int, b: int, places: int) -> bool:
+    """Whether int32 holds a * x + b * y, each operand at most 255, with an int8 zero point and the half of a step that
+    rounds it, both in units of 2^-places."""
+    return 255 * (a + b) + 128 * (1 << places) + (1 << places >> 1) <= INT32[1]
+
+
+def whole_factor(multiplier: int, shift: int, left: int) -> int | None:
+    """The whole number by which `requantise` multiplies what was shifted left by `left`, None where it rounds."""
+    unit = 1 << (31 - left)
+    return multiplier // unit if shift == 0 and multiplier % unit == 0 else None
+
+
 def high_multiply(x: Array, multiplier: Array | int) -> Int64s:
     """x * multiplier / 2^31, rounded to the nearest, ties up, saturated to int32."""
     product = x.astype(np.int64) * np.asarray(multiplier, np.int64)

@@ -15,6 +15,9 @@ from tinyc.ir.expr import Arg, Call, arguments
 from tinyc.ir.loops import Index, Loops
 from tinyc.ir.types import DType
 
+TOGETHER = 4
+"""Elements of the innermost dimension that are moved in one iteration."""
+
 
 def used_operands(nests: Sequence[Loops]) -> tuple[int, ...]:
     """The operands that the nests read, in order."""
@@ -65,13 +68,47 @@ def nest_lines(nest: Loops, printer: Printer) -> list[str]:
     if 0 in nest.space:
         return []
     nest = merged(nest)
-    parallel = len(nest.space) - nest.reduced
-    lines: list[str] = []
-    for d in range(parallel):
-        lines.append("    " * d + _for(d, nest.space[d]))
-    lines += _indented(_body(nest, parallel, printer), parallel)
-    lines += ["    " * d + "}" for d in reversed(range(parallel))]
+    outer = len(nest.space) - nest.reduced
+    inner = _body(nest, outer, printer)
+    if outer and _moves(nest):
+        outer -= 1
+        inner = _several(nest, outer, printer)
+    lines = ["    " * d + _for(d, nest.space[d]) for d in range(outer)]
+    lines += _indented(inner, outer)
+    lines += ["    " * d + "}" for d in reversed(range(outer))]
     return lines
+
+
+def _moves(nest: Loops) -> bool:
+    """Whether each iteration only moves an element, so that counting would take longer than that."""
+    plain = isinstance(nest.body, Arg) and nest.finish is None and not nest.reduced
+    return plain and all(index.via is None for index in nest.inputs)
+
+
+def _several(nest: Loops, d: int, printer: Printer) -> list[str]:
+    """The statements of the innermost dimension `d`, `TOGETHER` of them in each iteration of a loop, and those that are
+    left over, or make no two iterations, without a loop."""
+
+    def statements(numbers: range, counted: bool) -> list[str]:
+        return [line for k in numbers for line in _body(_further(nest, d, k, counted), d + 1, printer)]
+
+    extent = nest.space[d]
+    looped = extent - extent % TOGETHER if extent >= 2 * TOGETHER else 0
+    lines = statements(range(looped, extent), counted=False)
+    if not looped:
+        return lines
+    return [_for(d, looped, TOGETHER), *_indented(statements(range(TOGETHER), counted=True), 1), "}", *lines]
+
+
+def _further(nest: Loops, d: int, by: int, counted: bool) -> Loops:
+    """The nest `by` places further along dimension `d`, which has a counter or counts from 0 to 0."""
+
+    def moved(index: Index) -> Index:
+        strides = tuple(s if counted or k != d else 0 for k, s in enumerate(index.strides))
+        return dataclasses.replace(index, offset=index.offset + by * index.strides[d], strides=strides)
+
+    inputs = tuple(moved(index) for index in nest.inputs)
+    return dataclasses.replace(nest, inputs=inputs, output=moved(nest.output))
 
 
 def _body(nest: Loops, parallel: int, printer: Printer) -> list[str]:
@@ -122,8 +159,10 @@ def _start(combine: str, dtype: DType, printer: Printer) -> str:
     return f"INT{bits}_MAX" if signed else f"UINT{bits}_MAX"
 
 
-def _for(dimension: int, extent: int) -> str:
-    return f"for (int i{dimension} = 0; i{dimension} < {extent}; ++i{dimension}) {{"
+def _for(dimension: int, extent: int, step: int = 1) -> str:
+    counter = f"i{dimension}"
+    advance = f"++{counter}" if step == 1 else f"{counter} += {step}"
+    return f"for (int {counter} = 0; {counter} < {extent}; {advance}) {{"
 
 
 def _source(nest: Loops, operand: int, printer: Printer) -> str:

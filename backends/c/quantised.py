@@ -41,6 +41,13 @@ def form(bound: Array | int, shift: Array | int) -> int:
     return _SHORT if short else _ANY
 
 
+def factor_form(bound: int, multiplier: int, shift: int) -> tuple[int, int]:
+    """The multiplier as `narrow_i8` takes it, and the form, where there is one for all sums of at most `bound`."""
+    if shift == 0 and multiplier < _ONCE_MULTIPLIER:
+        return multiplier * 4, _ONCE
+    return multiplier, form(bound, shift)
+
+
 @dataclass(frozen=True)
 class LayerArguments:
     """What all kernels with weights take: the arguments and parameters from the weights to the shifts, and the literals

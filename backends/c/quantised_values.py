@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from tinyc.backends.c.calls import Literal, leaves_rows, limits, pointer, specialise
 from tinyc.backends.c.emitter import emits
-from tinyc.backends.c.quantised import elements, form
+from tinyc.backends.c.quantised import elements, factor_form
 from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, TranslationUnit
-from tinyc.ir.op import Op
 from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QMean, QMul, QSoftmax
 from tinyc.ir.rows import Stage
 from tinyc.ir.types import DType
@@ -16,7 +15,12 @@ _X, _OUT = (pointer(DType.I8), "x"), ("int8_t *", "out")
 
 @emits(QAdd)
 def emit_qadd(unit: TranslationUnit, stage: Stage, op: QAdd) -> RowCall:
-    """The sum of two values of different scales."""
+    """The sum of two values of different scales; by whole factors, where its parameters are such."""
+    whole = op.whole()
+    if whole is not None:
+        a, b, start, places = whole
+        given = _literals(n=elements(stage), a=a, b=b, start=start, places=places)
+        return _elementwise(unit, "qadd_whole", "y", given + limits(op.min, op.max, DType.I8))
     literals = _literals(
         n=elements(stage),
         unit=1 << op.left,
@@ -31,7 +35,14 @@ def emit_qadd(unit: TranslationUnit, stage: Stage, op: QAdd) -> RowCall:
         zero=op.out_zero,
     )
     literals += limits(op.min, op.max, DType.I8)
-    return _elementwise(unit, op, "y", literals)
+    return _elementwise(unit, op.mnemonic, "y", literals)
+
+
+def _requantised(op: QMul | QMean, bound: int) -> list[Literal]:
+    """How sums of at most `bound` become the result."""
+    multiplier, form = factor_form(bound, op.multiplier, op.shift)
+    literals = _literals(multiplier=multiplier, shift=op.shift, zero=op.out_zero)
+    return [*literals, *limits(op.min, op.max, DType.I8), ("form", str(form))]
 
 
 @emits(QMul)
@@ -45,34 +56,22 @@ def emit_qmul(unit: TranslationUnit, stage: Stage, op: QMul) -> RowCall:
         repeat=int(repeat),
         x_zero=op.x_zero,
         y_zero=op.y_zero,
-        multiplier=op.multiplier,
-        shift=op.shift,
-        zero=op.out_zero,
     )
-    literals += [*limits(op.min, op.max, DType.I8), ("form", str(form(255 * 255, op.shift)))]
-    return _elementwise(unit, op, "y", literals)
+    return _elementwise(unit, op.mnemonic, "y", literals + _requantised(op, 255 * 255))
 
 
 @emits(Lookup)
 def emit_lookup(unit: TranslationUnit, stage: Stage, op: Lookup) -> RowCall:
     """A function of one value, by table."""
-    return _elementwise(unit, op, "table", _literals(n=elements(stage)))
+    return _elementwise(unit, op.mnemonic, "table", _literals(n=elements(stage)))
 
 
 @emits(QMean)
 def emit_qmean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
     """The mean of each channel."""
     count, height, width, channels = op.x.shape
-    literals = _literals(
-        count=count,
-        pixels=height * width,
-        channels=channels,
-        x_zero=op.zero,
-        multiplier=op.multiplier,
-        shift=op.shift,
-        zero=op.out_zero,
-    )
-    literals += [*limits(op.min, op.max, DType.I8), ("form", str(form(255 * height * width, op.shift)))]
+    literals = _literals(count=count, pixels=height * width, channels=channels, x_zero=op.zero)
+    literals += _requantised(op, 255 * height * width)
     return RowCall(specialise(unit, "qmean", "qmean", DType.I8, [_X, _OUT], literals), (Pointer(0),))
 
 
@@ -118,8 +117,8 @@ def _literals(**values: int) -> list[Literal]:
     return [(name, str(value)) for name, value in values.items()]
 
 
-def _elementwise(unit: TranslationUnit, op: Op, second: str, literals: list[Literal]) -> RowCall:
-    """A call of the kernel named after the operator, whose second operand is called so."""
+def _elementwise(unit: TranslationUnit, kernel: str, second: str, literals: list[Literal]) -> RowCall:
+    """A call of a kernel whose second operand is called so."""
     parameters = [_X, (pointer(DType.I8), second), _OUT]
-    function = specialise(unit, op.mnemonic, op.mnemonic, DType.I8, parameters, literals)
+    function = specialise(unit, kernel, kernel, DType.I8, parameters, literals)
     return RowCall(function, (Pointer(0), Pointer(1)), long_rows=True)

@@ -22,6 +22,7 @@ class LibraryCall:
         low, high: limits of the result.
         largest_sum: what the size of no partial sum exceeds, with zero points subtracted as the library does it.
         left: left shift of a softmax.
+        whole: a sum by whole factors (`QAdd.whole`).
         aligned: operands, and the result where vectors are stored to it, lie at multiples of 16 bytes.
         in_place: the result lies over an operand.
     """
@@ -44,6 +45,7 @@ class LibraryCall:
     high: int = 127
     largest_sum: int = 0
     left: int = 0
+    whole: bool = False
     aligned: bool = True
     in_place: bool = False
 

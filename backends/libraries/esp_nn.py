@@ -164,7 +164,8 @@ def _mean(_: RowProgram, op: QMean) -> LibraryCall:
 
 @CALLS(QAdd)
 def _add(_: RowProgram, op: QAdd) -> LibraryCall:
-    return LibraryCall("add", 1, 1, op.type.size, 1, 1, op.type.size, low=op.min, high=op.max)
+    n, whole = op.type.size, op.whole() is not None
+    return LibraryCall("add", 1, 1, n, 1, 1, n, low=op.min, high=op.max, whole=whole)
 
 
 @CALLS(QMul)

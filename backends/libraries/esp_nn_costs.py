@@ -24,11 +24,12 @@ OURS: Mapping[str, float] = {
     "depthwise": 11.8,
     "dense": 3.6,
     "max_pool": 99.0 / 9,
-    "avg_pool": 72.0 / 9,
-    "mean": 4.1,
-    "add": 50.0,
-    "mul": 23.2,
-    "mul_channels": 23.2,
+    "avg_pool": 54.0 / 9,
+    "mean": 2.8,
+    "add": 44.3,
+    "add whole": 11.4,
+    "mul": 14.0,
+    "mul_channels": 14.4,
     "softmax": 353.0,
 }
 """Instructions; of pooling, for each element of a window."""
@@ -94,7 +95,7 @@ def cycles(call: LibraryCall, chip: str) -> tuple[int, int | None]:
     kind, work = path(call), call.work
     if call.kind in ("max_pool", "avg_pool"):
         work *= call.kernel[0] * call.kernel[1]
-    ours = OURS[kind] * work * WAIT
+    ours = OURS["add whole" if call.whole else kind] * work * WAIT
     # Groups, and channels that fill no vector, are left to portable C.
     portable = call.groups > 1 or (call.kind in ("max_pool", "avg_pool") and call.channels % 4 != 0)
     theirs = THEIRS[NONE if portable else chip].get(kind)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.compiler.witness.fixed import Floats, Int64s, factor, half_away, requantised, twice
+from tinyc.compiler.witness.fixed import Floats, Int64s, factor, half_away, requantised, twice, whole
 from tinyc.compiler.witness.kinds import COMPUTING, GIVING
 from tinyc.compiler.witness.softmax import softmax
 from tinyc.ir.concern import Concern
@@ -43,6 +43,9 @@ BIAS = 1e-6
 file that is off by some units in the last place."""
 
 
+FINEST = 2.0**-16
+"""Steps of the result for which a whole unit of the sum of two operands may stand: of whole factors, which are half a
+unit off, two operands of 255 make an error of 2^-8 of a step."""
 LEAST = 2.0**-32
 """Factors below this are zero: no multiplier and shift can say them. So much is a multiplier of shift 0 off at most."""
 
@@ -156,14 +159,22 @@ def _add(op: QAdd, x: Array, y: Array) -> Result:
     total = sum(requantised(*part) for part in parts)
     out = float(factor(op.out_multiplier, op.out_shift))
     reals = [values * factor(multiplier, shift) * out for values, multiplier, shift in parts]
-    # Each operand is rounded to whole units by its shift, if it has one, or by the high multiply.
-    units = sum(0.5 + float(twice(shift)) for _, _, shift in parts)
+    # Each operand is rounded to whole units by its shift, if it has one, or by the high multiply; by whole factors not.
+    units = sum(0.0 if whole(m, shift, op.left) else 0.5 + float(twice(shift)) for _, m, shift in parts)
+    halves = [np.abs(values) * 2.0**-op.left * half_unit(op, m, shift) for values, m, shift in parts]
     return Result(
         _limited(requantised(np.asarray(total), op.out_multiplier, op.out_shift) + op.out_zero, op),
         sum(reals) + np.asarray(float(op.out_zero)),
-        MULTIPLIER * sum(np.abs(r) for r in reals),
+        MULTIPLIER * sum(np.abs(r) for r in reals) + sum(halves),
         units * out + float(twice(op.out_shift)),
     )
+
+
+def half_unit(op: QAdd, multiplier: int, shift: int) -> float:
+    """Steps of the result by which a whole factor of an operand is off at most, for each step of it: half of what the
+    last bit that its multiplier keeps stands for. A multiplier of 31 bits is held to those (`MULTIPLIER`)."""
+    unit = float(factor(op.out_multiplier, op.out_shift))
+    return unit / 2 if whole(multiplier, shift, op.left) and unit <= FINEST else 0.0
 
 
 @EXACT(QMul)
@@ -181,7 +192,9 @@ def _mean(op: QMean, x: Array) -> Result:
 def _scaled(op: QMul | QMean, total: Array) -> Result:
     integers = _limited(requantised(total, op.multiplier, op.shift) + op.out_zero, op)
     real = total * factor(op.multiplier, op.shift)
-    return Result(integers, real + op.out_zero, MULTIPLIER * np.abs(real), float(twice(op.shift)))
+    # Half a unit of itself, too, is what a multiplier of shift 0 is rounded by.
+    allowed = MULTIPLIER * np.abs(real) + np.ldexp(0.5, op.shift - 31) * np.abs(total)
+    return Result(integers, real + op.out_zero, allowed, float(twice(op.shift)))
 
 
 @EXACT(QAvgPool2d)

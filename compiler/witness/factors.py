@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from tinyc.compiler.verify import VerificationError
-from tinyc.compiler.witness.arithmetic import LEAST, MULTIPLIER, computes
+from tinyc.compiler.witness.arithmetic import LEAST, MULTIPLIER, computes, half_unit
 from tinyc.compiler.witness.behind import behind_moves
 from tinyc.compiler.witness.fixed import factor
 from tinyc.compiler.witness.kinds import COMPUTING, GIVING
@@ -51,11 +51,14 @@ class Factors:
         by_name: factors, as errors call them.
         zeros: the zero points of the operands.
         out_zero: the zero point of the result.
+        halves: what factors may be off by beside the rounding of a multiplier of 31 bits, where they are whole numbers
+            of some unit: half of it.
     """
 
     by_name: Mapping[str, float]
     zeros: tuple[int, ...]
     out_zero: int
+    halves: Mapping[str, float] = field(default_factory=dict)
 
     def comparable(self, other: Factors) -> bool:
         """Whether both are of one kind of operator."""
@@ -91,7 +94,7 @@ def check_factors(region: Region) -> bool:
     if not given.comparable(wanted):
         return False
     for name, value in given.by_name.items():
-        _same(region, name, value, wanted.by_name[name])
+        _same(region, name, value, wanted.by_name[name], given.halves.get(name, 0.0))
     if given.zeros != wanted.zeros:
         raise VerificationError(
             f"{region.where}: the zero points of its operands are {list(given.zeros)}, defined as {list(wanted.zeros)}"
@@ -135,7 +138,8 @@ def _own_product(op: QMul, _: Scales) -> Factors:
 def _own_sum(op: QAdd, _: Scales) -> Factors:
     last = float(factor(op.out_multiplier, op.out_shift)) * 2.0**op.left
     pairs = (op.x_multiplier, op.x_shift), (op.y_multiplier, op.y_shift)
-    return _of_two([float(factor(*pair)) * last for pair in pairs], (op.x_zero, op.y_zero), op.out_zero)
+    found = _of_two([float(factor(*pair)) * last for pair in pairs], (op.x_zero, op.y_zero), op.out_zero)
+    return replace(found, halves=dict(zip(found.by_name, (half_unit(op, *pair) for pair in pairs), strict=True)))
 
 
 @FACTORS(ReduceMean)
@@ -178,8 +182,8 @@ def _signed(zero: int, dtype: DType) -> int:
     return zero - (OFFSET if dtype is DType.U8 else 0)
 
 
-def _same(region: Region, what: str, given: float, wanted: float) -> None:
-    if abs(given - wanted) > MULTIPLIER * wanted + LEAST:
+def _same(region: Region, what: str, given: float, wanted: float, half: float) -> None:
+    if abs(given - wanted) > MULTIPLIER * wanted + LEAST + half:
         raise VerificationError(
             f"{region.where}: the {what} is {given:.9g} where the scales give {wanted:.9g} ({given / wanted - 1:+.3%})"
         )

@@ -40,6 +40,11 @@ def factor(multiplier: Array | int, shift: Array | int) -> Floats:
     return np.asarray(np.ldexp(np.asarray(multiplier, np.float64), np.asarray(shift, np.int64) - 31))
 
 
+def whole(multiplier: int, shift: int, left: int) -> bool:
+    """Whether whole numbers times 2^left are multiplied by a whole number, so that nothing is rounded."""
+    return shift == 0 and multiplier * 2**left % 2**31 == 0
+
+
 def twice(shift: Array | int) -> Floats:
     """Steps by which the high multiply's rounding moves a result beyond the half step of the shift's: half a unit of
     what is shifted to the right. Without such a shift there is one rounding."""

@@ -32,6 +32,8 @@ from tinyc.ir.types import DType, TensorType
 
 HALVING = (2**30, 0)
 """A multiplier that halves: odd sums are ties of the high multiply."""
+EIGHTHS = (2**30, -2)
+"""A shift whose ties are tried whether a module has any shifts or not."""
 TIES = range(-3, 3)
 EACH = 4
 """Multipliers of each shift that are tried."""
@@ -54,7 +56,7 @@ def check_rounding(module: Module) -> None:
     Raises:
         VerificationError: they differ.
     """
-    cases = [(x, m, s) for m, s in dict.fromkeys((HALVING, *_some(module))) for x in _sums(m, s)]
+    cases = [(x, m, s) for m, s in dict.fromkeys((HALVING, EIGHTHS, *_some(module))) for x in _sums(m, s)]
     sums, multipliers, shifts = (np.asarray(column, np.int64) for column in zip(*cases, strict=True))
     # A zero times a zero weight leaves the bias as the sum.
     x = np.zeros((1, 1), np.int8)

@@ -27,6 +27,13 @@ from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
 
+def whole_sum(a: int, b: int, places: int) -> dict[str, int]:
+    """Multipliers and shifts of a sum by whole factors of 2^-places, by the names that `QAdd` has for them."""
+    unit = 1 << (31 - fixed_point.SUM_LEFT)
+    multipliers = {"x_multiplier": a * unit, "y_multiplier": b * unit, "out_multiplier": 1 << (31 - places)}
+    return {**multipliers, "x_shift": 0, "y_shift": 0, "out_shift": 0, "left": fixed_point.SUM_LEFT}
+
+
 @dataclass(frozen=True)
 class QAdd(Requantised, mnemonic="qadd"):
     """int8 sum of two values of one shape with different scales, as TFLite and ESP-NN compute it.
@@ -53,12 +60,16 @@ class QAdd(Requantised, mnemonic="qadd"):
     @classmethod
     def sample(cls, draw: Draw) -> QAdd:
         x = draw.value((DType.I8,))
+        y = x if draw.chance(0.1) else draw.pick(lambda v: v.type == x.type, x.type)
+        zeros = {"x_zero": drawn_zero(draw), "y_zero": drawn_zero(draw)}
+        whole = fixed_point.whole_factors(*(2.0 ** draw.random.uniform(-14, 5) for _ in "xy"))
+        if whole is not None and draw.chance(0.5):
+            return cls(x, y, **zeros, **whole_sum(*whole), **drawn_output(draw))
         left = draw.choice([20, 20, 20, 0, 22])
         return cls(
             x,
-            x if draw.chance(0.1) else draw.pick(lambda v: v.type == x.type, x.type),
-            x_zero=drawn_zero(draw),
-            y_zero=drawn_zero(draw),
+            y,
+            **zeros,
             x_multiplier=drawn_multiplier(draw),
             y_multiplier=drawn_multiplier(draw),
             x_shift=draw.choice([0, -1, -3, -31]),
@@ -87,6 +98,18 @@ class QAdd(Requantised, mnemonic="qadd"):
         total = fixed_point.requantise(x, self.x_multiplier, self.x_shift)
         total = total + fixed_point.requantise(y, self.y_multiplier, self.y_shift)
         return narrow(total, self.out_multiplier, self.out_shift, self.out_zero, self.min, self.max)
+
+    def whole(self) -> tuple[int, int, int, int] | None:
+        """(a, b, start, places) where the result is (a * x + b * y + start) / 2^places, rounded down and limited, all
+        of it in int32; None where rounding is more than that. `start` has the zero points and the half."""
+        a = fixed_point.whole_factor(self.x_multiplier, self.x_shift, self.left)
+        b = fixed_point.whole_factor(self.y_multiplier, self.y_shift, self.left)
+        places = 32 - self.out_multiplier.bit_length()
+        once = self.out_shift == 0 and self.out_multiplier << places == 1 << 31
+        if a is None or b is None or not once or not fixed_point.sums_fit(a, b, places):
+            return None
+        half = 1 << (places - 1)
+        return a, b, (self.out_zero << places) + half - self.x_zero * a - self.y_zero * b, places
 
     def may_overwrite(self, operand: int) -> bool:
         return True

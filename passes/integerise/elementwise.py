@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from tinyc.ir import fixed_point
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import Add, Broadcast, Div, Lookup, Mul, QAdd, QDepthwiseConv2d, QMul, Reshape, Sub
 from tinyc.ir.ops.elementwise import Binary, Elementwise
+from tinyc.ir.ops.qelementwise import whole_sum
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.facts import channel_map
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, label_of
@@ -24,7 +26,7 @@ from tinyc.passes.integerise.patterns import (
     float_operand,
     real_constant,
 )
-from tinyc.passes.integerise.scales import INT8, multiplier
+from tinyc.passes.integerise.scales import INT8, multiplier, requantiser
 
 LEFT = 20
 """Bits that the operands of a sum are shifted left by before they are scaled, as in TFLite."""
@@ -75,16 +77,9 @@ def _sum(match: Match[Add] | Match[Sub], rewriter: Rewriter, negated: bool = Fal
     if isinstance(operands, Skip):
         return operands
     x, y = operands
-    # TFLite's parameters (reference_ops::Add): both operands in units of twice the coarser scale.
-    unit = 2 * max(x.scale.scale, y.scale.scale)
-    factors = (x.scale.scale / unit, y.scale.scale / unit, unit / (2**LEFT * match.out.scale))
-    pairs = [multiplier(factor, 1) for factor in factors]  # without a left shift, all integers fit
-    for pair in pairs:
-        if isinstance(pair, Skip):
-            return pair
-        if pair[1] > 0:
-            return Skip(f"the scale of the result, {match.out.scale:.4g}, is too fine for the operands'")
-    (xm, xs), (ym, ys), (om, os) = (p for p in pairs if not isinstance(p, Skip))
+    factors = _sum_factors(x.scale.scale, y.scale.scale, match.out.scale)
+    if isinstance(factors, Skip):
+        return factors
     shape = op.type.shape
     y_value, y_zero = y.value, y.scale.zero
     if negated:
@@ -96,18 +91,34 @@ def _sum(match: Match[Add] | Match[Sub], rewriter: Rewriter, negated: bool = Fal
         _spread(y_value, shape, rewriter),
         x_zero=x.scale.zero,
         y_zero=y_zero,
-        x_multiplier=xm,
-        y_multiplier=ym,
-        x_shift=xs,
-        y_shift=ys,
-        out_multiplier=om,
-        out_shift=os,
-        left=LEFT,
+        **factors,
         out_zero=match.out.zero,
         min=match.low,
         max=match.high,
     )
     return Replaced(made, match.absorbed)
+
+
+def _sum_factors(x: float, y: float, out: float) -> dict[str, int] | Skip:
+    """Multipliers and shifts of a sum, by the names that `QAdd` has for them.
+
+    Whole factors, where there is room for them, are as good as any: operands are multiplied exactly, a sum is rounded
+    once, and its error is at most 2^-8 of a step, mostly much less (`fixed_point.whole_factors`).
+    """
+    whole = fixed_point.whole_factors(x / out, y / out)
+    if whole is not None:
+        return whole_sum(*whole)
+    # TFLite's parameters (reference_ops::Add): both operands in units of twice the coarser scale.
+    coarse = 2 * max(x, y)
+    found = {"left": LEFT}
+    for name, factor in ("x", x / coarse), ("y", y / coarse), ("out", coarse / (2**LEFT * out)):
+        pair = multiplier(factor, 1)  # without a left shift, all integers fit
+        if isinstance(pair, Skip):
+            return pair
+        if pair[1] > 0:
+            return Skip(f"the scale of the result, {out:.4g}, is too fine for the operands'")
+        found |= {f"{name}_multiplier": pair[0], f"{name}_shift": pair[1]}
+    return found
 
 
 @INTEGERS(Mul)
@@ -128,7 +139,7 @@ def _product(match: Match[Mul], rewriter: Rewriter) -> Answer:
     if isinstance(operands, Skip):
         return operands
     x, y = operands
-    pair = multiplier(x.scale.scale * y.scale.scale / match.out.scale, WIDEST * WIDEST)
+    pair = requantiser(x.scale.scale * y.scale.scale / match.out.scale, WIDEST * WIDEST)
     if isinstance(pair, Skip):
         return pair
     shape = match.op.type.shape

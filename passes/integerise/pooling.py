@@ -14,7 +14,7 @@ from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip
 from tinyc.passes.integerise.elementwise import WIDEST
 from tinyc.passes.integerise.layers import Int8Weights, numbers_of
 from tinyc.passes.integerise.patterns import INTEGERS, Activation, Match, activation, float_operand
-from tinyc.passes.integerise.scales import Scale, multiplier
+from tinyc.passes.integerise.scales import Scale, requantiser
 from tinyc.passes.integerise.tables import rescaled
 
 PROBABILITY = Scale(1 / 256, -128)
@@ -86,7 +86,7 @@ def _mean(
     match: Match[AvgPool2d] | Match[ReduceMean], x: Activation, image: Value, shape: tuple[int, ...], rewriter: Rewriter
 ) -> Replaced | Skip:
     count = image.shape[1] * image.shape[2]
-    pair = multiplier(x.scale.scale / (count * match.out.scale), WIDEST * count)
+    pair = requantiser(x.scale.scale / (count * match.out.scale), WIDEST * count)
     if isinstance(pair, Skip):
         return pair
     made = QMean(image, x.scale.zero, *pair, match.out.zero, match.low, match.high)

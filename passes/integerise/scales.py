@@ -80,6 +80,13 @@ def multiplier(factor: float, bound: int) -> tuple[int, int] | Skip:
     return found
 
 
+def requantiser(factor: float, bound: int) -> tuple[int, int] | Skip:
+    """Multiplier and shift of a scale factor by which integers of at most `bound` become a result: with a shift of 0
+    where that is as good, so that it is rounded once."""
+    plain = fixed_point.plain_multipliers(np.array([factor]), np.array([bound]))
+    return multiplier(factor, bound) if plain is None else (int(plain[0]), 0)
+
+
 def clip_of(x: Value, table: Array) -> Clamp | Value | None:
     """The clamp that a table over all int8 values amounts to, or `x` where it changes nothing; else None."""
     low, high = int(table[0]), int(table[-1])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinyc.ir import Builder, DType, IRError, Op, TensorType, Value, fixed_point, ops
+from tinyc.ir.ops import qelementwise
 from tinyc.ir.tensor import Array
 
 Shape = tuple[int, ...]
@@ -150,11 +151,23 @@ class Maker:
         return self.add(ops.QDense(x, *self.layer(w, 0, corner), **self.out()))
 
     def sum(self, x: Value, y: Value) -> Value:
+        if self.rng.random() < 0.5:
+            return self.whole_sum(x, y)
         left = int(self.rng.choice([20, 20, 0, 22, int(self.rng.integers(0, 23))]))
         (xm, xs), (ym, ys) = (self.input_factor() for _ in range(2))
         om, os = scalar_factor(self.rng, 510 << left, left=False)
         zeros = (zero_point(self.rng), zero_point(self.rng))
         return self.add(ops.QAdd(x, y, *zeros, xm, ym, xs, ys, om, os, left, **self.out()))
+
+    def whole_sum(self, x: Value, y: Value) -> Value:
+        """By whole factors, mostly such that the sum spreads over int8."""
+        zeros = (zero_point(self.rng), zero_point(self.rng))
+        factors = 2.0 ** self.rng.uniform(-9, 1, 2) * self.rng.choice([1.0, 1.0, 1.0, 24.0])
+        found = fixed_point.whole_factors(*(float(f) for f in factors))
+        assert found is not None
+        op = ops.QAdd(x, y, *zeros, **qelementwise.whole_sum(*found), **self.out())
+        assert op.whole() is not None
+        return self.add(op)
 
     def input_factor(self) -> tuple[int, int]:
         """How much an operand of a sum counts: at most all, mostly much."""

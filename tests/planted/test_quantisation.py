@@ -13,7 +13,7 @@ from tests.planted.plant import Fault, on_call, on_result, ops_where, params
 from tinyc.ir import Module, Value, fixed_point
 from tinyc.ir.ops import Constant, Conv2d, QConv2d, QDepthwiseConv2d
 from tinyc.ir.tensor import Array, Tensor
-from tinyc.passes.integerise import Integerise, layers
+from tinyc.passes.integerise import Integerise
 from tinyc.passes.quantise import bias, equalise, insert, scales
 from tinyc.passes.quantise.equalise import EqualiseRanges
 from tinyc.passes.quantise.ranges import BIAS_LIMIT
@@ -34,8 +34,8 @@ def pads_of(change: Callable[[int], int]) -> Any:
     return on_result(Integerise, ops_where(is_padded, lambda op: dataclasses.replace(op, zero=change(op.zero))))
 
 
-def larger_multiplier(original: Any, factor: float, bound: int) -> Any:
-    return original(factor * 1.02, bound)
+def larger_multipliers(original: Any, factors: Array, bounds: Array) -> Any:
+    return original(factors * 1.02, bounds)
 
 
 def wrong_correction(original: Any, module: Module, biases: Mapping[Value, Array]) -> Module:
@@ -84,7 +84,9 @@ FAULTS = [
     ),
     Fault("pads of 0", pads_of(lambda _: 0), "pass integerise: .*stem"),
     Fault("pads of one more", pads_of(lambda zero: zero + 1), "pass integerise: .*stem"),
-    Fault("multiplier x 1.02", on_call(layers, "multiplier", larger_multiplier), "pass integerise: .*stem"),
+    Fault(
+        "multiplier x 1.02", on_call(fixed_point, "plain_multipliers", larger_multipliers), "pass integerise: .*stem"
+    ),
     Fault("bias correction x -4", on_call(bias, "_with_biases", wrong_correction), "layer"),
     Fault(
         "bias floor",

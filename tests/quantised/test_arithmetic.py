@@ -71,6 +71,41 @@ def test_a_factor_is_met_to_its_last_bit(factor: float) -> None:
     assert abs(multiplier * step - Fraction(factor)) <= step / (1 if factor > 2.0**30 - 1 else 2)
 
 
+@QUICK
+@given(st.floats(2.0**-40, 2.0**8), st.floats(2.0**-40, 2.0**8))
+def test_whole_factors_are_within_half_a_unit_or_not_there(x: float, y: float) -> None:
+    found = fixed_point.whole_factors(x, y)
+    if found is None:
+        # There is no room for 16 places.
+        assert 255 * (x + y) * 2**16 > 2**31 - 2**24 - 2**10 or max(x, y) * 2**16 > 2**22 - 1
+        return
+    a, b, places = found
+    assert 16 <= places <= 23
+    assert 0 <= a < 2**22
+    assert 0 <= b < 2**22
+    error = abs(Fraction(a, 2**places) - Fraction(x)) + abs(Fraction(b, 2**places) - Fraction(y))
+    assert 255 * error <= Fraction(1, 2**8)
+    # int32 holds the farthest sum, the farthest zero point, and the half.
+    assert 255 * (a + b) + 128 * 2**places + 2 ** (places - 1) < 2**31
+
+
+def test_whole_factors_out_of_range() -> None:
+    assert fixed_point.whole_factors(0.0, 0.0) == (0, 0, 23)
+    assert fixed_point.whole_factors(0.5, 0.25) == (2**21, 2**20, 22)
+    for factor in (-1.0, math.inf, math.nan, 1e300, 64.0):
+        assert fixed_point.whole_factors(factor, 0.5) is None
+        assert fixed_point.whole_factors(0.5, factor) is None
+
+
+def test_what_multiplies_by_a_whole_number() -> None:
+    assert fixed_point.whole_factor(3 << 11, 0, 20) == 3
+    assert fixed_point.whole_factor(0, 0, 20) == 0
+    assert fixed_point.whole_factor((3 << 11) + 1, 0, 20) is None
+    assert fixed_point.whole_factor(3 << 11, -1, 20) is None
+    x = np.arange(-255, 256)
+    np.testing.assert_array_equal(fixed_point.requantise(x << 20, 3 << 11, 0), 3 * x)
+
+
 def test_factors_out_of_range() -> None:
     assert fixed_point.to_multiplier(0.0) == (0, 0)
     assert fixed_point.to_multiplier(2.0**-33) == (0, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from itertools import islice
 from random import Random
@@ -32,6 +33,26 @@ def test_operators_against_one_integer_at_a_time(kind: type[Op]) -> None:
         np.testing.assert_array_equal(got, reference.evaluate(op, arrays), err_msg=str(op))
         different.update(got.reshape(-1).tolist())
     assert len(different) > 200, "the cases saturate"
+
+
+def test_sums_by_whole_factors_are_what_the_operator_means() -> None:
+    """Of all pairs of int8 values."""
+    x, y = (a.astype(np.int64) for a in np.meshgrid(np.arange(-128, 128), np.arange(-128, 128)))
+    whole = rounded = 0
+    for op, _ in islice(cases(o.QAdd), 200):
+        found = op.whole()
+        rounded += found is None
+        if found is None:
+            continue
+        a, b, start, places = found
+        sums = a * x + b * y + start
+        assert all(np.abs(v).max() < 2**31 for v in (a * x, a * x + b * y, sums))
+        all_pairs = dataclasses.replace(op, x=int8(256, 256), y=int8(256, 256))
+        expected = all_pairs.run([x.astype(np.int8), y.astype(np.int8)])
+        np.testing.assert_array_equal(np.clip(sums >> places, op.min, op.max), expected, err_msg=str(op))
+        whole += 1
+    assert whole > 40
+    assert rounded > 40
 
 
 EXACT = [kind for kind in OPERATORS if kind.accuracy is Accuracy.EXACT]

@@ -3,6 +3,7 @@
 
 #include "common.h"
 #include "limit_i32.h"
+#include "strided_sum_i8.h"
 
 /* The mean over `count` rows and the columns from, from + dilation, ..., before `to`, for each channel, rounded half
  * away from zero and limited.
@@ -10,13 +11,12 @@
 TINYC_INLINE void tinyc_qavg_pixel_i8(const int8_t **rows, int8_t *restrict out, int count, int from, int to,
                                       int dilation, int channels, int low, int high)
 {
-    const int there = count * ((to - from + dilation - 1) / dilation);
+    const int columns = (to - from + dilation - 1) / dilation;
+    const int there = count * columns;
     for (int c = 0; c < channels; ++c) {
         int32_t sum = 0;
         for (int k = 0; k < count; ++k) {
-            for (int x = from; x < to; x += dilation) {
-                sum += rows[k][x * channels + c];
-            }
+            sum += tinyc_strided_sum_i8(rows[k] + from * channels + c, columns, dilation * channels);
         }
         out[c] = (int8_t)tinyc_limit_i32((sum + (sum < 0 ? -(there / 2) : there / 2)) / there, low, high);
     }

@@ -3,6 +3,7 @@
 
 #include "common.h"
 #include "narrow_i8.h"
+#include "strided_sum_i8.h"
 
 /* For each of `count` images the sums over all pixels of each channel, less the zero point as often as there are
  * pixels, requantised. `form` as in tinyc_narrow_i8.
@@ -12,10 +13,7 @@ TINYC_INLINE void tinyc_qmean_i8(const int8_t *x, int8_t *restrict out, int coun
 {
     for (int k = 0; k < count; ++k) {
         for (int c = 0; c < channels; ++c) {
-            int32_t sum = -pixels * x_zero;
-            for (int p = 0; p < pixels; ++p) {
-                sum += x[p * channels + c];
-            }
+            const int32_t sum = tinyc_strided_sum_i8(x + c, pixels, channels) - pixels * x_zero;
             out[c] = tinyc_narrow_i8(sum, multiplier, shift, zero, low, high, form);
         }
         x += pixels * channels;

@@ -19,7 +19,7 @@ from tinyc.compiler.witness import Witnessed, check_integers
 from tinyc.compiler.witness import integers as witness
 from tinyc.ir import Module, Op, TinycError
 from tinyc.ir.module import Builder, Node, remove_dead
-from tinyc.ir.ops import Clamp, Dequantize, QAdd, QConvolution, QDense, QMul, Quantize
+from tinyc.ir.ops import Add, Clamp, Dequantize, QAdd, QConvolution, QDense, QMul, Quantize
 from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.manager import PassManager
 from tinyc.passes.pipeline import integer_passes, tensor_passes
@@ -94,6 +94,26 @@ def test_random_networks_with_a_fault_each() -> None:
     assert planted > 40
     # What limits leave one number of is the same with any factor.
     assert caught >= planted - 4
+
+
+@pytest.mark.parametrize("name", ["x_multiplier", "y_multiplier"])
+@pytest.mark.parametrize("units", [-1, 1])
+def test_a_whole_factor_that_is_one_unit_off(name: str, units: int) -> None:
+    """Half a unit is what it is rounded by."""
+    n = Net()
+    x, y = n.input(4, 50, scale=0.03), n.input(4, 50, scale=0.05, zero=9)
+    module = n.integers(n.op(Add(x, y), 0.07))
+    made = integers_of(module)
+    (at,) = (k for k, node in enumerate(made.nodes) if isinstance(node.op, QAdd))
+    op = made.nodes[at].op
+    assert isinstance(op, QAdd)
+    assert op.whole() is not None
+    check(module, made)
+    wrong = dataclasses.replace(op, **{name: getattr(op, name) + units * 2 ** (31 - op.left)})
+    assert wrong.whole() is not None
+    node = Node(made.nodes[at].result, wrong, made.nodes[at].loc)
+    with pytest.raises(VerificationError, match="factor of its"):
+        check(module, dataclasses.replace(made, nodes=(*made.nodes[:at], node, *made.nodes[at + 1 :])))
 
 
 def test_a_reference_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:

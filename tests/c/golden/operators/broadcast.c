@@ -11,9 +11,10 @@ TINYC_NOINLINE void net_broadcast_0(const float *x0, float *out)
 {
     for (int i0 = 0; i0 < 2; ++i0) {
         for (int i1 = 0; i1 < 3; ++i1) {
-            for (int i2 = 0; i2 < 4; ++i2) {
-                out[i0 * 12 + i1 * 4 + i2] = x0[i1];
-            }
+            out[i0 * 12 + i1 * 4] = x0[i1];
+            out[1 + i0 * 12 + i1 * 4] = x0[i1];
+            out[2 + i0 * 12 + i1 * 4] = x0[i1];
+            out[3 + i0 * 12 + i1 * 4] = x0[i1];
         }
     }
 }

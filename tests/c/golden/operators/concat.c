@@ -11,13 +11,12 @@ module @concat {
 TINYC_NOINLINE void net_concat_0(const float *x0, const float *x1, float *out)
 {
     for (int i0 = 0; i0 < 2; ++i0) {
-        for (int i1 = 0; i1 < 3; ++i1) {
-            out[i0 * 4 + i1] = x0[i0 * 3 + i1];
-        }
+        out[i0 * 4] = x0[i0 * 3];
+        out[1 + i0 * 4] = x0[1 + i0 * 3];
+        out[2 + i0 * 4] = x0[2 + i0 * 3];
     }
-    for (int i0 = 0; i0 < 2; ++i0) {
-        out[3 + i0 * 4] = x1[i0];
-    }
+    out[3] = x1[0];
+    out[7] = x1[1];
 }
 
 void net_run(void *arena, const float *input_x, const float *input_z, float *output)

@@ -13,9 +13,9 @@ TINYC_NOINLINE void net_pad_0(const float *x0, float *out)
         out[i0] = 0.5f;
     }
     for (int i0 = 0; i0 < 2; ++i0) {
-        for (int i1 = 0; i1 < 3; ++i1) {
-            out[7 + i0 * 7 + i1 * 2] = x0[i0 * 3 + i1];
-        }
+        out[7 + i0 * 7] = x0[i0 * 3];
+        out[9 + i0 * 7] = x0[1 + i0 * 3];
+        out[11 + i0 * 7] = x0[2 + i0 * 3];
     }
 }
 

@@ -10,7 +10,7 @@ module @qmean {
 TINYC_NOINLINE void net_qmean_0(const int8_t *x, int8_t *out)
 {
     tinyc_qmean_i8(x, out, /*count=*/1, /*pixels=*/12, /*channels=*/2, /*x_zero=*/3, /*multiplier=*/1431655765,
-        /*shift=*/-3, /*zero=*/5, /*low=*/-128, /*high=*/127, /*small=*/1);
+        /*shift=*/-3, /*zero=*/5, /*low=*/-128, /*high=*/127, /*form=*/1);
 }
 
 void net_run(void *arena, const int8_t *input, int8_t *output)

@@ -11,7 +11,7 @@ module @qmul {
 TINYC_NOINLINE void net_qmul_0(const int8_t *x, const int8_t *y, int8_t *out)
 {
     tinyc_qmul_i8(x, y, out, /*count=*/2, /*n=*/3, /*repeat=*/1, /*x_zero=*/3, /*y_zero=*/-4,
-        /*multiplier=*/1518500250, /*shift=*/-6, /*zero=*/5, /*low=*/-128, /*high=*/127, /*small=*/1);
+        /*multiplier=*/1518500250, /*shift=*/-6, /*zero=*/5, /*low=*/-128, /*high=*/127, /*form=*/1);
 }
 
 void net_run(void *arena, const int8_t *input_x, const int8_t *input_z, int8_t *output)

@@ -9,9 +9,12 @@ module @reshape {
 
 TINYC_NOINLINE void net_copy_0(const float *x0, float *out)
 {
-    for (int i0 = 0; i0 < 6; ++i0) {
-        out[i0] = x0[i0];
-    }
+    out[0] = x0[0];
+    out[1] = x0[1];
+    out[2] = x0[2];
+    out[3] = x0[3];
+    out[4] = x0[4];
+    out[5] = x0[5];
 }
 
 void net_run(void *arena, const float *input, float *output)

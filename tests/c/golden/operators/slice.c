@@ -10,9 +10,8 @@ module @slice {
 TINYC_NOINLINE void net_slice_0(const float *x0, float *out)
 {
     for (int i0 = 0; i0 < 2; ++i0) {
-        for (int i1 = 0; i1 < 2; ++i1) {
-            out[i0 * 2 + i1] = x0[16 - i0 * 10 + i1 * 2];
-        }
+        out[i0 * 2] = x0[16 - i0 * 10];
+        out[1 + i0 * 2] = x0[18 - i0 * 10];
     }
 }
 

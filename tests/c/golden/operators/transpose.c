@@ -10,9 +10,12 @@ module @transpose {
 TINYC_NOINLINE void net_transpose_0(const float *x0, float *out)
 {
     for (int i0 = 0; i0 < 4; ++i0) {
-        for (int i1 = 0; i1 < 6; ++i1) {
-            out[i0 * 6 + i1] = x0[i0 + i1 * 4];
-        }
+        out[i0 * 6] = x0[i0];
+        out[1 + i0 * 6] = x0[4 + i0];
+        out[2 + i0 * 6] = x0[8 + i0];
+        out[3 + i0 * 6] = x0[12 + i0];
+        out[4 + i0 * 6] = x0[16 + i0];
+        out[5 + i0 * 6] = x0[20 + i0];
     }
 }
 
