@@ -34,6 +34,7 @@ def generate(
     interface: Interface | None = None,
     version: str = "0",
     sections: Sections | None = None,
+    fpu: bool = True,
 ) -> CSource:
     """The C of a planned program.
 
@@ -43,6 +44,7 @@ def generate(
         interface: names and layouts of inputs and outputs, for the header; the program's own names without it.
         version: the version of the compiler, for the header.
         sections: the memories that the arrays go to; where the compiler puts them without it.
+        fpu: whether what it is for computes with floats in hardware.
 
     Raises:
         CodegenError: an operator has no C, or memory cannot be addressed as planned. The message names the stage.
@@ -50,7 +52,7 @@ def generate(
     """
     verify_program(program)
     name, sections = _prefix(name), sections or Sections()
-    unit = TranslationUnit(name, program)
+    unit = TranslationUnit(name, program, fpu)
     inputs, outputs = _ports(unit, name, program, interface)
     ports = {v.name: p.name for v, p in zip((*program.inputs, *program.outputs), (*inputs, *outputs), strict=True)}
     functions, public = Writer(unit, _with_roots(program, ports), inputs, outputs).write()

@@ -57,11 +57,13 @@ class RowCall:
 
 
 class TranslationUnit:
-    """The emitters' view of the output: they ask for kernels, constants and functions, and get C names."""
+    """The emitters' view of the output: they ask for kernels, constants and functions, and get C names. `fpu` says
+    whether the target computes with floats in hardware."""
 
-    def __init__(self, prefix: str, program: RowProgram) -> None:
+    def __init__(self, prefix: str, program: RowProgram, fpu: bool = True) -> None:
         self.prefix = prefix
         self.program = program
+        self.fpu = fpu
         self.names = Names(f"{prefix}_run")
         self.kernels = Kernels()
         self.kernels.include("common")
