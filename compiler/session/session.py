@@ -21,13 +21,24 @@ from tinyc.compiler.data.calibration import Calibration, calibration_of
 from tinyc.compiler.data.evidence import Evidence, evidence_from
 from tinyc.compiler.data.inputs import InputsLike, load_arrays
 from tinyc.compiler.frontend import FrontendError, Imported, Inspection, ModelLike, inspect_onnx, model_stem
-from tinyc.compiler.lowering import Lowered, Pipeline, Quality, Quantised, lower, measure, notes_of, quantise_module
+from tinyc.compiler.lowering import (
+    Lowered,
+    Pipeline,
+    Quality,
+    Quantised,
+    check_port_types,
+    lower,
+    measure,
+    notes_of,
+    quantise_module,
+)
 from tinyc.compiler.options import VERIFIED, Executor, Options
 from tinyc.compiler.session.code import generate_code, import_model
 from tinyc.compiler.session.compilation import Compilation
 from tinyc.compiler.session.setup import set_up
 from tinyc.compiler.verify import Agreement, Verdict, VerificationError, check_executor, check_import, run_on
 from tinyc.ir.module import Module
+from tinyc.ir.ops.quantise import is_quantised
 from tinyc.ir.tensor import Array
 
 
@@ -70,7 +81,9 @@ class Session:
     def imported(self) -> Imported:
         """The model as a module."""
         self._say("import")
-        return import_model(self.model, self.options, self.setup.name)
+        imported = import_model(self.model, self.options, self.setup.name)
+        check_port_types(imported.module, self.options)
+        return imported
 
     @cached_property
     def calibration(self) -> Calibration | None:
@@ -81,11 +94,10 @@ class Session:
     @cached_property
     def evidence(self) -> Evidence:
         """What everything is verified on."""
-        options, how, inputs = self.options, self.options.quantise, None
+        options, ports, inputs = self.options, self.options.port_types, None
         if self._inputs is not None:
-            normalise = how.normalise if how is not None else None
-            interface = how.interface if how is not None else None
-            inputs = load_arrays(self._inputs, self.imported, self._inputs_source, normalise, interface)
+            interface = ports.interface(options.quantise is not None or is_quantised(self.imported.module))
+            inputs = load_arrays(self._inputs, self.imported, self._inputs_source, ports.normalise, interface)
         return evidence_from(self.imported, inputs, options.samples, self.calibration, options.verify)
 
     @cached_property
@@ -128,7 +140,8 @@ class Session:
         self._say(f"verify on {executor}")
         if lowered.quantised:
             agreed = Agreement(against="its operators, layer by layer", end_to_end=False)
-        return check_executor(executor, self.imported, lowered.program, source, lowered.samples, agreed)
+        real = lowered.real_outputs
+        return check_executor(executor, self.imported, lowered.program, source, lowered.samples, agreed, real)
 
     @cached_property
     def compilation(self) -> Compilation:

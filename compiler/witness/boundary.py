@@ -94,7 +94,7 @@ def check_boundary(
         meant[node.result] = port
         conversions[node.result] = node.op
         if port.dtype is DType.I8:
-            _check_port(port, node.where, node.op.scale, node.op.zero)
+            _check_port(port, node.where, node.op.scale, _signed(node.op.zero, node.op.to))
         elif port.zero != pixels[0] or abs(port.scale * pixels[1] - 1.0) > PIXEL:
             raise VerificationError(
                 f"input {port.name!r} says that a pixel p stands for {port.scale:.6g} * (p - {port.zero:g}), not for "
@@ -104,7 +104,7 @@ def check_boundary(
         value = next(v for v in integers.outputs if v.name == port.name)
         given = _dequantizes_of(quantised, port.name)
         for real in given:
-            _check_port(port, real.where, real.op.scale[0], real.op.zero[0])
+            _check_port(port, real.where, real.op.scale[0], _signed(real.op.zero[0], real.op.x.dtype))
         if given[0].result.name == port.name:
             twins[value] = given[0].op.x
     if not direct:  # what stands before the conversion has no integers in the quantised module to be compared with
@@ -123,6 +123,11 @@ def check_boundary(
                 unrounded = _of_pixels(region, value, port)
             check_region(unrounded, own, {}, found, steps)
     return len(touching)
+
+
+def _signed(zero: int, dtype: DType) -> int:
+    """A zero point among int8 values: what is uint8 in the quantised module is less by 128 in the integer one."""
+    return zero - OFFSET if dtype is DType.U8 else zero
 
 
 def _check_port(port: ScaledPort, where: str, scale: float, zero: int) -> None:
