@@ -152,10 +152,11 @@ def program_of(cases: Sequence[Case]) -> tuple[RowProgram, list[Array]]:
     return lowered(builder.build(outputs)), inputs
 
 
-def check(cases: Sequence[Case], build: str) -> CSource:
-    """Compiles all cases as one program and compares every result with the interpreter's."""
+def check(cases: Sequence[Case], build: str, *, fpu: bool = True) -> CSource:
+    """Compiles all cases as one program, for a target with or without floats in hardware, and compares every result
+    with the interpreter's."""
     program, inputs = program_of(cases)
-    source = generate(program, name="cases")
+    source = generate(program, name="cases", fpu=fpu)
     compiler, flags = BUILDS[build]
     got = HostRunner(source, cc=compiler, flags=flags).run([inputs])[0]
     want = run_program(program, inputs)

@@ -7,8 +7,8 @@
  * of floats. It is what rintf(x / scale) gives, whose quotient is rounded to a float first, for every x and without
  * floating point: `reciprocal` is 2^54 / (mantissa of scale, 2^23 to 2^24), rounded up, and scale is 2^-125 to 2^118.
  *
- * `near` is the quotient in steps of 2^-16 plus a half, so that its upper part is the nearest integer n; it is at most
- * a step too small, and 2^-6 steps too large. A float next to n - 1/2 is at most half a step from it, so only where the
+ * `rounded` is the quotient in steps of 2^-16 plus a half, so that its upper part is the nearest integer n; it is at most
+ * a step too small, and 2^-6 steps too large. A float beside n - 1/2 is at most half a step from it, so only where the
  * lower part is 0 or 1 can the quotient be rounded to that tie, or be on its other side. There x is compared with the
  * tie exactly, in units of half the scale's last bit times 2^(its exponent); differences are small, so that wrapping
  * around does not matter. A quotient is no midpoint of two floats: the product of the scale and such a midpoint, of 25
@@ -20,9 +20,9 @@ TINYC_INLINE int tinyc_quantize_bits(uint32_t x, uint32_t scale, uint32_t recipr
     int n;
     if (above < 8U << 23) {
         const uint32_t mantissa = size << 8 | 0x80000000U, places = 14U + (scale >> 23) - (size >> 23);
-        const uint32_t near = ((uint32_t)((uint64_t)mantissa * reciprocal >> 32) >> places) + 0x8001U;
-        n = (int)(near >> 16);
-        if ((near & 0xfffeU) == 0U) {
+        const uint32_t rounded = ((uint32_t)((uint64_t)mantissa * reciprocal >> 32) >> places) + 0x8001U;
+        n = (int)(rounded >> 16);
+        if ((rounded & 0xfffeU) == 0U) {
             const uint32_t unit = (scale & 0x7fffffU) | 0x800000U;
             const int past = (int)(((mantissa >> 8) << (15U - places)) - (2U * (uint32_t)n - 1U) * unit);
             const int tie = (int)(unit >> (23U - (above >> 23)));
