@@ -3,7 +3,7 @@
 from tinyc.compiler.lowering.notes import notes_of
 from tinyc.compiler.lowering.pipeline import Pipeline
 from tinyc.compiler.lowering.quality import Quality, measure
-from tinyc.compiler.lowering.steps import Lowered, Quantised, check_port_types, lower, quantise_module
+from tinyc.compiler.lowering.steps import Lowered, Quantised, check_port_types, lower, quantise_module, with_port_types
 
 __all__ = [
     "Lowered",
@@ -15,4 +15,5 @@ __all__ = [
     "measure",
     "notes_of",
     "quantise_module",
+    "with_port_types",
 ]

@@ -55,6 +55,7 @@ class Lowered:
         leftovers: operators of a quantised module that compute in float, with the reasons.
         quantisation: what of the quantisation was held against the float model; None without either.
         witnessed: what of a quantised network was held against its definition; None without verification, or of floats.
+        integers: a quantised network before its interface was given the types that were asked for; None of floats.
     """
 
     program: RowProgram
@@ -66,6 +67,7 @@ class Lowered:
     leftovers: tuple[Leftover, ...] = ()
     quantisation: Quantisation | None = None
     witnessed: Witnessed | None = None
+    integers: Module | None = None
 
     def real_outputs(self, outputs: Sequence[Array]) -> list[Array]:
         """The model's numbers, of what the program gave."""
@@ -122,7 +124,7 @@ def lower(quantised: Quantised, pipeline: Pipeline, options: Options, evidence: 
     module = pipeline.on_tensors("to_integers", defined, samples)
     quantises = is_quantised(defined)
     witnessed = check_integers(defined, module, samples[:WITNESSED], say) if options.verify and quantises else None
-    module = pipeline.on_tensors("after_integers", module, samples)
+    integers = module = pipeline.on_tensors("after_integers", module, samples)
     left = tuple(leftovers(module)) if quantised.made else ()
     inputs: tuple[ScaledPort, ...] = ()
     outputs: tuple[ScaledPort, ...] = ()
@@ -137,9 +139,22 @@ def lower(quantised: Quantised, pipeline: Pipeline, options: Options, evidence: 
     program = pipeline.to_rows(module, samples)
     check_budget(program, module, options)
     taken = as_taken(program, evidence.samples, inputs)
-    return Lowered(
-        program, pipeline.records, taken, inputs, outputs, quantised.made, left, quantised.compared, witnessed
-    )
+    known = (quantised.made, left, quantised.compared, witnessed, integers if quantises else None)
+    return Lowered(program, pipeline.records, taken, inputs, outputs, *known)
+
+
+def with_port_types(lowered: Lowered, pipeline: Pipeline, options: Options, wanted: PortTypes) -> Lowered:
+    """The same quantised network with other types at its interface, unverified and without samples.
+
+    Raises:
+        TinycError: it cannot have them, or not within the RAM that the options give it.
+    """
+    assert lowered.integers is not None
+    module, inputs, outputs = _boundary(lowered.integers, wanted)
+    module = pipeline.on_tensors("last", module, ())
+    program = pipeline.to_rows(module, ())
+    check_budget(program, module, options)
+    return Lowered(program, pipeline.records, (), inputs, outputs)
 
 
 def _boundary(module: Module, wanted: PortTypes) -> tuple[Module, tuple[ScaledPort, ...], tuple[ScaledPort, ...]]:

@@ -10,8 +10,8 @@ Each step is taken once, when somebody asks for it, and asks for those before it
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
 from tinyc.backends.c import CSource
@@ -33,6 +33,7 @@ from tinyc.compiler.lowering import (
     quantise_module,
 )
 from tinyc.compiler.options import VERIFIED, Executor, Options
+from tinyc.compiler.session.alternatives import Alternative, try_interfaces
 from tinyc.compiler.session.code import generate_code, import_model
 from tinyc.compiler.session.compilation import Compilation
 from tinyc.compiler.session.setup import set_up
@@ -162,7 +163,10 @@ class Session:
         quality: Quality | None = None
         if self.calibration is not None:
             quality = measure(self.imported, lowered, source, self.calibration, self._say)
-        found = (tuple(verdicts), tuple(notes), quality, agreed.against)
+        others: Callable[[], Sequence[Alternative]] = tuple
+        if self.options.verify:
+            others = partial(try_interfaces, lowered, source, self.imported, self.options, setup)
+        found = (tuple(verdicts), tuple(notes), quality, agreed.against, others)
         return Compilation(self.imported, lowered, source, setup.target, setup.packing, *found)
 
     @property
