@@ -140,7 +140,7 @@ def measure(name: str) -> Iterator[Row]:
         np.savez(calibration, **inputs)
 
         def compiled(rows_from: str, ram: int | None = None) -> Compilation:
-            quantise = QuantiseOptions(calibration=calibration, input_type="int8") if case.int8 else None
+            quantise = QuantiseOptions(calibration=calibration) if case.int8 else None
             return api.compile(
                 path, input_layout="nhwc", rows_from=rows_from, ram=ram, quantise=quantise, verify=ram is None
             )
