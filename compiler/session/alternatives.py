@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -11,7 +11,7 @@ from tinyc.backends.c import CPort, CSource
 from tinyc.compiler.frontend import Imported
 from tinyc.compiler.lowering import Lowered, Pipeline, with_port_types
 from tinyc.compiler.options import InputType, Options, OutputType, PortTypes
-from tinyc.compiler.session.code import generate_code
+from tinyc.compiler.session.code import generate_code, is_image
 from tinyc.compiler.session.setup import Setup
 from tinyc.ir.errors import TinycError
 from tinyc.ir.types import DType
@@ -103,19 +103,13 @@ def try_interfaces(
 
 def _others(chosen: PortTypes, source: CSource) -> Iterator[tuple[str, str, PortTypes]]:
     """Options that differ from those chosen in one."""
-    pixels = any(p.pixels is not None or p.type.dtype.is_float for p in source.inputs) and _is_image(source.inputs)
+    pixels = len(source.inputs) == 1 and is_image(source.inputs[0].type.shape)
     for kind in get_args(InputType):
         if kind not in ("auto", chosen.input_type) and (kind != "uint8" or pixels):
             yield "input_type", kind, dataclasses.replace(chosen, input_type=kind)
     for kind in get_args(OutputType):
         if kind not in ("auto", chosen.output_type):
             yield "output_type", kind, dataclasses.replace(chosen, output_type=kind)
-
-
-def _is_image(inputs: Sequence[CPort]) -> bool:
-    """Whether there is one input, of the shape of a grey or colour image."""
-    shapes = [p.type.shape for p in inputs]
-    return len(shapes) == 1 and len(shapes[0]) == 4 and (shapes[0][1] in (1, 3) or shapes[0][3] in (1, 3))
 
 
 def _types(source: CSource) -> list[DType]:

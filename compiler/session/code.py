@@ -64,11 +64,10 @@ def _described(port: Port, scale: ScaledPort | None, pixels: tuple[float, float]
     layout = "NHWC: rows, columns, channels" if port.perm else "as in the ONNX model"
     if scale is None:
         return PortDescription(port.name, layout)
-    is_image = scale.dtype is DType.U8 or _is_image(port)
-    return PortDescription(port.name, layout, (scale.scale, scale.zero), pixels if is_image else None)
+    of_pixels = scale.dtype is DType.U8 or is_image(port.value.shape)
+    return PortDescription(port.name, layout, (scale.scale, scale.zero), pixels if of_pixels else None)
 
 
-def _is_image(port: Port) -> bool:
-    """Whether a port has the shape of a grey or colour image."""
-    shape = port.value.shape
+def is_image(shape: Sequence[int]) -> bool:
+    """Whether this is the shape of a grey or colour image, in either layout."""
     return len(shape) == 4 and (shape[1] in (1, 3) or shape[3] in (1, 3))
