@@ -3,7 +3,15 @@
 from tinyc.compiler.lowering.notes import notes_of
 from tinyc.compiler.lowering.pipeline import Pipeline
 from tinyc.compiler.lowering.quality import Quality, measure
-from tinyc.compiler.lowering.steps import Lowered, Quantised, check_port_types, lower, quantise_module, with_port_types
+from tinyc.compiler.lowering.steps import (
+    Lowered,
+    Quantised,
+    check_port_types,
+    integers_taken,
+    lower,
+    quantise_module,
+    with_port_types,
+)
 
 __all__ = [
     "Lowered",
@@ -11,6 +19,7 @@ __all__ = [
     "Quality",
     "Quantised",
     "check_port_types",
+    "integers_taken",
     "lower",
     "measure",
     "notes_of",

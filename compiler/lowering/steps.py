@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tinyc.compiler.data.calibration import Calibration
 from tinyc.compiler.data.evidence import Evidence
+from tinyc.compiler.data.inputs import Interface
 from tinyc.compiler.lowering.memory import check_budget
 from tinyc.compiler.lowering.pipeline import Pipeline
 from tinyc.compiler.lowering.quantised import as_real, as_taken, quantise
@@ -83,6 +84,11 @@ def check_port_types(module: Module, options: Options) -> None:
     if integers := [f"`{name}`" for name, kind in types.items() if kind in ("int8", "uint8")]:
         advice = "goes with `quantise=QuantiseOptions(...)`, or with a model that is quantised already"
         raise TinycError(f"{', '.join(integers)} {advice}")
+
+
+def integers_taken(module: Module, options: Options) -> Interface | None:
+    """The integers that a network takes in place of the floats of this module, as far as the options tell."""
+    return options.port_types.interface(options.quantise is not None or is_quantised(module))
 
 
 def quantise_module(

@@ -27,6 +27,7 @@ from tinyc.compiler.lowering import (
     Quality,
     Quantised,
     check_port_types,
+    integers_taken,
     lower,
     measure,
     notes_of,
@@ -39,7 +40,6 @@ from tinyc.compiler.session.compilation import Compilation
 from tinyc.compiler.session.setup import set_up
 from tinyc.compiler.verify import Agreement, Verdict, VerificationError, check_executor, check_import, run_on
 from tinyc.ir.module import Module
-from tinyc.ir.ops.quantise import is_quantised
 from tinyc.ir.tensor import Array
 
 
@@ -97,7 +97,7 @@ class Session:
         """What everything is verified on."""
         options, ports, inputs = self.options, self.options.port_types, None
         if self._inputs is not None:
-            interface = ports.interface(options.quantise is not None or is_quantised(self.imported.module))
+            interface = integers_taken(self.imported.module, options)
             inputs = load_arrays(self._inputs, self.imported, self._inputs_source, ports.normalise, interface)
         return evidence_from(self.imported, inputs, options.samples, self.calibration, options.verify)
 
