@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from tinyc.backends.c.conversions import (
+    conversion_functions,
+    conversion_headers,
+    conversion_macros,
+    scale_macros,
+)
 from tinyc.backends.c.functions import PublicFunction, cores_start, row_type
-from tinyc.backends.c.literals import literal
 from tinyc.backends.c.names import comment
 from tinyc.backends.c.sections import arena_definition, arena_lines
 from tinyc.backends.c.source import CPort, Sections
@@ -34,7 +39,7 @@ def header_text(
         f"#ifndef {macro}_H",
         f"#define {macro}_H",
         "",
-        "#include <stdint.h>",
+        *sorted(["#include <stdint.h>", *conversion_headers(inputs)]),
         "",
         "/* The arena: bytes, and what its address is a multiple of. */",
         f"#define {macro}_ARENA_BYTES {arena[0]}",
@@ -48,7 +53,8 @@ def header_text(
             f"#define {port.macro}_SIZE {port.type.size}",
             f"#define {port.macro}_BYTES {port.type.bytes}",
             *_image_macros(port),
-            *_scale_macros(port),
+            *scale_macros(port),
+            *conversion_macros(name, [port] * (port in inputs), [port] * (port in outputs)),
             "",
         ]
     lines += [
@@ -58,6 +64,7 @@ def header_text(
         "",
         *([f"/* Writes row y, {_row_length(rows)} elements, to `row`. */", row_type(name, rows), ""] if rows else []),
         *(line for e in public for line in (f"/* {e.purpose} */", f"{e.prototype};", "")),
+        *conversion_functions(name, inputs),
         "#ifdef __cplusplus",
         "}",
         "#endif",
@@ -143,12 +150,3 @@ def _image_macros(port: CPort) -> Iterator[str]:
     if port.layout.startswith("NHWC") or port.place == "rows":
         for name, size in zip(("HEIGHT", "WIDTH", "CHANNELS"), port.type.shape[1:], strict=True):
             yield f"#define {port.macro}_{name} {size}"
-
-
-def _scale_macros(port: CPort) -> Iterator[str]:
-    """What the integers of a port stand for."""
-    if port.scale is not None:
-        scale, zero = port.scale
-        yield f"/* real value = {port.macro}_SCALE * (integer - {port.macro}_ZERO_POINT) */"
-        yield f"#define {port.macro}_SCALE {literal(DType.F32, scale)}"
-        yield f"#define {port.macro}_ZERO_POINT {int(zero) if zero == int(zero) else literal(DType.F32, zero)}"

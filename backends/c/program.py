@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tinyc.backends.c import cores, functions
+from tinyc.backends.c import conversions, cores, functions
 from tinyc.backends.c.cores import CORES, port_files, splits
 from tinyc.backends.c.describe import label
 from tinyc.backends.c.functions import Writer, place_of
@@ -105,7 +105,8 @@ def _ports(
         unit.names.fresh(taken)
     for taken in ("cores_start", "cores_run", "cores_part"):
         unit.names.fresh(taken, f"{name}_")
-    unit.names.fresh("profile", f"{name}_")
+    for taken in ("profile", conversions.KERNEL):
+        unit.names.fresh(taken, f"{name}_")
 
     def side(kind: str, values: Sequence[Value], infos: Sequence[PortDescription]) -> tuple[CPort, ...]:
         if len(values) != len(infos):
@@ -114,9 +115,12 @@ def _ports(
         for value, info in zip(values, infos, strict=True):
             word = kind if len(values) == 1 else f"{kind}_{identifier(info.name)}"
             port = unit.names.fresh(word)
+            for taken in conversions.RESERVED:
+                unit.names.fresh(taken.format(port), f"{name}_")
             macro, c_type = f"{name}_{port}".upper(), C_TYPES[value.dtype]
             place = place_of(program, value.name) if kind == "input" else "argument"
-            ports.append(CPort(port, macro, info.name, value.type, info.layout, c_type, info.scale, place))
+            known = (info.name, value.type, info.layout, c_type, info.scale, place, info.pixels)
+            ports.append(CPort(port, macro, *known))
         return tuple(ports)
 
     own = Interface(

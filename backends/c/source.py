@@ -20,11 +20,13 @@ Place = Literal["argument", "arena", "rows"]
 @dataclass(frozen=True)
 class PortDescription:
     """What a program does not know of an input or output: its name in the ONNX model, the layout of its elements, and,
-    where these are integers that stand for real values, their scale and zero point: real = scale * (integer - zero)."""
+    where these are integers that stand for real values, their scale and zero point: real = scale * (integer - zero). Of
+    an image, mean and deviation too: a pixel p stands for the real value (p - mean) / deviation."""
 
     name: str
     layout: str = ""
     scale: tuple[float, float] | None = None
+    pixels: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class CPort:
     c_type: str
     scale: tuple[float, float] | None = None
     place: Place = "argument"
+    pixels: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

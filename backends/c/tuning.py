@@ -1,4 +1,4 @@
-"""What generated C is tuned for: speed or size, and the registers of a core."""
+"""What generated C is tuned for: speed or size, and what a core has."""
 
 from __future__ import annotations
 
@@ -44,11 +44,13 @@ class Tuning:
         tile: pixels of a register tile of four output channels.
         paired_tile: the same where one multiplication gives the products of two channels, which takes more registers;
             0 for a core that does not gain by it.
+        fpu: whether it computes with floats in hardware.
     """
 
     optimize: Optimize = "balanced"
     tile: int = 4
     paired_tile: int = 3
+    fpu: bool = True
 
     def handed(self, kernel: str, macs: int = 0) -> frozenset[str]:
         """The literals of a kernel that are arguments at run time, for layers of `macs` in all that could share a

@@ -82,13 +82,13 @@ static inline void camera_table_f32(float table[256], float mean, float deviatio
 }
 
 /* Fills a table for camera_quantise. `scale` and `zero_point` are the macros <NAME>_INPUT_SCALE and
- * <NAME>_INPUT_ZERO_POINT of the generated header. Rounds to the nearest, ties to even, as tinyc and ONNX do. */
+ * <NAME>_INPUT_ZERO_POINT of the generated header. Divides in float32 and rounds ties to even, as tinyc and ONNX do. */
 static inline void camera_table_i8(int8_t table[256], float mean, float deviation, float scale, int zero_point)
 {
     for (int p = 0; p < 256; ++p) {
         const float real = ((float)p - mean) / deviation;
-        const double integer = rint((double)real / (double)scale) + (double)zero_point;
-        table[p] = (int8_t)(integer < -128.0 ? -128.0 : integer > 127.0 ? 127.0 : integer);
+        const float integer = rintf(real / scale) + (float)zero_point;
+        table[p] = (int8_t)(integer < -128.0f ? -128.0f : integer > 127.0f ? 127.0f : integer);
     }
 }
 

@@ -153,7 +153,7 @@ def _shown(source: CSource, dialect: Dialect) -> Iterator[str]:
     for port in source.outputs:
         value = f"(double){port.name}[k]"
         if port.scale is not None:
-            value = f"(double)({port.macro}_SCALE * (float)({port.name}[k] - {port.macro}_ZERO_POINT))"
+            value = f"(double){port.macro}_TO_FLOAT({port.name}[k])"
         yield f"for (int k = 0; k < {min(port.type.size, SHOWN)}; ++k) {{"
         yield f"    {Template(dialect.show).substitute(port=port.name, value=value)}"
         yield "}"

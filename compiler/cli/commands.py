@@ -34,6 +34,7 @@ from tinyc.compiler.cli.options import (
     NormaliseFlag,
     ObserverFlag,
     ShapesFlag,
+    parse_normalise,
     parse_shapes,
     quantise_options,
     takes_code_options,
@@ -250,7 +251,8 @@ def quantize_command(
 ) -> None:
     """Quantise a float model to int8 and write it as a QDQ model that onnxruntime runs."""
     with reporting(as_json):
-        options = quantise_options(IntegersWord.int8, calibration, labels, normalize, keep_float, observer)
+        pixels = parse_normalise(normalize)
+        options = quantise_options(IntegersWord.int8, calibration, labels, pixels, keep_float, observer)
         assert options is not None
         notes: list[str] = []
         with console.progress(quiet=as_json) as say:

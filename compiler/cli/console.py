@@ -94,7 +94,8 @@ def compilation(result: Compilation, folder: Path) -> None:
             hint = "--input-layout nhwc takes the image as cameras give it and saves a transposed copy of"
             _out.print(f"{hint} {layer['output_bytes']:,} bytes.", highlight=False)
     if "quantisation" in report:
-        quantisation(report["quantisation"], report["ram"])
+        quantisation(report["quantisation"])
+    interfaces(report["interface"]["alternatives"], report)
 
 
 def notes(lines: Iterable[str]) -> None:
@@ -136,8 +137,27 @@ def memory_plan(ram: Mapping[str, Any]) -> None:
         _out.print(f"row by row together: layers {', '.join(together)}", highlight=False)
 
 
-def quantisation(found: Mapping[str, Any], ram: Mapping[str, int]) -> None:
-    """What quantisation cost: accuracy, the worst layers, what stayed float, and what other choices would save."""
+def interfaces(found: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> None:
+    """What each other type at the interface would cost, or save, that was tried."""
+    if not found:
+        return
+    ram, flash = report["ram"], report["flash"]
+    names = ("instructions", "arena", "outputs", "flash")
+    table = Table("tried in its place", *names, title="other interfaces: more or less", title_justify="left")
+    table.columns[0].no_wrap = True
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for other in found:
+        arena, outputs = other["arena_bytes"] - ram["arena_bytes"], other["output_bytes"] - ram["output_bytes"]
+        bytes_ = other["weights_bytes"] - flash["weights_bytes"] + other["code_bytes_more_estimated"]
+        steps = other["instructions_more_estimated"]
+        cells = (f"about {steps:+,}", f"{arena:+,} bytes", f"{outputs:+,} bytes", f"about {bytes_:+,} bytes")
+        table.add_row(as_flags(f"`{other['option']}={other['value']}`"), *cells)
+    _out.print(table)
+
+
+def quantisation(found: Mapping[str, Any]) -> None:
+    """What quantisation cost: accuracy, the worst layers and what stayed float."""
     table = _grid()
     accuracy = found.get("accuracy")
     if accuracy is not None:
@@ -155,10 +175,6 @@ def quantisation(found: Mapping[str, Any], ram: Mapping[str, int]) -> None:
         table.add_row("stays float", escape(f"{left['name']}: {left['reason']}"))
     _out.print(table)
     layer_table(found["layers"][:WORST_LAYERS], f"worst {min(WORST_LAYERS, len(found['layers']))} layers")
-    for kind in ("input", "output"):
-        if not found[f"{kind}s"]:
-            saved = ram[f"{kind}_bytes"] * 3 // 4
-            _out.print(f"--{kind}-type int8 would save {saved:,} bytes and the conversion.", highlight=False)
 
 
 def layer_table(layers: Sequence[Mapping[str, Any]], title: str) -> None:

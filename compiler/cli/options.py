@@ -46,6 +46,7 @@ class IntegersWord(str, Enum):
 class InputWord(str, Enum):
     """Element type of the input."""
 
+    auto = "auto"
     float32 = "float32"
     int8 = "int8"
     uint8 = "uint8"
@@ -54,6 +55,7 @@ class InputWord(str, Enum):
 class OutputWord(str, Enum):
     """Element type of the output."""
 
+    auto = "auto"
     float32 = "float32"
     int8 = "int8"
 
@@ -102,8 +104,12 @@ KernelsFlag = Annotated[
 ]
 InputLayoutFlag = Annotated[LayoutWord, typer.Option("--input-layout", help="Layout of 4-dimensional inputs.")]
 QuantizeFlag = Annotated[IntegersWord | None, typer.Option("--quantize", help="Quantise a float model.")]
-InputTypeFlag = Annotated[InputWord, typer.Option("--input-type", help="What the input is as C.")]
-OutputTypeFlag = Annotated[OutputWord, typer.Option("--output-type", help="What the output is.")]
+InputTypeFlag = Annotated[
+    InputWord, typer.Option("--input-type", help="What the input is as C; auto: int8 where it is quantised.")
+]
+OutputTypeFlag = Annotated[
+    OutputWord, typer.Option("--output-type", help="What the output is; auto: as for the input.")
+]
 AcceptAccuracyFlag = Annotated[
     bool,
     typer.Option("--accept-accuracy", help="Note layers that are less accurate in int8 than explained; do not refuse."),
@@ -141,8 +147,8 @@ def code_options(
     quantize: QuantizeFlag = None,
     calibration: CalibrationFlag = None,
     labels: LabelsFlag = None,
-    input_type: InputTypeFlag = InputWord.float32,
-    output_type: OutputTypeFlag = OutputWord.float32,
+    input_type: InputTypeFlag = InputWord.auto,
+    output_type: OutputTypeFlag = OutputWord.auto,
     normalize: NormaliseFlag = "",
     keep_float: KeepFloatFlag = "",
     observer: ObserverFlag = QUANTISED.observer,
@@ -154,6 +160,10 @@ def code_options(
     """The options of the library that these amount to. Raises `TinycError` when they do not go together."""
     words = {"format": format, "arena_in": arena_in, "weights_in": weights_in, "kernels": kernels, "cores": cores}
     words["optimize"] = optimize
+    pixels = parse_normalise(normalize)
+    ports = {"input_type": input_type.value, "output_type": output_type.value, "normalise": pixels}
+    if quantize is None:
+        words |= ports
     return {
         "target": target,
         "name": name,
@@ -162,7 +172,7 @@ def code_options(
         "rows_from": rows_from.value,
         "ram": ram or None,
         "quantise": quantise_options(
-            quantize, calibration, labels, normalize, keep_float, observer, input_type.value, output_type.value
+            quantize, calibration, labels, pixels, keep_float, observer, input_type.value, output_type.value
         ),
         "accept_accuracy": accept_accuracy,
         "extra_passes": placed_passes(extra_pass or [], after or [], before or []),
@@ -231,7 +241,7 @@ def quantise_options(
     quantize: IntegersWord | None,
     calibration: Path | None,
     labels: Path | None,
-    normalize: str,
+    normalise: Normalise | None,
     keep_float: str,
     observer: str,
     input_type: str = QUANTISED.input_type,
@@ -242,12 +252,9 @@ def quantise_options(
         needless = {
             "--calibration": calibration,
             "--labels": labels,
-            "--normalize": normalize,
             "--keep-float": keep_float,
         }
-        needing = [name for name, value in needless.items() if value]
-        needing += ["--input-type"] * (input_type != "float32") + ["--output-type"] * (output_type != "float32")
-        if needing:
+        if needing := [name for name, value in needless.items() if value]:
             raise TinycError(f"{', '.join(needing)} goes with --quantize int8")
         return None
     if calibration is None:
@@ -263,7 +270,7 @@ def quantise_options(
         keep_float=tuple(part.strip() for part in keep_float.split(",") if part.strip()),
         input_type=cast("Any", input_type),
         output_type=cast("Any", output_type),
-        normalise=parse_normalise(normalize),
+        normalise=normalise,
     )
 
 

@@ -181,8 +181,8 @@ def _real(name: str, integers: Array, interface: Interface) -> Array:
     if interface.dtype is DType.U8:
         return _normalised(integers, interface.pixels)
     raise ArrayError(
-        f"input {name!r} is given as {integers.dtype}, in a scale that follows from the calibration: give the floats "
-        "of the model, or call what `tinyc.compile` returns, which takes such integers"
+        f"input {name!r} is given as {integers.dtype}, in a scale that follows from the calibration or comes "
+        "with the model: give the floats of the model, or call what `tinyc.compile` returns, which takes such integers"
     )
 
 

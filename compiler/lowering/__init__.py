@@ -3,6 +3,26 @@
 from tinyc.compiler.lowering.notes import notes_of
 from tinyc.compiler.lowering.pipeline import Pipeline
 from tinyc.compiler.lowering.quality import Quality, measure
-from tinyc.compiler.lowering.steps import Lowered, Quantised, lower, quantise_module
+from tinyc.compiler.lowering.steps import (
+    Lowered,
+    Quantised,
+    check_port_types,
+    integers_taken,
+    lower,
+    quantise_module,
+    with_port_types,
+)
 
-__all__ = ["Lowered", "Pipeline", "Quality", "Quantised", "lower", "measure", "notes_of", "quantise_module"]
+__all__ = [
+    "Lowered",
+    "Pipeline",
+    "Quality",
+    "Quantised",
+    "check_port_types",
+    "integers_taken",
+    "lower",
+    "measure",
+    "notes_of",
+    "quantise_module",
+    "with_port_types",
+]

@@ -13,7 +13,7 @@ from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import HostRunner, MissingTool
 from tinyc.compiler.data.calibration import Calibration
 from tinyc.compiler.frontend import Imported
-from tinyc.compiler.lowering.quantised import as_real, as_taken, top1
+from tinyc.compiler.lowering.quantised import as_taken, top1
 from tinyc.compiler.lowering.steps import Lowered
 from tinyc.compiler.reference import Reference
 from tinyc.ir.tensor import Array
@@ -46,7 +46,7 @@ def measure(
         say(f"measure the float model: {number} of {len(calibration.samples)}")
         expected.append(reference.run(sample))
     say("measure the quantised network")
-    own = _real(lowered, _run(lowered, source, calibration))
+    own = [lowered.real_outputs(outputs) for outputs in _run(lowered, source, calibration)]
     signal = sum(float(np.square(a, dtype=np.float64).sum()) for outputs in expected for a in outputs)
     noise = sum(
         float(np.square(a.astype(np.float64) - b).sum())
@@ -67,9 +67,3 @@ def _run(lowered: Lowered, source: CSource, calibration: Calibration) -> list[li
         return HostRunner(source).run([list(s) for s in samples])
     except MissingTool:
         return [run_program(lowered.program, s) for s in samples]
-
-
-def _real(lowered: Lowered, outputs: list[list[Array]]) -> list[list[Array]]:
-    by_name = {p.name: p for p in lowered.outputs}
-    names = [v.name for v in lowered.program.outputs]
-    return [[as_real(by_name.get(n), a) for n, a in zip(names, arrays, strict=True)] for arrays in outputs]

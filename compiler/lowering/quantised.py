@@ -13,7 +13,9 @@ from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
 from tinyc.passes.integerise import ScaledPort
+from tinyc.passes.integerise.scales import Scale
 from tinyc.passes.quantise import QuantisedModule, quantise_module
 
 
@@ -50,14 +52,16 @@ def as_taken(module: Module | RowProgram, samples: Samples, ports: Sequence[Scal
 
 
 def as_integers(port: ScaledPort | None, array: Array) -> Array:
-    """An input as the caller of the quantised network has it: floats in the port's scale; unchanged what is there."""
+    """An input as the caller of the quantised network has it: floats in the port's scale, exactly as the network's own
+    quantize would round them; unchanged what is there."""
     if port is None or array.dtype == port.dtype.numpy:
         return array
+    if port.dtype is DType.I8:
+        return Scale(port.scale, int(port.zero)).quantized(array)
+    # The nearest pixel: its zero point, the mean, may lie between two of them.
     low, high = port.dtype.limits
     steps = array.astype(np.float64) / port.scale
-    # Integers are rounded as quantize does; pixels may have a zero point between two of them.
-    rounded = np.rint(steps) + port.zero if port.zero == int(port.zero) else np.rint(steps + port.zero)
-    return np.clip(rounded, low, high).astype(port.dtype.numpy)
+    return np.clip(np.rint(steps + port.zero), low, high).astype(port.dtype.numpy)
 
 
 def as_real(port: ScaledPort | None, array: Array) -> Array:

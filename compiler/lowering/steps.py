@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tinyc.compiler.data.calibration import Calibration
 from tinyc.compiler.data.evidence import Evidence
+from tinyc.compiler.data.inputs import Interface
 from tinyc.compiler.lowering.memory import check_budget
 from tinyc.compiler.lowering.pipeline import Pipeline
-from tinyc.compiler.lowering.quantised import as_taken, quantise
-from tinyc.compiler.options import Options, QuantiseOptions, Samples
+from tinyc.compiler.lowering.quantised import as_real, as_taken, quantise
+from tinyc.compiler.options import Options, PortTypes, Samples
 from tinyc.compiler.witness import Quantisation, Witnessed, check_boundary, check_integers, check_quantisation
+from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
 from tinyc.ir.ops.quantise import is_quantised
 from tinyc.ir.rows import RowProgram
+from tinyc.ir.tensor import Array
 from tinyc.passes.core.manager import PassRecord
 from tinyc.passes.integerise import Leftover, ScaledPort, int8_inputs, int8_outputs, leftovers, pixel_input
 from tinyc.passes.quantise import QuantisedModule
@@ -53,6 +56,7 @@ class Lowered:
         leftovers: operators of a quantised module that compute in float, with the reasons.
         quantisation: what of the quantisation was held against the float model; None without either.
         witnessed: what of a quantised network was held against its definition; None without verification, or of floats.
+        integers: a quantised network before its interface was given the types that were asked for; None of floats.
     """
 
     program: RowProgram
@@ -64,6 +68,27 @@ class Lowered:
     leftovers: tuple[Leftover, ...] = ()
     quantisation: Quantisation | None = None
     witnessed: Witnessed | None = None
+    integers: Module | None = None
+
+    def real_outputs(self, outputs: Sequence[Array]) -> list[Array]:
+        """The model's numbers, of what the program gave."""
+        by_name = {p.name: p for p in self.outputs}
+        return [as_real(by_name.get(v.name), a) for v, a in zip(self.program.outputs, outputs, strict=True)]
+
+
+def check_port_types(module: Module, options: Options) -> None:
+    """Raises `TinycError` for integers at the interface of a network that is not quantised."""
+    if options.quantise is not None or is_quantised(module):
+        return
+    types = {"input_type": options.input_type, "output_type": options.output_type}
+    if integers := [f"`{name}`" for name, kind in types.items() if kind in ("int8", "uint8")]:
+        advice = "goes with `quantise=QuantiseOptions(...)`, or with a model that is quantised already"
+        raise TinycError(f"{', '.join(integers)} {advice}")
+
+
+def integers_taken(module: Module, options: Options) -> Interface | None:
+    """The integers that a network takes in place of the floats of this module, as far as the options tell."""
+    return options.port_types.interface(options.quantise is not None or is_quantised(module))
 
 
 def quantise_module(
@@ -105,37 +130,48 @@ def lower(quantised: Quantised, pipeline: Pipeline, options: Options, evidence: 
     module = pipeline.on_tensors("to_integers", defined, samples)
     quantises = is_quantised(defined)
     witnessed = check_integers(defined, module, samples[:WITNESSED], say) if options.verify and quantises else None
-    module = pipeline.on_tensors("after_integers", module, samples)
+    integers = module = pipeline.on_tensors("after_integers", module, samples)
     left = tuple(leftovers(module)) if quantised.made else ()
     inputs: tuple[ScaledPort, ...] = ()
     outputs: tuple[ScaledPort, ...] = ()
-    if options.quantise is not None:
-        module, inputs, outputs = _boundary(module, options.quantise)
+    if quantises:
+        module, inputs, outputs = _boundary(module, options.port_types)
         samples = as_taken(module, samples, inputs)
         if options.verify and (inputs or outputs):
             say("check the inputs and outputs as integers")
-            pixels = options.quantise.pixels
+            pixels = options.port_types.pixels
             check_boundary(defined, module, inputs, outputs, samples[:WITNESSED], (pixels.mean, pixels.std))
     module = pipeline.on_tensors("last", module, samples)
     program = pipeline.to_rows(module, samples)
     check_budget(program, module, options)
     taken = as_taken(program, evidence.samples, inputs)
-    return Lowered(
-        program, pipeline.records, taken, inputs, outputs, quantised.made, left, quantised.compared, witnessed
-    )
+    known = (quantised.made, left, quantised.compared, witnessed, integers if quantises else None)
+    return Lowered(program, pipeline.records, taken, inputs, outputs, *known)
 
 
-def _boundary(
-    module: Module, options: QuantiseOptions
-) -> tuple[Module, tuple[ScaledPort, ...], tuple[ScaledPort, ...]]:
+def with_port_types(lowered: Lowered, pipeline: Pipeline, options: Options, wanted: PortTypes) -> Lowered:
+    """The same quantised network with other types at its interface, unverified and without samples.
+
+    Raises:
+        TinycError: it cannot have them, or not within the RAM that the options give it.
+    """
+    assert lowered.integers is not None
+    module, inputs, outputs = _boundary(lowered.integers, wanted)
+    module = pipeline.on_tensors("last", module, ())
+    program = pipeline.to_rows(module, ())
+    check_budget(program, module, options)
+    return Lowered(program, pipeline.records, (), inputs, outputs)
+
+
+def _boundary(module: Module, wanted: PortTypes) -> tuple[Module, tuple[ScaledPort, ...], tuple[ScaledPort, ...]]:
     """The module with the inputs and outputs that were asked for."""
     inputs: tuple[ScaledPort, ...] = ()
     outputs: tuple[ScaledPort, ...] = ()
-    if options.input_type == "int8":
-        module, inputs = int8_inputs(module)
-    elif options.input_type == "uint8":
-        module, port = pixel_input(module, options.pixels.mean, options.pixels.std)
+    if wanted.input_type in ("auto", "int8"):
+        module, inputs = int8_inputs(module, everywhere=wanted.input_type == "int8")
+    elif wanted.input_type == "uint8":
+        module, port = pixel_input(module, wanted.pixels.mean, wanted.pixels.std)
         inputs = (port,)
-    if options.output_type == "int8":
-        module, outputs = int8_outputs(module)
+    if wanted.output_type in ("auto", "int8"):
+        module, outputs = int8_outputs(module, everywhere=wanted.output_type == "int8")
     return module, inputs, outputs

@@ -12,7 +12,7 @@ from tinyc.passes.rows.spare import Wants, nothing
 def tuning_of(options: Options) -> Tuning:
     """What the options and the target's registers ask for. Raises `TargetError` for an unknown target."""
     target = find(options.target)
-    return Tuning(options.optimize, target.tile, target.paired_tile)
+    return Tuning(options.optimize, target.tile, target.paired_tile, target.fpu)
 
 
 def wanted_memory(options: Options) -> Wants:

@@ -3,6 +3,7 @@
 from tinyc.compiler.options.custom import CustomPass
 from tinyc.compiler.options.executors import EXECUTORS, VERIFIED, Executor, MachineName, known_executors
 from tinyc.compiler.options.options import InputLayout, OptionKeywords, Options, RowsFrom, Samples, Shapes, Unpack
+from tinyc.compiler.options.ports import InputType, OutputType, PortTypes
 from tinyc.compiler.options.quantise import QuantiseOptions
 
 __all__ = [
@@ -11,9 +12,12 @@ __all__ = [
     "CustomPass",
     "Executor",
     "InputLayout",
+    "InputType",
     "MachineName",
     "OptionKeywords",
     "Options",
+    "OutputType",
+    "PortTypes",
     "QuantiseOptions",
     "RowsFrom",
     "Samples",

@@ -11,9 +11,11 @@ from typing import Annotated, Literal, TypedDict
 from tinyc.backends.c.tuning import Optimize
 from tinyc.backends.libraries import Kernels
 from tinyc.backends.packages.memories import Format
-from tinyc.compiler.base.checked import AtLeast, Elsewhere, checked
+from tinyc.compiler.base.checked import AtLeast, Elsewhere, OptionError, checked
+from tinyc.compiler.data.inputs import Normalise
 from tinyc.compiler.options.byte_counts import parse_bytes
 from tinyc.compiler.options.custom import CustomPass
+from tinyc.compiler.options.ports import InputType, OutputType, PortTypes
 from tinyc.compiler.options.quantise import QuantiseOptions
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import AnyPass
@@ -65,6 +67,10 @@ class Options:
         accept_accuracy: note it, instead of refusing to compile, when a layer's noise in int8, or what it cuts off, is
             beyond what its step sizes and the calibration data explain.
         quantise: quantise the float model to int8; None leaves it as it is.
+        input_type: of a model that is quantised already, what its float inputs become, as in `QuantiseOptions`, which
+            says it for one that is quantised here.
+        output_type: the same for its float outputs.
+        normalise: how the model wants its pixels, as in `QuantiseOptions`, which says it for one quantised here.
         extra_passes: custom passes, run last on the tensor level; a `CustomPass` says after or before which pass.
         dump_ir: a folder for the IR after each pass.
         debug_passes: names of passes whose rewriting is traced.
@@ -89,6 +95,9 @@ class Options:
     verify: bool = True
     accept_accuracy: bool = False
     quantise: QuantiseOptions | None = None
+    input_type: InputType = "auto"
+    output_type: OutputType = "auto"
+    normalise: Normalise | None = None
     extra_passes: Sequence[AnyPass | CustomPass] = ()
     dump_ir: str | Path | None = None
     debug_passes: Collection[str] = ()
@@ -99,6 +108,18 @@ class Options:
     def __post_init__(self) -> None:
         if isinstance(self.ram, str):
             parse_bytes(self.ram)
+        if self.quantise is not None:
+            given = {"input_type": self.input_type, "output_type": self.output_type, "normalise": self.normalise}
+            for name, value in given.items():
+                if value not in ("auto", None):
+                    raise OptionError(f"`{name}` of a model that is quantised here belongs into `QuantiseOptions`")
+
+    @property
+    def port_types(self) -> PortTypes:
+        """What the network takes and gives, whoever quantises it."""
+        if self.quantise is not None:
+            return self.quantise.port_types
+        return PortTypes(self.input_type, self.output_type, self.normalise)
 
     @property
     def ram_bytes(self) -> int | None:
@@ -124,6 +145,9 @@ class OptionKeywords(TypedDict, total=False):
     verify: bool
     accept_accuracy: bool
     quantise: QuantiseOptions | None
+    input_type: InputType
+    output_type: OutputType
+    normalise: Normalise | None
     extra_passes: Sequence[AnyPass | CustomPass]
     dump_ir: str | Path | None
     debug_passes: Collection[str]

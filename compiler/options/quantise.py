@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tinyc.compiler.base.checked import OneOf, checked
 from tinyc.compiler.data.calibration import CalibrationLike, Normalise
-from tinyc.compiler.data.inputs import Interface
-from tinyc.ir.types import DType
+from tinyc.compiler.options.ports import InputType, OutputType, PortTypes
 from tinyc.passes.quantise import DEFAULT_OBSERVER, OBSERVERS
-
-InputType = Literal["float32", "int8", "uint8"]
-OutputType = Literal["float32", "int8"]
 
 
 @checked
@@ -31,9 +27,10 @@ class QuantiseOptions:
         equalise: scale channels of neighbouring layers to like ranges first.
         correct_bias: take the mean error of every layer out of its bias.
         keep_float: names of ONNX nodes that stay float.
-        input_type: "float32" keeps the model's own input, "int8" takes values in the calibrated scale, "uint8" takes
-            pixels 0..255. A compilation that is called takes such arrays, or the model's own floats.
-        output_type: "float32" or "int8" in the calibrated scale.
+        input_type: "auto" is int8 for each input that is quantised at once and float32 for the others; "int8" takes
+            values in the calibrated scale, and refuses a model where one cannot; "uint8" takes pixels 0..255; "float32"
+            keeps the model's own input. A compilation that is called takes such arrays, or the model's own floats.
+        output_type: "auto", "int8" or "float32", in the same way.
         normalise: how the model wants its pixels, (pixel - mean) / std: those of images, arrays of integers 0..255, and
             the input type "uint8". Without it, images and "uint8" are divided by 255, and arrays taken as they are.
     """
@@ -44,17 +41,11 @@ class QuantiseOptions:
     equalise: bool = True
     correct_bias: bool = True
     keep_float: tuple[str, ...] = ()
-    input_type: InputType = "float32"
-    output_type: OutputType = "float32"
+    input_type: InputType = "auto"
+    output_type: OutputType = "auto"
     normalise: Normalise | None = None
 
     @property
-    def pixels(self) -> Normalise:
-        """What pixels stand for."""
-        return self.normalise or Normalise()
-
-    @property
-    def interface(self) -> Interface | None:
-        """The integers that the network takes in place of floats, if it does."""
-        dtype = {"float32": None, "int8": DType.I8, "uint8": DType.U8}[self.input_type]
-        return None if dtype is None else Interface(dtype, self.pixels)
+    def port_types(self) -> PortTypes:
+        """What the quantised network takes and gives."""
+        return PortTypes(self.input_type, self.output_type, self.normalise)

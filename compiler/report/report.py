@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tinyc.backends.c import CSource
+from tinyc.backends.c import CPort, CSource
 from tinyc.compiler.frontend import Imported
 from tinyc.compiler.lowering import Lowered, Quality
 from tinyc.compiler.lowering.cores import core_report
@@ -59,6 +59,7 @@ def make_report(
             "buffers": buffer_table(program),
             "segments": segment_table(program),
         },
+        "interface": _interface(lowered, source),
         "cores": core_report(program),
         "flash": {"weights_bytes": source.weights_bytes},
         "passes": [
@@ -97,6 +98,22 @@ def make_report(
     if lowered.witnessed is not None:
         report["witness"] = _witness(lowered.witnessed, lowered.quantisation)
     return report
+
+
+def _interface(lowered: Lowered, source: CSource) -> dict[str, Any]:
+    """The types of inputs and outputs, and what integers mean."""
+    meant = {p.name: p for p in (*lowered.inputs, *lowered.outputs)}
+
+    def side(values: Sequence[Value], ports: Sequence[CPort]) -> list[dict[str, Any]]:
+        found = []
+        for value, port in zip(values, ports, strict=True):
+            scaled = meant.get(value.name)
+            integers = {} if scaled is None else {"scale": scaled.scale, "zero_point": scaled.zero}
+            found.append({"name": port.onnx_name, "type": str(value.type), **integers})
+        return found
+
+    program = lowered.program
+    return {"inputs": side(program.inputs, source.inputs), "outputs": side(program.outputs, source.outputs)}
 
 
 def _witness(found: Witnessed, quantisation: Quantisation | None) -> dict[str, Any]:

@@ -86,14 +86,19 @@ def execute(compilation: Compilation, executor: Executor, samples: Samples) -> l
     Args:
         compilation: what `compile` returned.
         executor: where.
-        samples: one list of inputs for each inference.
+        samples: one list of inputs for each inference: as the network takes them, or as the model does, floats from
+            which the integers are made that a quantised network takes.
 
     Raises:
         TinycError: there is no such executor, or what it needs is missing (`MissingTool`).
     """
     (executor,) = known_executors([executor])
-    check_arrays([v.type for v in compilation.program.inputs], samples, "samples")
-    return run_on(executor, compilation.program, compilation.source, samples)
+    ports, inputs = compilation.imported.inputs, compilation.program.inputs
+    first = samples[0] if len(samples) and len(samples[0]) == len(inputs) else [None] * len(inputs)
+    floats = [a is not None and a.dtype == p.value.dtype.numpy for a, p in zip(first, ports, strict=True)]
+    types = [p.value.type if own else v.type for own, p, v in zip(floats, ports, inputs, strict=True)]
+    check_arrays(types, samples, "samples")
+    return run_on(executor, compilation.program, compilation.source, compilation.as_taken(samples))
 
 
 @checked

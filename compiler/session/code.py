@@ -13,6 +13,7 @@ from tinyc.compiler.options import InputLayout, Options
 from tinyc.compiler.session.setup import Setup
 from tinyc.ir.module import Module
 from tinyc.ir.ops import Transpose
+from tinyc.ir.types import DType
 from tinyc.passes.integerise import ScaledPort
 
 
@@ -38,10 +39,11 @@ def _channels_first(module: Module) -> bool:
 
 def generate_code(lowered: Lowered, imported: Imported, setup: Setup) -> CSource:
     """The C of a row program. Raises `PackageError` when it calls a library that its package cannot bring."""
+    pixels = setup.packing.pixels
     scales = {p.name: p for p in (*lowered.inputs, *lowered.outputs)}
 
     def described(ports: Sequence[Port]) -> tuple[PortDescription, ...]:
-        return tuple(_described(p, scales.get(p.value.name)) for p in ports)
+        return tuple(_described(p, scales.get(p.value.name), pixels) for p in ports)
 
     interface = Interface(described(imported.inputs), described(imported.outputs))
     source = generate(
@@ -56,7 +58,15 @@ def generate_code(lowered: Lowered, imported: Imported, setup: Setup) -> CSource
     return source
 
 
-def _described(port: Port, scale: ScaledPort | None) -> PortDescription:
-    """What the header says of an input or output."""
+def _described(port: Port, scale: ScaledPort | None, pixels: tuple[float, float]) -> PortDescription:
+    """What the header says of an input or output; `pixels` are mean and deviation of an image."""
     layout = "NHWC: rows, columns, channels" if port.perm else "as in the ONNX model"
-    return PortDescription(port.name, layout, (scale.scale, scale.zero) if scale else None)
+    if scale is None:
+        return PortDescription(port.name, layout)
+    of_pixels = scale.dtype is DType.U8 or is_image(port.value.shape)
+    return PortDescription(port.name, layout, (scale.scale, scale.zero), pixels if of_pixels else None)
+
+
+def is_image(shape: Sequence[int]) -> bool:
+    """Whether this is the shape of a grey or colour image, in either layout."""
+    return len(shape) == 4 and (shape[1] in (1, 3) or shape[3] in (1, 3))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from tinyc.compiler.lowering import Lowered, Quality
 from tinyc.compiler.lowering.quantised import as_taken
 from tinyc.compiler.options import Executor, Samples, known_executors
 from tinyc.compiler.report.report import make_report, to_json
+from tinyc.compiler.session.alternatives import Alternative
 from tinyc.compiler.verify import Verdict, run_on
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
@@ -41,6 +42,8 @@ class Compilation:
     quality: Quality | None = None
     reference: str = ""
     """What the import was compared with; empty when nothing was."""
+    others: Callable[[], Sequence[Alternative]] = tuple
+    """What other types at the interface would cost, once somebody asks for it."""
 
     @property
     def program(self) -> RowProgram:
@@ -85,6 +88,7 @@ class Compilation:
     def report(self) -> dict[str, Any]:
         """The report, as in report.json."""
         report = make_report(self.imported, self.lowered, self.source, self.target.name, self.verdicts, self.quality)
+        report["interface"]["alternatives"] = [a.as_dict for a in self.others()]
         return {**report, "package": self.packing.as_dict, "notes": list(self.notes), "reference": self.reference}
 
     @cached_property

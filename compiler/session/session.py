@@ -10,8 +10,8 @@ Each step is taken once, when somebody asks for it, and asks for those before it
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
 from tinyc.backends.c import CSource
@@ -21,8 +21,20 @@ from tinyc.compiler.data.calibration import Calibration, calibration_of
 from tinyc.compiler.data.evidence import Evidence, evidence_from
 from tinyc.compiler.data.inputs import InputsLike, load_arrays
 from tinyc.compiler.frontend import FrontendError, Imported, Inspection, ModelLike, inspect_onnx, model_stem
-from tinyc.compiler.lowering import Lowered, Pipeline, Quality, Quantised, lower, measure, notes_of, quantise_module
+from tinyc.compiler.lowering import (
+    Lowered,
+    Pipeline,
+    Quality,
+    Quantised,
+    check_port_types,
+    integers_taken,
+    lower,
+    measure,
+    notes_of,
+    quantise_module,
+)
 from tinyc.compiler.options import VERIFIED, Executor, Options
+from tinyc.compiler.session.alternatives import Alternative, try_interfaces
 from tinyc.compiler.session.code import generate_code, import_model
 from tinyc.compiler.session.compilation import Compilation
 from tinyc.compiler.session.setup import set_up
@@ -70,7 +82,9 @@ class Session:
     def imported(self) -> Imported:
         """The model as a module."""
         self._say("import")
-        return import_model(self.model, self.options, self.setup.name)
+        imported = import_model(self.model, self.options, self.setup.name)
+        check_port_types(imported.module, self.options)
+        return imported
 
     @cached_property
     def calibration(self) -> Calibration | None:
@@ -81,11 +95,10 @@ class Session:
     @cached_property
     def evidence(self) -> Evidence:
         """What everything is verified on."""
-        options, how, inputs = self.options, self.options.quantise, None
+        options, ports, inputs = self.options, self.options.port_types, None
         if self._inputs is not None:
-            normalise = how.normalise if how is not None else None
-            interface = how.interface if how is not None else None
-            inputs = load_arrays(self._inputs, self.imported, self._inputs_source, normalise, interface)
+            interface = integers_taken(self.imported.module, options)
+            inputs = load_arrays(self._inputs, self.imported, self._inputs_source, ports.normalise, interface)
         return evidence_from(self.imported, inputs, options.samples, self.calibration, options.verify)
 
     @cached_property
@@ -128,7 +141,8 @@ class Session:
         self._say(f"verify on {executor}")
         if lowered.quantised:
             agreed = Agreement(against="its operators, layer by layer", end_to_end=False)
-        return check_executor(executor, self.imported, lowered.program, source, lowered.samples, agreed)
+        real = lowered.real_outputs
+        return check_executor(executor, self.imported, lowered.program, source, lowered.samples, agreed, real)
 
     @cached_property
     def compilation(self) -> Compilation:
@@ -149,7 +163,10 @@ class Session:
         quality: Quality | None = None
         if self.calibration is not None:
             quality = measure(self.imported, lowered, source, self.calibration, self._say)
-        found = (tuple(verdicts), tuple(notes), quality, agreed.against)
+        others: Callable[[], Sequence[Alternative]] = tuple
+        if self.options.verify:
+            others = partial(try_interfaces, lowered, source, self.imported, self.options, setup)
+        found = (tuple(verdicts), tuple(notes), quality, agreed.against, others)
         return Compilation(self.imported, lowered, source, setup.target, setup.packing, *found)
 
     @property

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from tinyc.backends.c.tuning import Tuning
 from tinyc.backends.packages import Packing, choose
 from tinyc.backends.targets import Target, find
-from tinyc.compiler.data.calibration import Normalise
 from tinyc.compiler.lowering.cores import check_cores
 from tinyc.compiler.lowering.kernels import kernel_libraries
 from tinyc.compiler.lowering.tuning import tuning_of
@@ -37,7 +36,7 @@ def set_up(options: Options, stem: str) -> Setup:
     check_cores(options.cores, target)
     kernel_libraries(options)
     name = identifier(options.name or stem, strict=bool(options.name))
-    pixels = options.quantise.pixels if options.quantise is not None else Normalise()
+    pixels = options.port_types.pixels
     packing = choose(
         target,
         name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tinyc.backends.c import CSource
 from tinyc.backends.interpreter import run_program
@@ -32,6 +32,7 @@ def check_executor(
     source: CSource,
     samples: Sequence[Sequence[Array]],
     agreed: Agreement,
+    real: Callable[[Sequence[Array]], list[Array]] = list,
 ) -> Verdict:
     """Compares one executor with the reference's outputs, and its layers, each on its own operands, with what their
     operators make of these. A write outside the memory that the C was given is traced to its layer as well.
@@ -43,6 +44,7 @@ def check_executor(
         source: the C made from it.
         samples: input sets as the program takes them.
         agreed: what the outputs must be, if they are known.
+        real: makes the model's numbers of outputs, where these are integers that stand for them.
 
     Raises:
         Unsupported: the machine cannot run such a network.
@@ -52,7 +54,8 @@ def check_executor(
     expected, end_to_end = agreed.expected, agreed.end_to_end
     if executor == "interpreter":
         outputs, layer = run_rows(program, samples)
-        verdict = compare(executor, imported, outputs, expected or outputs, end_to_end=end_to_end)
+        meant = [real(arrays) for arrays in outputs]
+        verdict = compare(executor, imported, meant, expected or meant, end_to_end=end_to_end)
         first = layer or verdict.first_difference
         return dataclasses.replace(verdict, first_difference=first, against=agreed.against)
     try:
@@ -63,7 +66,8 @@ def check_executor(
         raise VerificationError(f"on {executor}: {error}") from None
     try:
         outputs = runner.run([list(sample) for sample in samples])
-        verdict = compare(executor, imported, outputs, expected or outputs, end_to_end=end_to_end)
+        meant = [real(arrays) for arrays in outputs]
+        verdict = compare(executor, imported, meant, expected or meant, end_to_end=end_to_end)
         # Many samples are an evaluation: there, outputs tell which to look into.
         few = verdict.first_difference or not end_to_end or len(samples) <= FEW
         layer = first_difference_in_c(program, runner, samples if few else samples[:FEW], outputs)

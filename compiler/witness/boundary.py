@@ -9,12 +9,12 @@ import numpy as np
 
 from tinyc.backends.interpreter import run_module
 from tinyc.compiler.verify import VerificationError
-from tinyc.compiler.witness.behind import behind_moves, chosen
+from tinyc.compiler.witness.behind import behind_moves, chosen, moved
 from tinyc.compiler.witness.comparison import Witnessed, check_region
 from tinyc.compiler.witness.region import OFFSET, Region
 from tinyc.compiler.witness.regions import find_regions
 from tinyc.ir.module import Made, Module, Node, made
-from tinyc.ir.op import Op, Value
+from tinyc.ir.op import Op, Value, unused
 from tinyc.ir.ops import Copy, Dequantize, Quantize
 from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
 from tinyc.ir.tensor import Array
@@ -94,7 +94,7 @@ def check_boundary(
         meant[node.result] = port
         conversions[node.result] = node.op
         if port.dtype is DType.I8:
-            _check_port(port, node.where, node.op.scale, node.op.zero)
+            _check_port(port, node.where, node.op.scale, _signed(node.op.zero, node.op.to))
         elif port.zero != pixels[0] or abs(port.scale * pixels[1] - 1.0) > PIXEL:
             raise VerificationError(
                 f"input {port.name!r} says that a pixel p stands for {port.scale:.6g} * (p - {port.zero:g}), not for "
@@ -104,7 +104,7 @@ def check_boundary(
         value = next(v for v in integers.outputs if v.name == port.name)
         given = _dequantizes_of(quantised, port.name)
         for real in given:
-            _check_port(port, real.where, real.op.scale[0], real.op.zero[0])
+            _check_port(port, real.where, real.op.scale[0], _signed(real.op.zero[0], real.op.x.dtype))
         if given[0].result.name == port.name:
             twins[value] = given[0].op.x
     if not direct:  # what stands before the conversion has no integers in the quantised module to be compared with
@@ -123,6 +123,11 @@ def check_boundary(
                 unrounded = _of_pixels(region, value, port)
             check_region(unrounded, own, {}, found, steps)
     return len(touching)
+
+
+def _signed(zero: int, dtype: DType) -> int:
+    """A zero point among int8 values: what is uint8 in the quantised module is less by 128 in the integer one."""
+    return zero - OFFSET if dtype is DType.U8 else zero
 
 
 def _check_port(port: ScaledPort, where: str, scale: float, zero: int) -> None:
@@ -152,8 +157,9 @@ def _of_pixels(region: Region, value: Value, port: ScaledPort) -> Region:
     for node in region.meant.nodes:
         layer = made(node, LinearLayer)
         op: Op | None = _padded(region.where, layer.op, pad, port) if layer is not None and pad is not None else None
-        nodes.append(Node(node.result, op or _unrounded(region.meant, node, value) or node.op, node.loc))
-    return dataclasses.replace(region, meant=dataclasses.replace(region.meant, nodes=tuple(nodes)))
+        nodes.append(Node(node.result, op or node.op, node.loc))
+    meant = dataclasses.replace(region.meant, nodes=tuple(nodes))
+    return dataclasses.replace(region, meant=_unrounded(meant, value))
 
 
 def _padded(where: str, op: LinearLayer, pad: float, port: ScaledPort) -> LinearLayer:
@@ -167,12 +173,27 @@ def _padded(where: str, op: LinearLayer, pad: float, port: ScaledPort) -> Linear
     return op.with_outside((pad - port.zero) * port.scale)
 
 
-def _unrounded(meant: Module, node: Node, value: Value) -> Copy | None:
-    """What stands for a dequantize of numbers that were quantised to the steps which they have: those of a value that
-    is pixels, only moved since."""
-    real = made(node, Dequantize)
-    again = meant.made(real.op.x, Quantize) if real is not None else None
-    first = behind_moves(meant, again.op.x) if again is not None else None
-    if real is None or again is None or first is None or first.x != value:
-        return None
-    return Copy(again.op.x) if (first.scale, first.zero) == (real.op.scale, real.op.zero) else None
+def _unrounded(meant: Module, value: Value) -> Module:
+    """The module without the roundings of numbers that were quantised to the steps which they have, moved before or
+    since: those of a value that is pixels, which lie between these steps."""
+    floats: dict[Value, Value] = {}
+    steps: dict[Value, tuple[tuple[float, ...], tuple[int, ...]]] = {}
+    nodes: list[Node] = []
+    names = {v.name for v in (*meant.inputs, *(n.result for n in meant.nodes))}
+    for node in meant.nodes:
+        again, real, before = made(node, Quantize), made(node, Dequantize), moved(node.op)
+        first = behind_moves(meant, again.op.x) if again is not None else None
+        if again is not None and first is not None and first.x == value:
+            if (first.scale, first.zero) == ((again.op.scale,), (again.op.zero,)):
+                floats[node.result], steps[node.result] = again.op.x, (first.scale, first.zero)
+        elif before in floats:
+            op = node.op.replace_operands({before: floats[before]})
+            result = Value(unused(f"{node.result.name}_unrounded", names), op.type)
+            names.add(result.name)
+            nodes.append(Node(result, op, node.loc))
+            floats[node.result], steps[node.result] = result, steps[before]
+        elif real is not None and steps.get(real.op.x) == (real.op.scale, real.op.zero):
+            nodes.append(Node(node.result, Copy(floats[real.op.x]), node.loc))
+            continue
+        nodes.append(node)
+    return dataclasses.replace(meant, nodes=tuple(nodes))

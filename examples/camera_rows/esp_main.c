@@ -56,7 +56,7 @@ void app_main(void)
         .frame_size = FRAMESIZE_QQVGA, /* 160 x 120 */
         .fb_count = 1,
     };
-    float output[CAMERA_NET_OUTPUT_SIZE];
+    int8_t output[CAMERA_NET_OUTPUT_SIZE];
 
     camera_table_i8(table, 0.0f, 255.0f, CAMERA_NET_INPUT_SCALE, CAMERA_NET_INPUT_ZERO_POINT);
     if (esp_camera_init(&config) != ESP_OK) {
@@ -69,7 +69,7 @@ void app_main(void)
             camera_net_run(arena, next_row, frame, output);
             esp_camera_fb_return(frame);
             for (int k = 0; k < CAMERA_NET_OUTPUT_SIZE; ++k) {
-                printf("%g ", (double)output[k]);
+                printf("%g ", (double)CAMERA_NET_OUTPUT_TO_FLOAT(output[k]));
             }
             printf("\n");
         }

@@ -79,7 +79,7 @@ static void next_row(void *user, int y, int8_t *row)
 }
 
 /* The camera owns the loop: it goes through all its lines, and each is used for no row, for one, or for several. */
-static void push(const camera *from, float *output)
+static void push(const camera *from, int8_t *output)
 {
     static uint8_t line[3 * MOST_PIXELS];
     int8_t row[WIDTH * CHANNELS];
@@ -112,18 +112,18 @@ static camera open_camera(const char *path)
     return made;
 }
 
-static void print(const char *name, const float *output)
+static void print(const char *name, const int8_t *output)
 {
     printf("%s", name);
     for (int k = 0; k < CAMERA_NET_OUTPUT_SIZE; ++k) {
-        printf(" %.9g", (double)output[k]);
+        printf(" %.9g", (double)CAMERA_NET_OUTPUT_TO_FLOAT(output[k]));
     }
     printf("\n");
 }
 
 int main(int count, char **arguments)
 {
-    float asked[CAMERA_NET_OUTPUT_SIZE], pushed[CAMERA_NET_OUTPUT_SIZE];
+    int8_t asked[CAMERA_NET_OUTPUT_SIZE], pushed[CAMERA_NET_OUTPUT_SIZE];
     camera from = open_camera(count > 1 ? arguments[1] : NULL);
 
     camera_net_run(arena, next_row, &from, asked);

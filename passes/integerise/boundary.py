@@ -48,15 +48,21 @@ class ScaledPort:
     note: str = ""
 
 
-def int8_inputs(module: Module) -> tuple[Module, tuple[ScaledPort, ...]]:
-    """Takes int8 where the module takes floats that it quantizes at once.
+def int8_inputs(module: Module, everywhere: bool = True) -> tuple[Module, tuple[ScaledPort, ...]]:
+    """Takes int8 where the module takes floats that it quantizes at once. Other inputs stay as they are, unless it is
+    to be `everywhere`.
 
     Raises:
-        PassError: there is no float input, or one is not quantized at once.
+        PassError: `everywhere`, and there is no float input, or one is not quantized at once.
     """
     ports = []
-    for value in _floats(module.inputs, "input"):
-        node, scale = _first(module, value)
+    for value in _floats(module.inputs, "input", everywhere):
+        try:
+            node, scale = _first(module, value)
+        except PassError:
+            if everywhere:
+                raise
+            continue
         taken = Value(value.name, TensorType(value.shape, DType.I8))
         inputs = tuple(taken if v == value else v for v in module.inputs)
         kept = tuple(n for n in module.nodes if n is not node)
@@ -65,16 +71,19 @@ def int8_inputs(module: Module) -> tuple[Module, tuple[ScaledPort, ...]]:
     return module, tuple(ports)
 
 
-def int8_outputs(module: Module) -> tuple[Module, tuple[ScaledPort, ...]]:
-    """Gives int8 where the module gives floats that it has dequantized last.
+def int8_outputs(module: Module, everywhere: bool = True) -> tuple[Module, tuple[ScaledPort, ...]]:
+    """Gives int8 where the module gives floats that it has dequantized last. Other outputs stay as they are, unless it
+    is to be `everywhere`.
 
     Raises:
-        PassError: there is no float output, or one is computed in float.
+        PassError: `everywhere`, and there is no float output, or one is computed in float.
     """
     ports = []
-    for value in _floats(module.outputs, "output"):
+    for value in _floats(module.outputs, "output", everywhere):
         found = module.made(value, Dequantize)
-        if found is None or found.op.x.dtype is not DType.I8:
+        if found is None or found.op.x.dtype is not DType.I8 or not found.op.whole():
+            if not everywhere:
+                continue
             maker = module.producer.get(value)
             raise PassError(
                 f"output {value} cannot be int8: it is computed in float"
@@ -136,9 +145,9 @@ def pixel_input(module: Module, mean: float, std: float) -> tuple[Module, Scaled
     return _substitute(after, replaced, by), ScaledPort(value.name, DType.U8, 1.0 / std, mean, note)
 
 
-def _floats(values: tuple[Value, ...], what: str) -> list[Value]:
+def _floats(values: tuple[Value, ...], what: str, needed: bool = True) -> list[Value]:
     found = [v for v in dict.fromkeys(values) if v.dtype.is_float]
-    if not found:
+    if not found and needed:
         types = ", ".join(f"{v} {v.type}" for v in values)
         raise PassError(f"the module has no float {what} to make integers of ({types}); keep its own type")
     return found

@@ -14,6 +14,7 @@ import pytest
 from tests.generate import samples
 from tests.sampling import ALL
 from tinyc.backends.c import CSource, generate
+from tinyc.backends.c.tuning import Tuning
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import HostRunner
 from tinyc.ir.module import Builder, Module
@@ -152,10 +153,11 @@ def program_of(cases: Sequence[Case]) -> tuple[RowProgram, list[Array]]:
     return lowered(builder.build(outputs)), inputs
 
 
-def check(cases: Sequence[Case], build: str) -> CSource:
-    """Compiles all cases as one program and compares every result with the interpreter's."""
+def check(cases: Sequence[Case], build: str, *, fpu: bool = True) -> CSource:
+    """Compiles all cases as one program, for a target with or without floats in hardware, and compares every result
+    with the interpreter's."""
     program, inputs = program_of(cases)
-    source = generate(program, name="cases")
+    source = generate(program, name="cases", tuning=Tuning(fpu=fpu))
     compiler, flags = BUILDS[build]
     got = HostRunner(source, cc=compiler, flags=flags).run([inputs])[0]
     want = run_program(program, inputs)

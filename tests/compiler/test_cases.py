@@ -47,6 +47,7 @@ def both(name: str, **options: object) -> tuple[tinyc.Compilation, list[Array], 
     given = inputs_of(compiled)
     (own,) = tinyc.execute(compiled, "host", [given])
     feeds = dict(zip((p.name for p in compiled.imported.inputs), given, strict=True))
+    own = compiled.lowered.real_outputs(own)
     return compiled, own, open_onnxruntime(onnx.load(path), optimise=False).run(None, feeds)
 
 

@@ -49,7 +49,7 @@ def _compiler() -> None:
 
 @dataclass(frozen=True)
 class Device:
-    """Mobile-LeNet in int8, which takes floats, and files for its command line."""
+    """Mobile-LeNet in int8, which takes and gives floats, and files for its command line."""
 
     folder: Path
     compiled: Compilation
@@ -88,6 +88,7 @@ class Device:
             "int8",
             "--calibration",
             self.folder / "images.npz",
+            *("--input-type", "float32", "--output-type", "float32"),
             "--inputs",
             self.folder / "in.npz",
         ]
@@ -99,7 +100,8 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Device:
     folder = tmp_path_factory.mktemp("device")
     images = np.random.default_rng(8).random((6, 1, 28, 28), np.float32)
     np.savez(folder / "images.npz", image=images)
-    options = QuantiseOptions(calibration=folder / "images.npz", normalise=Normalise())
+    floats: Any = {"input_type": "float32", "output_type": "float32"}
+    options = QuantiseOptions(calibration=folder / "images.npz", normalise=Normalise(), **floats)
     return Device(folder, api.compile(MODEL, verify=False, quantise=options), images)
 
 

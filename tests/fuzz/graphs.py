@@ -97,8 +97,8 @@ def _options(random: Random, model: onnx.ModelProto, calibration: dict[str, Arra
     if calibration:
         options["equalise"] = random.random() < 0.7
         options["correct_bias"] = random.random() < 0.7
-        options["input_type"] = random.choice(["float32", "int8"])
-        options["output_type"] = random.choice(["float32", "int8"])
+        options["input_type"] = random.choice(["float32", "int8", "auto"])
+        options["output_type"] = random.choice(["float32", "int8", "auto"])
     return options
 
 

@@ -7,10 +7,11 @@ module @quantize {
 }
 */
 
-TINYC_NOINLINE void net_quantize_0(const float *x0, int8_t *out)
+TINYC_NOINLINE void net_quantize_0(const float *x, int8_t *out)
 {
-    for (int i0 = 0; i0 < 6; ++i0) {
-        out[i0] = tinyc_to_i8(tinyc_min_f32(tinyc_max_f32(rintf(x0[i0] / 0.05f) + 3.0f, -128.0f), 127.0f));
+    for (int i = 0; i < 6; ++i) {
+        out[i] = (int8_t)tinyc_quantize_bits(tinyc_float_bits(x[i]), /*scale=*/0x3d4ccccdU,
+        /*reciprocal=*/0x4fffffedU, /*zero=*/3, /*low=*/-128, /*high=*/127);
     }
 }
 
