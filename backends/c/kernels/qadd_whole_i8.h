@@ -4,8 +4,8 @@
 #include "common.h"
 #include "limit_i32.h"
 
-/* The sum of two int8 values by whole factors: a * x + b * y + start, whose last `places` bits are cut off. In `start` are
- * the zero points, and the half that makes rounding of it. Nothing of it overflows.
+/* The sum of two int8 values by whole factors: a * x + b * y + start, whose last `places` bits are cut off. In `start`
+ * are the zero points, and the half that makes rounding of it. Nothing of it overflows.
  */
 TINYC_INLINE int8_t tinyc_qadd_whole_at_i8(int32_t x, int32_t y, int32_t a, int32_t b, int32_t start, int places,
                                            int low, int high)

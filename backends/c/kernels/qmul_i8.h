@@ -4,8 +4,8 @@
 #include "common.h"
 #include "narrow_i8.h"
 
-/* n products of int8 values, less their zero points, requantised, four at a time. `form` as in tinyc_narrow_i8. `out` may
- * be x or y.
+/* n products of int8 values, less their zero points, requantised, four at a time. `form` as in tinyc_narrow_i8. `out`
+ * may be x or y.
  */
 TINYC_INLINE void tinyc_qproducts_i8(const int8_t *x, const int8_t *y, int8_t *out, int n, int x_zero, int y_zero,
                                      int32_t multiplier, int shift, int zero, int low, int high, int form)

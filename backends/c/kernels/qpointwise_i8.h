@@ -34,8 +34,8 @@ TINYC_INLINE void tinyc_qpointwise_lanes_i8(const int8_t *x, const int8_t *w, co
 }
 
 /* A 1x1 convolution, or a dense layer on as many rows as there are pixels: `tiles` times `tile` ones that are computed
- * together, and `spare` ones, `one_by_one` or together. It has `quads` times four inputs and `extra` ones, and `rest` is
- * what is left of the outputs by four.
+ * together, and `spare` ones, `one_by_one` or together. It has `quads` times four inputs and `extra` ones, and `rest`
+ * is what is left of the outputs by four.
  *
  * Weights come in blocks of four output channels and a last one of the one to three left over, the lanes of a block
  * interleaved: [inputs][lanes]. With `paired` there are `words`, memory for two an input, and whole blocks are computed

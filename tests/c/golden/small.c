@@ -50,6 +50,15 @@
 #endif
 #endif
 
+/* The compiler knows nothing of v from here on, and computes it before: neither is what follows moved up from here, nor
+ * a jump around made a choice between values.
+ */
+#if defined(__GNUC__)
+#define TINYC_KEEP(v) __asm__("" : "+r"(v))
+#else
+#define TINYC_KEEP(v) (void)(v)
+#endif
+
 /* Limits v to low..high. An infinite limit costs nothing; NaN passes through. */
 TINYC_INLINE float tinyc_clamp_f32(float v, float low, float high)
 {

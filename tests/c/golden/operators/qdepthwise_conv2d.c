@@ -12,10 +12,10 @@ module @qdepthwise_conv2d {
 }
 */
 
-TINYC_NOINLINE void net_qdepthwise3x3_0(const int8_t **rows, const int8_t *pad, const int8_t *w, const int32_t *bias, const int32_t *multiplier, const int8_t *shift, int8_t *out)
+TINYC_NOINLINE void net_qdepthwise3x3_0(const int8_t **rows, const int8_t *w, const int32_t *bias, const int32_t *multiplier, const int8_t *shift, int8_t *out)
 {
-    tinyc_qdepthwise3x3_i8(rows, pad, w, bias, multiplier, shift, out, /*width=*/5, /*channels=*/3, /*out_width=*/5,
-        /*left=*/1, /*zero=*/-5, /*low=*/-128, /*high=*/127, /*small=*/1);
+    tinyc_qdepthwise3x3_i8(rows, w, bias, multiplier, shift, out, /*width=*/5, /*channels=*/3, /*out_width=*/5,
+        /*left=*/1, /*fill=*/3, /*zero=*/-5, /*low=*/-128, /*high=*/127, /*form=*/1);
 }
 
 void net_run(void *arena, const int8_t *input, int8_t *output)
@@ -28,7 +28,7 @@ void net_run(void *arena, const int8_t *input, int8_t *output)
     for (int y = 0; y < 4; ++y) {
         const int8_t *rows[3];
         tinyc_fill_rows_i8(rows, input, net_pads, y - 1, 3, 1, 4, 4, 15);
-        net_qdepthwise3x3_0(rows, net_pads, net_w, net_b, net_m, net_s, output + y * 15);
+        net_qdepthwise3x3_0(rows, net_w, net_b, net_m, net_s, output + y * 15);
     }
     TINYC_TRACE(0, 0, output, 60);
     TINYC_END();
