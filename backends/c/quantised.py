@@ -241,7 +241,7 @@ def _pointwise(
     sizes = [(name, str(value)) for name, value in geometry.items()]
     parameters, arguments = _with_words(stage, layer)
     parameters = [(pointer(DType.I8), "x"), *parameters]
-    handed = unit.tuning.handed("qpointwise", _macs_of_inputs(unit)[inputs])
+    handed = unit.tuning.handed("qpointwise", _macs_of_inputs(unit)[inputs] / max(unit.program.macs(), 1))
     function, values = shared(unit, hint, "qpointwise", DType.I8, parameters, (*sizes, *layer.literals), handed)
     return RowCall(function, (Pointer(0), *arguments, *values), long_rows=True)
 

@@ -13,9 +13,9 @@ _NOTHING: frozenset[str] = frozenset()
 _LIMITS = frozenset({"zero", "low", "high"})
 _INNER = frozenset({"quads"})
 """What the inner loop of a pointwise convolution needs."""
-_WORTH = 2_000_000
-"""Multiply-accumulates from which on layers with as many inputs have a function of their own. It saves about 0.06
-instructions for each and takes about 1.1 KB on rv32imc: then a byte saves 100 instructions."""
+_WORTH = 0.25
+"""The part of a network's multiply-accumulates from which on layers with as many inputs have a function of their own.
+It saves about 0.06 instructions for each, of about three, and takes about 1.1 KB on rv32imc."""
 _SHARED: Mapping[Optimize, Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         # Every geometry has a function of its own.
@@ -52,11 +52,11 @@ class Tuning:
     paired_tile: int = 3
     fpu: bool = True
 
-    def handed(self, kernel: str, macs: int = 0) -> frozenset[str]:
-        """The literals of a kernel that are arguments at run time, for layers of `macs` in all that could share a
-        function in which those of the inner loop stay literals."""
+    def handed(self, kernel: str, part: float = 0.0) -> frozenset[str]:
+        """The literals of a kernel that are arguments at run time. `part` is that of the network's multiply-accumulates
+        in layers that could share a function in which those of the inner loop stay literals."""
         shared = _SHARED[self.optimize].get(kernel, _NOTHING)
-        return shared - _INNER if self.optimize == "balanced" and macs >= _WORTH else shared
+        return shared - _INNER if self.optimize == "balanced" and part >= _WORTH else shared
 
     @property
     def one_by_one(self) -> bool:

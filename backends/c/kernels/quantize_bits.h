@@ -8,11 +8,11 @@
  * floating point: `reciprocal` is 2^54 / (mantissa of scale, 2^23 to 2^24), rounded up, and scale is 2^-125 to 2^118.
  *
  * `rounded` is the quotient in steps of 2^-16 plus a half: its upper part is the nearest integer n. It is at most a
- * step too small, and 2^-6 steps too large. What is rounded to the float n - 1/2, a tie, is at most half a step from it,
- * so that only where the lower part is 0 or 1 can the quotient be that, or be on its other side. There x is compared
- * with the tie exactly, in units of half the scale's last bit: `past` is how far beyond it x is, which is little, so
- * that wrapping around does not matter, and `tie` how far what is rounded to it reaches. No quotient is a midpoint of
- * two floats: such a midpoint times the scale has more bits than x.
+ * step too small, and 2^-6 steps too large. What is rounded to the float n - 1/2, a tie, is at most half a step from
+ * it, so that only where the lower part is 0 or 1 can the quotient be that, or be on its other side. There x is
+ * compared with the tie exactly, in units of half the scale's last bit: `past` is how far beyond it x is, which is
+ * little, so that wrapping around does not matter, and `tie` how far what is rounded to it reaches. No quotient is a
+ * midpoint of two floats: such a midpoint times the scale has more bits than x.
  */
 TINYC_INLINE int tinyc_quantize_bits(uint32_t x, uint32_t scale, uint32_t reciprocal, int zero, int low, int high)
 {
