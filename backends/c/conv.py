@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tinyc.backends.c.calls import Literal, leaves_columns, limits, pointer, require_float, specialise
@@ -15,6 +17,41 @@ from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 
 _LANES = 4
+
+
+SHARED = 16
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How many tiles."""
+
+    pixels: int
+    larger: int
+    smaller: int
+
+    @classmethod
+    def of(cls, count: int) -> Tiles:
+        if count <= 0:
+            return cls(1, 0, 0)
+        if count <= 6:
+            return cls(count, 1, 0)
+        exact = next((n for n in (6, 5, 4) if count % n == 0), 0)
+        if exact:
+            return cls(exact, count // exact, 0)
+        tiles = -(-count // 6)
+        most = -(-count // tiles)
+        smaller = tiles * most - count
+        return cls(most, tiles - smaller, smaller)
+
+
+def _inside(op: Conv2d) -> tuple[int, int]:
+    """The pixels of a row whose windows lie within the operand's columns: the first, and the first after them."""
+    (_, stride), (_, dilation), (_, left, _, _) = op.geometry()
+    room = op.x.shape[2] + left - (op.window()[1] - 1) * dilation - 1
+    first = min(-(-left // stride), op.type.shape[2])
+    last = min(room // stride + 1, op.type.shape[2]) if room >= 0 else 0
+    return first, max(first, last)
 
 
 def pack(weights: Array, groups: int) -> Array:
@@ -38,6 +75,8 @@ def emit_conv2d(unit: TranslationUnit, stage: Stage, op: Conv2d) -> RowCall:
         pixels = stage.band * op.type.shape[2]
         return _pointwise(unit, "pointwise", op, weights, [pixels, inputs, outputs, packed])
     kh, kw = op.window()
+    first, last = _inside(op)
+    tiles = Tiles.of(last - first)
     geometry = {
         "width": op.x.shape[2],
         "channels": inputs,
@@ -49,6 +88,10 @@ def emit_conv2d(unit: TranslationUnit, stage: Stage, op: Conv2d) -> RowCall:
         "dilation": op.dilations[1],
         "left": op.pads[1],
         "groups": op.groups,
+        "before": first,
+        "tile": tiles.pixels,
+        "larger": tiles.larger,
+        "smaller": tiles.smaller,
         "packed": packed,
     }
     return _rows_call(unit, f"conv{kh}x{kw}", "conv2d", op, weights, geometry)
@@ -96,15 +139,31 @@ def _weights(unit: TranslationUnit, w: Value, groups: int, hint: str) -> tuple[A
 
 
 def _pointwise(unit: TranslationUnit, hint: str, op: Conv2d | Dense, weights: Argument, sizes: list[int]) -> RowCall:
+    pixels, inputs, outputs, packed = sizes
     float_pointer = pointer(DType.F32)
-    bias = (float_pointer, "b") if op.b is not None else ("", "NULL")
-    names = ("pixels", "inputs", "outputs", "packed")
-    literals: list[Literal] = [(n, str(v)) for n, v in zip(names, sizes, strict=True)]
-    literals += [("has_bias", str(int(op.b is not None))), *limits(op.min, op.max, DType.F32)]
-    parameters = [(float_pointer, "x"), (float_pointer, "w"), bias, ("float *", "out")]
+    tiles = Tiles.of(pixels)
+    shared = bool(packed) and inputs >= SHARED
+    parameters = [(float_pointer, "x"), (float_pointer, "w")]
+    arguments: list[Argument] = [Pointer(0), weights]
+    if op.b is not None:
+        parameters.append((float_pointer, "b"))
+        arguments.append(Pointer(2))
+    else:
+        parameters.append(("", "NULL"))
+    geometry = {"inputs": inputs, "outputs": outputs, "larger": tiles.larger, "smaller": tiles.smaller}
+    for name, value in geometry.items():
+        if shared and (value or name != "smaller"):
+            parameters.append(("int", name))
+            arguments.append(str(value))
+        else:
+            parameters.append(("", f"/*{name}=*/{value}"))
+    parameters.append(("float *", "out"))
+    head = inputs if inputs <= 8 else inputs % 4
+    literals: list[Literal] = [("tile", str(tiles.pixels)), ("head", str(head)), ("rest", str(outputs % _LANES))]
+    literals += [("packed", str(packed)), ("has_bias", str(int(op.b is not None)))]
+    literals += limits(op.min, op.max, DType.F32)
     function = specialise(unit, hint, "pointwise", DType.F32, parameters, literals)
-    arguments: tuple[Argument, ...] = (Pointer(0), weights)
-    return RowCall(function, (*arguments, Pointer(2)) if op.b is not None else arguments, long_rows=True)
+    return RowCall(function, tuple(arguments), long_rows=True)
 
 
 def _rows_call(
