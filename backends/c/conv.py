@@ -19,7 +19,7 @@ from tinyc.ir.types import DType
 _LANES = 4
 
 
-SHARED = 16
+SHARED = 8
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,23 @@ class Tiles:
     pixels: int
     larger: int
     smaller: int
+    overlap: int = 0
 
     @classmethod
-    def of(cls, count: int) -> Tiles:
+    def of(cls, count: int, outputs: int) -> Tiles:
+        room = 6 if outputs > 3 else 8
         if count <= 0:
             return cls(1, 0, 0)
-        if count <= 6:
+        if count <= room:
             return cls(count, 1, 0)
-        exact = next((n for n in (6, 5, 4) if count % n == 0), 0)
+        exact = next((n for n in range(room, room * 2 // 3 - 1, -1) if count % n == 0), 0)
         if exact:
             return cls(exact, count // exact, 0)
-        tiles = -(-count // 6)
+        tiles = -(-count // room)
         most = -(-count // tiles)
         smaller = tiles * most - count
+        if smaller * 32 <= count:
+            return cls(most, tiles, 0, smaller)
         return cls(most, tiles - smaller, smaller)
 
 
@@ -76,7 +80,7 @@ def emit_conv2d(unit: TranslationUnit, stage: Stage, op: Conv2d) -> RowCall:
         return _pointwise(unit, "pointwise", op, weights, [pixels, inputs, outputs, packed])
     kh, kw = op.window()
     first, last = _inside(op)
-    tiles = Tiles.of(last - first)
+    tiles = Tiles.of(last - first, outputs // op.groups)
     geometry = {
         "width": op.x.shape[2],
         "channels": inputs,
@@ -90,6 +94,7 @@ def emit_conv2d(unit: TranslationUnit, stage: Stage, op: Conv2d) -> RowCall:
         "groups": op.groups,
         "before": first,
         "tile": tiles.pixels,
+        "overlap": tiles.overlap,
         "larger": tiles.larger,
         "smaller": tiles.smaller,
         "packed": packed,
@@ -141,7 +146,7 @@ def _weights(unit: TranslationUnit, w: Value, groups: int, hint: str) -> tuple[A
 def _pointwise(unit: TranslationUnit, hint: str, op: Conv2d | Dense, weights: Argument, sizes: list[int]) -> RowCall:
     pixels, inputs, outputs, packed = sizes
     float_pointer = pointer(DType.F32)
-    tiles = Tiles.of(pixels)
+    tiles = Tiles.of(pixels, outputs)
     shared = bool(packed) and inputs >= SHARED
     parameters = [(float_pointer, "x"), (float_pointer, "w")]
     arguments: list[Argument] = [Pointer(0), weights]
@@ -158,8 +163,8 @@ def _pointwise(unit: TranslationUnit, hint: str, op: Conv2d | Dense, weights: Ar
         else:
             parameters.append(("", f"/*{name}=*/{value}"))
     parameters.append(("float *", "out"))
-    head = inputs if inputs <= 8 else inputs % 4
-    literals: list[Literal] = [("tile", str(tiles.pixels)), ("head", str(head)), ("rest", str(outputs % _LANES))]
+    head = inputs if inputs < 8 else inputs % 4
+    literals: list[Literal] = [("tile", str(tiles.pixels)), ("overlap", str(tiles.overlap)), ("head", str(head)), ("rest", str(outputs % _LANES))]
     literals += [("packed", str(packed)), ("has_bias", str(int(op.b is not None)))]
     literals += limits(op.min, op.max, DType.F32)
     function = specialise(unit, hint, "pointwise", DType.F32, parameters, literals)

@@ -8,7 +8,7 @@
 TINYC_INLINE void tinyc_conv2d_lanes_f32(const float **rows, const float *pad, const float *w, const float *bias,
                                          float *restrict out, int lanes, int skip, int width, int channels,
                                          int inputs, int out_width, int outputs, int kh, int kw, int stride,
-                                         int dilation, int left, int before, int tile, int larger, int smaller,
+                                         int dilation, int left, int before, int tile, int overlap, int larger, int smaller,
                                          int packed, int has_bias, float low, float high)
 {
     const int lane_step = packed ? 1 : kh * kw * inputs;
@@ -17,13 +17,13 @@ TINYC_INLINE void tinyc_conv2d_lanes_f32(const float **rows, const float *pad, c
     const int whole = dilation == 1 && inputs == channels;
     const int run = whole ? kw * inputs : inputs;
     const int runs = whole ? 1 : kw;
-    const int after = before + larger * tile + smaller * (tile - 1);
+    const int after = before + larger * tile - overlap + smaller * (tile - 1);
     int x = before;
     for (int k = 0; k < larger; ++k) {
         tinyc_tile_f32(rows, pad, w, bias, out + x * outputs, lanes, tile, 0, (x * stride - left) * channels, skip,
                        stride * channels, 0, kh, runs, dilation * channels, run, run <= 8 ? run : run % 4, lane_step,
                        element_step, has_bias, outputs, low, high);
-        x += tile;
+        x += k == 0 ? tile - overlap : tile;
     }
     for (int k = 0; k < smaller; ++k) {
         tinyc_tile_f32(rows, pad, w, bias, out + x * outputs, lanes, tile - 1, 0, (x * stride - left) * channels, skip,
@@ -61,12 +61,12 @@ TINYC_INLINE void tinyc_conv2d_f32(const float **rows, const float *pad, const f
         for (; o + 4 <= g * each + each; o += 4) {
             tinyc_conv2d_lanes_f32(rows, pad, w + o * kh * kw * inputs, has_bias ? bias + o : bias, out + o, 4,
                                    g * inputs, width, channels, inputs, out_width, outputs, kh, kw, stride, dilation,
-                                   left, before, tile, larger, smaller, packed, has_bias, low, high);
+                                   left, before, tile, overlap, larger, smaller, packed, has_bias, low, high);
         }
         if (rest != 0) {
             tinyc_conv2d_lanes_f32(rows, pad, w + o * kh * kw * inputs, has_bias ? bias + o : bias, out + o, rest,
                                    g * inputs, width, channels, inputs, out_width, outputs, kh, kw, stride, dilation,
-                                   left, before, tile, larger, smaller, packed, has_bias, low, high);
+                                   left, before, tile, overlap, larger, smaller, packed, has_bias, low, high);
         }
     }
 }

@@ -6,15 +6,15 @@
 
 /* `lanes` output channels of all pixels: see tinyc_pointwise_f32. */
 TINYC_INLINE void tinyc_pointwise_lanes_f32(const float *x, const float *w, const float *bias, float *restrict out,
-                                            int lanes, int tile, int larger, int smaller, int inputs, int head,
-                                            int outputs, int lane_step, int element_step, int has_bias, float low,
+                                            int lanes, int tile, int overlap, int larger, int smaller, int inputs,
+                                            int head, int outputs, int lane_step, int element_step, int has_bias, float low,
                                             float high)
 {
     for (int k = 0; k < larger; ++k) {
         tinyc_tile_f32(&x, x, w, bias, out, lanes, tile, 0, 0, 0, inputs, 0, 1, 1, 0, inputs, head, lane_step,
                        element_step, has_bias, outputs, low, high);
-        x += tile * inputs;
-        out += tile * outputs;
+        x += (k == 0 ? tile - overlap : tile) * inputs;
+        out += (k == 0 ? tile - overlap : tile) * outputs;
     }
     for (int k = 0; k < smaller; ++k) {
         tinyc_tile_f32(&x, x, w, bias, out, lanes, tile - 1, 0, 0, 0, inputs, 0, 1, 1, 0, inputs, head, lane_step,
@@ -32,16 +32,16 @@ TINYC_INLINE void tinyc_pointwise_lanes_f32(const float *x, const float *w, cons
  * numbers of tiles are literals.
  */
 TINYC_INLINE void tinyc_pointwise_f32(const float *x, const float *w, const float *bias, int inputs, int outputs,
-                                      int larger, int smaller, float *restrict out, int tile, int head, int rest,
+                                      int larger, int smaller, float *restrict out, int tile, int overlap, int head, int rest,
                                       int packed, int has_bias, float low, float high)
 {
     int o = 0;
     for (; o + 4 <= outputs; o += 4) {
-        tinyc_pointwise_lanes_f32(x, w + o * inputs, has_bias ? bias + o : bias, out + o, 4, tile, larger, smaller,
+        tinyc_pointwise_lanes_f32(x, w + o * inputs, has_bias ? bias + o : bias, out + o, 4, tile, overlap, larger, smaller,
                                   inputs, head, outputs, packed ? 1 : inputs, packed ? 4 : 1, has_bias, low, high);
     }
     if (rest != 0) {
-        tinyc_pointwise_lanes_f32(x, w + o * inputs, has_bias ? bias + o : bias, out + o, rest, tile, larger, smaller,
+        tinyc_pointwise_lanes_f32(x, w + o * inputs, has_bias ? bias + o : bias, out + o, rest, tile, overlap, larger, smaller,
                                   inputs, head, outputs, packed ? 1 : inputs, packed ? rest : 1, has_bias, low, high);
     }
 }

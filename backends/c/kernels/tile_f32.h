@@ -47,6 +47,12 @@ TINYC_INLINE void tinyc_add_element_f32(tinyc_sums_f32 *sums, const float *p, co
     if (pixels > 5) {
         tinyc_add_products_f32(&sums[5], p[5 * next], w, lanes, lane_step);
     }
+    if (pixels > 6) {
+        tinyc_add_products_f32(&sums[6], p[6 * next], w, lanes, lane_step);
+    }
+    if (pixels > 7) {
+        tinyc_add_products_f32(&sums[7], p[7 * next], w, lanes, lane_step);
+    }
 }
 
 /* The same for up to four elements. */
@@ -113,6 +119,12 @@ TINYC_INLINE float tinyc_taint_f32(const tinyc_sums_f32 *sums, int pixels, int l
     if (pixels > 5) {
         odd = tinyc_taint_pixel_f32(&sums[5], odd, lanes);
     }
+    if (pixels > 6) {
+        even = tinyc_taint_pixel_f32(&sums[6], even, lanes);
+    }
+    if (pixels > 7) {
+        odd = tinyc_taint_pixel_f32(&sums[7], odd, lanes);
+    }
     return even + odd;
 }
 
@@ -131,7 +143,7 @@ TINYC_INLINE void tinyc_tile_f32(const float **rows, const float *pad, const flo
 {
     const tinyc_sums_f32 start = {has_bias ? bias[0] : 0.0f, has_bias && lanes > 1 ? bias[1] : 0.0f,
                                   has_bias && lanes > 2 ? bias[2] : 0.0f, has_bias && lanes > 3 ? bias[3] : 0.0f};
-    tinyc_sums_f32 sums[6] = {start, start, start, start, start, start};
+    tinyc_sums_f32 sums[8] = {start, start, start, start, start, start, start, start};
     for (int ky = 0; ky < kh; ++ky) {
         for (int kx = 0; kx < kw; ++kx) {
             const int from = at + kx * step;
@@ -167,6 +179,12 @@ TINYC_INLINE void tinyc_tile_f32(const float **rows, const float *pad, const flo
     }
     if (pixels > 5) {
         tinyc_store_sums_f32(out + 5 * out_next, &sums[5], lanes, least, most, low, high);
+    }
+    if (pixels > 6) {
+        tinyc_store_sums_f32(out + 6 * out_next, &sums[6], lanes, least, most, low, high);
+    }
+    if (pixels > 7) {
+        tinyc_store_sums_f32(out + 7 * out_next, &sums[7], lanes, least, most, low, high);
     }
     if (lost) {
         tinyc_clamp_pixels_f32(out, pixels, out_next, lanes, low, high);
