@@ -50,7 +50,7 @@ TINYC_INLINE void tinyc_conv2d_lanes_f32(const float **rows, const float *pad, c
  */
 TINYC_INLINE void tinyc_conv2d_f32(const float **rows, const float *pad, const float *w, const float *bias,
                                    float *restrict out, int width, int channels, int out_width, int outputs, int kh,
-                                   int kw, int stride, int dilation, int left, int groups, int before, int tile,
+                                   int kw, int stride, int dilation, int left, int groups, int before, int tile, int overlap,
                                    int larger, int smaller, int packed, int has_bias, float low, float high)
 {
     const int inputs = channels / groups;
