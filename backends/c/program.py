@@ -34,6 +34,7 @@ def generate(
     interface: Interface | None = None,
     version: str = "0",
     sections: Sections | None = None,
+    float_registers: int = 0,
 ) -> CSource:
     """The C of a planned program.
 
@@ -43,6 +44,7 @@ def generate(
         interface: names and layouts of inputs and outputs, for the header; the program's own names without it.
         version: the version of the compiler, for the header.
         sections: the memories that the arrays go to; where the compiler puts them without it.
+        float_registers: of the processor, as `Target` has them.
 
     Raises:
         CodegenError: an operator has no C, or memory cannot be addressed as planned. The message names the stage.
@@ -50,7 +52,7 @@ def generate(
     """
     verify_program(program)
     name, sections = _prefix(name), sections or Sections()
-    unit = TranslationUnit(name, program)
+    unit = TranslationUnit(name, program, float_registers)
     inputs, outputs = _ports(unit, name, program, interface)
     ports = {v.name: p.name for v, p in zip((*program.inputs, *program.outputs), (*inputs, *outputs), strict=True)}
     functions, public = Writer(unit, _with_roots(program, ports), inputs, outputs).write()
@@ -76,6 +78,7 @@ def generate(
         outputs=outputs,
         cores=CORES if splits(program) else 1,
         libraries=tuple(sorted(unit.libraries)),
+        fused=unit.kernels.fuses,
         stages=tuple(
             CStage(number, label(stage), stage.result.type)
             for number, stage in enumerate(program.stages)

@@ -57,14 +57,23 @@ class RowCall:
 
 
 class TranslationUnit:
-    """The emitters' view of the output: they ask for kernels, constants and functions, and get C names."""
+    """The emitters' view of the output: they ask for kernels, constants and functions, and get C names.
 
-    def __init__(self, prefix: str, program: RowProgram) -> None:
+    Args:
+        prefix: what names begin with.
+        program: what is printed.
+        registers: floating-point registers of the processor; 0 for one that computes with floats in software.
+    """
+
+    def __init__(self, prefix: str, program: RowProgram, registers: int = 0) -> None:
         self.prefix = prefix
         self.program = program
+        self.registers = registers
         self.names = Names(f"{prefix}_run")
-        self.kernels = Kernels()
+        self.kernels = Kernels(program.fused)
         self.kernels.include("common")
+        if any(b.value.dtype.is_float for b in program.buffers):
+            self.kernels.include("uncontracted")
         self.printer = Printer(self.kernels)
         self.constants = Constants(prefix, self.names)
         self._functions: dict[tuple[str, str], str] = {}

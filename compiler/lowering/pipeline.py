@@ -31,17 +31,18 @@ class Pipeline:
     Args:
         options: which passes, and how they are checked.
         say: told the name of each.
+        fused: whether the target has fused multiply-adds.
 
     Raises:
         TinycError: options that name a pass or a kernel library that there is not, or a place where a pass cannot be.
     """
 
-    def __init__(self, options: Options, say: Say) -> None:
+    def __init__(self, options: Options, say: Say, fused: bool = False) -> None:
         self._options, self._say = options, say
         self._records: dict[Group, list[PassRecord]] = {}
         place: InputPlace = "rows" if options.rows_from == "callback" else options.rows_from
         libraries = kernel_libraries(options)
-        rows = row_passes(place, options.ram_bytes, options.cores, libraries, options.kernels != "auto")
+        rows = row_passes(place, options.ram_bytes, options.cores, libraries, options.kernels != "auto", fused)
         custom = [p if isinstance(p, CustomPass) else CustomPass(p) for p in options.extra_passes]
         last = [p.step for p in custom if not p.after and not p.before]
         groups: dict[Group, Sequence[AnyPass]] = {

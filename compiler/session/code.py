@@ -45,7 +45,14 @@ def generate_code(lowered: Lowered, imported: Imported, setup: Setup) -> CSource
 
     interface = Interface(described(imported.inputs), described(imported.outputs))
     sections = setup.packing.sections
-    source = generate(lowered.program, name=setup.name, interface=interface, version=VERSION, sections=sections)
+    source = generate(
+        lowered.program,
+        name=setup.name,
+        interface=interface,
+        version=VERSION,
+        sections=sections,
+        float_registers=setup.target.float_registers,
+    )
     check_libraries(setup.packing.format, source)
     return source
 

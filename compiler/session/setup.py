@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from tinyc.backends.packages import Packing, choose
-from tinyc.backends.targets import Target, find
+from tinyc.backends.targets import Target, find, on_machine
 from tinyc.compiler.data.calibration import Normalise
 from tinyc.compiler.lowering.cores import check_cores
 from tinyc.compiler.lowering.kernels import kernel_libraries
@@ -26,10 +26,10 @@ class Setup:
     packing: Packing
 
 
-def set_up(options: Options, stem: str) -> Setup:
-    """What the options amount to, for a model whose file has this name. Raises `TinycError` for what is not there, or
-    does not go together."""
-    target = find(options.target)
+def set_up(options: Options, stem: str, machine: str = "") -> Setup:
+    """What the options amount to, for a model whose file has this name, and for a simulated machine, where the target is
+    any computer. Raises `TinycError` for what is not there, or does not go together."""
+    target = on_machine(find(options.target), machine)
     check_cores(options.cores, target)
     kernel_libraries(options)
     name = identifier(options.name or stem, strict=bool(options.name))

@@ -33,7 +33,7 @@ TINYC_INLINE float tinyc_slide_f32(tinyc_open_f32 *open, float top, float middle
  * its place is written.
  */
 TINYC_INLINE void tinyc_depthwise3x3_f32(const float **rows, const float *pad, const float *w, const float *bias,
-                                         float *out, int width, int channels, int out_width, int left,
+                                         float *out, int width, int channels, int out_width, int left, int block,
                                          int has_bias, float low, float high)
 {
     /* What is written could otherwise be thought to change the pointers. */
@@ -57,7 +57,7 @@ TINYC_INLINE void tinyc_depthwise3x3_f32(const float **rows, const float *pad, c
         const float *m = middle + (2 - left) * channels + c;
         const float *b = bottom + (2 - left) * channels + c;
         int x = 0;
-        for (; x + 4 <= fitting; x += 4) {
+        for (; block == 4 && x + 4 <= fitting; x += 4) {
             const float p = tinyc_slide_f32(&open, t[0], m[0], b[0], v, start);
             const float q = tinyc_slide_f32(&open, t[channels], m[channels], b[channels], v, start);
             const float r = tinyc_slide_f32(&open, t[2 * channels], m[2 * channels], b[2 * channels], v, start);

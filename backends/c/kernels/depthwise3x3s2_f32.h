@@ -28,7 +28,7 @@ TINYC_INLINE tinyc_column_f32 tinyc_column_of_f32(const float *top, const float 
  * `out` may be one of the rows.
  */
 TINYC_INLINE void tinyc_depthwise3x3s2_f32(const float **rows, const float *pad, const float *w, const float *bias,
-                                           float *out, int width, int channels, int out_width, int left,
+                                           float *out, int width, int channels, int out_width, int left, int block,
                                            int has_bias, float low, float high)
 {
     /* What is written could otherwise be thought to change the pointers. */
@@ -50,7 +50,7 @@ TINYC_INLINE void tinyc_depthwise3x3s2_f32(const float **rows, const float *pad,
         const float *m = middle + (1 - left) * channels + c;
         const float *b = bottom + (1 - left) * channels + c;
         int x = 0;
-        for (; x + 4 <= fitting; x += 4) {
+        for (; block == 4 && x + 4 <= fitting; x += 4) {
             const float p = tinyc_stride_f32(&sum, tinyc_column_of_f32(t, m, b, 0),
                                              tinyc_column_of_f32(t, m, b, channels), v, start);
             const float q = tinyc_stride_f32(&sum, tinyc_column_of_f32(t, m, b, 2 * channels),

@@ -6,43 +6,46 @@
 
 /* `lanes` output channels of all pixels: see tinyc_pointwise_f32. */
 TINYC_INLINE void tinyc_pointwise_lanes_f32(const float *x, const float *w, const float *bias, float *restrict out,
-                                            int lanes, int tile, int overlap, int larger, int smaller, int inputs,
-                                            int head, int outputs, int lane_step, int element_step, int has_bias, float low,
-                                            float high)
+                                            int lanes, int inputs, int outputs, int larger, int smaller, int tile,
+                                            int overlap, int head, int turn, int lane_step, int element_step,
+                                            int has_bias, float low, float high)
 {
     for (int k = 0; k < larger; ++k) {
-        tinyc_tile_f32(&x, x, w, bias, out, lanes, tile, 0, 0, 0, inputs, 0, 1, 1, 0, inputs, head, lane_step,
+        const int next = k == 0 ? tile - overlap : tile;
+        tinyc_tile_f32(&x, x, w, bias, out, lanes, tile, 0, 0, 0, inputs, 0, 1, 1, 0, inputs, head, turn, lane_step,
                        element_step, has_bias, outputs, low, high);
-        x += (k == 0 ? tile - overlap : tile) * inputs;
-        out += (k == 0 ? tile - overlap : tile) * outputs;
+        x += next * inputs;
+        out += next * outputs;
     }
     for (int k = 0; k < smaller; ++k) {
-        tinyc_tile_f32(&x, x, w, bias, out, lanes, tile - 1, 0, 0, 0, inputs, 0, 1, 1, 0, inputs, head, lane_step,
-                       element_step, has_bias, outputs, low, high);
+        tinyc_tile_f32(&x, x, w, bias, out, lanes, tile - 1, 0, 0, 0, inputs, 0, 1, 1, 0, inputs, head, turn,
+                       lane_step, element_step, has_bias, outputs, low, high);
         x += (tile - 1) * inputs;
         out += (tile - 1) * outputs;
     }
 }
 
-/* A 1x1 convolution of some pixels, or a dense layer on as many rows: of `larger` tiles of `tile` pixels, and then of
- * `smaller` tiles of one less.
+/* A 1x1 convolution, or a dense layer on as many rows: `larger` tiles of `tile` pixels, of which the second begins
+ * `overlap` pixels before the first ends, and then `smaller` tiles of one less.
  *
  * Weights come in blocks of four output channels and a last one of the `rest` left over. Packed, the lanes of a
- * block are interleaved; otherwise weights are [outputs][inputs]. See tinyc_tile_f32 for `head`. All but inputs, outputs and the
- * numbers of tiles are literals.
+ * block are interleaved; otherwise weights are [outputs][inputs]. See tinyc_tile_f32 for `head` and `turn`. Inputs,
+ * outputs and the numbers of tiles need not be literals, so that layers may share the code.
  */
 TINYC_INLINE void tinyc_pointwise_f32(const float *x, const float *w, const float *bias, int inputs, int outputs,
-                                      int larger, int smaller, float *restrict out, int tile, int overlap, int head, int rest,
-                                      int packed, int has_bias, float low, float high)
+                                      int larger, int smaller, float *restrict out, int tile, int overlap, int head,
+                                      int turn, int rest, int packed, int has_bias, float low, float high)
 {
     int o = 0;
     for (; o + 4 <= outputs; o += 4) {
-        tinyc_pointwise_lanes_f32(x, w + o * inputs, has_bias ? bias + o : bias, out + o, 4, tile, overlap, larger, smaller,
-                                  inputs, head, outputs, packed ? 1 : inputs, packed ? 4 : 1, has_bias, low, high);
+        tinyc_pointwise_lanes_f32(x, w + o * inputs, has_bias ? bias + o : bias, out + o, 4, inputs, outputs, larger,
+                                  smaller, tile, overlap, head, turn, packed ? 1 : inputs, packed ? 4 : 1, has_bias,
+                                  low, high);
     }
     if (rest != 0) {
-        tinyc_pointwise_lanes_f32(x, w + o * inputs, has_bias ? bias + o : bias, out + o, rest, tile, overlap, larger, smaller,
-                                  inputs, head, outputs, packed ? 1 : inputs, packed ? rest : 1, has_bias, low, high);
+        tinyc_pointwise_lanes_f32(x, w + o * inputs, has_bias ? bias + o : bias, out + o, rest, inputs, outputs,
+                                  larger, smaller, tile, overlap, head, turn, packed ? 1 : inputs,
+                                  packed ? rest : 1, has_bias, low, high);
     }
 }
 

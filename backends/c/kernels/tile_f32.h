@@ -128,17 +128,18 @@ TINYC_INLINE float tinyc_taint_f32(const tinyc_sums_f32 *sums, int pixels, int l
     return even + odd;
 }
 
-/* A register tile: `lanes` (1 to 4) output channels of `pixels` (1 to 6) pixels.
+/* A register tile: `lanes` (1 to 4) output channels of `pixels` (1 to 8) pixels.
  *
- * Sums x * w over kh rows, in each over kw runs of n contiguous elements `step` apart, the first at element `at`.
+ * Sums x * w over kh rows, in each over kw runs of n contiguous elements `step` apart, the first at element `at`: the
+ * first `head` (0 to 8) of a run one by one, the others by `turn` (1 to 4), in order.
  * The next pixel's elements lie `next` further. With `border`, a run that does not lie within 0..limit-1 of its
  * row is read from `pad` instead. `skip` is added within a pixel, in rows and pad alike (the channels of a group).
  * Weight (lane, element) is at lane * lane_step + element * element_step. Results of the next pixel lie `out_next`
- * further in out. All integers but at and skip are literals in every use, so what a tile does not need is gone.
+ * further in out. All integers but at, skip, next, n and out_next are literals in every use, so what a tile does not need is gone.
  */
 TINYC_INLINE void tinyc_tile_f32(const float **rows, const float *pad, const float *w, const float *bias,
                                  float *restrict out, int lanes, int pixels, int border, int at, int skip, int next,
-                                 int limit, int kh, int kw, int step, int n, int head, int lane_step, int element_step,
+                                 int limit, int kh, int kw, int step, int n, int head, int turn, int lane_step, int element_step,
                                  int has_bias, int out_next, float low, float high)
 {
     const tinyc_sums_f32 start = {has_bias ? bias[0] : 0.0f, has_bias && lanes > 1 ? bias[1] : 0.0f,
@@ -155,9 +156,9 @@ TINYC_INLINE void tinyc_tile_f32(const float **rows, const float *pad, const flo
             p += head;
             w += head * element_step;
             while (p != end) {
-                tinyc_add_elements_f32(sums, p, w, 4, lanes, lane_step, element_step, pixels, next);
-                p += 4;
-                w += 4 * element_step;
+                tinyc_add_elements_f32(sums, p, w, turn, lanes, lane_step, element_step, pixels, next);
+                p += turn;
+                w += turn * element_step;
             }
         }
     }
