@@ -60,7 +60,7 @@ class Kernels:
     """
 
     def __init__(self, fused: bool = False) -> None:
-        self._fused = fused
+        self.fused = fused
         self._texts: dict[str, str] = {}
         self.headers: set[str] = {"stdint.h"}
 
@@ -81,7 +81,7 @@ class Kernels:
         name = f"{kernel}_{dtype.value}" if dtype else kernel
         if name not in self._texts:
             stands_in = FUSED / f"{name}.h"
-            there = self._fused and stands_in.is_file()
+            there = self.fused and stands_in.is_file()
             self._add(name, _read(stands_in) if there else _text(kernel, dtype))
         return name
 
@@ -96,7 +96,7 @@ class Kernels:
     @property
     def fuses(self) -> bool:
         """Whether one of them has fused multiply-adds."""
-        return self._fused and any((FUSED / f"{name}.h").is_file() for name in self._texts)
+        return self.fused and any((FUSED / f"{name}.h").is_file() for name in self._texts)
 
     def text(self) -> str:
         """All kernels."""

@@ -21,7 +21,7 @@ def run_on(
 ) -> list[list[Array]]:
     """The outputs for input sets that the program takes. Raises `MissingTool` or `RunnerError`."""
     if executor == "interpreter":
-        return [run_program(program, list(sample)) for sample in samples]
+        return [run_program(program, list(sample), in_steps=True) for sample in samples]
     return runner_for(source, executor).run([list(sample) for sample in samples])
 
 
