@@ -15,10 +15,9 @@ from tinyc.ir.rows import Stage
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 
-
 SHARED = 8
-"""Inputs from which on pointwise layers share a function, if they need the same tiles. What they then compute at run time
-costs a few percent where there are few inputs, and a function takes more than a kilobyte."""
+"""Inputs from which on pointwise layers share a function, if they need the same tiles. What they then compute at run
+time costs a few percent where there are few inputs, and a function takes more than a kilobyte."""
 
 BLOCK_REGISTERS = 24
 """Floating-point registers from which on a depthwise layer computes four pixels before it limits and writes them."""
@@ -132,7 +131,11 @@ def _pointwise(unit: TranslationUnit, hint: str, op: Conv2d | Dense, weights: Ar
     float_pointer = pointer(DType.F32)
     how, turn = _tiles(unit, pixels, outputs), unrolled(unit.registers)
     shared = bool(packed) and inputs >= SHARED
-    parameters = [(float_pointer, "x"), (float_pointer, "w"), (float_pointer, "b") if op.b is not None else ("", "NULL")]
+    parameters = [
+        (float_pointer, "x"),
+        (float_pointer, "w"),
+        (float_pointer, "b") if op.b is not None else ("", "NULL"),
+    ]
     arguments: list[Argument] = [Pointer(0), weights, *([Pointer(2)] if op.b is not None else [])]
     for name, size in {"inputs": inputs, "outputs": outputs, "larger": how.larger, "smaller": how.smaller}.items():
         if shared and size:

@@ -42,7 +42,7 @@ def find_compiler(cc: str | None = None) -> str:
 
 
 def fused_options() -> tuple[str, ...]:
-    """The option that makes an instruction of `fmaf` where this computer has one. The numbers are the same without, where
+    """The option that makes an instruction of `fmaf` where this computer has one. The numbers are the same without:
     the C library computes them, in many times the time."""
     if platform.machine() not in ("x86_64", "AMD64"):
         return ()

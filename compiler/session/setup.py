@@ -27,8 +27,8 @@ class Setup:
 
 
 def set_up(options: Options, stem: str, machine: str = "") -> Setup:
-    """What the options amount to, for a model whose file has this name, and for a simulated machine, where the target is
-    any computer. Raises `TinycError` for what is not there, or does not go together."""
+    """What the options amount to, for a model whose file has this name; for a simulated machine, if one is named and
+    the target is any computer. Raises `TinycError` for what is not there, or does not go together."""
     target = on_machine(find(options.target), machine)
     check_cores(options.cores, target)
     kernel_libraries(options)

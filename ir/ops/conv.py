@@ -319,7 +319,6 @@ class Conv2d(OhwiWeights, Convolution, mnemonic="conv2d"):
         x, w, b = operands
         return self.finish(sums_of_products(self, x, w, self.groups, self.pad_value), b)
 
-
     def in_steps(self, fused: bool, *operands: Array) -> Array | None:
         """The bias, then row by row of the window, in a row column by column, and in a column channel by channel."""
         x, w, b = operands
@@ -331,7 +330,7 @@ class Conv2d(OhwiWeights, Convolution, mnemonic="conv2d"):
             for row in range(found.shape[1]):
                 elements = found[:, row, ..., g * inputs : (g + 1) * inputs].reshape(-1, w[0].size)
                 weights = w[out].reshape(outputs, -1)
-                sums = sums_in_order(elements, weights, None if b is None else b[out], fused)
+                sums = sums_in_order(elements, weights, None if self.b is None else b[out], fused)
                 total[:, row, :, out] = sums.reshape(found.shape[0], found.shape[2], outputs)
         return limited(total, self.min, self.max)
 
@@ -354,7 +353,7 @@ class DepthwiseConv2d(HwcWeights, Convolution, mnemonic="depthwise_conv2d"):
         x, w, b = operands
         found = windows(self, np.repeat(x, self.channel_multiplier(), axis=3), self.pad_value)
         total = np.empty(found.shape[:3] + found.shape[5:], np.float32)
-        start = np.zeros(self.w.shape[2], np.float32) if b is None else b
+        start = np.zeros(self.w.shape[2], np.float32) if self.b is None else b
         small = fused and may_be_small(x, w)
         for row in range(found.shape[1]):
             sums = Sums(np.broadcast_to(start, total[:, row].shape), fused, small)

@@ -24,8 +24,8 @@ from tinyc.ir.spelling import quoted
 @dataclass(frozen=True)
 class RowProgram:
     """Buffers, stages in the order they run, the segments they run in (none: each stage by itself), and, once
-    planned, the arena. `fused` says that where a product is added to a float sum, the two are rounded once, as by a fused
-    multiply-add."""
+    planned, the arena. `fused` says that where a product is added to a float sum, the two are rounded once, as
+    by a fused multiply-add."""
 
     name: str
     inputs: tuple[Value, ...]

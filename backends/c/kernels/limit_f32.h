@@ -6,8 +6,9 @@
 #include "clamp_f32.h"
 #include "common.h"
 
-/* Limits v as tinyc_clamp_f32 does, by an instruction where there is one: to least..most, unless low..high has no limit
- * there. RISC-V's instructions take the number if one operand is NaN: so NaN is lost, and a limit that is NaN does nothing.
+/* Limits v to low..high as tinyc_clamp_f32 does, by instructions where there are some. RISC-V's give the number if one
+ * of two operands is NaN. So NaN is lost, unless `least` and `most`, which stand for low and high, are NaN themselves:
+ * then nothing is limited.
  */
 #if defined(__GNUC__) && defined(__riscv_flen)
 #define TINYC_NUMBERS_ONLY 1
@@ -31,8 +32,8 @@ TINYC_INLINE float tinyc_limit_f32(float v, float least, float most, float low, 
 #endif
 }
 
-/* Whether tinyc_limit_f32 could lose a NaN among some numbers. `taint`, made of sums and products of all of them, is NaN
- * if one of them is.
+/* Whether tinyc_limit_f32 would lose NaN among some numbers. `taint`, made of products and sums of all of them, is NaN
+ * if one of them is; where they overflow it may be, too.
  */
 TINYC_INLINE int tinyc_tainted_f32(float taint, float low, float high)
 {

@@ -135,12 +135,13 @@ TINYC_INLINE float tinyc_taint_f32(const tinyc_sums_f32 *sums, int pixels, int l
  * The next pixel's elements lie `next` further. With `border`, a run that does not lie within 0..limit-1 of its
  * row is read from `pad` instead. `skip` is added within a pixel, in rows and pad alike (the channels of a group).
  * Weight (lane, element) is at lane * lane_step + element * element_step. Results of the next pixel lie `out_next`
- * further in out. All integers but at, skip, next, n and out_next are literals in every use, so what a tile does not need is gone.
+ * further in out. All integers but at, skip, next, n and out_next are literals in every use, so what a tile does not
+ * need is gone.
  */
 TINYC_INLINE void tinyc_tile_f32(const float **rows, const float *pad, const float *w, const float *bias,
                                  float *restrict out, int lanes, int pixels, int border, int at, int skip, int next,
-                                 int limit, int kh, int kw, int step, int n, int head, int turn, int lane_step, int element_step,
-                                 int has_bias, int out_next, float low, float high)
+                                 int limit, int kh, int kw, int step, int n, int head, int turn, int lane_step,
+                                 int element_step, int has_bias, int out_next, float low, float high)
 {
     const tinyc_sums_f32 start = {has_bias ? bias[0] : 0.0f, has_bias && lanes > 1 ? bias[1] : 0.0f,
                                   has_bias && lanes > 2 ? bias[2] : 0.0f, has_bias && lanes > 3 ? bias[3] : 0.0f};
@@ -151,8 +152,10 @@ TINYC_INLINE void tinyc_tile_f32(const float **rows, const float *pad, const flo
             const float *p = (border && (from < 0 || from >= limit) ? pad : rows[ky] + from) + skip;
             const float *const end = p + n;
             tinyc_add_elements_f32(sums, p, w, head, lanes, lane_step, element_step, pixels, next);
-            tinyc_add_elements_f32(sums, p + 4, w + 4 * element_step, head - 4, lanes, lane_step, element_step,
-                                   pixels, next);
+            if (head > 4) {
+                tinyc_add_elements_f32(sums, p + 4, w + 4 * element_step, head - 4, lanes, lane_step, element_step,
+                                       pixels, next);
+            }
             p += head;
             w += head * element_step;
             while (p != end) {

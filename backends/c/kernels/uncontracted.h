@@ -1,9 +1,8 @@
 #ifndef TINYC_UNCONTRACTED_H
 #define TINYC_UNCONTRACTED_H
 
-/* Float products and sums are rounded as they are written, whatever options the file is compiled with: the compiler makes no
- * fused operation of two of its own accord. (Clang does under -ffp-contract=fast, and every compiler computes something
- * else under -ffast-math.)
+/* Products and sums of floats are rounded as they are written, whatever options the file is compiled with: no compiler
+ * makes one operation of two. (Clang does under -ffp-contract=fast, and all compute something else under -ffast-math.)
  */
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("fp-contract=off")
