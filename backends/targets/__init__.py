@@ -99,10 +99,10 @@ def find(name: str) -> Target:
 
 
 def on_machine(target: Target, simulator: str) -> Target:
-    """A target that is any computer, with the floating-point unit of the chip that a machine simulates. Another target
-    is a chip itself, and stays as it is."""
+    """A target that is any computer, with the floating-point unit of the chip that a machine simulates; without a
+    machine, or for one that no chip has, as it is. Another target is a chip itself, and stays as it is."""
     chip = next((t for t in builtin().values() if t.simulator == simulator), None)
-    if target.isa != "host" or chip is None:
+    if target.isa != "host" or not simulator or chip is None:
         return target
     return replace(target, fpu=chip.fpu, fma=chip.fma, float_registers=chip.float_registers)
 
