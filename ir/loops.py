@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg, Call, Expr, arguments, evaluate
+from tinyc.ir.steps import Sums, may_be_small
 from tinyc.ir.tensor import Array
 
 
@@ -79,8 +80,19 @@ def broadcast_strides(shape: Sequence[int], to: Sequence[int]) -> tuple[int, ...
     return (0,) * lead + tuple(0 if d == 1 else s for d, s in zip(shape, own, strict=True))
 
 
-def run(nest: Loops, operands: Sequence[Array], out: Array) -> None:
-    """Executes a nest on flat arrays, writing into the flat array `out`. Raises `IRError` on an index out of range."""
+def run(nest: Loops, operands: Sequence[Array], out: Array, fused: bool | None = None) -> None:
+    """Executes a nest on flat arrays, writing into the flat array `out`.
+
+    Args:
+        nest: what to execute.
+        operands: flat arrays.
+        out: where to.
+        fused: compute float sums and products one step after another in float32, as the C does, and so that where
+            products are summed, each is rounded with the sum (true), or by itself. None for float64, rounded once.
+
+    Raises:
+        IRError: an index is out of range.
+    """
     if 0 in nest.space:
         return
     read = arguments(nest.body)
@@ -89,7 +101,9 @@ def run(nest: Loops, operands: Sequence[Array], out: Array) -> None:
     axes = tuple(range(len(parallel), len(nest.space)))
     body = nest.body
     floats = body.dtype.is_float
-    if (
+    if fused is not None and floats and nest.combine in ("add", "mul"):
+        value = _in_steps(nest, views, fused)
+    elif (
         nest.reduced
         and nest.combine == "add"
         and isinstance(body, Call)
@@ -113,6 +127,30 @@ def run(nest: Loops, operands: Sequence[Array], out: Array) -> None:
         value = evaluate(nest.finish, [value])
     target = _strided(out, nest.output, parallel)
     target[...] = value.astype(out.dtype, copy=False)
+
+
+def _in_steps(nest: Loops, views: Sequence[Array], fused: bool) -> Array:
+    """A float sum or product, from the first element to the last."""
+    parallel = nest.space[: len(nest.space) - nest.reduced]
+    body, combine = nest.body, nest.combine
+    parts = body.args if combine == "add" and is_product(body) else (body,)
+    factors = [np.broadcast_to(evaluate(part, views), nest.space) for part in parts]
+    if len(parts) == 2:
+        sums = Sums(np.zeros(parallel, np.float32), fused, fused and may_be_small(*factors))
+        for at in np.ndindex(*nest.space[len(parallel) :]):
+            x, w = (sums.wide(f[(..., *at)]) for f in factors)
+            sums.add(x, w)
+        return sums.total
+    total = np.full(parallel, combine == "mul", np.float32)
+    for at in np.ndindex(*nest.space[len(parallel) :]):
+        element = factors[0][(..., *at)]
+        total = total * element if combine == "mul" else total + element
+    return np.asarray(total)
+
+
+def is_product(body: Expr) -> TypeGuard[Call]:
+    """Whether a body multiplies floats, so that a sum of it can be made by fused multiply-adds."""
+    return isinstance(body, Call) and body.fn == "mul" and body.dtype.is_float
 
 
 def _product(body: Call) -> tuple[Expr, ...]:

@@ -348,6 +348,16 @@ class Op:
         result = self.evaluate(*typing.cast("list[Array]", self.arguments(arrays)))
         return result.astype(self.type.dtype.numpy, copy=False).reshape(self.type.shape)
 
+    def in_steps(self, fused: bool, *operands: Array) -> Array | None:
+        """The result as kernels compute it that sum in float32: its products in their order, each of them rounded, and
+        each sum, or with `fused` the two at once (`ir.steps`). None where nothing is summed, or no order is said."""
+        return None
+
+    def run_in_steps(self, arrays: typing.Sequence[Array], fused: bool) -> Array:
+        """As `run`, but `in_steps` where that gives something."""
+        result = self.in_steps(fused, *typing.cast("list[Array]", self.arguments(arrays)))
+        return self.run(arrays) if result is None else result.reshape(self.type.shape)
+
     def replace_operands(self: OpT, mapping: typing.Mapping[Value, Value]) -> OpT:
         """The same operator with operands substituted; itself when nothing changes."""
         changes: dict[str, Any] = {}

@@ -73,6 +73,7 @@ def row_passes(
     cores: int = 1,
     libraries: Sequence[KernelLibrary] = (),
     always: bool = False,
+    fused: bool = False,
     wants: Wants = nothing,
 ) -> list[AnyPass]:
     """From tensors to the row level, and the passes over it.
@@ -84,6 +85,7 @@ def row_passes(
         cores: on how many the program runs.
         libraries: kernel libraries that layers may be given to.
         always: give layers to libraries wherever these are exact, not only where they are faster.
+        fused: whether float sums are made by fused multiply-adds.
         wants: what memory the kernels of stages can use beside.
     """
     # Stages that advance together are not shared: for speed alone, each stands by itself.
@@ -92,7 +94,7 @@ def row_passes(
         apart = Split(cores) if cores > 1 else None
         schedule = ChooseKernels(tuple(libraries), always, budget, apart, schedule)
     return [
-        Lower(inputs),  # from tensors to rows: buffers, and stages that fill them
+        Lower(inputs, fused),  # from tensors to rows: buffers, and stages that fill them
         ShareBuffers(in_place=False),  # parts into their whole
         OrderStages(),  # the order of the stages in which least is alive
         ShareBuffers(into_whole=False),  # results over operands that die

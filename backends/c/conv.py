@@ -6,6 +6,7 @@ import numpy as np
 
 from tinyc.backends.c.calls import Literal, leaves_columns, limits, pointer, require_float, specialise
 from tinyc.backends.c.emitter import emits
+from tinyc.backends.c.float_tiles import LANES, Tiles, head, room, tiles, unrolled
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, TranslationUnit
 from tinyc.ir.op import Value
 from tinyc.ir.ops.conv import Conv2d, Convolution, DepthwiseConv2d
@@ -14,7 +15,12 @@ from tinyc.ir.rows import Stage
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 
-_LANES = 4
+SHARED = 8
+"""Inputs from which on pointwise layers share a function, if they need the same tiles. What they then compute at run
+time costs a few percent where there are few inputs, and a function takes more than a kilobyte."""
+
+BLOCK_REGISTERS = 24
+"""Floating-point registers from which on a depthwise layer computes four pixels before it limits and writes them."""
 
 
 def pack(weights: Array, groups: int) -> Array:
@@ -22,8 +28,8 @@ def pack(weights: Array, groups: int) -> Array:
     rest, with the outputs of a block interleaved."""
     parts: list[Array] = []
     for group in np.split(weights.reshape(weights.shape[0], -1), groups):
-        whole = group.shape[0] // _LANES * _LANES
-        parts += [block.T.reshape(-1) for block in group[:whole].reshape(-1, _LANES, group.shape[1])]
+        whole = group.shape[0] // LANES * LANES
+        parts += [block.T.reshape(-1) for block in group[:whole].reshape(-1, LANES, group.shape[1])]
         parts.append(group[whole:].T.reshape(-1))
     return np.concatenate(parts)
 
@@ -38,6 +44,8 @@ def emit_conv2d(unit: TranslationUnit, stage: Stage, op: Conv2d) -> RowCall:
         pixels = stage.band * op.type.shape[2]
         return _pointwise(unit, "pointwise", op, weights, [pixels, inputs, outputs, packed])
     kh, kw = op.window()
+    before, inside = _inside(op)
+    how = _tiles(unit, inside, outputs // op.groups)
     geometry = {
         "width": op.x.shape[2],
         "channels": inputs,
@@ -49,6 +57,12 @@ def emit_conv2d(unit: TranslationUnit, stage: Stage, op: Conv2d) -> RowCall:
         "dilation": op.dilations[1],
         "left": op.pads[1],
         "groups": op.groups,
+        "before": before,
+        "tile": how.pixels,
+        "overlap": how.overlap,
+        "larger": how.larger,
+        "smaller": how.smaller,
+        "turn": unrolled(unit.tuning.float_registers),
         "packed": packed,
     }
     return _rows_call(unit, f"conv{kh}x{kw}", "conv2d", op, weights, geometry)
@@ -63,7 +77,8 @@ def emit_depthwise(unit: TranslationUnit, stage: Stage, op: DepthwiseConv2d) -> 
     geometry = {"width": op.x.shape[2], "channels": op.x.shape[3]}
     if op.may_overwrite_row():
         kernel = "depthwise3x3" if stride == 1 else "depthwise3x3s2"
-        geometry |= {"out_width": op.type.shape[2], "left": left}
+        block = 4 if unit.tuning.float_registers >= BLOCK_REGISTERS else 1
+        geometry |= {"out_width": op.type.shape[2], "left": left, "block": block}
         return _rows_call(unit, kernel, kernel, op, Pointer(1), geometry)
     geometry |= {
         "multiplier": op.channel_multiplier(),
@@ -95,16 +110,48 @@ def _weights(unit: TranslationUnit, w: Value, groups: int, hint: str) -> tuple[A
     return unit.constants.symbol(pack(array, groups), hint, "weights, four outputs interleaved"), 1
 
 
+def _tiles(unit: TranslationUnit, pixels: int, outputs: int) -> Tiles:
+    """How some pixels are divided into tiles, for as many output channels that see the same inputs."""
+    return tiles(pixels, room(unit.tuning.float_registers, min(outputs, LANES)))
+
+
+def _inside(op: Conv2d) -> tuple[int, int]:
+    """How many pixels of a row have windows that reach into columns before the operand's, and how many follow whose
+    windows lie within these columns."""
+    (_, stride), (_, dilation), (_, left, _, _) = op.geometry()
+    width = op.type.shape[2]
+    last = op.x.shape[2] - 1 + left - (op.window()[1] - 1) * dilation
+    before = min(-(-left // stride), width)
+    return before, max(min(last // stride + 1, width) - before, 0)
+
+
 def _pointwise(unit: TranslationUnit, hint: str, op: Conv2d | Dense, weights: Argument, sizes: list[int]) -> RowCall:
+    """The call for as many pixels or rows, inputs and outputs, and whether weights are packed."""
+    pixels, inputs, outputs, packed = sizes
     float_pointer = pointer(DType.F32)
-    bias = (float_pointer, "b") if op.b is not None else ("", "NULL")
-    names = ("pixels", "inputs", "outputs", "packed")
-    literals: list[Literal] = [(n, str(v)) for n, v in zip(names, sizes, strict=True)]
-    literals += [("has_bias", str(int(op.b is not None))), *limits(op.min, op.max, DType.F32)]
-    parameters = [(float_pointer, "x"), (float_pointer, "w"), bias, ("float *", "out")]
-    function = specialise(unit, hint, "pointwise", DType.F32, parameters, literals)
-    arguments: tuple[Argument, ...] = (Pointer(0), weights)
-    return RowCall(function, (*arguments, Pointer(2)) if op.b is not None else arguments, long_rows=True)
+    how, turn = _tiles(unit, pixels, outputs), unrolled(unit.tuning.float_registers)
+    shared = bool(packed) and inputs >= SHARED
+    parameters = [
+        (float_pointer, "x"),
+        (float_pointer, "w"),
+        (float_pointer, "b") if op.b is not None else ("", "NULL"),
+    ]
+    arguments: list[Argument] = [Pointer(0), weights, *([Pointer(2)] if op.b is not None else [])]
+    for name, size in {"inputs": inputs, "outputs": outputs, "larger": how.larger, "smaller": how.smaller}.items():
+        if shared and size:
+            parameters.append(("int", name))
+            arguments.append(str(size))
+        else:
+            parameters.append(("", f"/*{name}=*/{size}"))
+    parameters.append(("float *", "out"))
+    first = inputs % turn if shared else head(inputs, turn)
+    values = {"tile": how.pixels, "overlap": how.overlap, "head": first, "turn": turn, "rest": outputs % LANES}
+    values |= {"packed": packed, "has_bias": int(op.b is not None)}
+    literals: list[Literal] = [(name, str(value)) for name, value in values.items()]
+    function = specialise(
+        unit, hint, "pointwise", DType.F32, parameters, [*literals, *limits(op.min, op.max, DType.F32)]
+    )
+    return RowCall(function, tuple(arguments), long_rows=True)
 
 
 def _rows_call(

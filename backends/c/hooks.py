@@ -92,6 +92,7 @@ def fingerprint(program: RowProgram) -> str:
     lines = [f"{v.name} {v.type}" for v in (*program.inputs, *program.outputs)]
     for number, stage in enumerate(program.stages):
         lines.append(f"{stage.result.name} {stage.result.type} {format_op(stage.op, data, f'data of {number}')}")
+    lines += ["fused"] if program.fused else []
     lines += [f"{s.first} {[(p.delay, p.period) for p in s.paces]} {s.reverse}" for s in program.order]
     lines += [f"{b.name} {b.view}" for b in program.buffers if b.view is not None]
     data |= {b.name: b.data.array for b in program.buffers if b.data is not None}

@@ -19,6 +19,8 @@ from tinyc.ir.errors import TinycError
 from tinyc.ir.types import DType
 
 FOLDER = Path(__file__).parent / "kernels"
+FUSED = FOLDER / "fused"
+"""Files that stand in for those of the same name where products and sums are rounded once."""
 _FOLDERS = [FOLDER]
 _SUFFIXES = frozenset(dtype.value for dtype in DType)
 
@@ -51,9 +53,14 @@ def add_kernels(folder: str | Path) -> None:
 
 
 class Kernels:
-    """The kernels a translation unit uses, each once, those it needs before it."""
+    """The kernels a translation unit uses, each once, those it needs before it.
 
-    def __init__(self) -> None:
+    Args:
+        fused: whether the program's float products and sums are fused.
+    """
+
+    def __init__(self, fused: bool = False) -> None:
+        self.fused = fused
         self._texts: dict[str, str] = {}
         self.headers: set[str] = {"stdint.h"}
 
@@ -73,7 +80,9 @@ class Kernels:
         """Makes what a kernel file has available, if it is no function or several, and returns its name."""
         name = f"{kernel}_{dtype.value}" if dtype else kernel
         if name not in self._texts:
-            self._add(name, _text(kernel, dtype))
+            stands_in = FUSED / f"{name}.h"
+            there = self.fused and stands_in.is_file()
+            self._add(name, _read(stands_in) if there else _text(kernel, dtype))
         return name
 
     def _add(self, name: str, text: str) -> None:
@@ -83,6 +92,11 @@ class Kernels:
             stem, _, suffix = needed.rpartition("_")
             self.include(stem, DType(suffix)) if stem and suffix in _SUFFIXES else self.include(needed)
         self._texts[name] = body
+
+    @property
+    def fuses(self) -> bool:
+        """Whether one of them has fused multiply-adds."""
+        return self.fused and any((FUSED / f"{name}.h").is_file() for name in self._texts)
 
     def text(self) -> str:
         """All kernels."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from tinyc.backends.c.expressions import Fragment, Level, Printer
+from tinyc.backends.c.expressions import Level, Printer
 from tinyc.backends.c.literals import C_TYPES, literal
 from tinyc.ir.expr import Arg, Call, arguments
-from tinyc.ir.loops import Index, Loops
+from tinyc.ir.loops import Index, Loops, is_product
 from tinyc.ir.types import DType
 
 TOGETHER = 4
@@ -127,14 +127,18 @@ def _body(nest: Loops, parallel: int, printer: Printer) -> list[str]:
     lines = [f"{C_TYPES[dtype]} sum = {_start(nest.combine, dtype, printer)};"]
     for d in range(parallel, len(nest.space)):
         lines.append("    " * (d - parallel) + _for(d, nest.space[d]))
-    lines += _indented([_combine(nest, printer.text(nest.body, value), printer)], nest.reduced)
+    lines += _indented([_combine(nest, value, printer)], nest.reduced)
     lines += ["    " * d + "}" for d in reversed(range(nest.reduced))]
     result_code = "sum" if nest.finish is None else printer.code(nest.finish, ["sum"])
     return [*lines, f"{target} = {result_code};"]
 
 
-def _combine(nest: Loops, body: Fragment, printer: Printer) -> str:
+def _combine(nest: Loops, value: Sequence[str], printer: Printer) -> str:
     dtype = nest.body.dtype
+    if nest.combine == "add" and is_product(nest.body) and printer.kernels.fused:
+        x, w = (printer.code(part, value) for part in nest.body.args)
+        return f"sum = {printer.kernels.use('multiply_add', dtype)}({x}, {w}, sum);"
+    body = printer.text(nest.body, value)
     if nest.combine in ("max", "min"):
         return f"sum = {printer.kernels.use(f'reduce_{nest.combine}', dtype)}(sum, {body.code});"
     if dtype.is_float:

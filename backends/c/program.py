@@ -79,6 +79,7 @@ def generate(
         outputs=outputs,
         cores=CORES if splits(program) else 1,
         libraries=tuple(sorted(unit.libraries)),
+        fused=unit.kernels.fuses,
         stages=tuple(
             CStage(number, label(stage), stage.result.type)
             for number, stage in enumerate(program.stages)

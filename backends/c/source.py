@@ -103,7 +103,8 @@ class CSource:
 
     `weights_bytes` counts all constants, rows of padding included. `stages` lists those that do something.
     `cores` is how many cores it runs on; with two, `<name>_cores_start` has to be called once. `libraries` names the
-    kernel libraries that it includes headers of and is linked with.
+    kernel libraries that it includes headers of and is linked with. `fused` says that it calls `fmaf`, which is quick
+    only where the processor has an instruction for it.
     """
 
     name: str
@@ -116,6 +117,7 @@ class CSource:
     stages: tuple[CStage, ...]
     cores: int = 1
     libraries: tuple[str, ...] = ()
+    fused: bool = False
 
     @property
     def header(self) -> str:

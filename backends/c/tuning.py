@@ -45,12 +45,16 @@ class Tuning:
         paired_tile: the same where one multiplication gives the products of two channels, which takes more registers;
             0 for a core that does not gain by it.
         fpu: whether it computes with floats in hardware.
+        fma: whether it has fused multiply-adds of floats.
+        float_registers: how many of floats it has; 0 for one that computes with floats in software.
     """
 
     optimize: Optimize = "balanced"
     tile: int = 4
     paired_tile: int = 3
     fpu: bool = True
+    fma: bool = False
+    float_registers: int = 0
 
     def handed(self, kernel: str, part: float = 0.0) -> frozenset[str]:
         """The literals of a kernel that are arguments at run time. `part` is that of the network's multiply-accumulates

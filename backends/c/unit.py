@@ -59,15 +59,23 @@ class RowCall:
 
 
 class TranslationUnit:
-    """The emitters' view of the output: they ask for kernels, constants and functions, and get C names."""
+    """The emitters' view of the output: they ask for kernels, constants and functions, and get C names.
+
+    Args:
+        prefix: what names begin with.
+        program: what is printed.
+        tuning: what for.
+    """
 
     def __init__(self, prefix: str, program: RowProgram, tuning: Tuning = DEFAULT) -> None:
         self.prefix = prefix
         self.program = program
         self.tuning = tuning
         self.names = Names(f"{prefix}_run")
-        self.kernels = Kernels()
+        self.kernels = Kernels(program.fused)
         self.kernels.include("common")
+        if any(b.value.dtype.is_float for b in program.buffers):
+            self.kernels.include("uncontracted")
         self.printer = Printer(self.kernels)
         self.constants = Constants(prefix, self.names)
         self._functions: dict[tuple[str, str], str] = {}

@@ -7,7 +7,7 @@ from that target, and needs nothing but a name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, fields
+from dataclasses import MISSING, Field, asdict, dataclass, fields, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -25,6 +25,8 @@ class Target:
         description: one line for people.
         isa: the instruction set, "host" for that of any computer.
         fpu: whether it computes with float32 in hardware.
+        fma: whether an instruction of that hardware adds a product to a sum and rounds once: float layers then use it.
+        float_registers: how many registers for floats there are, where they are registers of their own; 0 if unknown.
         alignment: of the arena and, for vector kernels, of tensors; a power of two.
         package: the form of the output unless another is asked for, for example "c" or "idf".
         cores: processors that can share the work.
@@ -47,6 +49,8 @@ class Target:
     fpu: bool
     alignment: int
     package: str
+    fma: bool = False
+    float_registers: int = 0
     cores: int = 1
     simd: str = ""
     clock_hz: int = 0
@@ -98,6 +102,15 @@ def find(name: str) -> Target:
     return _target(_with_base(read(text, name), name), name, text)
 
 
+def on_machine(target: Target, simulator: str) -> Target:
+    """A target that is any computer, with the floating-point unit of the chip that a machine simulates; without a
+    machine, or for one that no chip has, as it is. Another target is a chip itself, and stays as it is."""
+    chip = next((t for t in builtin().values() if t.simulator == simulator), None)
+    if target.isa != "host" or not simulator or chip is None:
+        return target
+    return replace(target, fpu=chip.fpu, fma=chip.fma, float_registers=chip.float_registers)
+
+
 def _with_base(table: dict[str, Any], source: str) -> dict[str, Any]:
     """The table with the values of the target that it is based on, if there is one."""
     base = table.pop("base", None)
@@ -123,4 +136,4 @@ def _target(table: Mapping[str, Any], source: str, text: str) -> Target:
     return Target(**{**table, "kernels": tuple(table.get("kernels", ()))})
 
 
-__all__ = ["ISAS", "Target", "TargetError", "builtin", "find"]
+__all__ = ["ISAS", "Target", "TargetError", "builtin", "find", "on_machine"]

@@ -80,7 +80,7 @@ def _impossible(table: Mapping[str, Any]) -> Iterator[str]:
         yield "name is empty"
     if table.get("cores", 1) < 1:
         yield f"cores is at least 1, not {table['cores']}"
-    for key in ("clock_hz", "ram_bytes", "static_bytes", "psram_bytes", "flash_bytes"):
+    for key in ("clock_hz", "ram_bytes", "static_bytes", "psram_bytes", "flash_bytes", "float_registers"):
         if table.get(key, 0) < 0:
             yield f"{key} is at least 0, not {table[key]}"
     for key, least in (("tile", 1), ("paired_tile", 0)):
@@ -117,6 +117,9 @@ def _contradictions(table: Mapping[str, Any]) -> Iterator[str]:
     isa, fpu = table["isa"], table["fpu"]
     if FPU.get(isa, fpu) is not fpu:
         yield f"fpu is {str(FPU[isa]).lower()} for isa {isa!r}, not {str(fpu).lower()}"
+    for key in ("fma", "float_registers"):
+        if table.get(key, 0) and not fpu:
+            yield f"{key} is {str(table[key]).lower()}, but fpu is false"
     simd = table.get("simd", "")
     if simd and SIMD[simd] != isa:
         yield f"simd {simd!r} goes with isa {SIMD[simd]!r}, not {isa!r}"

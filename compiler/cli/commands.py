@@ -209,7 +209,7 @@ def bench_command(model: ModelFlag, code: Code, on: OnMachineFlag = "rv32imc", a
     with reporting(as_json):
         machine = find_machine(on)
         with console.progress(quiet=as_json) as say:
-            compiled = Session(model, code(verify=False), progress=say).compilation
+            compiled = Session(model, code(verify=False), progress=say, machine=on).compilation
             say(f"measure on {on}")
             document = measure_on(compiled, machine)
         _print_json(document) if as_json else console.bench(document)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from tinyc.backends.c.pairs import wanted_words
+from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.compiler.lowering.kernels import kernel_libraries
-from tinyc.compiler.lowering.tuning import wanted_memory
 from tinyc.compiler.options import CustomPass, Options, Samples
 from tinyc.compiler.verify.pass_layers import ComparePasses
 from tinyc.ir.errors import TinycError
@@ -20,6 +21,7 @@ from tinyc.passes.core.base import label
 from tinyc.passes.core.manager import IR, Dump, Instrument, PassRecord, ReplayRows, VerifyTypes
 from tinyc.passes.pipeline import after_integers, row_passes, tensor_passes, to_integers
 from tinyc.passes.rows.lower import InputPlace
+from tinyc.passes.rows.spare import nothing
 
 Say = Callable[[str], None]
 Group = Literal["tensor", "to_integers", "after_integers", "last", "rows"]
@@ -32,18 +34,20 @@ class Pipeline:
     Args:
         options: which passes, and how they are checked.
         say: told the name of each.
+        tuning: what the C is tuned for.
 
     Raises:
         TinycError: options that name a pass or a kernel library that there is not, or a place where a pass cannot be.
     """
 
-    def __init__(self, options: Options, say: Say) -> None:
+    def __init__(self, options: Options, say: Say, tuning: Tuning = DEFAULT) -> None:
         self._options, self._say = options, say
         self._records: dict[Group, list[PassRecord]] = {}
         place: InputPlace = "rows" if options.rows_from == "callback" else options.rows_from
         libraries = kernel_libraries(options)
+        wants = wanted_words if tuning.pairs else nothing
         rows = row_passes(
-            place, options.ram_bytes, options.cores, libraries, options.kernels != "auto", wanted_memory(options)
+            *(place, options.ram_bytes, options.cores, libraries, options.kernels != "auto"), tuning.fma, wants
         )
         custom = [p if isinstance(p, CustomPass) else CustomPass(p) for p in options.extra_passes]
         last = [p.step for p in custom if not p.after and not p.before]

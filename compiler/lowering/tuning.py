@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from tinyc.backends.c.pairs import wanted_words
-from tinyc.backends.c.tuning import Tuning
-from tinyc.backends.targets import find
-from tinyc.compiler.options import Options
-from tinyc.passes.rows.spare import Wants, nothing
+from tinyc.backends.c.tuning import Optimize, Tuning
+from tinyc.backends.targets import Target
 
 
-def tuning_of(options: Options) -> Tuning:
-    """What the options and the target's registers ask for. Raises `TargetError` for an unknown target."""
-    target = find(options.target)
-    return Tuning(options.optimize, target.tile, target.paired_tile, target.fpu)
-
-
-def wanted_memory(options: Options) -> Wants:
-    """What memory the kernels of stages can use beside their operands."""
-    return wanted_words if tuning_of(options).pairs else nothing
+def tuning_of(optimize: Optimize, target: Target) -> Tuning:
+    """What an option and the facts of a target amount to."""
+    return Tuning(
+        optimize,
+        tile=target.tile,
+        paired_tile=target.paired_tile,
+        fpu=target.fpu,
+        fma=target.fma,
+        float_registers=target.float_registers,
+    )

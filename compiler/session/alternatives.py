@@ -92,7 +92,7 @@ def try_interfaces(
     found = []
     for option, value, types in _others(chosen, source):
         try:
-            other = with_port_types(lowered, Pipeline(plain, lambda _: None), plain, types)
+            other = with_port_types(lowered, Pipeline(plain, lambda _: None, setup.tuning), plain, types)
             code = generate_code(other, imported, setup)
         except TinycError:
             continue

@@ -145,7 +145,7 @@ def bench(
     **options: Unpack[OptionKeywords],
 ) -> Measured:
     """Compiles a model, without verifying that unless the options say so, and counts what one inference costs on a
-    simulated machine.
+    simulated machine. The target `host`, which is any computer, is then one with that machine's floating-point unit.
 
     Args:
         model: as for `compile`.
@@ -158,7 +158,7 @@ def bench(
     """
     machine = find_machine(on)
     options.setdefault("verify", False)
-    session = Session(model, Options(**options), progress=progress)
+    session = Session(model, Options(**options), progress=progress, machine=machine.name)
     compiled = session.compilation
     _tell([f"measure on {on}"], progress)
     return measure_on(compiled, machine)

@@ -52,6 +52,7 @@ class Session:
         inputs: what to verify with or to run, by the names of the ONNX model's inputs; else what the options say.
         source: what errors call these.
         progress: told what is being done, one short line at a time.
+        machine: the simulated machine that the target is to be, if it is any computer; none if empty.
 
     Raises:
         TinycError: options that name what there is not, or that do not go together. Every step raises it for bad input,
@@ -66,12 +67,13 @@ class Session:
         inputs: InputsLike | None = None,
         source: str = "the inputs",
         progress: Callable[[str], None] | None = None,
+        machine: str = "",
     ) -> None:
         self.model, self.options = model, options
         self._inputs, self._inputs_source = inputs, source
         self._say = progress or (lambda _: None)
-        self.setup = set_up(options, model_stem(model))
-        self._pipeline = Pipeline(options, self._say)
+        self.setup = set_up(options, model_stem(model), machine)
+        self._pipeline = Pipeline(options, self._say, self.setup.tuning)
 
     @cached_property
     def inspection(self) -> Inspection:

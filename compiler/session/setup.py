@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tinyc.backends.c.tuning import Tuning
 from tinyc.backends.packages import Packing, choose
-from tinyc.backends.targets import Target, find
+from tinyc.backends.targets import Target, find, on_machine
 from tinyc.compiler.lowering.cores import check_cores
 from tinyc.compiler.lowering.kernels import kernel_libraries
 from tinyc.compiler.lowering.tuning import tuning_of
@@ -29,10 +29,10 @@ class Setup:
     tuning: Tuning
 
 
-def set_up(options: Options, stem: str) -> Setup:
-    """What the options amount to, for a model whose file has this name. Raises `TinycError` for what is not there, or
-    does not go together."""
-    target = find(options.target)
+def set_up(options: Options, stem: str, machine: str = "") -> Setup:
+    """What the options amount to, for a model whose file has this name; for a simulated machine, if one is named and
+    the target is any computer. Raises `TinycError` for what is not there, or does not go together."""
+    target = on_machine(find(options.target), machine)
     check_cores(options.cores, target)
     kernel_libraries(options)
     name = identifier(options.name or stem, strict=bool(options.name))
@@ -45,7 +45,7 @@ def set_up(options: Options, stem: str) -> Setup:
         weights_in=options.weights_in,
         pixels=(pixels.mean, pixels.std),
     )
-    return Setup(target, name, packing, tuning_of(options))
+    return Setup(target, name, packing, tuning_of(options.optimize, target))
 
 
 def identifier(name: str, *, strict: bool) -> str:

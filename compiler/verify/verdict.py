@@ -161,13 +161,16 @@ def first_difference_in_c(
     return ""
 
 
-def run_rows(program: RowProgram, samples: Sequence[Sequence[Array]]) -> tuple[list[list[Array]], str]:
+def run_rows(
+    program: RowProgram, samples: Sequence[Sequence[Array]], *, in_steps: bool
+) -> tuple[list[list[Array]], str]:
     """The outputs of the interpreter of the row program, on the bytes of the planned arena, and the first stage whose
-    result is not what its operator makes of its own operands as a whole; empty when none is."""
+    result is not what its operator makes of its own operands as a whole; empty when none is. With `in_steps`, sums are
+    rounded as in the C (see `run_program`)."""
     outputs: list[list[Array]] = []
     first = ""
     for sample in samples:
         results: dict[int, Array] = {}
-        outputs.append(run_program(program, list(sample), results.__setitem__))
+        outputs.append(run_program(program, list(sample), results.__setitem__, in_steps=in_steps))
         first = first or first_difference_in_stages(program, sample, results)
     return outputs, first

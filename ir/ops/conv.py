@@ -15,6 +15,7 @@ from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, StaysFloat, Value, Window
 from tinyc.ir.ops.layer import LinearLayer, WeightedLayer
+from tinyc.ir.steps import Sums, limited, may_be_small, sums_in_order
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import TensorType
 
@@ -318,6 +319,21 @@ class Conv2d(OhwiWeights, Convolution, mnemonic="conv2d"):
         x, w, b = operands
         return self.finish(sums_of_products(self, x, w, self.groups, self.pad_value), b)
 
+    def in_steps(self, fused: bool, *operands: Array) -> Array | None:
+        """The bias, then row by row of the window, in a row column by column, and in a column channel by channel."""
+        x, w, b = operands
+        inputs, outputs = self.w.shape[3], self.w.shape[0] // self.groups
+        found = windows(self, x, self.pad_value)
+        total = np.empty((*found.shape[:3], w.shape[0]), np.float32)
+        for g in range(self.groups):
+            out = slice(g * outputs, (g + 1) * outputs)
+            for row in range(found.shape[1]):
+                elements = found[:, row, ..., g * inputs : (g + 1) * inputs].reshape(-1, w[0].size)
+                weights = w[out].reshape(outputs, -1)
+                sums = sums_in_order(elements, weights, None if self.b is None else b[out], fused)
+                total[:, row, :, out] = sums.reshape(found.shape[0], found.shape[2], outputs)
+        return limited(total, self.min, self.max)
+
 
 @dataclass(frozen=True)
 class DepthwiseConv2d(HwcWeights, Convolution, mnemonic="depthwise_conv2d"):
@@ -331,3 +347,18 @@ class DepthwiseConv2d(HwcWeights, Convolution, mnemonic="depthwise_conv2d"):
         wide = np.repeat(x.astype(np.float64), self.channel_multiplier(), axis=3)
         total = np.einsum("nhwykc,ykc->nhwc", windows(self, wide, self.pad_value), w.astype(np.float64))
         return self.finish(total, b)
+
+    def in_steps(self, fused: bool, *operands: Array) -> Array | None:
+        """The bias, then column by column of the window, in a column from the top down."""
+        x, w, b = operands
+        found = windows(self, np.repeat(x, self.channel_multiplier(), axis=3), self.pad_value)
+        total = np.empty(found.shape[:3] + found.shape[5:], np.float32)
+        start = np.zeros(self.w.shape[2], np.float32) if self.b is None else b
+        small = fused and may_be_small(x, w)
+        for row in range(found.shape[1]):
+            sums = Sums(np.broadcast_to(start, total[:, row].shape), fused, small)
+            for kx in range(w.shape[1]):
+                for ky in range(w.shape[0]):
+                    sums.add(sums.wide(found[:, row, :, ky, kx]), sums.wide(w[ky, kx]))
+            total[:, row] = sums.total
+        return limited(total, self.min, self.max)

@@ -15,6 +15,7 @@ from tinyc.ir.expr import Arg
 from tinyc.ir.loops import Index, Loops, broadcast_strides, contiguous
 from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, StaysFloat, Value, Window
 from tinyc.ir.ops.layer import LinearLayer, WeightedLayer
+from tinyc.ir.steps import limited, sums_in_order
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -78,6 +79,12 @@ class Dense(DenseLayer, LinearLayer, mnemonic="dense", accuracy=Accuracy.SUM):
         if b is not None:
             total = total + b.astype(np.float64)
         return np.clip(total, self.min, self.max).astype(x.dtype)
+
+    def in_steps(self, fused: bool, *operands: Array) -> Array | None:
+        """The bias, then input by input."""
+        x, w, b = operands
+        total = sums_in_order(x.reshape(-1, w.shape[1]), w, b, fused)
+        return limited(total, self.min, self.max)
 
     def per_input(self, vector: Array) -> Array:
         return vector

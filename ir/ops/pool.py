@@ -148,3 +148,13 @@ class AvgPool2d(Pool, mnemonic="avg_pool2d", accuracy=Accuracy.SUM):
         else:
             count = np.asarray(sum(patches(self, np.ones_like(x), 0.0)))
         return np.asarray(total / count).astype(operands[0].dtype)
+
+    def in_steps(self, fused: bool, *operands: Array) -> Array | None:
+        """Row by row of the window, in a row column by column, divided in the end."""
+        x = operands[0]
+        total = np.zeros(self.type.shape, np.float32)
+        for patch in patches(self, x, 0.0):
+            total = total + patch
+        if self.count_pads:
+            return np.asarray(total / np.float32(self.kernel[0] * self.kernel[1]))
+        return np.asarray(total / sum(patches(self, np.ones_like(x), 0.0)))

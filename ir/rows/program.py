@@ -24,7 +24,8 @@ from tinyc.ir.spelling import quoted
 @dataclass(frozen=True)
 class RowProgram:
     """Buffers, stages in the order they run, the segments they run in (none: each stage by itself), and, once
-    planned, the arena."""
+    planned, the arena. `fused` says that where a product is added to a float sum, the two are rounded once, as
+    by a fused multiply-add."""
 
     name: str
     inputs: tuple[Value, ...]
@@ -33,6 +34,7 @@ class RowProgram:
     stages: tuple[Stage, ...]
     plan: Plan | None = None
     segments: tuple[Segment, ...] = ()
+    fused: bool = False
 
     @cached_property
     def buffer(self) -> Mapping[str, Buffer]:
@@ -122,6 +124,8 @@ class RowProgram:
 def format_program(program: RowProgram) -> str:
     """The text of a row program: buffers with their places, then stages in order. For reading; it is not parsed."""
     lines = [f"rows {quoted('@', program.name)} {{"]
+    if program.fused:
+        lines.append("  fused multiply-adds")
     if program.plan is not None:
         plan = program.plan
         lines.append(f"  arena {plan.bytes} bytes, at least {plan.lower_bound}, aligned to {plan.alignment}")

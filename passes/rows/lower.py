@@ -30,9 +30,12 @@ class Lower(Lowering, name="lower-to-rows"):
     `inputs` says where they lie: in the caller's memory ("argument"), in the arena, where the caller puts them before
     and they may be overwritten ("arena"), or nowhere: the one image that there is arrives row by row ("rows"), and the
     first stage copies its rows.
+
+    `fused` says that the program's float sums are rounded as by fused multiply-adds.
     """
 
     inputs: InputPlace = "argument"
+    fused: bool = False
 
     slack = Slack(1e-6, "a float sum over one row may be rounded otherwise than the same sum in a whole tensor")
 
@@ -81,7 +84,7 @@ class Lower(Lowering, name="lower-to-rows"):
             buffers.append(Buffer(copy, Space.OUTPUT))
             stages.append(_stage(Node(copy, Copy(original), "")))
             outputs[position] = copy
-        return RowProgram(module.name, module.inputs, tuple(outputs), tuple(buffers), tuple(stages))
+        return RowProgram(module.name, module.inputs, tuple(outputs), tuple(buffers), tuple(stages), fused=self.fused)
 
 
 def _row_input(module: Module) -> Value:

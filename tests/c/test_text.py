@@ -21,7 +21,7 @@ from tinyc.ir import ops
 from tinyc.ir.module import Builder, Module
 from tinyc.ir.types import DType, TensorType
 
-KERNELS = sorted(FOLDER.glob("*.h"))
+KERNELS = sorted(FOLDER.rglob("*.h"))
 GOLDEN = Path(__file__).parent / "golden"
 
 HOSTILE = [
@@ -228,7 +228,7 @@ def test_no_writable_data(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-@pytest.mark.parametrize("kernel", [p.name for p in KERNELS])
+@pytest.mark.parametrize("kernel", [str(p.relative_to(FOLDER)) for p in KERNELS])
 def test_kernel_files_stand_alone(kernel: str, compiler: str) -> None:
     flags = [*STRICT, "-std=c99", "-Wno-unused-function", f"-I{FOLDER}", "-fsyntax-only", "-x", "c", "-"]
     text = f'#include "{kernel}"\n#include "{kernel}"\nextern int declared;\n'

@@ -21,7 +21,7 @@ SIX = r"0x1\.8p\+2f|\b6\.0f|\b6f"
 AT = r"(\*const {} = .*mem \+ )(\d+)"
 
 FAULTS = [
-    Fault("relu skipped", in_c(r"v = v < low \? low : v;", ";"), "layer 1, .*stem"),
+    Fault("relu skipped", in_c(r"v = v <= low \? low : v;", ";"), "layer 1, .*stem"),
     Fault("relu6 of 8", in_c(SIX, "8.0f"), "layer 1, .*stem"),
     Fault("relu6 of 8, quiet", in_c(SIX, "8.0f"), "layer [12], .*(stem|expand)", loud=QUIET),
     Fault("pads' sides", in_c(r"/\*left=\*/1", "/*left=*/2"), "layer 1, .*stem"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tinyc.backends.runners import RUNNERS
-from tinyc.backends.targets import ISAS, Target, TargetError, builtin, find
+from tinyc.backends.targets import ISAS, Target, TargetError, builtin, find, on_machine
 from tinyc.backends.targets.rules import SIMULATED
 
 KIB = 1024
@@ -43,6 +43,9 @@ def test_the_targets() -> None:
         assert chip.clock_hz
         assert chip.alignment == 16
     assert {c.name for c in builtin().values() if not c.fpu} == {"esp32s2", "esp32c3", "esp32c6", "esp32h2"}
+    assert {c.name for c in builtin().values() if c.fma} == {"esp32", "esp32s3", "esp32p4"}
+    assert {c.name: c.float_registers for c in builtin().values() if c.isa == "rv32imafc"} == {"esp32p4": 32}
+    assert all(bool(c.float_registers) == c.fpu for c in builtin().values())
     assert {c.name for c in builtin().values() if c.cores == 2} == {"esp32", "esp32s3", "esp32p4", "host"}
     assert {c.name: c.simd for c in builtin().values() if c.simd} == {"esp32s3": "esp32s3", "esp32p4": "esp32p4"}
     assert {c.name for c in builtin().values() if c.psram_bytes} == {"esp32", "esp32s2", "esp32s3", "esp32p4"}
@@ -100,6 +103,24 @@ def test_a_base_gives_what_the_file_does_not(tmp_path: Path) -> None:
     assert (board.isa, board.ram_bytes, board.idf_target) == (chip.isa, chip.ram_bytes, chip.idf_target)
 
 
+@pytest.mark.parametrize("key", ["fma = true", "float_registers = 32"])
+def test_floats_in_software_have_no_instructions(key: str, tmp_path: Path) -> None:
+    text = f'base = "esp32c3"\nname = "soft"\n{key}\n'
+    with pytest.raises(TargetError, match=rf"{key.replace(' = ', ' is ')}, but fpu is false"):
+        find(written(tmp_path, text))
+
+
+def test_any_computer_is_taken_for_the_machine_that_is_simulated() -> None:
+    host = find("host")
+    assert not host.fma
+    on = {name: on_machine(host, name) for name in ("", "rv32imc", "rv32imafc", "xtensa-lx106")}
+    assert on[""] == on["xtensa-lx106"] == host
+    assert (on["rv32imafc"].fma, on["rv32imafc"].float_registers) == (True, 32)
+    assert (on["rv32imc"].fpu, on["rv32imc"].fma, on["rv32imc"].float_registers) == (False, False, 0)
+    assert (on["rv32imafc"].name, on["rv32imafc"].ram_bytes) == ("host", 0)
+    assert on_machine(find("esp32"), "rv32imafc") == find("esp32")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -108,6 +129,8 @@ def test_a_base_gives_what_the_file_does_not(tmp_path: Path) -> None:
         ('cores = "2"', ["cores", "type int", "'2'"]),
         ("cores = true", ["cores", "type int", "True"]),
         ("cores = 0", ["cores is at least 1, not 0"]),
+        ("float_registers = -1", ["float_registers is at least 0, not -1"]),
+        ('fma = "no"', ["fma takes a value of type bool, not 'no'"]),
         ("clock_hz = 1.5", ["clock_hz", "type int"]),
         ("psram_bytes = -1", ["psram_bytes is at least 0, not -1"]),
         ("ram_bytes = -5", ["ram_bytes is at least 0, not -5"]),

@@ -9,7 +9,7 @@
 TINYC_INLINE float tinyc_clamp_f32(float v, float low, float high)
 {
     if (low > -INFINITY) {
-        v = v < low ? low : v;
+        v = v <= low ? low : v;
     }
     if (high < INFINITY) {
         v = high < v ? high : v;

@@ -2,18 +2,38 @@
 #define TINYC_DEPTHWISE3X3_F32_H
 
 #include "clamp_f32.h"
+#include "column_f32.h"
 #include "common.h"
 #include "pixel_f32.h"
+#include "unscheduled.h"
+
+/* The sums that the next column belongs to: `first` is the output that it completes, `second` the one after that; a
+ * third begins with it.
+ */
+typedef struct {
+    float first, second;
+} tinyc_open_f32;
+
+/* Adds a column to the sums of the three outputs it belongs to, and returns the one it completes. */
+TINYC_INLINE float tinyc_slide_f32(tinyc_open_f32 *open, float top, float middle, float bottom,
+                                   const tinyc_column_f32 *w, float start)
+{
+    const tinyc_column_f32 x = {top, middle, bottom};
+    const float done = tinyc_add_column_f32(open->first, x, w[2]);
+    open->first = tinyc_add_column_f32(open->second, x, w[1]);
+    open->second = tinyc_add_column_f32(start, x, w[0]);
+    return done;
+}
 
 /* One output row of a 3x3 depthwise convolution of stride 1, one output channel for each input channel.
  *
  * A channel's nine weights stay in registers while its columns pass by. Each column is read once and added to the
- * sums of the three outputs it belongs to: `sum` is the output it completes, `later` the one after that, and a third
- * begins with it. So there are 3 loads for 9 products. Up to 2 columns `left` of a row are read from `pad`, and so
- * are those right of it. `out` may be one of the rows: a column is read before the output in its place is written.
+ * sums of the three outputs it belongs to. So there are 3 loads for 9 products. Up to 2 columns `left` of a row are
+ * read from `pad`, and so are those right of it. `out` may be one of the rows: a column is read before the output in
+ * its place is written.
  */
 TINYC_INLINE void tinyc_depthwise3x3_f32(const float **rows, const float *pad, const float *w, const float *bias,
-                                         float *out, int width, int channels, int out_width, int left,
+                                         float *out, int width, int channels, int out_width, int left, int block,
                                          int has_bias, float low, float high)
 {
     /* What is written could otherwise be thought to change the pointers. */
@@ -21,37 +41,42 @@ TINYC_INLINE void tinyc_depthwise3x3_f32(const float **rows, const float *pad, c
     /* The outputs whose last column lies in the row. */
     const int fitting = width + left - 2 < out_width ? width + left - 2 : out_width;
     for (int c = 0; c < channels; ++c) {
-        const float w0 = w[c], w1 = w[channels + c], w2 = w[2 * channels + c];
-        const float w3 = w[3 * channels + c], w4 = w[4 * channels + c], w5 = w[5 * channels + c];
-        const float w6 = w[6 * channels + c], w7 = w[7 * channels + c], w8 = w[8 * channels + c];
+        const tinyc_column_f32 v[3] = {{w[c], w[3 * channels + c], w[6 * channels + c]},
+                                       {w[channels + c], w[4 * channels + c], w[7 * channels + c]},
+                                       {w[2 * channels + c], w[5 * channels + c], w[8 * channels + c]}};
         const float start = has_bias ? bias[c] : 0.0f;
         float *to = out + c;
-        float t = tinyc_pixel_f32(top, pad, -left, width, channels)[c];
-        float m = tinyc_pixel_f32(middle, pad, -left, width, channels)[c];
-        float b = tinyc_pixel_f32(bottom, pad, -left, width, channels)[c];
-        float sum = start + t * w0 + m * w3 + b * w6;
-        float later;
+        const tinyc_column_f32 zeroth = {tinyc_pixel_f32(top, pad, -left, width, channels)[c],
+                                         tinyc_pixel_f32(middle, pad, -left, width, channels)[c],
+                                         tinyc_pixel_f32(bottom, pad, -left, width, channels)[c]};
+        tinyc_open_f32 open = {start, tinyc_add_column_f32(start, zeroth, v[0])};
+        (void)tinyc_slide_f32(&open, tinyc_pixel_f32(top, pad, 1 - left, width, channels)[c],
+                              tinyc_pixel_f32(middle, pad, 1 - left, width, channels)[c],
+                              tinyc_pixel_f32(bottom, pad, 1 - left, width, channels)[c], v, start);
+        const float *t = top + (2 - left) * channels + c;
+        const float *m = middle + (2 - left) * channels + c;
+        const float *b = bottom + (2 - left) * channels + c;
         int x = 0;
-        t = tinyc_pixel_f32(top, pad, 1 - left, width, channels)[c];
-        m = tinyc_pixel_f32(middle, pad, 1 - left, width, channels)[c];
-        b = tinyc_pixel_f32(bottom, pad, 1 - left, width, channels)[c];
-        sum += t * w1 + m * w4 + b * w7;
-        later = start + t * w0 + m * w3 + b * w6;
+        for (; block == 4 && x + 4 <= fitting; x += 4) {
+            const float p = tinyc_slide_f32(&open, t[0], m[0], b[0], v, start);
+            const float q = tinyc_slide_f32(&open, t[channels], m[channels], b[channels], v, start);
+            const float r = tinyc_slide_f32(&open, t[2 * channels], m[2 * channels], b[2 * channels], v, start);
+            const float s = tinyc_slide_f32(&open, t[3 * channels], m[3 * channels], b[3 * channels], v, start);
+            tinyc_store_four_f32(to, channels, p, q, r, s, low, high);
+            t += 4 * channels;
+            m += 4 * channels;
+            b += 4 * channels;
+            to += 4 * channels;
+        }
         for (; x < fitting; ++x) {
-            const int at = (x + 2 - left) * channels + c;
-            t = top[at];
-            m = middle[at];
-            b = bottom[at];
-            *to = tinyc_clamp_f32(sum + t * w2 + m * w5 + b * w8, low, high);
-            sum = later + t * w1 + m * w4 + b * w7;
-            later = start + t * w0 + m * w3 + b * w6;
+            *to = tinyc_clamp_f32(tinyc_slide_f32(&open, *t, *m, *b, v, start), low, high);
+            t += channels;
+            m += channels;
+            b += channels;
             to += channels;
         }
         for (; x < out_width; ++x) {
-            t = pad[c];
-            *to = tinyc_clamp_f32(sum + t * w2 + t * w5 + t * w8, low, high);
-            sum = later + t * w1 + t * w4 + t * w7;
-            later = start + t * w0 + t * w3 + t * w6;
+            *to = tinyc_clamp_f32(tinyc_slide_f32(&open, pad[c], pad[c], pad[c], v, start), low, high);
             to += channels;
         }
     }

@@ -2,15 +2,33 @@
 #define TINYC_DEPTHWISE3X3S2_F32_H
 
 #include "clamp_f32.h"
+#include "column_f32.h"
 #include "common.h"
 #include "pixel_f32.h"
+#include "unscheduled.h"
+
+/* Completes the output whose first column `sum` has, and begins the next one. */
+TINYC_INLINE float tinyc_stride_f32(float *sum, tinyc_column_f32 x, tinyc_column_f32 last, const tinyc_column_f32 *w,
+                                    float start)
+{
+    const float done = tinyc_add_column_f32(tinyc_add_column_f32(*sum, x, w[1]), last, w[2]);
+    *sum = tinyc_add_column_f32(start, last, w[0]);
+    return done;
+}
+
+/* The elements of a channel in a column of three rows. */
+TINYC_INLINE tinyc_column_f32 tinyc_column_of_f32(const float *top, const float *middle, const float *bottom, int at)
+{
+    const tinyc_column_f32 x = {top[at], middle[at], bottom[at]};
+    return x;
+}
 
 /* As tinyc_depthwise3x3_f32, for stride 2 and at most 1 column `left`: each output's last column is the next one's
  * first, so there are 6 loads for 9 products. `sum` is the output that the next two columns complete.
  * `out` may be one of the rows.
  */
 TINYC_INLINE void tinyc_depthwise3x3s2_f32(const float **rows, const float *pad, const float *w, const float *bias,
-                                           float *out, int width, int channels, int out_width, int left,
+                                           float *out, int width, int channels, int out_width, int left, int block,
                                            int has_bias, float low, float high)
 {
     /* What is written could otherwise be thought to change the pointers. */
@@ -19,37 +37,52 @@ TINYC_INLINE void tinyc_depthwise3x3s2_f32(const float **rows, const float *pad,
     const int most = width + left < 3 ? 0 : (width + left - 3) / 2 + 1;
     const int fitting = most < out_width ? most : out_width;
     for (int c = 0; c < channels; ++c) {
-        const float w0 = w[c], w1 = w[channels + c], w2 = w[2 * channels + c];
-        const float w3 = w[3 * channels + c], w4 = w[4 * channels + c], w5 = w[5 * channels + c];
-        const float w6 = w[6 * channels + c], w7 = w[7 * channels + c], w8 = w[8 * channels + c];
+        const tinyc_column_f32 v[3] = {{w[c], w[3 * channels + c], w[6 * channels + c]},
+                                       {w[channels + c], w[4 * channels + c], w[7 * channels + c]},
+                                       {w[2 * channels + c], w[5 * channels + c], w[8 * channels + c]}};
         const float start = has_bias ? bias[c] : 0.0f;
         float *to = out + c;
-        float t = tinyc_pixel_f32(top, pad, -left, width, channels)[c];
-        float m = tinyc_pixel_f32(middle, pad, -left, width, channels)[c];
-        float b = tinyc_pixel_f32(bottom, pad, -left, width, channels)[c];
-        float sum = start + t * w0 + m * w3 + b * w6;
+        const tinyc_column_f32 zeroth = {tinyc_pixel_f32(top, pad, -left, width, channels)[c],
+                                         tinyc_pixel_f32(middle, pad, -left, width, channels)[c],
+                                         tinyc_pixel_f32(bottom, pad, -left, width, channels)[c]};
+        float sum = tinyc_add_column_f32(start, zeroth, v[0]);
+        const float *t = top + (1 - left) * channels + c;
+        const float *m = middle + (1 - left) * channels + c;
+        const float *b = bottom + (1 - left) * channels + c;
         int x = 0;
+        for (; block == 4 && x + 4 <= fitting; x += 4) {
+            const float p = tinyc_stride_f32(&sum, tinyc_column_of_f32(t, m, b, 0),
+                                             tinyc_column_of_f32(t, m, b, channels), v, start);
+            const float q = tinyc_stride_f32(&sum, tinyc_column_of_f32(t, m, b, 2 * channels),
+                                             tinyc_column_of_f32(t, m, b, 3 * channels), v, start);
+            const float r = tinyc_stride_f32(&sum, tinyc_column_of_f32(t, m, b, 4 * channels),
+                                             tinyc_column_of_f32(t, m, b, 5 * channels), v, start);
+            const float s = tinyc_stride_f32(&sum, tinyc_column_of_f32(t, m, b, 6 * channels),
+                                             tinyc_column_of_f32(t, m, b, 7 * channels), v, start);
+            tinyc_store_four_f32(to, channels, p, q, r, s, low, high);
+            t += 8 * channels;
+            m += 8 * channels;
+            b += 8 * channels;
+            to += 4 * channels;
+        }
         for (; x < fitting; ++x) {
-            const int at = (2 * x + 1 - left) * channels + c;
-            sum += top[at] * w1 + middle[at] * w4 + bottom[at] * w7;
-            t = top[at + channels];
-            m = middle[at + channels];
-            b = bottom[at + channels];
-            *to = tinyc_clamp_f32(sum + t * w2 + m * w5 + b * w8, low, high);
-            sum = start + t * w0 + m * w3 + b * w6;
+            *to = tinyc_clamp_f32(tinyc_stride_f32(&sum, tinyc_column_of_f32(t, m, b, 0),
+                                                   tinyc_column_of_f32(t, m, b, channels), v, start),
+                                  low, high);
+            t += 2 * channels;
+            m += 2 * channels;
+            b += 2 * channels;
             to += channels;
         }
         for (; x < out_width; ++x) {
             const int column = 2 * x + 1 - left;
-            t = tinyc_pixel_f32(top, pad, column, width, channels)[c];
-            m = tinyc_pixel_f32(middle, pad, column, width, channels)[c];
-            b = tinyc_pixel_f32(bottom, pad, column, width, channels)[c];
-            sum += t * w1 + m * w4 + b * w7;
-            t = tinyc_pixel_f32(top, pad, column + 1, width, channels)[c];
-            m = tinyc_pixel_f32(middle, pad, column + 1, width, channels)[c];
-            b = tinyc_pixel_f32(bottom, pad, column + 1, width, channels)[c];
-            *to = tinyc_clamp_f32(sum + t * w2 + m * w5 + b * w8, low, high);
-            sum = start + t * w0 + m * w3 + b * w6;
+            const tinyc_column_f32 e = {tinyc_pixel_f32(top, pad, column, width, channels)[c],
+                                        tinyc_pixel_f32(middle, pad, column, width, channels)[c],
+                                        tinyc_pixel_f32(bottom, pad, column, width, channels)[c]};
+            const tinyc_column_f32 f = {tinyc_pixel_f32(top, pad, column + 1, width, channels)[c],
+                                        tinyc_pixel_f32(middle, pad, column + 1, width, channels)[c],
+                                        tinyc_pixel_f32(bottom, pad, column + 1, width, channels)[c]};
+            *to = tinyc_clamp_f32(tinyc_stride_f32(&sum, e, f, v, start), low, high);
             to += channels;
         }
     }

@@ -3,6 +3,7 @@
 
 #include "clamp_f32.h"
 #include "common.h"
+#include "multiply_add_f32.h"
 
 /* One pixel of a depthwise row: see tinyc_depthwise_f32. With `border`, columns outside the row are read from pad. */
 TINYC_INLINE void tinyc_depthwise_pixel_f32(const float **rows, const float *pad, const float *w, const float *bias,
@@ -15,11 +16,12 @@ TINYC_INLINE void tinyc_depthwise_pixel_f32(const float **rows, const float *pad
         for (int m = 0; m < multiplier; ++m) {
             const int o = c * multiplier + m;
             float sum = has_bias ? bias[o] : 0.0f;
-            for (int ky = 0; ky < kh; ++ky) {
-                for (int kx = 0; kx < kw; ++kx) {
-                    const int x = first + kx * dilation;
-                    const float *p = border && (x < 0 || x >= width) ? pad : rows[ky] + x * channels;
-                    sum += p[c] * w[(ky * kw + kx) * outputs + o];
+            for (int kx = 0; kx < kw; ++kx) {
+                const int x = first + kx * dilation;
+                const int outside = border && (x < 0 || x >= width);
+                for (int ky = 0; ky < kh; ++ky) {
+                    const float *p = outside ? pad : rows[ky] + x * channels;
+                    sum = tinyc_multiply_add_f32(p[c], w[(ky * kw + kx) * outputs + o], sum);
                 }
             }
             out[o] = tinyc_clamp_f32(sum, low, high);
@@ -28,7 +30,8 @@ TINYC_INLINE void tinyc_depthwise_pixel_f32(const float **rows, const float *pad
 }
 
 /* One output row of a depthwise convolution from kh input rows; `left` columns of the value in `pad` lie before each.
- * Weights are [kh][kw][channels * multiplier]; output channel c * multiplier + m sees input channel c.
+ * Weights are [kh][kw][channels * multiplier]; output channel c * multiplier + m sees input channel c. Products are
+ * summed column by column, as where three columns pass by.
  */
 TINYC_INLINE void tinyc_depthwise_f32(const float **rows, const float *pad, const float *w, const float *bias,
                                       float *restrict out, int width, int channels, int multiplier, int out_width,

@@ -59,11 +59,20 @@
 #define TINYC_KEEP(v) (void)(v)
 #endif
 
+/* Products and sums of floats are rounded as they are written, whatever options the file is compiled with: no compiler
+ * makes one operation of two. (Clang does under -ffp-contract=fast, and all compute something else under -ffast-math.)
+ */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("fp-contract=off")
+#else
+#pragma STDC FP_CONTRACT OFF
+#endif
+
 /* Limits v to low..high. An infinite limit costs nothing; NaN passes through. */
 TINYC_INLINE float tinyc_clamp_f32(float v, float low, float high)
 {
     if (low > -INFINITY) {
-        v = v < low ? low : v;
+        v = v <= low ? low : v;
     }
     if (high < INFINITY) {
         v = high < v ? high : v;
@@ -71,73 +80,250 @@ TINYC_INLINE float tinyc_clamp_f32(float v, float low, float high)
     return v;
 }
 
-/* A register tile: `lanes` (1 to 4) output channels of one pixel, or with `pair` of two neighbours.
+/* Limits `lanes` neighbours of each of `pixels` pixels `next` apart, in place. */
+TINYC_NOINLINE void tinyc_clamp_pixels_f32(float *out, int pixels, int next, int lanes, float low, float high)
+{
+    for (int p = 0; p < pixels; ++p) {
+        for (int k = 0; k < lanes; ++k) {
+            out[p * next + k] = tinyc_clamp_f32(out[p * next + k], low, high);
+        }
+    }
+}
+
+/* Limits v to low..high as tinyc_clamp_f32 does, by instructions where there are some. RISC-V's give the number if one
+ * of two operands is NaN. So NaN is lost, unless `least` and `most`, which stand for low and high, are NaN themselves:
+ * then nothing is limited.
+ */
+#if defined(__GNUC__) && defined(__riscv_flen)
+#define TINYC_NUMBERS_ONLY 1
+#else
+#define TINYC_NUMBERS_ONLY 0
+#endif
+TINYC_INLINE float tinyc_limit_f32(float v, float least, float most, float low, float high)
+{
+#if TINYC_NUMBERS_ONLY
+    if (low > -INFINITY) {
+        __asm__("fmax.s %0, %1, %2" : "=f"(v) : "f"(v), "f"(least));
+    }
+    if (high < INFINITY) {
+        __asm__("fmin.s %0, %1, %2" : "=f"(v) : "f"(v), "f"(most));
+    }
+    return v;
+#else
+    (void)low;
+    (void)high;
+    return tinyc_clamp_f32(v, least, most);
+#endif
+}
+
+/* Whether tinyc_limit_f32 would lose NaN among some numbers. `taint`, made of products and sums of all of them, is NaN
+ * if one of them is; where they overflow it may be, too.
+ */
+TINYC_INLINE int tinyc_tainted_f32(float taint, float low, float high)
+{
+    return TINYC_NUMBERS_ONLY && (low > -INFINITY || high < INFINITY) && taint != taint;
+}
+
+/* sum + x * w: the product is rounded, and then the sum. */
+TINYC_INLINE float tinyc_multiply_add_f32(float x, float w, float sum)
+{
+    return sum + x * w;
+}
+
+/* Register tiles just fit the registers of RISC-V. GCC spills them, and takes up to half as many instructions again,
+ * when it loads everything before the first product (scheduling, and the replacement of temporaries by trees), groups
+ * sums anew, or carries values from one turn of a loop to the next. From here to the end of the file it does none of
+ * this, whatever options it is called with.
+ */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O2,no-tree-reassoc,no-schedule-insns,no-tree-ter,no-tree-pre,no-predictive-commoning")
+#endif
+
+/* The sums of up to four output channels of one pixel. */
+typedef struct {
+    float s0, s1, s2, s3;
+} tinyc_sums_f32;
+
+/* Adds the products of one input element and the weights of `lanes` output channels. */
+TINYC_INLINE void tinyc_add_products_f32(tinyc_sums_f32 *sums, float x, const float *w, int lanes, int lane_step)
+{
+    sums->s0 = tinyc_multiply_add_f32(x, w[0], sums->s0);
+    if (lanes > 1) {
+        sums->s1 = tinyc_multiply_add_f32(x, w[lane_step], sums->s1);
+    }
+    if (lanes > 2) {
+        sums->s2 = tinyc_multiply_add_f32(x, w[2 * lane_step], sums->s2);
+    }
+    if (lanes > 3) {
+        sums->s3 = tinyc_multiply_add_f32(x, w[3 * lane_step], sums->s3);
+    }
+}
+
+/* The same for one element of each of `pixels` pixels `next` apart. */
+TINYC_INLINE void tinyc_add_element_f32(tinyc_sums_f32 *sums, const float *p, const float *w, int lanes, int lane_step,
+                                        int pixels, int next)
+{
+    tinyc_add_products_f32(&sums[0], p[0], w, lanes, lane_step);
+    if (pixels > 1) {
+        tinyc_add_products_f32(&sums[1], p[next], w, lanes, lane_step);
+    }
+    if (pixels > 2) {
+        tinyc_add_products_f32(&sums[2], p[2 * next], w, lanes, lane_step);
+    }
+    if (pixels > 3) {
+        tinyc_add_products_f32(&sums[3], p[3 * next], w, lanes, lane_step);
+    }
+    if (pixels > 4) {
+        tinyc_add_products_f32(&sums[4], p[4 * next], w, lanes, lane_step);
+    }
+    if (pixels > 5) {
+        tinyc_add_products_f32(&sums[5], p[5 * next], w, lanes, lane_step);
+    }
+    if (pixels > 6) {
+        tinyc_add_products_f32(&sums[6], p[6 * next], w, lanes, lane_step);
+    }
+    if (pixels > 7) {
+        tinyc_add_products_f32(&sums[7], p[7 * next], w, lanes, lane_step);
+    }
+}
+
+/* The same for up to four elements. */
+TINYC_INLINE void tinyc_add_elements_f32(tinyc_sums_f32 *sums, const float *p, const float *w, int count, int lanes,
+                                         int lane_step, int element_step, int pixels, int next)
+{
+    if (count > 0) {
+        tinyc_add_element_f32(sums, p, w, lanes, lane_step, pixels, next);
+    }
+    if (count > 1) {
+        tinyc_add_element_f32(sums, p + 1, w + element_step, lanes, lane_step, pixels, next);
+    }
+    if (count > 2) {
+        tinyc_add_element_f32(sums, p + 2, w + 2 * element_step, lanes, lane_step, pixels, next);
+    }
+    if (count > 3) {
+        tinyc_add_element_f32(sums, p + 3, w + 3 * element_step, lanes, lane_step, pixels, next);
+    }
+}
+
+/* Writes `lanes` output channels of one pixel. */
+TINYC_INLINE void tinyc_store_sums_f32(float *out, const tinyc_sums_f32 *sums, int lanes, float least, float most,
+                                       float low, float high)
+{
+    out[0] = tinyc_limit_f32(sums->s0, least, most, low, high);
+    if (lanes > 1) {
+        out[1] = tinyc_limit_f32(sums->s1, least, most, low, high);
+    }
+    if (lanes > 2) {
+        out[2] = tinyc_limit_f32(sums->s2, least, most, low, high);
+    }
+    if (lanes > 3) {
+        out[3] = tinyc_limit_f32(sums->s3, least, most, low, high);
+    }
+}
+
+/* See tinyc_tainted_f32. */
+TINYC_INLINE float tinyc_taint_pixel_f32(const tinyc_sums_f32 *sums, float taint, int lanes)
+{
+    taint = lanes > 1 ? tinyc_multiply_add_f32(sums->s0, sums->s1, taint) : taint + sums->s0;
+    if (lanes > 2) {
+        taint = lanes > 3 ? tinyc_multiply_add_f32(sums->s2, sums->s3, taint) : taint + sums->s2;
+    }
+    return taint;
+}
+
+/* See tinyc_tainted_f32. */
+TINYC_INLINE float tinyc_taint_f32(const tinyc_sums_f32 *sums, int pixels, int lanes)
+{
+    float even = tinyc_taint_pixel_f32(&sums[0], 0.0f, lanes);
+    float odd = 0.0f;
+    if (pixels > 1) {
+        odd = tinyc_taint_pixel_f32(&sums[1], odd, lanes);
+    }
+    if (pixels > 2) {
+        even = tinyc_taint_pixel_f32(&sums[2], even, lanes);
+    }
+    if (pixels > 3) {
+        odd = tinyc_taint_pixel_f32(&sums[3], odd, lanes);
+    }
+    if (pixels > 4) {
+        even = tinyc_taint_pixel_f32(&sums[4], even, lanes);
+    }
+    if (pixels > 5) {
+        odd = tinyc_taint_pixel_f32(&sums[5], odd, lanes);
+    }
+    if (pixels > 6) {
+        even = tinyc_taint_pixel_f32(&sums[6], even, lanes);
+    }
+    if (pixels > 7) {
+        odd = tinyc_taint_pixel_f32(&sums[7], odd, lanes);
+    }
+    return even + odd;
+}
+
+/* A register tile: `lanes` (1 to 4) output channels of `pixels` (1 to 8) pixels.
  *
- * Sums x * w over kh rows, in each over kw runs of n contiguous elements `step` apart, the first at element `at`.
- * The second pixel's elements lie `next` further. With `border`, a run that does not lie within 0..limit-1 of its
+ * Sums x * w over kh rows, in each over kw runs of n contiguous elements `step` apart, the first at element `at`: the
+ * first `head` (0 to 8) of a run one by one, the others by `turn` (1 to 4), in order.
+ * The next pixel's elements lie `next` further. With `border`, a run that does not lie within 0..limit-1 of its
  * row is read from `pad` instead. `skip` is added within a pixel, in rows and pad alike (the channels of a group).
- * Weight (lane, element) is at lane * lane_step + element * element_step. The second pixel's results lie `out_next`
- * further in out. All integers but at and skip are literals in every use, so what a tile does not need is gone.
+ * Weight (lane, element) is at lane * lane_step + element * element_step. Results of the next pixel lie `out_next`
+ * further in out. All integers but at, skip, next, n and out_next are literals in every use, so what a tile does not
+ * need is gone.
  */
 TINYC_INLINE void tinyc_tile_f32(const float **rows, const float *pad, const float *w, const float *bias,
-                                 float *restrict out, int lanes, int pair, int border, int at, int skip, int next,
-                                 int limit, int kh, int kw, int step, int n, int lane_step, int element_step,
-                                 int has_bias, int out_next, float low, float high)
+                                 float *restrict out, int lanes, int pixels, int border, int at, int skip, int next,
+                                 int limit, int kh, int kw, int step, int n, int head, int turn, int lane_step,
+                                 int element_step, int has_bias, int out_next, float low, float high)
 {
-    float a0 = has_bias ? bias[0] : 0.0f;
-    float a1 = has_bias && lanes > 1 ? bias[1] : 0.0f;
-    float a2 = has_bias && lanes > 2 ? bias[2] : 0.0f;
-    float a3 = has_bias && lanes > 3 ? bias[3] : 0.0f;
-    float b0 = a0;
-    float b1 = a1;
-    float b2 = a2;
-    float b3 = a3;
+    const tinyc_sums_f32 start = {has_bias ? bias[0] : 0.0f, has_bias && lanes > 1 ? bias[1] : 0.0f,
+                                  has_bias && lanes > 2 ? bias[2] : 0.0f, has_bias && lanes > 3 ? bias[3] : 0.0f};
+    tinyc_sums_f32 sums[8] = {start, start, start, start, start, start, start, start};
     for (int ky = 0; ky < kh; ++ky) {
         for (int kx = 0; kx < kw; ++kx) {
             const int from = at + kx * step;
             const float *p = (border && (from < 0 || from >= limit) ? pad : rows[ky] + from) + skip;
-            for (int i = 0; i < n; ++i) {
-                const float u = p[i];
-                const float v = pair ? p[i + next] : 0.0f;
-                a0 += u * w[0];
-                b0 += v * w[0];
-                if (lanes > 1) {
-                    a1 += u * w[lane_step];
-                    b1 += v * w[lane_step];
-                }
-                if (lanes > 2) {
-                    a2 += u * w[2 * lane_step];
-                    b2 += v * w[2 * lane_step];
-                }
-                if (lanes > 3) {
-                    a3 += u * w[3 * lane_step];
-                    b3 += v * w[3 * lane_step];
-                }
-                w += element_step;
+            const float *const end = p + n;
+            tinyc_add_elements_f32(sums, p, w, head, lanes, lane_step, element_step, pixels, next);
+            if (head > 4) {
+                tinyc_add_elements_f32(sums, p + 4, w + 4 * element_step, head - 4, lanes, lane_step, element_step,
+                                       pixels, next);
+            }
+            p += head;
+            w += head * element_step;
+            while (p != end) {
+                tinyc_add_elements_f32(sums, p, w, turn, lanes, lane_step, element_step, pixels, next);
+                p += turn;
+                w += turn * element_step;
             }
         }
     }
-    out[0] = tinyc_clamp_f32(a0, low, high);
-    if (lanes > 1) {
-        out[1] = tinyc_clamp_f32(a1, low, high);
+    const int lost = tinyc_tainted_f32(tinyc_taint_f32(sums, pixels, lanes), low, high);
+    const float least = lost ? NAN : low;
+    const float most = lost ? NAN : high;
+    tinyc_store_sums_f32(out, &sums[0], lanes, least, most, low, high);
+    if (pixels > 1) {
+        tinyc_store_sums_f32(out + out_next, &sums[1], lanes, least, most, low, high);
     }
-    if (lanes > 2) {
-        out[2] = tinyc_clamp_f32(a2, low, high);
+    if (pixels > 2) {
+        tinyc_store_sums_f32(out + 2 * out_next, &sums[2], lanes, least, most, low, high);
     }
-    if (lanes > 3) {
-        out[3] = tinyc_clamp_f32(a3, low, high);
+    if (pixels > 3) {
+        tinyc_store_sums_f32(out + 3 * out_next, &sums[3], lanes, least, most, low, high);
     }
-    if (pair) {
-        out[out_next] = tinyc_clamp_f32(b0, low, high);
-        if (lanes > 1) {
-            out[out_next + 1] = tinyc_clamp_f32(b1, low, high);
-        }
-        if (lanes > 2) {
-            out[out_next + 2] = tinyc_clamp_f32(b2, low, high);
-        }
-        if (lanes > 3) {
-            out[out_next + 3] = tinyc_clamp_f32(b3, low, high);
-        }
+    if (pixels > 4) {
+        tinyc_store_sums_f32(out + 4 * out_next, &sums[4], lanes, least, most, low, high);
+    }
+    if (pixels > 5) {
+        tinyc_store_sums_f32(out + 5 * out_next, &sums[5], lanes, least, most, low, high);
+    }
+    if (pixels > 6) {
+        tinyc_store_sums_f32(out + 6 * out_next, &sums[6], lanes, least, most, low, high);
+    }
+    if (pixels > 7) {
+        tinyc_store_sums_f32(out + 7 * out_next, &sums[7], lanes, least, most, low, high);
+    }
+    if (lost) {
+        tinyc_clamp_pixels_f32(out, pixels, out_next, lanes, low, high);
     }
 }
 
@@ -145,34 +331,44 @@ TINYC_INLINE void tinyc_tile_f32(const float **rows, const float *pad, const flo
 TINYC_INLINE void tinyc_conv2d_lanes_f32(const float **rows, const float *pad, const float *w, const float *bias,
                                          float *restrict out, int lanes, int skip, int width, int channels,
                                          int inputs, int out_width, int outputs, int kh, int kw, int stride,
-                                         int dilation, int left, int packed, int has_bias, float low, float high)
+                                         int dilation, int left, int before, int tile, int overlap, int larger,
+                                         int smaller, int turn, int packed, int has_bias, float low, float high)
 {
-    const int reach = (kw - 1) * dilation;
     const int lane_step = packed ? 1 : kh * kw * inputs;
     const int element_step = packed ? lanes : 1;
     /* A window row whose pixels touch each other is one run. */
     const int whole = dilation == 1 && inputs == channels;
-    const int border = left > 0 || (out_width - 1) * stride - left + reach >= width;
-    int x = 0;
-    while (x < out_width) {
-        const int first = x * stride - left;
-        float *const to = out + x * outputs;
-        if (x + 2 <= out_width && (!border || (first >= 0 && first + stride + reach < width))) {
-            tinyc_tile_f32(rows, pad, w, bias, to, lanes, 1, 0, first * channels, skip, stride * channels, 0, kh,
-                           whole ? 1 : kw, dilation * channels, whole ? kw * inputs : inputs, lane_step, element_step,
-                           has_bias, outputs, low, high);
-            x += 2;
-        } else {
-            const int runs = border || !whole;
-            tinyc_tile_f32(rows, pad, w, bias, to, lanes, 0, border, first * channels, skip, 0, width * channels, kh,
-                           runs ? kw : 1, dilation * channels, runs ? inputs : kw * inputs, lane_step, element_step,
-                           has_bias, 0, low, high);
-            x += 1;
-        }
+    const int runs = whole ? 1 : kw;
+    const int run = whole ? kw * inputs : inputs;
+    const int step = dilation * channels;
+    const int head = turn > 1 && run <= 8 ? run : run % turn;
+    const int border_head = turn > 1 && inputs <= 8 ? inputs : inputs % turn;
+    const int after = before + larger * tile - overlap + smaller * (tile - 1);
+    int x = before;
+    for (int k = 0; k < larger; ++k) {
+        tinyc_tile_f32(rows, pad, w, bias, out + x * outputs, lanes, tile, 0, (x * stride - left) * channels, skip,
+                       stride * channels, 0, kh, runs, step, run, head, turn, lane_step, element_step, has_bias,
+                       outputs, low, high);
+        x += k == 0 ? tile - overlap : tile;
+    }
+    for (int k = 0; k < smaller; ++k) {
+        tinyc_tile_f32(rows, pad, w, bias, out + x * outputs, lanes, tile - 1, 0, (x * stride - left) * channels,
+                       skip, stride * channels, 0, kh, runs, step, run, head, turn, lane_step, element_step,
+                       has_bias, outputs, low, high);
+        x += tile - 1;
+    }
+    /* The pixels before and after those. */
+    for (x = before > 0 ? 0 : after; x < out_width; x = x + 1 == before ? after : x + 1) {
+        tinyc_tile_f32(rows, pad, w, bias, out + x * outputs, lanes, 1, 1, (x * stride - left) * channels, skip, 0,
+                       width * channels, kh, kw, step, inputs, border_head, turn, lane_step, element_step, has_bias,
+                       0, low, high);
     }
 }
 
-/* One output row of a convolution from kh input rows; `left` columns of the value in `pad` lie before each.
+/* One output row of a convolution from kh input rows; `left` columns of the value in `pad` lie before each. `before`
+ * pixels of the output reach into these; then come `larger` tiles of `tile` pixels, of which the second begins
+ * `overlap` pixels before the first ends, and `smaller` tiles of one less; and then those that reach into columns on
+ * the right. See tinyc_tile_f32 for `turn`.
  *
  * Weights come, for each group, in blocks of four output channels and a last one of the one to three left over.
  * Packed, the lanes of a block are interleaved: [kh][kw][inputs][lanes]. Otherwise weights are
@@ -181,7 +377,8 @@ TINYC_INLINE void tinyc_conv2d_lanes_f32(const float **rows, const float *pad, c
  */
 TINYC_INLINE void tinyc_conv2d_f32(const float **rows, const float *pad, const float *w, const float *bias,
                                    float *restrict out, int width, int channels, int out_width, int outputs, int kh,
-                                   int kw, int stride, int dilation, int left, int groups, int packed, int has_bias,
+                                   int kw, int stride, int dilation, int left, int groups, int before, int tile,
+                                   int overlap, int larger, int smaller, int turn, int packed, int has_bias,
                                    float low, float high)
 {
     const int inputs = channels / groups;
@@ -192,12 +389,12 @@ TINYC_INLINE void tinyc_conv2d_f32(const float **rows, const float *pad, const f
         for (; o + 4 <= g * each + each; o += 4) {
             tinyc_conv2d_lanes_f32(rows, pad, w + o * kh * kw * inputs, has_bias ? bias + o : bias, out + o, 4,
                                    g * inputs, width, channels, inputs, out_width, outputs, kh, kw, stride, dilation,
-                                   left, packed, has_bias, low, high);
+                                   left, before, tile, overlap, larger, smaller, turn, packed, has_bias, low, high);
         }
         if (rest != 0) {
             tinyc_conv2d_lanes_f32(rows, pad, w + o * kh * kw * inputs, has_bias ? bias + o : bias, out + o, rest,
                                    g * inputs, width, channels, inputs, out_width, outputs, kh, kw, stride, dilation,
-                                   left, packed, has_bias, low, high);
+                                   left, before, tile, overlap, larger, smaller, turn, packed, has_bias, low, high);
         }
     }
 }
@@ -214,21 +411,67 @@ TINYC_NOINLINE void tinyc_fill_rows_f32(const float **rows, const float *x, cons
     }
 }
 
+/* Three elements or weights of a channel, one below the other. */
+typedef struct {
+    float top, middle, bottom;
+} tinyc_column_f32;
+
+/* sum and the products of a column of elements and one of weights, from the top down. */
+TINYC_INLINE float tinyc_add_column_f32(float sum, tinyc_column_f32 x, tinyc_column_f32 w)
+{
+    sum = tinyc_multiply_add_f32(x.top, w.top, sum);
+    sum = tinyc_multiply_add_f32(x.middle, w.middle, sum);
+    return tinyc_multiply_add_f32(x.bottom, w.bottom, sum);
+}
+
+/* Writes one channel of four pixels `next` apart. */
+TINYC_INLINE void tinyc_store_four_f32(float *out, int next, float a, float b, float c, float d, float low, float high)
+{
+    const int lost = tinyc_tainted_f32(tinyc_multiply_add_f32(a, b, c * d), low, high);
+    const float least = lost ? NAN : low;
+    const float most = lost ? NAN : high;
+    out[0] = tinyc_limit_f32(a, least, most, low, high);
+    out[next] = tinyc_limit_f32(b, least, most, low, high);
+    out[2 * next] = tinyc_limit_f32(c, least, most, low, high);
+    out[3 * next] = tinyc_limit_f32(d, least, most, low, high);
+    if (lost) {
+        tinyc_clamp_pixels_f32(out, 4, next, 1, low, high);
+    }
+}
+
 /* The pixel in a column of a row of `width` pixels, or the one at `pad` where the row has no such column. */
 TINYC_INLINE const float *tinyc_pixel_f32(const float *row, const float *pad, int column, int width, int channels)
 {
     return column >= 0 && column < width ? row + column * channels : pad;
 }
 
+/* The sums that the next column belongs to: `first` is the output that it completes, `second` the one after that; a
+ * third begins with it.
+ */
+typedef struct {
+    float first, second;
+} tinyc_open_f32;
+
+/* Adds a column to the sums of the three outputs it belongs to, and returns the one it completes. */
+TINYC_INLINE float tinyc_slide_f32(tinyc_open_f32 *open, float top, float middle, float bottom,
+                                   const tinyc_column_f32 *w, float start)
+{
+    const tinyc_column_f32 x = {top, middle, bottom};
+    const float done = tinyc_add_column_f32(open->first, x, w[2]);
+    open->first = tinyc_add_column_f32(open->second, x, w[1]);
+    open->second = tinyc_add_column_f32(start, x, w[0]);
+    return done;
+}
+
 /* One output row of a 3x3 depthwise convolution of stride 1, one output channel for each input channel.
  *
  * A channel's nine weights stay in registers while its columns pass by. Each column is read once and added to the
- * sums of the three outputs it belongs to: `sum` is the output it completes, `later` the one after that, and a third
- * begins with it. So there are 3 loads for 9 products. Up to 2 columns `left` of a row are read from `pad`, and so
- * are those right of it. `out` may be one of the rows: a column is read before the output in its place is written.
+ * sums of the three outputs it belongs to. So there are 3 loads for 9 products. Up to 2 columns `left` of a row are
+ * read from `pad`, and so are those right of it. `out` may be one of the rows: a column is read before the output in
+ * its place is written.
  */
 TINYC_INLINE void tinyc_depthwise3x3_f32(const float **rows, const float *pad, const float *w, const float *bias,
-                                         float *out, int width, int channels, int out_width, int left,
+                                         float *out, int width, int channels, int out_width, int left, int block,
                                          int has_bias, float low, float high)
 {
     /* What is written could otherwise be thought to change the pointers. */
@@ -236,37 +479,42 @@ TINYC_INLINE void tinyc_depthwise3x3_f32(const float **rows, const float *pad, c
     /* The outputs whose last column lies in the row. */
     const int fitting = width + left - 2 < out_width ? width + left - 2 : out_width;
     for (int c = 0; c < channels; ++c) {
-        const float w0 = w[c], w1 = w[channels + c], w2 = w[2 * channels + c];
-        const float w3 = w[3 * channels + c], w4 = w[4 * channels + c], w5 = w[5 * channels + c];
-        const float w6 = w[6 * channels + c], w7 = w[7 * channels + c], w8 = w[8 * channels + c];
+        const tinyc_column_f32 v[3] = {{w[c], w[3 * channels + c], w[6 * channels + c]},
+                                       {w[channels + c], w[4 * channels + c], w[7 * channels + c]},
+                                       {w[2 * channels + c], w[5 * channels + c], w[8 * channels + c]}};
         const float start = has_bias ? bias[c] : 0.0f;
         float *to = out + c;
-        float t = tinyc_pixel_f32(top, pad, -left, width, channels)[c];
-        float m = tinyc_pixel_f32(middle, pad, -left, width, channels)[c];
-        float b = tinyc_pixel_f32(bottom, pad, -left, width, channels)[c];
-        float sum = start + t * w0 + m * w3 + b * w6;
-        float later;
+        const tinyc_column_f32 zeroth = {tinyc_pixel_f32(top, pad, -left, width, channels)[c],
+                                         tinyc_pixel_f32(middle, pad, -left, width, channels)[c],
+                                         tinyc_pixel_f32(bottom, pad, -left, width, channels)[c]};
+        tinyc_open_f32 open = {start, tinyc_add_column_f32(start, zeroth, v[0])};
+        (void)tinyc_slide_f32(&open, tinyc_pixel_f32(top, pad, 1 - left, width, channels)[c],
+                              tinyc_pixel_f32(middle, pad, 1 - left, width, channels)[c],
+                              tinyc_pixel_f32(bottom, pad, 1 - left, width, channels)[c], v, start);
+        const float *t = top + (2 - left) * channels + c;
+        const float *m = middle + (2 - left) * channels + c;
+        const float *b = bottom + (2 - left) * channels + c;
         int x = 0;
-        t = tinyc_pixel_f32(top, pad, 1 - left, width, channels)[c];
-        m = tinyc_pixel_f32(middle, pad, 1 - left, width, channels)[c];
-        b = tinyc_pixel_f32(bottom, pad, 1 - left, width, channels)[c];
-        sum += t * w1 + m * w4 + b * w7;
-        later = start + t * w0 + m * w3 + b * w6;
+        for (; block == 4 && x + 4 <= fitting; x += 4) {
+            const float p = tinyc_slide_f32(&open, t[0], m[0], b[0], v, start);
+            const float q = tinyc_slide_f32(&open, t[channels], m[channels], b[channels], v, start);
+            const float r = tinyc_slide_f32(&open, t[2 * channels], m[2 * channels], b[2 * channels], v, start);
+            const float s = tinyc_slide_f32(&open, t[3 * channels], m[3 * channels], b[3 * channels], v, start);
+            tinyc_store_four_f32(to, channels, p, q, r, s, low, high);
+            t += 4 * channels;
+            m += 4 * channels;
+            b += 4 * channels;
+            to += 4 * channels;
+        }
         for (; x < fitting; ++x) {
-            const int at = (x + 2 - left) * channels + c;
-            t = top[at];
-            m = middle[at];
-            b = bottom[at];
-            *to = tinyc_clamp_f32(sum + t * w2 + m * w5 + b * w8, low, high);
-            sum = later + t * w1 + m * w4 + b * w7;
-            later = start + t * w0 + m * w3 + b * w6;
+            *to = tinyc_clamp_f32(tinyc_slide_f32(&open, *t, *m, *b, v, start), low, high);
+            t += channels;
+            m += channels;
+            b += channels;
             to += channels;
         }
         for (; x < out_width; ++x) {
-            t = pad[c];
-            *to = tinyc_clamp_f32(sum + t * w2 + t * w5 + t * w8, low, high);
-            sum = later + t * w1 + t * w4 + t * w7;
-            later = start + t * w0 + t * w3 + t * w6;
+            *to = tinyc_clamp_f32(tinyc_slide_f32(&open, pad[c], pad[c], pad[c], v, start), low, high);
             to += channels;
         }
     }
@@ -274,38 +522,46 @@ TINYC_INLINE void tinyc_depthwise3x3_f32(const float **rows, const float *pad, c
 
 /* `lanes` output channels of all pixels: see tinyc_pointwise_f32. */
 TINYC_INLINE void tinyc_pointwise_lanes_f32(const float *x, const float *w, const float *bias, float *restrict out,
-                                            int lanes, int pixels, int inputs, int outputs, int lane_step,
-                                            int element_step, int has_bias, float low, float high)
+                                            int lanes, int inputs, int outputs, int larger, int smaller, int tile,
+                                            int overlap, int head, int turn, int lane_step, int element_step,
+                                            int has_bias, float low, float high)
 {
-    int p = 0;
-    for (; p + 2 <= pixels; p += 2) {
-        tinyc_tile_f32(&x, x, w, bias, out + p * outputs, lanes, 1, 0, p * inputs, 0, inputs, 0, 1, 1, 0, inputs,
-                       lane_step, element_step, has_bias, outputs, low, high);
+    for (int k = 0; k < larger; ++k) {
+        const int next = k == 0 ? tile - overlap : tile;
+        tinyc_tile_f32(&x, x, w, bias, out, lanes, tile, 0, 0, 0, inputs, 0, 1, 1, 0, inputs, head, turn, lane_step,
+                       element_step, has_bias, outputs, low, high);
+        x += next * inputs;
+        out += next * outputs;
     }
-    if (pixels % 2 != 0) {
-        tinyc_tile_f32(&x, x, w, bias, out + p * outputs, lanes, 0, 0, p * inputs, 0, 0, 0, 1, 1, 0, inputs, lane_step,
-                       element_step, has_bias, 0, low, high);
+    for (int k = 0; k < smaller; ++k) {
+        tinyc_tile_f32(&x, x, w, bias, out, lanes, tile - 1, 0, 0, 0, inputs, 0, 1, 1, 0, inputs, head, turn,
+                       lane_step, element_step, has_bias, outputs, low, high);
+        x += (tile - 1) * inputs;
+        out += (tile - 1) * outputs;
     }
 }
 
-/* A 1x1 convolution of `pixels` pixels, or a dense layer on as many rows.
+/* A 1x1 convolution, or a dense layer on as many rows: `larger` tiles of `tile` pixels, of which the second begins
+ * `overlap` pixels before the first ends, and then `smaller` tiles of one less.
  *
- * Weights come in blocks of four output channels and a last one of the one to three left over. Packed, the lanes of a
- * block are interleaved; otherwise weights are [outputs][inputs].
+ * Weights come in blocks of four output channels and a last one of the `rest` left over. Packed, the lanes of a
+ * block are interleaved; otherwise weights are [outputs][inputs]. See tinyc_tile_f32 for `head` and `turn`. Inputs,
+ * outputs and the numbers of tiles need not be literals, so that layers may share the code.
  */
-TINYC_INLINE void tinyc_pointwise_f32(const float *x, const float *w, const float *bias, float *restrict out,
-                                      int pixels, int inputs, int outputs, int packed, int has_bias, float low,
-                                      float high)
+TINYC_INLINE void tinyc_pointwise_f32(const float *x, const float *w, const float *bias, int inputs, int outputs,
+                                      int larger, int smaller, float *restrict out, int tile, int overlap, int head,
+                                      int turn, int rest, int packed, int has_bias, float low, float high)
 {
-    const int rest = outputs % 4;
     int o = 0;
     for (; o + 4 <= outputs; o += 4) {
-        tinyc_pointwise_lanes_f32(x, w + o * inputs, has_bias ? bias + o : bias, out + o, 4, pixels, inputs, outputs,
-                                  packed ? 1 : inputs, packed ? 4 : 1, has_bias, low, high);
+        tinyc_pointwise_lanes_f32(x, w + o * inputs, has_bias ? bias + o : bias, out + o, 4, inputs, outputs, larger,
+                                  smaller, tile, overlap, head, turn, packed ? 1 : inputs, packed ? 4 : 1, has_bias,
+                                  low, high);
     }
     if (rest != 0) {
-        tinyc_pointwise_lanes_f32(x, w + o * inputs, has_bias ? bias + o : bias, out + o, rest, pixels, inputs,
-                                  outputs, packed ? 1 : inputs, packed ? rest : 1, has_bias, low, high);
+        tinyc_pointwise_lanes_f32(x, w + o * inputs, has_bias ? bias + o : bias, out + o, rest, inputs, outputs,
+                                  larger, smaller, tile, overlap, head, turn, packed ? 1 : inputs,
+                                  packed ? rest : 1, has_bias, low, high);
     }
 }
 
@@ -384,20 +640,21 @@ TINYC_INLINE void tinyc_softmax_f32(const float *x, float *out, int count, int n
 TINYC_NOINLINE void small_conv3x3_0(const float **rows, const float *pad, const float *w, const float *b, float *out)
 {
     tinyc_conv2d_f32(rows, pad, w, b, out, /*width=*/6, /*channels=*/1, /*out_width=*/6, /*outputs=*/4, /*kh=*/3,
-        /*kw=*/3, /*stride=*/1, /*dilation=*/1, /*left=*/1, /*groups=*/1, /*packed=*/1, /*has_bias=*/1, /*low=*/0.0f,
-        /*high=*/INFINITY);
+        /*kw=*/3, /*stride=*/1, /*dilation=*/1, /*left=*/1, /*groups=*/1, /*before=*/1, /*tile=*/2, /*overlap=*/0,
+        /*larger=*/2, /*smaller=*/0, /*turn=*/1, /*packed=*/1, /*has_bias=*/1, /*low=*/0.0f, /*high=*/INFINITY);
 }
 
 TINYC_NOINLINE void small_depthwise3x3_1(const float **rows, const float *pad, const float *w, float *out)
 {
     tinyc_depthwise3x3_f32(rows, pad, w, NULL, out, /*width=*/6, /*channels=*/4, /*out_width=*/6, /*left=*/1,
-        /*has_bias=*/0, /*low=*/0.0f, /*high=*/6.0f);
+        /*block=*/1, /*has_bias=*/0, /*low=*/0.0f, /*high=*/6.0f);
 }
 
 TINYC_NOINLINE void small_pointwise_2(const float *x, const float *w, float *out)
 {
-    tinyc_pointwise_f32(x, w, NULL, out, /*pixels=*/36, /*inputs=*/4, /*outputs=*/4, /*packed=*/1, /*has_bias=*/0,
-        /*low=*/-INFINITY, /*high=*/INFINITY);
+    tinyc_pointwise_f32(x, w, NULL, /*inputs=*/4, /*outputs=*/4, /*larger=*/18, /*smaller=*/0, out, /*tile=*/2,
+        /*overlap=*/0, /*head=*/0, /*turn=*/1, /*rest=*/0, /*packed=*/1, /*has_bias=*/0, /*low=*/-INFINITY,
+        /*high=*/INFINITY);
 }
 
 TINYC_NOINLINE void small_add_3(const float *x0, const float *x1, float *out)
@@ -426,8 +683,9 @@ TINYC_NOINLINE void small_reduce_mean_5(const float *x0, float *out)
 
 TINYC_NOINLINE void small_dense_6(const float *x, const float *w, const float *b, float *out)
 {
-    tinyc_pointwise_f32(x, w, b, out, /*pixels=*/1, /*inputs=*/4, /*outputs=*/3, /*packed=*/1, /*has_bias=*/1,
-        /*low=*/-INFINITY, /*high=*/INFINITY);
+    tinyc_pointwise_f32(x, w, b, /*inputs=*/4, /*outputs=*/3, /*larger=*/1, /*smaller=*/0, out, /*tile=*/1,
+        /*overlap=*/0, /*head=*/0, /*turn=*/1, /*rest=*/3, /*packed=*/1, /*has_bias=*/1, /*low=*/-INFINITY,
+        /*high=*/INFINITY);
 }
 
 TINYC_NOINLINE void small_softmax_7(const float *x, float *out)

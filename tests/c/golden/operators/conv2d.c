@@ -13,8 +13,8 @@ module @conv2d {
 TINYC_NOINLINE void net_conv3x2_0(const float **rows, const float *pad, const float *w, const float *b, float *out)
 {
     tinyc_conv2d_f32(rows, pad, w, b, out, /*width=*/6, /*channels=*/2, /*out_width=*/6, /*outputs=*/5, /*kh=*/3,
-        /*kw=*/2, /*stride=*/1, /*dilation=*/1, /*left=*/0, /*groups=*/1, /*packed=*/1, /*has_bias=*/1, /*low=*/0.0f,
-        /*high=*/INFINITY);
+        /*kw=*/2, /*stride=*/1, /*dilation=*/1, /*left=*/0, /*groups=*/1, /*before=*/0, /*tile=*/1, /*overlap=*/0,
+        /*larger=*/5, /*smaller=*/0, /*turn=*/1, /*packed=*/1, /*has_bias=*/1, /*low=*/0.0f, /*high=*/INFINITY);
 }
 
 void net_run(void *arena, const float *input, float *output)

@@ -11,8 +11,9 @@ module @dense {
 
 TINYC_NOINLINE void net_dense_0(const float *x, const float *w, const float *b, float *out)
 {
-    tinyc_pointwise_f32(x, w, b, out, /*pixels=*/2, /*inputs=*/3, /*outputs=*/5, /*packed=*/1, /*has_bias=*/1,
-        /*low=*/0.0f, /*high=*/INFINITY);
+    tinyc_pointwise_f32(x, w, b, /*inputs=*/3, /*outputs=*/5, /*larger=*/1, /*smaller=*/0, out, /*tile=*/2,
+        /*overlap=*/0, /*head=*/0, /*turn=*/1, /*rest=*/1, /*packed=*/1, /*has_bias=*/1, /*low=*/0.0f,
+        /*high=*/INFINITY);
 }
 
 void net_run(void *arena, const float *input, float *output)

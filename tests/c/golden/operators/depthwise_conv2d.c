@@ -12,7 +12,7 @@ module @depthwise_conv2d {
 TINYC_NOINLINE void net_depthwise3x3_0(const float **rows, const float *pad, const float *w, float *out)
 {
     tinyc_depthwise3x3_f32(rows, pad, w, NULL, out, /*width=*/5, /*channels=*/3, /*out_width=*/5, /*left=*/1,
-        /*has_bias=*/0, /*low=*/-INFINITY, /*high=*/6.0f);
+        /*block=*/1, /*has_bias=*/0, /*low=*/-INFINITY, /*high=*/6.0f);
 }
 
 void net_run(void *arena, const float *input, float *output)
