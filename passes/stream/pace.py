@@ -84,8 +84,8 @@ def _stage(reader: tuple[int, Window | None]) -> int:
 class Pacing:
     """The paces of a segment that grows stage by stage, from the first row to the last or in reverse.
 
-    Periods and delays are counted in a unit of which the least period is a multiple, until somebody asks for them. Where
-    some stages are not connected with the others yet, the delays wait until they are.
+    Periods and delays are counted in a unit of which the least period is a multiple, until somebody asks for them.
+    Where some stages are not connected with the others yet, the delays wait until they are.
     """
 
     def __init__(self, wiring: Wiring, first: int, reverse: bool = False) -> None:
@@ -175,4 +175,3 @@ class Pacing:
         stages = self._wiring.program.stages
         last = (stages[earlier].rows - 1) * window.stride + (window.size - 1) * window.dilation
         return last - window.pad - (stages[writer].rows - 1)
-
