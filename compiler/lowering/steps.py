@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from tinyc.compiler.data.calibration import Calibration
 from tinyc.compiler.data.evidence import Evidence
@@ -46,7 +47,7 @@ class Lowered:
     Attributes:
         program: planned.
         records: one a pass.
-        samples: the input sets as the program takes them.
+        evidence: what it is verified on.
         inputs: of inputs that are integers now, by name, what they mean.
         outputs: the same for outputs.
         quantised: the quantised module and its measurements; None when nothing was quantised here.
@@ -57,13 +58,18 @@ class Lowered:
 
     program: RowProgram
     records: tuple[PassRecord, ...]
-    samples: Samples
+    evidence: Evidence
     inputs: tuple[ScaledPort, ...] = ()
     outputs: tuple[ScaledPort, ...] = ()
     quantised: QuantisedModule | None = None
     leftovers: tuple[Leftover, ...] = ()
     quantisation: Quantisation | None = None
     witnessed: Witnessed | None = None
+
+    @cached_property
+    def samples(self) -> Samples:
+        """The input sets that it is verified on, as the program takes them."""
+        return as_taken(self.program, self.evidence.samples, self.inputs)
 
 
 def quantise_module(
@@ -101,7 +107,7 @@ def lower(quantised: Quantised, pipeline: Pipeline, options: Options, evidence: 
         TinycError: bad options, or a model that cannot be compiled as asked.
         PassVerificationError, VerificationError: a pass changed what the module computes.
     """
-    defined, samples = quantised.module, evidence.few
+    defined, samples = quantised.module, evidence.few if options.verify else ()
     module = pipeline.on_tensors("to_integers", defined, samples)
     quantises = is_quantised(defined)
     witnessed = check_integers(defined, module, samples[:WITNESSED], say) if options.verify and quantises else None
@@ -119,9 +125,8 @@ def lower(quantised: Quantised, pipeline: Pipeline, options: Options, evidence: 
     module = pipeline.on_tensors("last", module, samples)
     program = pipeline.to_rows(module, samples)
     check_budget(program, module, options)
-    taken = as_taken(program, evidence.samples, inputs)
     return Lowered(
-        program, pipeline.records, taken, inputs, outputs, quantised.made, left, quantised.compared, witnessed
+        program, pipeline.records, evidence, inputs, outputs, quantised.made, left, quantised.compared, witnessed
     )
 
 

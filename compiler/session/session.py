@@ -101,7 +101,7 @@ class Session:
         """The module behind the passes over tensors, still in the numbers that it came in."""
         if self.options.verify:
             _ = self.agreed  # nothing is made of a wrong import
-        samples = [*self.evidence.few, *self.evidence.seeded]
+        samples = [*self.evidence.few, *self.evidence.seeded] if self.options.verify else []
         return self._pipeline.on_tensors("tensor", self.imported.module, samples)
 
     @cached_property
