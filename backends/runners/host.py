@@ -79,7 +79,8 @@ class HostRunner(Runner):
         found = linked(source, libraries)
         link = (*found.link, *LINK, *(["-pthread"] if source.cores > 1 else []))
         flags = (*FLAGS, *found.flags, *_options(), *flags)
-        super().__init__(source, Toolchain(find_compiler(cc), flags, link), push=push, keep=keep)
+        order = "=" if platform.system() == "Linux" else ""
+        super().__init__(source, Toolchain(find_compiler(cc), flags, link, byte_order=order), push=push, keep=keep)
 
     def stack_bytes(self, inputs: Sequence[Array]) -> int | None:
         """The stack that one inference needs on this computer, found by painting it: a 64-bit machine's frames are
