@@ -30,7 +30,8 @@ def _words(texts: Sequence[bytes]) -> NDArray[np.uint32]:
 
 def _taken(texts: Sequence[bytes]) -> NDArray[np.uint32]:
     """Which of the characters are no spaces."""
-    return np.frombuffer(bytes(c != ord(" ") for text in texts for c in text), np.uint32)
+    characters = np.frombuffer(b"".join(texts), np.uint8)
+    return np.not_equal(characters, ord(" ")).view(np.uint32)
 
 
 _FOUR = [b"%04d" % k for k in range(10_000)]
@@ -75,19 +76,21 @@ def fill_floats(flat: Array, table: Characters, written: Written) -> NDArray[np.
     return ~known
 
 
-def text_table(texts: Sequence[str]) -> tuple[Characters, Written]:
+def text_table(texts: Sequence[bytes]) -> tuple[Characters, Written]:
     """These texts, which are not empty."""
-    lines = np.array([text.encode("ascii") for text in texts])
+    lines = np.array(texts)
     table = lines.view(np.uint8).reshape(len(lines), -1)
     return table, table != 0
 
 
 BYTE_WIDTH = 4
-_BYTES = [b"%4d" % k for k in (*range(256), *range(-128, 0))]
+_BYTES = {
+    np.dtype(kind): [b"%4d" % k for k in np.arange(256, dtype=np.uint8).view(kind).tolist()]
+    for kind in (np.int8, np.uint8)
+}
 
 
 def fill_bytes(flat: Array, table: Characters, written: Written) -> None:
-    """Fills in what `%d` writes for each int8 or uint8: `BYTE_WIDTH` characters, as for floats."""
-    signed = [*_BYTES[:128], *_BYTES[256:]]
-    texts, at = signed if flat.dtype == np.int8 else _BYTES[:256], flat.view(np.uint8)
+    """Fills in what `%d` writes for each int8, uint8 or boolean: `BYTE_WIDTH` characters, as for floats."""
+    texts, at = _BYTES[np.dtype(np.int8 if flat.dtype == np.int8 else np.uint8)], flat.view(np.uint8)
     table.view(np.uint32)[:, 0], written.view(np.uint32)[:, 0] = _words(texts)[at], _taken(texts)[at]

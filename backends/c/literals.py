@@ -95,17 +95,17 @@ def _fill(flat: Array, table: Characters, written: Written) -> None:
         table[others, : texts.shape[1]], written[others, : texts.shape[1]] = texts, there
 
 
-def _integers(flat: Array) -> list[str]:
+def _integers(flat: Array) -> list[bytes]:
     """Literals of integers, by one `%` for all."""
-    texts = ("%d\n" * flat.size % tuple(flat.tolist())).split()
+    texts = (b"%d\n" * flat.size % tuple(flat.tolist())).split()
     if flat.dtype.itemsize >= 4:
         lowest = np.iinfo(flat.dtype).min
         for k in np.flatnonzero(flat == lowest).tolist():
-            texts[k] = _integer(lowest, DType.of(flat.dtype))
+            texts[k] = _integer(lowest, DType.of(flat.dtype)).encode("ascii")
     return texts
 
 
-def _floats(flat: Array) -> list[str]:
+def _floats(flat: Array) -> list[bytes]:
     """Literals of float32, by one `%` for all.
 
     Nine significant digits tell all of them apart. `%.9g` leaves the point out for integers below 10^9, and without a
@@ -114,7 +114,7 @@ def _floats(flat: Array) -> list[str]:
     finite = np.isfinite(flat)
     safe = np.where(finite, flat, np.float32(0))
     whole = (np.abs(safe) < 1e9) & (np.rint(safe) == safe)
-    texts = ("".join(np.where(whole, "%.1ff\n", "%.9gf\n").tolist()) % tuple(safe.tolist())).split()
+    texts = (b"".join(np.where(whole, b"%.1ff\n", b"%.9gf\n").tolist()) % tuple(safe.tolist())).split()
     for k in np.flatnonzero(~finite).tolist():
-        texts[k] = literal(DType.F32, flat[k])
+        texts[k] = literal(DType.F32, flat[k]).encode("ascii")
     return texts

@@ -13,6 +13,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from tinyc.backends.c.literals import C_TYPES
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 
+ByteOrder = Literal["<", ">", "="]
+"""As numpy writes it."""
 LARGE = 4096
 """Elements; arrays of fewer are left to the compiler."""
 BYTES = "harness_constants.bin"
@@ -42,12 +45,12 @@ class Lean:
     data: bytes
 
 
-def lean(text: str, byte_order: str) -> Lean | None:
+def lean(text: str, byte_order: ByteOrder) -> Lean | None:
     """A file of constants whose large arrays come from `BYTES`; None where it has none that can.
 
     Args:
         text: the C.
-        byte_order: of the machine, as numpy writes it: "<", ">" or "=".
+        byte_order: of the machine.
     """
     kept: list[str] = []
     data = bytearray()
@@ -109,7 +112,7 @@ def _floats(body: str) -> Array | None:
         return None
     with_point = body.count(".")
     if with_point < len(numbers):
-        with_point += len(re.findall(r"[\s-]\d+e-?\d+f,", body))
+        with_point += len(re.findall(r"[\s-]\d+e[-+]?\d+f,", body))
     return numbers if with_point == len(numbers) else None
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tinyc.backends.c.source import CSource
 from tinyc.backends.runners import exchange
+from tinyc.backends.runners.constants import ByteOrder
 from tinyc.backends.runners.exchange import MissingTool, RunnerError
 from tinyc.backends.runners.linked import linked
 from tinyc.backends.runners.runner import FLAGS, Program, Runner, Toolchain
@@ -79,7 +80,7 @@ class HostRunner(Runner):
         found = linked(source, libraries)
         link = (*found.link, *LINK, *(["-pthread"] if source.cores > 1 else []))
         flags = (*FLAGS, *found.flags, *_options(), *flags)
-        order = "=" if platform.system() == "Linux" else ""
+        order: ByteOrder | None = "=" if platform.system() == "Linux" else None
         super().__init__(source, Toolchain(find_compiler(cc), flags, link, byte_order=order), push=push, keep=keep)
 
     def stack_bytes(self, inputs: Sequence[Array]) -> int | None:

@@ -46,8 +46,8 @@ class Toolchain:
         start: the command that a program's file name is appended to; empty where it runs by itself.
         timeout: seconds after which a program is stopped; none for no limit.
         support: C files of the harness that programs need beside it.
-        byte_order: of the machine, as numpy writes it, where the assembler takes large constants as bytes
-            (`constants`); empty where the compiler is to read them.
+        byte_order: of the machine, where the assembler takes large constants as bytes (`constants`); None where the
+            compiler is to read them.
     """
 
     cc: str
@@ -56,7 +56,7 @@ class Toolchain:
     start: tuple[str, ...] = ()
     timeout: float | None = None
     support: tuple[str, ...] = ()
-    byte_order: str = ""
+    byte_order: constants.ByteOrder | None = None
 
 
 class Runner:
@@ -135,7 +135,7 @@ class Runner:
         """The file to compile for one of constants: without the large ones where the assembler takes these."""
         order, file = self._toolchain.byte_order, f"harness_{name}"
         # Sanitisers watch the bounds of what the compiler defines.
-        if not order or any(flag.startswith(("-fsanitize", "-flto")) for flag in self._toolchain.flags):
+        if order is None or any(flag.startswith(("-fsanitize", "-flto")) for flag in self._toolchain.flags):
             return name
         if not (self._folder / file).exists():
             found = constants.lean(self._source.files[name], order)

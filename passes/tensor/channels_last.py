@@ -198,7 +198,7 @@ class _Search:
             tail, head = (SOURCE, number[value]) if amount >= 0 else (number[value], SINK)
             network.add(tail, head, abs(amount))
 
-        after = ChainMap(family, self._forms)
+        after = ChainMap(dict(family), self._forms)
         edges = dict.fromkeys(e for v in family for e in (*self._edges[v], *self._operands[v]))
         for edge in edges:
             made = edge.value if edge.producer is not None and edge.value in family else None
