@@ -54,7 +54,7 @@ def test_the_bytes_are_those_of_the_numbers_in_the_text(dtype: DType, order: Byt
         (DType.F32, "0.25f", "1f"),
         (DType.F32, "0.25f", "1.0"),
         (DType.F32, "0.25f", "1.0.0f"),
-        (DType.F32, "0.25f, ", ""),
+        (DType.F32, "-0.0f, ", ""),
         (DType.F32, "0.25f", "1.0f 2.0f"),
         (DType.F32, "0.25f", "0x1p3f"),
         (DType.I8, "17,", "017,"),
