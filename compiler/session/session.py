@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tinyc.backends.c import CSource
-from tinyc.backends.runners import MissingTool
+from tinyc.backends.runners import MissingTool, Runner, runner_for
 from tinyc.compiler.base.output import check_folder
 from tinyc.compiler.data.calibration import Calibration, calibration_of
 from tinyc.compiler.data.evidence import Evidence, evidence_from
@@ -60,6 +60,7 @@ class Session:
         self._say = progress or (lambda _: None)
         self.setup = set_up(options, model_stem(model))
         self._pipeline = Pipeline(options, self._say)
+        self._runners: dict[str, Runner] = {}
 
     @cached_property
     def inspection(self) -> Inspection:
@@ -128,7 +129,7 @@ class Session:
         self._say(f"verify on {executor}")
         if lowered.quantised:
             agreed = Agreement(against="its operators, layer by layer", end_to_end=False)
-        return check_executor(executor, self.imported, lowered.program, source, lowered.samples, agreed)
+        return check_executor(executor, self.imported, lowered.program, source, lowered.samples, agreed, self._runner)
 
     @cached_property
     def compilation(self) -> Compilation:
@@ -148,9 +149,15 @@ class Session:
                 raise VerificationError(f"on {verdict.executor}: {verdict.first_difference}")
         quality: Quality | None = None
         if self.calibration is not None:
-            quality = measure(self.imported, lowered, source, self.calibration, self._say)
+            quality = measure(self.imported, lowered, self.calibration, lambda: self._runner(source, "host"), self._say)
         found = (tuple(verdicts), tuple(notes), quality, agreed.against)
         return Compilation(self.imported, lowered, source, setup.target, setup.packing, *found)
+
+    def _runner(self, source: CSource, executor: str) -> Runner:
+        """What runs the C there; the programs that it has built are kept for the next who runs it."""
+        if executor not in self._runners:
+            self._runners[executor] = runner_for(source, executor)
+        return self._runners[executor]
 
     @property
     def macs(self) -> tuple[int | None, str]:

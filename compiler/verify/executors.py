@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tinyc.backends.c import CSource
 from tinyc.backends.interpreter import run_program
@@ -32,6 +32,7 @@ def check_executor(
     source: CSource,
     samples: Sequence[Sequence[Array]],
     agreed: Agreement,
+    make: Callable[[CSource, str], Runner] = runner_for,
 ) -> Verdict:
     """Compares one executor with the reference's outputs, and its layers, each on its own operands, with what their
     operators make of these. A write outside the memory that the C was given is traced to its layer as well.
@@ -43,6 +44,7 @@ def check_executor(
         source: the C made from it.
         samples: input sets as the program takes them.
         agreed: what the outputs must be, if they are known.
+        make: makes the C run there; `runner_for`, or one that keeps what it has built.
 
     Raises:
         Unsupported: the machine cannot run such a network.
@@ -56,7 +58,7 @@ def check_executor(
         first = layer or verdict.first_difference
         return dataclasses.replace(verdict, first_difference=first, against=agreed.against)
     try:
-        runner = runner_for(source, executor)
+        runner = make(source, executor)
     except Unsupported:
         raise
     except RunnerError as error:
