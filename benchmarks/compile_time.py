@@ -86,10 +86,14 @@ def _memory(process: int) -> float:
     """MiB of a process and those that it started; of those that have ended, none."""
     total = 0.0
     try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        own = Path(f"/proc/{process}")
+        lines = (own / "smaps_rollup").read_text(encoding="ascii").splitlines()
         total += sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:"))
-        for task in Path(f"/proc/{process}/task").iterdir():
-            total += sum(_memory(int(child)) for child in (task / "children").read_text(encoding="ascii").split())
+        for task in (own / "task").iterdir():
+            for child in (task / "children").read_text(encoding="ascii").split():
+                # One that has not become another program yet still has the memory of the one that started it.
+                if Path(f"/proc/{child}/cmdline").read_bytes() != (own / "cmdline").read_bytes():
+                    total += _memory(int(child))
     except OSError:
         pass
     return total

@@ -125,3 +125,17 @@ def test_float_and_int8_networks_of_the_same_form_stream_alike() -> None:
         forms.append((program.segments, rings, size(program) // dtype.bytes))
     assert forms[0] == forms[1]
     assert forms[0][1]
+
+
+def test_a_segment_that_grows_is_what_it_is_by_itself() -> None:
+    """Lives are worked out once for all segments in which they are the same: also where one begins or ends elsewhere,
+    runs in reverse, or has a stage that makes all others slower."""
+    for case in cases(range(24)):
+        program, cutter = case.program, Cutter(case.program)
+        for reverse in (False, True):
+            for start in range(len(program.stages)):
+                stages = range(start, min(start + 8, len(program.stages)))
+                for end, pieces in enumerate(cutter.growing(stages, reverse), start + 1):
+                    assert pieces == Cutter(program).pieces(range(start, end), reverse), (
+                        f"{case.name}: {start} to {end}"
+                    )
