@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.passes.stream.support import Case, cases, differences, planned, results
+from tests.passes.stream.support import Case, cases, differences, planned, random_division, results
 from tests.rows import Integers, Network, lowered, maker_of, pointwise
 from tinyc.ir import DType, Value, ops
 from tinyc.ir.rows import RowProgram
+from tinyc.ir.rows.lives import lives, peak
 from tinyc.passes.rows.lower import InputPlace
 from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.stream import Stream
@@ -139,3 +141,15 @@ def test_a_segment_that_grows_is_what_it_is_by_itself() -> None:
                     assert pieces == Cutter(program).pieces(range(start, end), reverse), (
                         f"{case.name}: {start} to {end}"
                     )
+
+
+def test_no_segment_needs_more_than_its_peak() -> None:
+    """Peaks are those of the lives that the whole schedule has, or more where several stages write parts of a whole."""
+    random, exact = Random(5), 0
+    for case in cases(range(60)):
+        division = random_division(random, case.program)
+        needed = peak(list(lives(apply(case.program, division)).values()))
+        most = max(piece.peak for piece in division)
+        assert most >= needed, case.name
+        exact += most == needed
+    assert exact > 30
