@@ -13,8 +13,8 @@ from tinyc.backends.c.describe import label
 from tinyc.backends.c.names import comment
 from tinyc.backends.c.source import CPort
 from tinyc.ir.rows import RowProgram, Space
+from tinyc.ir.spelling import format_op
 from tinyc.ir.tensor import Array
-from tinyc.ir.text import format_op
 
 _MACROS = """/* Where a build may look into the network: with -DTINYC_PROFILE or -DTINYC_DUMP ($name_hooks.h), or by
  * definitions of its own, for example in a header given with -include. Without any, nothing of it is there.

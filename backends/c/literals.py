@@ -6,10 +6,10 @@ The one exception is NaN: C cannot write its payload, so every NaN becomes `NAN`
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
+from tinyc.backends.c.digits import BYTE_WIDTH, FLOAT_WIDTH, Characters, Written, fill_bytes, fill_floats, text_table
 from tinyc.ir.expr import Number
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
@@ -26,7 +26,8 @@ C_TYPES = {
 """The C type of an element. A boolean is a byte that is 0 or 1."""
 
 _PER_LINE = 8
-_CHUNK_LINES = 8192
+_CHUNK_LINES = 4096
+_INDENT = 4
 
 
 def literal(dtype: DType, value: Number) -> str:
@@ -66,33 +67,54 @@ def rows(array: Array) -> str:
 
 
 def _chunk(flat: Array) -> str:
-    """Formats with one `%` per chunk, which is what makes millions of values bearable."""
-    values: Sequence[Number] = flat.tolist()
-    if flat.dtype == np.float32:
-        formats, odd = _float_formats(flat)
+    """Some lines, some characters of all values at a time, which is what makes millions of values bearable."""
+    texts = () if flat.dtype == np.float32 or flat.dtype.itemsize == 1 else text_table(_integers(flat))
+    width = texts[0].shape[1] if texts else FLOAT_WIDTH if flat.dtype == np.float32 else BYTE_WIDTH
+    characters = np.empty((flat.size, _INDENT + width + 2), np.uint8)
+    taken = np.empty(characters.shape, np.bool_)
+    table, written = characters[:, _INDENT:-2], taken[:, _INDENT:-2]
+    if texts:
+        table[:], written[:] = texts
+    elif flat.dtype == np.float32:
+        _fill(flat, table, written)
     else:
-        formats, odd = np.full(flat.size, "%d", dtype=object), {}
-        if flat.dtype.itemsize >= 4:
-            dtype = DType.of(flat.dtype)
-            lowest = np.iinfo(flat.dtype).min
-            odd = {int(k): _integer(lowest, dtype) for k in np.flatnonzero(flat == lowest)}
-    if odd:
-        for k, text in odd.items():
-            formats[k] = text
-        values = [v for k, v in enumerate(values) if k not in odd]
-    pieces = formats.tolist()
-    lines = [", ".join(pieces[k : k + _PER_LINE]) for k in range(0, len(pieces), _PER_LINE)]
-    return ("    " + ",\n    ".join(lines) + ",\n") % tuple(values)
+        fill_bytes(flat, table, written)
+    place = np.arange(flat.size) % _PER_LINE
+    characters[:, :_INDENT], characters[:, -2], characters[:, -1] = ord(" "), ord(","), ord(" ")
+    characters[place == _PER_LINE - 1, -1] = characters[-1, -1] = ord("\n")
+    taken[:, :_INDENT], taken[:, -2:] = (place == 0)[:, None], True
+    return characters[taken].tobytes().decode("ascii")
 
 
-def _float_formats(flat: Array) -> tuple[Array, dict[int, str]]:
-    """The format of each value, and the literals of those that no format can write.
+def _fill(flat: Array, table: Characters, written: Written) -> None:
+    """Fills in floats, those as well that cannot be written together."""
+    others = fill_floats(flat, table, written)
+    if others.any():
+        texts, there = text_table(_floats(flat[others]))
+        written[others] = False
+        table[others, : texts.shape[1]], written[others, : texts.shape[1]] = texts, there
 
-    Nine significant digits tell all float32 apart. `%.9g` leaves the point out for integers below 10^9, and without a
+
+def _integers(flat: Array) -> list[bytes]:
+    """Literals of integers, by one `%` for all."""
+    texts = (b"%d\n" * flat.size % tuple(flat.tolist())).split()
+    if flat.dtype.itemsize >= 4:
+        lowest = np.iinfo(flat.dtype).min
+        for k in np.flatnonzero(flat == lowest).tolist():
+            texts[k] = _integer(lowest, DType.of(flat.dtype)).encode("ascii")
+    return texts
+
+
+def _floats(flat: Array) -> list[bytes]:
+    """Literals of float32, by one `%` for all.
+
+    Nine significant digits tell all of them apart. `%.9g` leaves the point out for integers below 10^9, and without a
     point there can be no `f`; for those `%.1f` is exact.
     """
     finite = np.isfinite(flat)
     safe = np.where(finite, flat, np.float32(0))
     whole = (np.abs(safe) < 1e9) & (np.rint(safe) == safe)
-    formats = np.where(whole, "%.1ff", "%.9gf").astype(object)
-    return formats, {int(k): literal(DType.F32, flat[k]) for k in np.flatnonzero(~finite)}
+    texts = (b"".join(np.where(whole, b"%.1ff\n", b"%.9gf\n").tolist()) % tuple(safe.tolist())).split()
+    for k in np.flatnonzero(~finite).tolist():
+        texts[k] = literal(DType.F32, flat[k]).encode("ascii")
+    return texts

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tinyc.backends.c.source import CSource
 from tinyc.backends.runners import exchange
+from tinyc.backends.runners.constants import ByteOrder
 from tinyc.backends.runners.exchange import MissingTool, RunnerError
 from tinyc.backends.runners.linked import linked
 from tinyc.backends.runners.runner import FLAGS, Program, Runner, Toolchain
@@ -93,7 +94,8 @@ class HostRunner(Runner):
         link = (*found.link, *LINK, *(["-pthread"] if source.cores > 1 else []))
         fused = fused_options() if source.fused else ()
         flags = (*FLAGS, *fused, *found.flags, *_options(), *flags)
-        super().__init__(source, Toolchain(find_compiler(cc), flags, link), push=push, keep=keep)
+        order: ByteOrder | None = "=" if platform.system() == "Linux" else None
+        super().__init__(source, Toolchain(find_compiler(cc), flags, link, byte_order=order), push=push, keep=keep)
 
     def stack_bytes(self, inputs: Sequence[Array]) -> int | None:
         """The stack that one inference needs on this computer, found by painting it: a 64-bit machine's frames are

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyc.backends.c.source import CSource
-from tinyc.backends.runners import exchange, objects
+from tinyc.backends.runners import constants, exchange, objects
 from tinyc.backends.runners.exchange import RunnerError
 from tinyc.backends.runners.harness import harness_files, pushes
 from tinyc.ir.tensor import Array
@@ -46,6 +46,8 @@ class Toolchain:
         start: the command that a program's file name is appended to; empty where it runs by itself.
         timeout: seconds after which a program is stopped; none for no limit.
         support: C files of the harness that programs need beside it.
+        byte_order: of the machine, where the assembler takes large constants as bytes (`constants`); None where the
+            compiler is to read them.
     """
 
     cc: str
@@ -54,6 +56,7 @@ class Toolchain:
     start: tuple[str, ...] = ()
     timeout: float | None = None
     support: tuple[str, ...] = ()
+    byte_order: constants.ByteOrder | None = None
 
 
 class Runner:
@@ -114,10 +117,11 @@ class Runner:
             return
         parts = [self._object("harness.c", program.name, (*self._push, *program.harness))]
         parts += [self._object(name, "", ()) for name in self._toolchain.support]
+        weights = f"{self._source.name}_weights.c"
         for name in self.generated:
-            constants = name == f"{self._source.name}_weights.c"
-            plain = constants or not program.network
-            parts.append(self._object(name, "" if plain else program.name, () if plain else program.network))
+            plain = name == weights or not program.network
+            file = self._lean(name) if name == weights else name
+            parts.append(self._object(name, "" if plain else program.name, () if plain else program.network, file))
         link = [option.format(program=program.name) for option in self._toolchain.link]
         self._compile("-o", program.name, *parts, *link, "-lm")
         self._made.add(program.name)
@@ -127,12 +131,28 @@ class Runner:
         """The generated C files."""
         return sorted(name for name in self._source.files if name.endswith(".c"))
 
-    def _object(self, name: str, variant: str, options: Sequence[str]) -> str:
-        """Compiles a file unless this variant of it is there, and gives the object's name."""
+    def _lean(self, name: str) -> str:
+        """The file to compile for one of constants: without the large ones where the assembler takes these."""
+        order, file = self._toolchain.byte_order, f"harness_{name}"
+        # Sanitisers watch the bounds of what the compiler defines.
+        if order is None or any(flag.startswith(("-fsanitize", "-flto")) for flag in self._toolchain.flags):
+            return name
+        if not (self._folder / file).exists():
+            found = constants.lean(self._source.files[name], order)
+            if found is None:
+                return name
+            (self._folder / constants.BYTES).write_bytes(found.data)
+            (self._folder / file).write_text(found.text, encoding="ascii")
+        return file
+
+    def _object(self, name: str, variant: str, options: Sequence[str], file: str = "") -> str:
+        """Compiles a file, in the form of another one if such is given, unless this variant of it is there, and gives
+        the object's name."""
         made = f"{name}.{variant}.o" if variant else f"{name}.o"
         if made not in self._made:
-            arguments = ("-c", *options, "-o", made, name)
-            place = objects.kept([self._toolchain.cc, *self._toolchain.flags, *arguments], name, self._folder)
+            arguments = ("-c", *options, "-o", made, file or name)
+            command = [self._toolchain.cc, *self._toolchain.flags, *arguments]
+            place = objects.kept(command, file or name, self._folder)
             if place is None or not objects.fetch(place, self._folder / made):
                 self._compile(*arguments)
                 if place is not None:

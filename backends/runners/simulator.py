@@ -162,7 +162,7 @@ def toolchain(machine: Machine, flags: Sequence[str] = (), timeout: float = TIME
     family = machine.family
     start = (*family.start, "-cpu", machine.cpu, "-kernel")
     compiler = (*machine.flags, "-ffunction-sections", *FLAGS, *flags)
-    return Toolchain(family.cc, compiler, family.link, start, timeout, family.support)
+    return Toolchain(family.cc, compiler, family.link, start, timeout, family.support, "<")
 
 
 def require_tools(family: Family = RISCV) -> None:

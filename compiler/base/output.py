@@ -160,7 +160,7 @@ def _write_all(folder: Path, files: Mapping[str, str]) -> None:
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8", newline="\n")
+        path.write_bytes(content.encode("utf-8"))
 
 
 def _replace_beside(folder: Path, files: Mapping[str, str]) -> bool:

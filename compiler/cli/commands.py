@@ -45,7 +45,6 @@ from tinyc.compiler.options import EXECUTORS, VERIFIED, OptionKeywords, Options,
 from tinyc.compiler.report.documents import inspection_document, outputs_document, verdicts_document
 from tinyc.compiler.session import Session, quantize
 from tinyc.compiler.session.measure import find_machine, measure_on
-from tinyc.compiler.session.opt import optimise_text
 from tinyc.compiler.verify import VerificationError
 from tinyc.ir.errors import TinycError
 from tinyc.passes import PassVerificationError, registered
@@ -282,6 +281,8 @@ def opt_command(
     """Run passes on text IR."""
     with reporting(as_json):
         names = [p.strip() for p in passes.split(",") if p.strip()]
+        from tinyc.compiler.session.opt import optimise_text  # the parser is no other command's
+
         result = optimise_text(file, names, output, not no_verify, debug_pass or [], console.trace)
         if as_json:
             _print_json({"text": result.text, "passes": [dataclasses.asdict(r) for r in result.records]})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from tinyc.compiler.data.arrays import check_samples
 from tinyc.compiler.data.calibration import Calibration
@@ -21,15 +22,20 @@ class Evidence:
     """Input sets in the module's order and layout.
 
     Attributes:
-        samples: what everything is verified on.
+        find: makes `samples`; seeded ones take a while, and who verifies nothing needs none.
         seeded: what the import and the passes over floats are verified on beside calibration data: real inputs are all
             alike, and may leave limits and signs out that others reach.
         notes: what the user should know of inputs of theirs.
     """
 
-    samples: Sequence[Sequence[Array]]
+    find: Callable[[], Sequence[Sequence[Array]]]
     seeded: Sequence[Sequence[Array]] = ()
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def samples(self) -> Sequence[Sequence[Array]]:
+        """What everything is verified on."""
+        return self.find()
 
     @property
     def few(self) -> Sequence[Sequence[Array]]:
@@ -59,9 +65,12 @@ def evidence_from(
     beside = beside and calibration is not None and samples is None
     seeded = sample_inputs(imported.module)[-1:] if beside else []
     if inputs is not None:
-        return Evidence(inputs.samples, seeded, inputs.notes)
+        given = inputs.samples
+        return Evidence(lambda: given, seeded, inputs.notes)
     if samples is not None:
-        return Evidence(check_samples(imported, samples, "samples"))
+        checked = check_samples(imported, samples, "samples")
+        return Evidence(lambda: checked)
     if calibration is not None:
-        return Evidence(calibration.samples[:FEW], seeded)
-    return Evidence(sample_inputs(imported.module))
+        real = calibration.samples[:FEW]
+        return Evidence(lambda: real, seeded)
+    return Evidence(lambda: sample_inputs(imported.module))

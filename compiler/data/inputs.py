@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from tinyc.compiler.base.checked import OptionError, checked
 from tinyc.compiler.base.files import reason, shown
@@ -202,6 +201,8 @@ def _image_port(imported: Imported, file: Path) -> tuple[Port, tuple[int, int], 
 
 def read_image(path: Path, imported: Imported, normalise: Normalise) -> Array:
     """An image as the module takes it. Raises `CalibrationError`."""
+    from PIL import Image  # takes long, and few need it
+
     port, size, channels = _image_port(imported, path)
     try:
         with warnings.catch_warnings():

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper, shape_inference
-from onnx.reference import ReferenceEvaluator
 
 from tinyc.compiler.frontend.context import SMALL, Context
 from tinyc.compiler.frontend.functions import schema_of
@@ -34,6 +33,8 @@ def evaluate_by_reference(proto: onnx.NodeProto, opset: int, arrays: Sequence[Ar
 
     Raises `FrontendError` for a result that is too large, and whatever the implementation raises for what is malformed.
     """
+    from onnx.reference import ReferenceEvaluator  # takes long, and few models need it
+
     feeds = {name: array for name, array in zip(proto.input, arrays, strict=True) if array is not None}
     graph = helper.make_graph(
         [proto],

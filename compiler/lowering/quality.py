@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.backends.c import CSource
 from tinyc.backends.interpreter import run_program
-from tinyc.backends.runners import HostRunner, MissingTool
+from tinyc.backends.runners import MissingTool, Runner
 from tinyc.compiler.data.calibration import Calibration
 from tinyc.compiler.frontend import Imported
 from tinyc.compiler.lowering.quantised import as_taken, top1
@@ -37,16 +36,21 @@ class Quality:
 
 
 def measure(
-    imported: Imported, lowered: Lowered, source: CSource, calibration: Calibration, say: Callable[[str], None]
+    imported: Imported,
+    lowered: Lowered,
+    calibration: Calibration,
+    host: Callable[[], Runner],
+    say: Callable[[str], None],
 ) -> Quality:
-    """Runs the float model in onnxruntime and the quantised network as C (in the interpreter without a compiler)."""
+    """Runs the float model in onnxruntime and the quantised network as C on this computer (in the interpreter without
+    a compiler)."""
     reference = Reference(imported, calibration.samples[0])
     expected = []
     for number, sample in enumerate(calibration.samples, 1):
         say(f"measure the float model: {number} of {len(calibration.samples)}")
         expected.append(reference.run(sample))
     say("measure the quantised network")
-    own = [lowered.real_outputs(outputs) for outputs in _run(lowered, source, calibration)]
+    own = [lowered.real_outputs(outputs) for outputs in _run(lowered, calibration, host)]
     signal = sum(float(np.square(a, dtype=np.float64).sum()) for outputs in expected for a in outputs)
     noise = sum(
         float(np.square(a.astype(np.float64) - b).sum())
@@ -61,9 +65,9 @@ def measure(
     return Quality(ratio, same, accuracy, len(expected))
 
 
-def _run(lowered: Lowered, source: CSource, calibration: Calibration) -> list[list[Array]]:
+def _run(lowered: Lowered, calibration: Calibration, host: Callable[[], Runner]) -> list[list[Array]]:
     samples = as_taken(lowered.program, calibration.samples, lowered.inputs)
     try:
-        return HostRunner(source).run([list(s) for s in samples])
+        return host().run([list(s) for s in samples])
     except MissingTool:
         return [run_program(lowered.program, s) for s in samples]

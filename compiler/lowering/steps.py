@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from tinyc.compiler.data.calibration import Calibration
 from tinyc.compiler.data.evidence import Evidence
@@ -49,7 +50,7 @@ class Lowered:
     Attributes:
         program: planned.
         records: one a pass.
-        samples: the input sets as the program takes them.
+        evidence: what it is verified on.
         inputs: of inputs that are integers now, by name, what they mean.
         outputs: the same for outputs.
         quantised: the quantised module and its measurements; None when nothing was quantised here.
@@ -61,7 +62,7 @@ class Lowered:
 
     program: RowProgram
     records: tuple[PassRecord, ...]
-    samples: Samples
+    evidence: Evidence
     inputs: tuple[ScaledPort, ...] = ()
     outputs: tuple[ScaledPort, ...] = ()
     quantised: QuantisedModule | None = None
@@ -69,6 +70,11 @@ class Lowered:
     quantisation: Quantisation | None = None
     witnessed: Witnessed | None = None
     integers: Module | None = None
+
+    @cached_property
+    def samples(self) -> Samples:
+        """The input sets that it is verified on, as the program takes them."""
+        return as_taken(self.program, self.evidence.samples, self.inputs)
 
     def real_outputs(self, outputs: Sequence[Array]) -> list[Array]:
         """The model's numbers, of what the program gave."""
@@ -126,7 +132,7 @@ def lower(quantised: Quantised, pipeline: Pipeline, options: Options, evidence: 
         TinycError: bad options, or a model that cannot be compiled as asked.
         PassVerificationError, VerificationError: a pass changed what the module computes.
     """
-    defined, samples = quantised.module, evidence.few
+    defined, samples = quantised.module, evidence.few if options.verify else ()
     module = pipeline.on_tensors("to_integers", defined, samples)
     quantises = is_quantised(defined)
     witnessed = check_integers(defined, module, samples[:WITNESSED], say) if options.verify and quantises else None
@@ -144,9 +150,8 @@ def lower(quantised: Quantised, pipeline: Pipeline, options: Options, evidence: 
     module = pipeline.on_tensors("last", module, samples)
     program = pipeline.to_rows(module, samples)
     check_budget(program, module, options)
-    taken = as_taken(program, evidence.samples, inputs)
     known = (quantised.made, left, quantised.compared, witnessed, integers if quantises else None)
-    return Lowered(program, pipeline.records, taken, inputs, outputs, *known)
+    return Lowered(program, pipeline.records, evidence, inputs, outputs, *known)
 
 
 def with_port_types(lowered: Lowered, pipeline: Pipeline, options: Options, wanted: PortTypes) -> Lowered:
@@ -160,7 +165,7 @@ def with_port_types(lowered: Lowered, pipeline: Pipeline, options: Options, want
     module = pipeline.on_tensors("last", module, ())
     program = pipeline.to_rows(module, ())
     check_budget(program, module, options)
-    return Lowered(program, pipeline.records, (), inputs, outputs)
+    return Lowered(program, pipeline.records, lowered.evidence, inputs, outputs)
 
 
 def _boundary(module: Module, wanted: PortTypes) -> tuple[Module, tuple[ScaledPort, ...], tuple[ScaledPort, ...]]:

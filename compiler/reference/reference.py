@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from tinyc.compiler.frontend import FrontendError, Imported, Port
 from tinyc.compiler.frontend.constants import evaluate_by_reference
@@ -24,6 +22,9 @@ from tinyc.compiler.reference.equivalent import with_explicit_pads
 from tinyc.compiler.reference.exact_products import exact_products
 from tinyc.compiler.reference.unknown import Unknown
 from tinyc.ir.tensor import Array
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 _QUANTISED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
 ONNXRUNTIME = "onnxruntime"
@@ -151,6 +152,8 @@ def open_session(model: onnx.ModelProto, optimise: bool = True) -> onnxruntime.I
     """onnxruntime on a model: on one thread, so that sums are added in the same order every time, and with exact
     products of integers. Quantised operators always run as the model says, and all do without `optimise`: what the
     optimiser makes of them rounds differently."""
+    import onnxruntime  # takes as long as the compilation of a small network, which may do without
+
     model = exact_products(model)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -172,6 +175,8 @@ def session(model: onnx.ModelProto) -> _Engine:
 
 
 def _evaluator(model: onnx.ModelProto) -> _Engine:
+    from onnx.reference import ReferenceEvaluator  # as onnxruntime
+
     evaluator = ReferenceEvaluator(model)
 
     def run(names: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:

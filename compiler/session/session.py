@@ -15,7 +15,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from tinyc.backends.c import CSource
-from tinyc.backends.runners import MissingTool
+from tinyc.backends.runners import MissingTool, Runner, runner_for
 from tinyc.compiler.base.output import check_folder
 from tinyc.compiler.data.calibration import Calibration, calibration_of
 from tinyc.compiler.data.evidence import Evidence, evidence_from
@@ -74,6 +74,7 @@ class Session:
         self._say = progress or (lambda _: None)
         self.setup = set_up(options, model_stem(model), machine)
         self._pipeline = Pipeline(options, self._say, self.setup.tuning)
+        self._runners: dict[str, Runner] = {}
 
     @cached_property
     def inspection(self) -> Inspection:
@@ -116,7 +117,7 @@ class Session:
         """The module behind the passes over tensors, still in the numbers that it came in."""
         if self.options.verify:
             _ = self.agreed  # nothing is made of a wrong import
-        samples = [*self.evidence.few, *self.evidence.seeded]
+        samples = [*self.evidence.few, *self.evidence.seeded] if self.options.verify else []
         return self._pipeline.on_tensors("tensor", self.imported.module, samples)
 
     @cached_property
@@ -144,7 +145,9 @@ class Session:
         if lowered.quantised:
             agreed = Agreement(against="its operators, layer by layer", end_to_end=False)
         real = lowered.real_outputs
-        return check_executor(executor, self.imported, lowered.program, source, lowered.samples, agreed, real)
+        return check_executor(
+            executor, self.imported, lowered.program, source, lowered.samples, agreed, real, self._runner
+        )
 
     @cached_property
     def compilation(self) -> Compilation:
@@ -164,12 +167,18 @@ class Session:
                 raise VerificationError(f"on {verdict.executor}: {verdict.first_difference}")
         quality: Quality | None = None
         if self.calibration is not None:
-            quality = measure(self.imported, lowered, source, self.calibration, self._say)
+            quality = measure(self.imported, lowered, self.calibration, lambda: self._runner(source, "host"), self._say)
         others: Callable[[], Sequence[Alternative]] = tuple
         if self.options.verify:
             others = partial(try_interfaces, lowered, source, self.imported, self.options, setup)
         found = (tuple(verdicts), tuple(notes), quality, agreed.against, others)
         return Compilation(self.imported, lowered, source, setup.target, setup.packing, *found)
+
+    def _runner(self, source: CSource, executor: str) -> Runner:
+        """What runs the C there; the programs that it has built are kept for the next who runs it."""
+        if executor not in self._runners:
+            self._runners[executor] = runner_for(source, executor)
+        return self._runners[executor]
 
     @property
     def macs(self) -> tuple[int | None, str]:

@@ -37,6 +37,7 @@ def check_executor(
     samples: Sequence[Sequence[Array]],
     agreed: Agreement,
     real: Callable[[Sequence[Array]], list[Array]] = list,
+    make: Callable[[CSource, str], Runner] = runner_for,
 ) -> Verdict:
     """Compares one executor with the reference's outputs, and its layers, each on its own operands, with what their
     operators make of these. A write outside the memory that the C was given is traced to its layer as well.
@@ -49,6 +50,7 @@ def check_executor(
         samples: input sets as the program takes them.
         agreed: what the outputs must be, if they are known.
         real: makes the model's numbers of outputs, where these are integers that stand for them.
+        make: makes the C run there; `runner_for`, or one that keeps what it has built.
 
     Raises:
         Unsupported: the machine cannot run such a network.
@@ -63,7 +65,7 @@ def check_executor(
         first = layer or verdict.first_difference
         return dataclasses.replace(verdict, first_difference=first, against=agreed.against)
     try:
-        runner = runner_for(source, executor)
+        runner = make(source, executor)
     except Unsupported:
         raise
     except RunnerError as error:

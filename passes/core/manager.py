@@ -16,12 +16,11 @@ from typing import Protocol
 import numpy as np
 
 from tinyc.ir.errors import IRError, OperatorError, TinycError
-from tinyc.ir.module import Module, verify
+from tinyc.ir.module import Module, format_module, verify
 from tinyc.ir.op import Value
-from tinyc.ir.rows import RowProgram, verify_program
+from tinyc.ir.rows import RowProgram, format_program, verify_program
 from tinyc.ir.rows.replay import replay
 from tinyc.ir.tensor import Array, npz_bytes
-from tinyc.ir.text import format_module, format_program
 from tinyc.passes.core.base import AnyPass, Lowering, PassError, apply, label
 from tinyc.passes.core.rewrite import tracing
 

@@ -41,7 +41,10 @@ class _Tables:
     """How far above its own start a block matters to any other."""
     weights: Ints
     """weights[b, c] of block `b` in clique `c`; 0 for others."""
-    members: tuple[NDArray[np.intp], ...]
+    members: NDArray[np.intp]
+    """The blocks of all cliques, one clique after the other."""
+    begins: NDArray[np.intp]
+    """Where those of each clique begin."""
     room: Ints
     """The bytes each clique has left over in all."""
     tails: Ints
@@ -139,7 +142,8 @@ def _tables(problem: Problem, cliques: Sequence[Clique], number: dict[int, int],
         after,
         np.maximum(sizes, after.max(axis=1, initial=0)),
         weights,
-        members,
+        np.concatenate([*members, np.zeros(0, np.intp)]),
+        np.cumsum([0, *(len(m) for m in members)])[:-1],
         limit - np.array([c.load for c in cliques], np.int64),
         np.array([c.tail for c in cliques], np.int64),
         _salt(2 * len(order)),
@@ -158,6 +162,10 @@ def _children(
         (low < np.minimum(ceiling[:, None], limit + 1 - table.sizes)) & ((table.pins < 0) | (low <= table.pins))
     )
     budget.take(200 + len(parent) * work // 400)
+    # The lowest block comes next, or one that pushes it up.
+    lowest = low.argmin(axis=1)[parent]
+    near = (block == lowest) | (table.after[block, lowest] > NOWHERE)
+    parent, block = parent[near], block[near]
     start = low[parent, block]
     rows = np.arange(len(parent))
     placed = states.placed[parent]
@@ -175,9 +183,7 @@ def _children(
     parent, placed, offsets = parent[kept], placed[kept], offsets[kept]
     load = states.load[parent] - table.weights[block[kept]]
     waiting = np.where(placed, FAR, offsets)
-    slack = np.empty_like(load)
-    for c, members in enumerate(table.members):
-        slack[:, c] = waiting[:, members].min(axis=1)
+    slack = np.minimum.reduceat(waiting[:, table.members], table.begins, axis=1) if len(table.begins) else load
     slack = np.where(slack < FAR, limit - table.tails - load - slack, FAR)
     kept = (slack >= 0).all(axis=1)
     return parent[kept], _States(placed[kept], offsets[kept], load[kept], slack[kept])

@@ -1,21 +1,24 @@
 """Which memories are alive while a segment runs.
 
 A segment that grows by one stage mostly has the lives of the shorter one: the stages that it has keep their paces, and
-only the memories that the new stage touches live otherwise. Times are counted so that they stay the same, too, with
-room in each sweep for all stages of the program; so a life is worked out once for all segments that begin alike.
+only the memories that the new stage touches live otherwise. And in segments that begin elsewhere, a memory lives as it
+does here, but sooner or later, where the stages that touch it keep their distances in time. So a life is worked out
+once for all segments in which it is the same.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.ir.rows import Buffer, RowProgram, Segment, Space, Stage, View
-from tinyc.ir.rows.lives import ALWAYS, BEFORE, Ledger, Times, highest, sweeps_of, touching
+from tinyc.ir.rows import Buffer, Pace, RowProgram, Space, Stage, View
+from tinyc.ir.rows.lives import ALWAYS, BEFORE, Ledger, Life, highest, sweeps_of, touching
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,15 @@ class Kept:
     ring: int
     bytes: int
     rectangles: NDArray[np.int64]
+
+    def later(self, time: int) -> Kept:
+        """The same at another time: but what is before the segment stays before it, and what is after it after it."""
+        if not time:
+            return self
+        moved = self.rectangles.copy()
+        when = moved[:, 2:]
+        when[(when > BEFORE) & (when < ALWAYS)] += time
+        return Kept(self.ring, self.bytes, moved)
 
 
 @dataclass(frozen=True)
@@ -38,133 +50,178 @@ class Need:
     kept: int
 
 
+@dataclass(frozen=True)
+class _Way:
+    """How a memory lives in a segment: what else is the same has the same life.
+
+    `members` are the memory and those that lie over its rows, `touches` of each stage that touches them its number,
+    its band, on how many cores, and when: sweeps behind the first, and its period.
+    """
+
+    members: tuple[str, ...]
+    touches: tuple[tuple[int, int, int, int, int], ...]
+    reverse: bool
+    streamed: bool
+    before: bool
+    after: bool
+
+
 class Alive:
-    """Works out what segments of a program need.
+    """What is known of the memories of a program, for all its segments.
 
     Attributes:
         touched: the first and the last stage that touches each memory of the arena (`touching`).
         shown: the buffers in each memory, its owner among them.
+        homes: the memories of the arena that each stage touches.
+        across: for each stage, the bytes of all memories that it or a later one touches, and one before it, too.
     """
 
     def __init__(self, program: RowProgram) -> None:
-        self._program = program
+        self.program = program
         self.touched = touching(program)
         self.shown: dict[str, list[Buffer]] = {}
         for buffer in program.buffers:
             self.shown.setdefault(program.root(buffer.name)[0].name, []).append(buffer)
         self._touching: dict[str, list[int]] = {}
-        self._homes = [self._homes_of(number, stage) for number, stage in enumerate(program.stages)]
-        self._segment: Segment | None = None
-        self._stages: Sequence[Stage] = ()
-        self._times: dict[int, Times] = {}
-        self._known: dict[tuple[str, int, bool, tuple[str, ...]], Kept] = {}
-
-    def need(
-        self, segment: Segment, stages: Sequence[Stage], streamed: Sequence[str], follows: Mapping[str, View]
-    ) -> Need:
-        """What a segment needs, what lives across it included.
-
-        Args:
-            segment: which stages, and when.
-            stages: these stages, as they are run.
-            streamed: the memories of which it needs only some rows.
-            follows: places over the rows of others (`View.follows`), by the name of a memory.
-        """
-        self._begin(segment, stages)
-        numbers = segment.stages
-        lodgers: dict[str, list[str]] = {}
-        for name, view in follows.items():
-            lodgers.setdefault(self._program.root(view.base)[0].name, []).append(name)
-        across = [
-            self._program.buffer[name].bytes
-            for name, (first, last) in self.touched.items()
-            if first < numbers.start and last >= numbers.stop and not self._count(name, numbers)
-        ]
-        rings: dict[str, int] = {}
-        kept, found = 0, []
-        for name in dict.fromkeys(home for k in numbers for home in self._homes[k] if home not in follows):
-            one = self._kept(name, numbers, name in streamed, lodgers.get(name, ()), follows)
-            found.append(one.rectangles)
-            if name in streamed:
-                kept += one.bytes
-                if one.ring:
-                    rings[name] = one.ring
-        return Need(highest(found) + sum(across), rings, kept)
+        self.homes = [self._homes_of(number, stage) for number, stage in enumerate(program.stages)]
+        self.across = self._bytes_across()
+        self._known: dict[_Way, Kept] = {}
 
     def _homes_of(self, number: int, stage: Stage) -> list[str]:
-        """The memories of the arena that a stage touches."""
-        roots = (self._program.root(value.name)[0] for value in stage.touched)
+        roots = (self.program.root(value.name)[0] for value in stage.touched)
         homes = list(dict.fromkeys(root.name for root in roots if root.space is Space.ARENA))
         for name in homes:
             self._touching.setdefault(name, []).append(number)
         return homes
 
-    def _count(self, name: str, numbers: range) -> int:
-        """How many of these stages touch a memory."""
-        return sum(k in numbers for k in self._touching.get(name, ()))
+    def _bytes_across(self) -> list[int]:
+        change = [0] * (len(self.program.stages) + 1)
+        for name, (first, last) in self.touched.items():
+            change[first + 1] += self.program.buffer[name].bytes
+            change[last + 1] -= self.program.buffer[name].bytes
+        return list(accumulate(change))
 
-    def _begin(self, segment: Segment, stages: Sequence[Stage]) -> None:
-        """Forgets what was known of segments that do not begin as this one does."""
-        old = self._segment
-        alike = (
-            old is not None
-            and (old.first, old.reverse) == (segment.first, segment.reverse)
-            and all(a is b for a, b in zip(self._stages, stages, strict=False))
-            and all(a == b for a, b in zip(old.paces, segment.paces, strict=False))
-        )
-        if not alike:
-            self._known.clear()
-            self._times.clear()
-        if old is None or not alike or len(segment.paces) > len(old.paces):
-            self._segment, self._stages = segment, stages
-            width = len(self._program.stages)
-            for place, (stage, pace) in enumerate(zip(stages, segment.paces, strict=True)):
-                number = segment.first + place
-                if number not in self._times:
-                    self._times[number] = sweeps_of(stage, pace, segment.reverse) * width + place
+    def touching(self, members: Sequence[str], numbers: range) -> list[int]:
+        """Those of these stages that touch one of these memories."""
+        found: list[int] = []
+        for name in members:
+            every = self._touching.get(name, [])
+            found += every[bisect_left(every, numbers.start) : bisect_left(every, numbers.stop)]
+        return found if len(members) == 1 else sorted(set(found))
 
-    def _kept(
-        self, name: str, numbers: range, streamed: bool, lodgers: Sequence[str], follows: Mapping[str, View]
-    ) -> Kept:
-        """A memory in a segment, those that lie over its rows included."""
-        members = (name, *lodgers)
-        touching = sorted({k for member in members for k in self._touching.get(member, ()) if k in numbers})
-        key = (name, len(touching), streamed, tuple(lodgers))
-        if key not in self._known:
-            self._known[key] = self._worked_out(name, numbers, touching, streamed, members, follows)
-        return self._known[key]
+    def worked_out(self, way: _Way, stages: Sequence[Stage], follows: Mapping[str, View]) -> Kept:
+        """A memory that lives so, by the time of the first of these stages, which touch it."""
+        if way not in self._known:
+            self._known[way] = self._work_out(way, stages, follows)
+        return self._known[way]
 
-    def _worked_out(
-        self,
-        name: str,
-        numbers: range,
-        touching: Sequence[int],
-        streamed: bool,
-        members: Sequence[str],
-        follows: Mapping[str, View],
-    ) -> Kept:
-        buffers = {b.name: b for member in members for b in self.shown[member]}
+    def _work_out(self, way: _Way, stages: Sequence[Stage], follows: Mapping[str, View]) -> Kept:
+        name = way.members[0]
+        buffers = {b.name: b for member in way.members for b in self.shown[member]}
         owner = buffers[name]
-        if streamed:
+        if way.streamed:
             buffers[name] = dataclasses.replace(owner, ring=owner.rows)
-        for member in members:
+        for member in way.members:
             if member in follows:
                 buffers[member] = dataclasses.replace(buffers[member], view=follows[member], ring=0)
         ledger = Ledger(buffers)
-        for k in touching:
-            ledger.run(self._stages[k - numbers.start], self._times[k])
+        # Room in each sweep for all stages of the program, so that times do not change with the segment.
+        width = len(self.program.stages)
+        for stage, (number, _, _, delay, period) in zip(stages, way.touches, strict=True):
+            place = number - way.touches[0][0]
+            ledger.run(stage, sweeps_of(stage, Pace(delay, period), way.reverse) * width + place)
         life = ledger.lives.get(name)
         if life is None:
             return Kept(0, 0, np.zeros((0, 4), np.int64))
-        first, last = self.touched[name]
-        if first < numbers.start:
-            life.birth[:] = BEFORE
-            life.death[life.death < BEFORE] = BEFORE
-        if last >= numbers.stop:
-            # What is written after the segment is not there yet.
-            life.death[life.birth < ALWAYS] = ALWAYS
-        if streamed:
+        _open(life, way)
+        if way.streamed:
             size = life.ring()
             ring = size if size < owner.rows else 0
             life = dataclasses.replace(life, owner=dataclasses.replace(owner, ring=ring))
-        return Kept(life.owner.ring if streamed else 0, life.owner.bytes, life.rectangles())
+        return Kept(life.owner.ring if way.streamed else 0, life.owner.bytes, life.rectangles())
+
+
+def _open(life: Life, way: _Way) -> None:
+    """Makes the life of a memory longer than the segment, where it is there before or after it."""
+    if way.before:
+        life.birth[:] = BEFORE
+        life.death[life.death < BEFORE] = BEFORE
+    if way.after:
+        # What is written after the segment is not there yet.
+        life.death[life.birth < ALWAYS] = ALWAYS
+
+
+class Growth:
+    """What a segment needs that grows stage by stage."""
+
+    def __init__(self, alive: Alive, first: int, reverse: bool = False) -> None:
+        self._alive, self._first, self._reverse = alive, first, reverse
+        self._paces: Sequence[Pace] = ()
+        self._members: dict[str, tuple[str, ...]] = {}
+        self._found: dict[str, Kept] = {}
+
+    def need(
+        self,
+        paces: Sequence[Pace],
+        stages: Sequence[Stage],
+        streamed: Collection[str],
+        follows: Mapping[str, View],
+    ) -> Need:
+        """What the segment needs, what lives across it included.
+
+        Args:
+            paces: of its stages. It has those of which this was asked before, and their successors.
+            stages: its stages, as they are run.
+            streamed: the memories of which it needs only some rows: all that it alone touches and can take by rows.
+            follows: places over the rows of others (`View.follows`), by the name of a memory.
+        """
+        program, first = self._alive.program, self._first
+        if len(self._paces) > len(paces) or any(a is not b for a, b in zip(self._paces, paces, strict=False)):
+            self._paces, self._found, self._members = (), {}, {}
+        fresh = range(first + len(self._paces), first + len(paces))
+        touched = dict.fromkeys(home for k in fresh for home in self._alive.homes[k])
+        lodgers: dict[str, tuple[str, ...]] = {}
+        for name, view in follows.items():
+            home = program.root(view.base)[0].name
+            lodgers[home] = (*lodgers.get(home, ()), name)
+        for name in [*touched, *(name for name in self._members if name not in touched)]:
+            members = () if name in follows else (name, *lodgers.get(name, ()))
+            if not touched.keys().isdisjoint(members) or members != self._members.get(name):
+                self._members[name] = members
+                self._found.pop(name, None)
+                if members:
+                    self._found[name] = self._kept(members, paces, stages, name in streamed, follows)
+        self._paces = paces
+        return self._sum(streamed)
+
+    def _sum(self, streamed: Collection[str]) -> Need:
+        rings: dict[str, int] = {}
+        kept, across = 0, self._alive.across[self._first]
+        for name, one in self._found.items():
+            if name in streamed:
+                kept += one.bytes
+                if one.ring:
+                    rings[name] = one.ring
+            if self._alive.touched[name][0] < self._first:
+                across -= self._alive.program.buffer[name].bytes
+        return Need(highest([one.rectangles for one in self._found.values()]) + across, rings, kept)
+
+    def _kept(
+        self,
+        members: tuple[str, ...],
+        paces: Sequence[Pace],
+        stages: Sequence[Stage],
+        streamed: bool,
+        follows: Mapping[str, View],
+    ) -> Kept:
+        """A memory in the segment, those that lie over its rows included."""
+        first, numbers = self._first, range(self._first, self._first + len(paces))
+        touching = self._alive.touching(members, numbers)
+        run = [stages[k - first] for k in touching]
+        start = min(paces[k - first].delay for k in touching)
+        when = [(paces[k - first].delay - start, paces[k - first].period) for k in touching]
+        touches = tuple((k, s.band, s.split, *w) for k, s, w in zip(touching, run, when, strict=True))
+        least, most = self._alive.touched[members[0]]
+        way = _Way(members, touches, self._reverse, streamed, least < first, most >= numbers.stop)
+        time = start * len(self._alive.program.stages) + touching[0] - first
+        return self._alive.worked_out(way, run, follows).later(time)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tinyc.ir.rows import Buffer, Pace, RowProgram, Segment, Stage, View
 from tinyc.passes.rows.split import saving
-from tinyc.passes.stream.alive import Alive
-from tinyc.passes.stream.pace import paces, same_rows
+from tinyc.passes.stream.alive import Alive, Growth
+from tinyc.passes.stream.pace import Pacing, Wiring, same_rows
 
 CALL = 40
 """Instructions that one more call of a row kernel takes, about: measured on rv32imc."""
@@ -42,31 +42,66 @@ class Cutter:
     def __init__(self, program: RowProgram, cores: int = 1) -> None:
         self._program, self._cores = program, cores
         self._lost = [saving(program, stage, cores) for stage in program.stages]
+        self._costs = [_cost(stage) + lost for stage, lost in zip(program.stages, self._lost, strict=True)]
         self._alive = Alive(program)
+        self._wiring = Wiring(program)
         self._by_rows = [dataclasses.replace(s, band=1) if s.windows else s for s in program.stages]
-        self._streamable = self._memories_by_rows()
-        self._over: dict[tuple[int, bool], tuple[str, View] | None] = {}
+        self._ending = self._memories_by_rows()
+        roots = {stage.result.name: program.root(stage.result.name)[0].name for stage in program.stages}
+        self._shared = {root for name, root in roots.items() if name != root}
+        """The memories that stages write by other names than their own."""
 
-    def pieces(self, stages: range, reverse: bool = False) -> Iterator[Piece]:
+    def pieces(self, stages: range, reverse: bool = False) -> list[Piece]:
         """The ways to run these stages as one segment, from the first row to the last or in reverse."""
-        if len(stages) == 1:
-            stage = self._program.stages[stages.start]
-            single = Segment(stages.start, (Pace(),), reverse)
-            lost = self._lost[stages.start]
-            if lost:
-                shared = dataclasses.replace(stage, split=self._cores)
-                yield Piece(single, False, self._alive.need(single, [shared], (), {}).peak, 0, split=self._cores)
-            yield Piece(single, False, self._alive.need(single, [stage], (), {}).peak, lost)
-            if stage.band > 1:
-                by_rows = self._by_rows[stages.start]
-                yield Piece(single, True, self._alive.need(single, [by_rows], (), {}).peak, lost + _cost(stage))
-            return
-        pace = paces(self._program, stages, reverse)
-        if pace is not None:
-            yield self._with_rings(Segment(stages.start, pace, reverse))
+        found = list(self.growing(stages, reverse))
+        return found[-1] if len(found) == len(stages) else []
 
-    def _memories_by_rows(self) -> dict[str, tuple[int, int]]:
-        """The memories that all stages take row by row, and the first and the last that does: a segment which has
+    def growing(self, stages: range, reverse: bool = False) -> Iterator[list[Piece]]:
+        """The ways to run the first of these stages as one segment, then the first two, and so on, until no more can
+        advance together."""
+        pacing = Pacing(self._wiring, stages.start, reverse)
+        plain, over = (Growth(self._alive, stages.start, reverse) for _ in range(2))
+        full: set[str] = set()
+        above: list[tuple[str, str, View]] = []
+        for number in stages:
+            pacing.grow()
+            full |= {name for name, first in self._ending.get(number, ()) if first >= stages.start}
+            above += self._over_dead_row(number, reverse)
+            if number == stages.start:
+                yield self._alone(number, reverse)
+                continue
+            if not pacing.possible:
+                return
+            paces = pacing.paces()
+            if paces is None:
+                yield []
+                continue
+            segment = Segment(stages.start, paces, reverse)
+            best = self._shrunk(segment, plain, full, {})
+            if follows := _followers(above, full):
+                piece = self._shrunk(segment, over, full - follows.keys(), follows)
+                # Rows follow those of a ring: a buffer that has to keep all its rows is none.
+                bases = {self._program.root(view.base)[0].name for view in follows.values()}
+                best = min(best, piece, key=lambda p: p.peak) if bases <= piece.rings.keys() else best
+            yield [best]
+
+    def _alone(self, number: int, reverse: bool) -> list[Piece]:
+        """The ways to run one stage."""
+        stage, single, lost = self._program.stages[number], Segment(number, (Pace(),), reverse), self._lost[number]
+
+        def peak(as_run: Stage) -> int:
+            return Growth(self._alive, number, reverse).need(single.paces, [as_run], (), {}).peak
+
+        found = [Piece(single, False, peak(stage), lost)]
+        if lost:
+            shared = dataclasses.replace(stage, split=self._cores)
+            found.insert(0, Piece(single, False, peak(shared), 0, split=self._cores))
+        if stage.band > 1:
+            found.append(Piece(single, True, peak(self._by_rows[number]), self._costs[number]))
+        return found
+
+    def _memories_by_rows(self) -> dict[int, list[tuple[str, int]]]:
+        """The memories that all stages take row by row, by the last stage that does, and the first: a segment which has
         these needs only some of the rows."""
         program = self._program
         whole = {
@@ -75,66 +110,47 @@ class Cutter:
             for operand, window in zip(stage.op.operands, stage.windows or [None] * len(stage.op.operands), strict=True)
             if window is None
         }
-        return {
-            name: ends
-            for name, ends in self._alive.touched.items()
-            if program.buffer[name].rows > 1
-            and name not in whole
-            and all(same_rows(program, b.name, name) for b in self._alive.shown[name])
-        }
+        found: dict[int, list[tuple[str, int]]] = {}
+        for name, (first, last) in self._alive.touched.items():
+            by_rows = program.buffer[name].rows > 1 and name not in whole
+            if by_rows and all(same_rows(program, b.name, name) for b in self._alive.shown[name]):
+                found.setdefault(last, []).append((name, first))
+        return found
 
-    def _with_rings(self, segment: Segment) -> Piece:
-        """The piece with rings as small as can be, and rows written over others where that saves something."""
-        stages = segment.stages
-        cost = sum(_cost(self._program.stages[k]) + self._lost[k] for k in stages)
-        full = [name for name, (first, last) in self._streamable.items() if first in stages and last in stages]
-        plain = self._shrunk(segment, cost, full, {})
-        follows: dict[str, View] = {}
-        for k in stages:
-            name, over = self._program.stages[k].result.name, self._over_dead_row(k, segment.reverse)
-            if over is not None and name in full and over[0] in full and over[0] not in follows:
-                follows[name] = over[1]
-        if not follows:
-            return plain
-        piece = self._shrunk(segment, cost, [name for name in full if name not in follows], follows)
-        # Rows follow those of a ring: a buffer that has to keep all its rows is none.
-        rings = {self._program.root(view.base)[0].name for view in follows.values()} <= set(piece.rings)
-        return min(plain, piece, key=lambda p: p.peak) if rings else plain
-
-    def _shrunk(self, segment: Segment, cost: int, full: Sequence[str], follows: Mapping[str, View]) -> Piece:
+    def _shrunk(self, segment: Segment, growth: Growth, full: Collection[str], follows: Mapping[str, View]) -> Piece:
         """The piece with the least rings."""
-        stages = segment.stages
-        need = self._alive.need(segment, self._by_rows[stages.start : stages.stop], full, follows)
+        numbers = segment.stages
+        cost = sum(self._costs[numbers.start : numbers.stop])
+        need = growth.need(segment.paces, self._by_rows[numbers.start : numbers.stop], full, follows)
         return Piece(segment, True, need.peak, cost, need.kept, need.rings, follows)
 
-    def _over_dead_row(self, number: int, reverse: bool) -> tuple[str, View] | None:
-        """The place of a stage's rows over the first rows of its windows, and the memory in which it is: where nothing
-        else reads or writes these and all that reads the result takes it one row after the other. It is there where
-        the segment needs only some rows of both."""
-        if (number, reverse) not in self._over:
-            self._over[number, reverse] = self._find_over(number, reverse)
-        return self._over[number, reverse]
-
-    def _find_over(self, number: int, reverse: bool) -> tuple[str, View] | None:
+    def _over_dead_row(self, number: int, reverse: bool) -> Iterator[tuple[str, str, View]]:
+        """The name of a stage's result, the memory over which its rows may lie, and their place over the first rows of
+        its windows: where nothing else reads or writes these and all that reads the result takes it one row after the
+        other. It is there where the segment needs only some rows of both."""
         program, stage = self._program, self._by_rows[number]
         window = stage.windows[0] if stage.windows else None
         if not stage.op.may_overwrite_row() or window is None:
-            return None
+            return
         operand = program.buffer[stage.op.operands[0].name]
         home = program.root(operand.name)[0].name
         target = program.buffer[stage.result.name]
-        if target.view is not None or target.row_bytes > operand.row_bytes:
-            return None
-        for k, other in enumerate(self._by_rows):
-            if (other.result.name != home and program.root(other.result.name)[0].name == home) or (
-                k != number and any(program.root(v.name)[0].name == home for v in other.op.operands)
-            ):
-                return None
-            for value, read in zip(other.op.operands, other.windows, strict=False):
-                if program.root(value.name)[0] is target and read is not None and not read.is_pointwise:
-                    return None
-        ahead = (window.size - 1) * window.dilation if reverse else 0
-        return home, View(operand.name, follows=(window.stride, window.pad - ahead))
+        if target.view is not None or target.row_bytes > operand.row_bytes or home in self._shared:
+            return
+        if any(k != number for k, _ in self._wiring.readers.get(home, ())):
+            return
+        if all(read is None or read.is_pointwise for _, read in self._wiring.readers.get(target.name, ())):
+            ahead = (window.size - 1) * window.dilation if reverse else 0
+            yield stage.result.name, home, View(operand.name, follows=(window.stride, window.pad - ahead))
+
+
+def _followers(above: Sequence[tuple[str, str, View]], full: Collection[str]) -> dict[str, View]:
+    """The memories whose rows may follow those of another one, where a segment needs only some rows of both."""
+    follows: dict[str, View] = {}
+    for name, home, view in above:
+        if name in full and home in full and home not in follows:
+            follows[name] = view
+    return follows
 
 
 def apply(program: RowProgram, chosen: Sequence[Piece]) -> RowProgram:

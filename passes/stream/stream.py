@@ -123,10 +123,8 @@ def candidates(program: RowProgram, budget: int | None = None, cores: int = 1) -
 
 def _from(cutter: Cutter, program: RowProgram, start: int, stop: int, most: int | None = None) -> Iterator[Piece]:
     """The segments that begin with stage `start` and end before `stop`."""
-    for end in range(start + 1, min(stop, len(program.stages)) + 1):
-        if end - start > 1 and not program.stages[end - 1].windows:
-            return
-        for piece in cutter.pieces(range(start, end)):
+    for pieces in cutter.growing(range(start, min(stop, len(program.stages)))):
+        for piece in pieces:
             yield piece
             if most is not None and piece.kept > most:
                 return

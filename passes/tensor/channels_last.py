@@ -16,11 +16,10 @@ Every step lowers the cost, so this ends, and never ends above where it started.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-
-import networkx as nx
 
 from tinyc.ir.module import Module, Node, made
 from tinyc.ir.op import Value
@@ -29,6 +28,7 @@ from tinyc.ir.ops.conv import Spatial
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.passes.core.base import Pass, Slack
 from tinyc.passes.core.rewrite import tell
+from tinyc.passes.tensor.cut import SINK, SOURCE, Network
 from tinyc.passes.tensor.layout import Layout, normal, transposes
 from tinyc.passes.tensor.layout_build import is_fixed, rebuild
 from tinyc.passes.tensor.relayout import RESULT, Form, form_at, plain_form
@@ -153,11 +153,11 @@ class _Search:
         if not family:
             return False
         switched = {v: family[v] for v in self._cut(family)}
-        after = self._forms | switched
+        after = ChainMap(switched, self._forms)
         touched = {e.value for v in switched for e in (*self._edges[v], *self._operands[v])}
         if self._cost(touched, after) >= self._cost(touched, self._forms):
             return False
-        self._forms = after
+        self._forms.update(switched)
         return True
 
     def _cost(self, values: set[Value], forms: Forms) -> int:
@@ -191,16 +191,14 @@ class _Search:
 
     def _cut(self, family: Forms) -> set[Value]:
         """Those of a family whose switching costs least together: the sink's side of a minimum cut."""
-        graph: nx.DiGraph[Value | str] = nx.DiGraph()
-        graph.add_nodes_from(("keep", "switch"))
+        network, number = Network(), {value: k for k, value in enumerate(family)}
 
         def pays(value: Value, amount: int) -> None:
             """Switching costs this amount more than keeping."""
-            tail, head = ("keep", value) if amount >= 0 else (value, "switch")
-            graph.add_edge(tail, head)
-            graph[tail][head]["capacity"] = graph[tail][head].get("capacity", 0) + abs(amount)
+            tail, head = (SOURCE, number[value]) if amount >= 0 else (number[value], SINK)
+            network.add(tail, head, abs(amount))
 
-        after = {**self._forms, **family}
+        after = ChainMap(dict(family), self._forms)
         edges = dict.fromkeys(e for v in family for e in (*self._edges[v], *self._operands[v]))
         for edge in edges:
             made = edge.value if edge.producer is not None and edge.value in family else None
@@ -212,12 +210,10 @@ class _Search:
                 pays(made, one - neither)
                 pays(taken, both - one)
                 # Exact unless layouts disagree along this edge; the caller compares true costs anyway.
-                graph.add_edge(made, taken)
-                known = graph[made][taken].get("capacity", 0)
-                graph[made][taken]["capacity"] = known + max(0, one + other - neither - both)
+                network.add(number[made], number[taken], max(0, one + other - neither - both))
             elif made is not None:
                 pays(made, edge.cost(after, self._forms) - neither)
             elif taken is not None:
                 pays(taken, edge.cost(self._forms, after) - neither)
-        _, (_, sink) = nx.minimum_cut(graph, "keep", "switch")
-        return set(family) & sink
+        sink = network.sink_side()
+        return {value for value, k in number.items() if k in sink}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.passes.stream.support import Case, cases, differences, planned, results
+from tests.passes.stream.support import Case, cases, differences, planned, random_division, results
 from tests.rows import Integers, Network, lowered, maker_of, pointwise
 from tinyc.ir import DType, Value, ops
 from tinyc.ir.rows import RowProgram
+from tinyc.ir.rows.lives import lives, peak
 from tinyc.passes.rows.lower import InputPlace
 from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.stream import Stream
@@ -125,3 +127,29 @@ def test_float_and_int8_networks_of_the_same_form_stream_alike() -> None:
         forms.append((program.segments, rings, size(program) // dtype.bytes))
     assert forms[0] == forms[1]
     assert forms[0][1]
+
+
+def test_a_segment_that_grows_is_what_it_is_by_itself() -> None:
+    """Lives are worked out once for all segments in which they are the same: also where one begins or ends elsewhere,
+    runs in reverse, or has a stage that makes all others slower."""
+    for case in cases(range(24)):
+        program, cutter = case.program, Cutter(case.program)
+        for reverse in (False, True):
+            for start in range(len(program.stages)):
+                stages = range(start, min(start + 8, len(program.stages)))
+                for end, pieces in enumerate(cutter.growing(stages, reverse), start + 1):
+                    assert pieces == Cutter(program).pieces(range(start, end), reverse), (
+                        f"{case.name}: {start} to {end}"
+                    )
+
+
+def test_no_segment_needs_more_than_its_peak() -> None:
+    """Peaks are those of the lives that the whole schedule has, or more where several stages write parts of a whole."""
+    random, exact = Random(5), 0
+    for case in cases(range(60)):
+        division = random_division(random, case.program)
+        needed = peak(list(lives(apply(case.program, division)).values()))
+        most = max(piece.peak for piece in division)
+        assert most >= needed, case.name
+        exact += most == needed
+    assert exact > 30
