@@ -130,9 +130,12 @@ def run(nest: Loops, operands: Sequence[Array], out: Array, fused: bool | None =
 
 
 def _in_steps(nest: Loops, views: Sequence[Array], fused: bool) -> Array:
-    """A float sum or product, from the first element to the last."""
+    """A float sum or product, from the first element to the last. One of a single element is that element, zeros with
+    their sign."""
     parallel = nest.space[: len(nest.space) - nest.reduced]
     body, combine = nest.body, nest.combine
+    if math.prod(nest.space[len(parallel) :]) == 1:
+        return np.broadcast_to(evaluate(body, views), nest.space).reshape(parallel)
     parts = body.args if combine == "add" and is_product(body) else (body,)
     factors = [np.broadcast_to(evaluate(part, views), nest.space) for part in parts]
     if len(parts) == 2:

@@ -44,8 +44,10 @@ def library(folder: Path, source: CSource, compiler: str = "gcc", *flags: str) -
     folder.mkdir(exist_ok=True)
     (folder / "net.h").write_text(source.files["net.h"])
     (folder / "used.c").write_text(USED)
-    command = [compiler, "-std=c99", *(flags or STRICT), "-shared", "-fPIC", "used.c", "-o", "used.so", "-lm"]
+    command = [compiler, "-std=c99", *(flags or STRICT), "-fPIC", "-c", "used.c", "-o", "used.o"]
     subprocess.run(command, cwd=folder, check=True)
+    # Linked without these options: -ffast-math would have all of this process compute without subnormal numbers.
+    subprocess.run([compiler, "-shared", "used.o", "-o", "used.so", "-lm"], cwd=folder, check=True)
     return ctypes.CDLL(str(folder / "used.so"))
 
 
