@@ -42,10 +42,10 @@ def emit_conv2d(unit: TranslationUnit, stage: Stage, op: Conv2d) -> RowCall:
     inputs, outputs = op.x.shape[3], op.type.shape[3]
     if op.window() == (1, 1) and op.groups == 1 and op.strides == (1, 1) and not any(op.pads):
         pixels = stage.band * op.type.shape[2]
-        return _pointwise(unit, "pointwise", op, weights, [pixels, inputs, outputs, packed])
+        return _pointwise(unit, "pointwise", stage, op, weights, [pixels, inputs, outputs, packed])
     kh, kw = op.window()
     before, inside = _inside(op)
-    how = _tiles(unit, inside, outputs // op.groups)
+    how = _tiles(unit, stage, inside, outputs // op.groups)
     geometry = {
         "width": op.x.shape[2],
         "channels": inputs,
@@ -99,7 +99,7 @@ def emit_dense(unit: TranslationUnit, stage: Stage, op: Dense) -> RowCall:
     weights, packed = _weights(unit, op.w, 1, f"{op.w.name}_packed")
     outputs, inputs = op.w.shape
     count = op.type.size // outputs // stage.rows * stage.band
-    return _pointwise(unit, "dense", op, weights, [count, inputs, outputs, packed])
+    return _pointwise(unit, "dense", stage, op, weights, [count, inputs, outputs, packed])
 
 
 def _weights(unit: TranslationUnit, w: Value, groups: int, hint: str) -> tuple[Argument, int]:
@@ -110,9 +110,10 @@ def _weights(unit: TranslationUnit, w: Value, groups: int, hint: str) -> tuple[A
     return unit.constants.symbol(pack(array, groups), hint, "weights, four outputs interleaved"), 1
 
 
-def _tiles(unit: TranslationUnit, pixels: int, outputs: int) -> Tiles:
+def _tiles(unit: TranslationUnit, stage: Stage, pixels: int, outputs: int) -> Tiles:
     """How some pixels are divided into tiles, for as many output channels that see the same inputs."""
-    return tiles(pixels, room(unit.tuning.float_registers, min(outputs, LANES)))
+    measured = unit.tuning.choices.find(stage).tile
+    return tiles(pixels, measured or room(unit.tuning.float_registers, min(outputs, LANES)))
 
 
 def _inside(op: Conv2d) -> tuple[int, int]:
@@ -125,11 +126,13 @@ def _inside(op: Conv2d) -> tuple[int, int]:
     return before, max(min(last // stride + 1, width) - before, 0)
 
 
-def _pointwise(unit: TranslationUnit, hint: str, op: Conv2d | Dense, weights: Argument, sizes: list[int]) -> RowCall:
+def _pointwise(
+    unit: TranslationUnit, hint: str, stage: Stage, op: Conv2d | Dense, weights: Argument, sizes: list[int]
+) -> RowCall:
     """The call for as many pixels or rows, inputs and outputs, and whether weights are packed."""
     pixels, inputs, outputs, packed = sizes
     float_pointer = pointer(DType.F32)
-    how, turn = _tiles(unit, pixels, outputs), unrolled(unit.tuning.float_registers)
+    how, turn = _tiles(unit, stage, pixels, outputs), unrolled(unit.tuning.float_registers)
     shared = bool(packed) and inputs >= SHARED
     parameters = [
         (float_pointer, "x"),

@@ -9,9 +9,12 @@ each block of four channels, in scratch memory, each time that the layer is comp
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
+from tinyc.backends.c.tuned import pixels
+from tinyc.backends.c.tuning import Tuning
 from tinyc.backends.libraries.operands import constant
 from tinyc.ir.op import Op
 from tinyc.ir.ops import QConv2d, QDense
@@ -33,20 +36,29 @@ def paired(weights: Array) -> bool:
     return bool(np.all(sizes[..., :-1] + sizes[..., 1:] <= LARGEST)) and bool(np.all(sizes <= LARGEST))
 
 
-def wanted_words(program: RowProgram, stage: Stage) -> int:
+@dataclass(frozen=True)
+class PairedWords:
     """The words of scratch memory that the kernel of a stage can use: two for each product of a sum, 0 for none."""
-    op = stage.op
-    shape = _shape(op)
-    if shape is None or shape[0] < LANES or shape[1] < LEAST_ELEMENTS or pixels(stage) < LEAST_PIXELS:
-        return 0
-    assert isinstance(op, IntegerLayer)
-    weights = constant(program, op.w)
-    return 2 * shape[1] if weights is not None and paired(weights.reshape(shape[0], shape[2], -1)) else 0
 
+    tuning: Tuning
 
-def pixels(stage: Stage) -> int:
-    """Pixels of the result that one call computes."""
-    return stage.op.type.size // stage.rows * stage.band // stage.op.type.shape[-1]
+    def __call__(self, program: RowProgram, stage: Stage) -> int:
+        op = stage.op
+        shape = _shape(op)
+        if shape is None or shape[0] < LANES or not self._pays(stage, shape[1]):
+            return 0
+        assert isinstance(op, IntegerLayer)
+        weights = constant(program, op.w)
+        return 2 * shape[1] if weights is not None and paired(weights.reshape(shape[0], shape[2], -1)) else 0
+
+    def _pays(self, stage: Stage, elements: int) -> bool:
+        """Whether a stage gains by it, as was measured, or else by the rule."""
+        if not self.tuning.pairs:
+            return False
+        measured = self.tuning.choices.find(stage).paired_tile
+        if measured is not None:
+            return measured > 0
+        return bool(self.tuning.paired_tile) and elements >= LEAST_ELEMENTS and pixels(stage) >= LEAST_PIXELS
 
 
 def _shape(op: Op) -> tuple[int, int, int] | None:

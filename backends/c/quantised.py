@@ -14,8 +14,8 @@ import numpy as np
 from tinyc.backends.c.calls import Literal, leaves_columns, limits, pointer, shared
 from tinyc.backends.c.conv import pack
 from tinyc.backends.c.emitter import emits
-from tinyc.backends.c.pairs import pixels
 from tinyc.backends.c.source import CodegenError
+from tinyc.backends.c.tuned import pixels
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, Scratch, TranslationUnit
 from tinyc.ir import fixed_point
 from tinyc.ir.op import Value
@@ -196,10 +196,13 @@ def _macs_of_inputs(unit: TranslationUnit) -> Counter[int]:
 
 
 def _tile(unit: TranslationUnit, stage: Stage, pixels: int) -> int:
-    """How many pixels of a row a register tile has: as many as the core's registers hold, or one less where fewer are
-    left over so."""
+    """How many pixels of a row a register tile has: as was measured, or else as many as the core's registers hold, or
+    one less where fewer are left over so."""
+    measured = unit.tuning.choices.find(stage)
     if stage.kernel.scratch is not None:
-        return unit.tuning.paired_tile
+        return measured.paired_tile or unit.tuning.paired_tile or 1
+    if measured.tile is not None:
+        return measured.tile
     most = unit.tuning.tile
     return most - 1 if most > 2 and pixels % (most - 1) < pixels % most else most
 

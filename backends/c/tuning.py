@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
+
+from tinyc.backends.c.tuned import Choices
 
 Optimize = Literal["speed", "balanced", "size"]
 
@@ -47,6 +49,8 @@ class Tuning:
         fpu: whether it computes with floats in hardware.
         fma: whether it has fused multiply-adds of floats.
         float_registers: how many of floats it has; 0 for one that computes with floats in software.
+        choices: what was measured to be better for layers of some shapes than what follows from these; left aside for
+            "size".
     """
 
     optimize: Optimize = "balanced"
@@ -55,6 +59,7 @@ class Tuning:
     fpu: bool = True
     fma: bool = False
     float_registers: int = 0
+    choices: Choices = field(default_factory=Choices)
 
     def handed(self, kernel: str, part: float = 0.0) -> frozenset[str]:
         """The literals of a kernel that are arguments at run time. `part` is that of the network's multiply-accumulates
@@ -69,8 +74,8 @@ class Tuning:
 
     @property
     def pairs(self) -> bool:
-        """Whether kernels are to pair weights: it takes functions of its own."""
-        return bool(self.paired_tile) and self.optimize != "size"
+        """Whether kernels may pair weights: it takes functions of its own."""
+        return self.optimize != "size"
 
 
 DEFAULT = Tuning()

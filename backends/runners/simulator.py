@@ -111,7 +111,7 @@ class SimulatorRunner(Runner):
         program = Program("measure", (*_MEASURE, "-include", self.machine.family.header))
         counts = self._execute(program, [inputs], exchange.COUNTS)
         instructions, stack, _ = exchange.unpack_counts(counts, 0)
-        layers = self._layers(inputs)
+        layers = self.measure_layers(inputs)
         limit = self.machine.family.countable
         if limit is not None and sum(layers) > limit:
             raise RunnerError(
@@ -128,7 +128,8 @@ class SimulatorRunner(Runner):
             layers=layers,
         )
 
-    def _layers(self, inputs: Sequence[Array]) -> tuple[int, ...]:
+    def measure_layers(self, inputs: Sequence[Array]) -> tuple[int, ...]:
+        """What each layer takes: the instructions of `Measurement.layers`, without the rest. Raises `RunnerError`."""
         numbers = [stage.number for stage in self._source.stages]
         options = (*_MEASURE, "-include", self.machine.family.header, "-DHARNESS_LAYERS")
         program = Program("layers", options, ("-include", "harness_layers.h"))

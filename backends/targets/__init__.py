@@ -41,6 +41,7 @@ class Target:
         tile: pixels of a register tile of four output channels that its registers hold.
         paired_tile: the same where one multiplication gives the products of two channels; 0 where that does not pay.
         simulator: the runner that has its instruction set; empty for none.
+        tuned_on: the simulated machine whose measurements of kernels hold for it; empty for none.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Target:
     tile: int = 4
     paired_tile: int = 3
     simulator: str = ""
+    tuned_on: str = ""
 
     def supports(self, library: str) -> bool:
         """Whether there is this kernel library for it."""
@@ -108,7 +110,7 @@ def on_machine(target: Target, simulator: str) -> Target:
     chip = next((t for t in builtin().values() if t.simulator == simulator), None)
     if target.isa != "host" or not simulator or chip is None:
         return target
-    return replace(target, fpu=chip.fpu, fma=chip.fma, float_registers=chip.float_registers)
+    return replace(target, fpu=chip.fpu, fma=chip.fma, float_registers=chip.float_registers, tuned_on=chip.tuned_on)
 
 
 def _with_base(table: dict[str, Any], source: str) -> dict[str, Any]:

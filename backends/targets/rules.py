@@ -23,6 +23,8 @@ FPU = {"rv32imac": False, "rv32imafc": True, "rv32imc": False}
 """Whether an instruction set has float instructions, where its name says it."""
 SIMULATED = ("host", "rv32imac", "rv32imafc", "rv32imc")
 """Instruction sets that a runner has."""
+MEASURED = ("rv32imac", "rv32imafc", "rv32imc", "xtensa-lx106")
+"""Simulated machines that count instructions."""
 
 
 class TargetError(TinycError):
@@ -103,6 +105,7 @@ def _unknown_words(table: Mapping[str, Any]) -> Iterator[str]:
         "package": PACKAGES,
         "simd": ("", *SIMD),
         "simulator": ("", *SIMULATED),
+        "tuned_on": ("", *MEASURED),
     }
     for key, allowed in choices.items():
         if table.get(key, "") not in allowed and key in table:

@@ -99,6 +99,9 @@ CoresFlag = Annotated[
 OptimizeFlag = Annotated[
     str, typer.Option("--optimize", metavar="speed|balanced|size", help="Kernels for each layer, or shared by layers.")
 ]
+TunedFlag = Annotated[
+    Path | None, typer.Option("--tuned", metavar="FILE", help="Register tiles that `tinyc tune` measured.")
+]
 KernelsFlag = Annotated[
     str, typer.Option("--kernels", metavar="|".join(CHOICES), help="Kernels of tinyc, or of a library where exact.")
 ]
@@ -144,6 +147,7 @@ def code_options(
     kernels: KernelsFlag = DEFAULTS.kernels,
     cores: CoresFlag = DEFAULTS.cores,
     optimize: OptimizeFlag = DEFAULTS.optimize,
+    tuned: TunedFlag = None,
     quantize: QuantizeFlag = None,
     calibration: CalibrationFlag = None,
     labels: LabelsFlag = None,
@@ -171,6 +175,7 @@ def code_options(
         "input_layout": input_layout.value,
         "rows_from": rows_from.value,
         "ram": ram or None,
+        "tuned": tuned,
         "quantise": quantise_options(
             quantize, calibration, labels, pixels, keep_float, observer, input_type.value, output_type.value
         ),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from tinyc.backends.c.pairs import wanted_words
+from tinyc.backends.c.pairs import PairedWords
 from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.compiler.lowering.kernels import kernel_libraries
 from tinyc.compiler.options import CustomPass, Options, Samples
@@ -21,7 +21,6 @@ from tinyc.passes.core.base import label
 from tinyc.passes.core.manager import IR, Dump, Instrument, PassRecord, ReplayRows, VerifyTypes
 from tinyc.passes.pipeline import after_integers, row_passes, tensor_passes, to_integers
 from tinyc.passes.rows.lower import InputPlace
-from tinyc.passes.rows.spare import nothing
 
 Say = Callable[[str], None]
 Group = Literal["tensor", "to_integers", "after_integers", "last", "rows"]
@@ -45,7 +44,7 @@ class Pipeline:
         self._records: dict[Group, list[PassRecord]] = {}
         place: InputPlace = "rows" if options.rows_from == "callback" else options.rows_from
         libraries = kernel_libraries(options)
-        wants = wanted_words if tuning.pairs else nothing
+        wants = PairedWords(tuning)
         rows = row_passes(
             *(place, options.ram_bytes, options.cores, libraries, options.kernels != "auto"), tuning.fma, wants
         )

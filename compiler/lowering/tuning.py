@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from tinyc.backends.c.tuned import Choices, load, shipped
 from tinyc.backends.c.tuning import Optimize, Tuning
 from tinyc.backends.targets import Target
 
 
-def tuning_of(optimize: Optimize, target: Target) -> Tuning:
-    """What an option and the facts of a target amount to."""
+def tuning_of(optimize: Optimize, target: Target, tuned: str | Path | None = None) -> Tuning:
+    """What options and the facts of a target amount to. The user's file of choices comes before those that tinyc has.
+    Raises `TunedError` for one that is wrong."""
+    choices = Choices({**shipped(target.tuned_on).entries, **(load(tuned) if tuned is not None else {})})
     return Tuning(
         optimize,
         tile=target.tile,
@@ -15,4 +20,5 @@ def tuning_of(optimize: Optimize, target: Target) -> Tuning:
         fpu=target.fpu,
         fma=target.fma,
         float_registers=target.float_registers,
+        choices=choices if optimize != "size" else Choices(),
     )

@@ -45,7 +45,7 @@ def set_up(options: Options, stem: str, machine: str = "") -> Setup:
         weights_in=options.weights_in,
         pixels=(pixels.mean, pixels.std),
     )
-    return Setup(target, name, packing, tuning_of(options.optimize, target))
+    return Setup(target, name, packing, tuning_of(options.optimize, target, options.tuned))
 
 
 def identifier(name: str, *, strict: bool) -> str:
