@@ -24,7 +24,6 @@ from tinyc.backends.c.float_tiles import MOST
 from tinyc.ir.errors import TinycError
 from tinyc.ir.op import Op
 from tinyc.ir.ops import Conv2d, Dense, QConv2d, QDense
-from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.rows import Stage
 
 if sys.version_info >= (3, 11):
@@ -39,7 +38,7 @@ class TunedError(TinycError):
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of kernel: what its shapes are made of, the pixels that a tile has at most, and whether it pairs weights."""
+    """A kind of kernel: what shapes are made of, the most pixels that a tile has, and whether weights may be paired."""
 
     sizes: tuple[str, ...]
     most: int
@@ -132,7 +131,7 @@ def _shape_of_dense(op: Dense | QDense, stage: Stage) -> Shape:
 
 
 def _named(kind: str, op: Op, sizes: tuple[int, ...]) -> Shape:
-    return Shape(f"q{kind}" if isinstance(op, IntegerLayer) else kind, sizes)
+    return Shape(kind if op.type.dtype.is_float else f"q{kind}", sizes)
 
 
 @cache

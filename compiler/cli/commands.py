@@ -214,6 +214,28 @@ def bench_command(model: ModelFlag, code: Code, on: OnMachineFlag = "rv32imc", a
         _print_json(document) if as_json else console.bench(document)
 
 
+@app.command("tune")
+@takes_code_options
+def tune_command(
+    model: ModelFlag,
+    code: Code,
+    on: Annotated[
+        str, typer.Option("--on", metavar="|".join(MACHINES), help="The simulated machine. [default: the target's]")
+    ] = "",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="[default: MODEL_MACHINE.toml]")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Measure which register tiles a model's layers are best computed with, and write them for --tuned."""
+    with reporting(as_json):
+        from tinyc.compiler.session.tune import tune  # no other command's
+
+        with console.progress(quiet=as_json) as say:
+            document = tune(Session(model, code(verify=False), progress=say, machine=on), on, output, say)
+        _print_json(document) if as_json else console.tuned(document)
+
+
 @app.command("compare-dump")
 @takes_code_options
 def compare_dump_command(

@@ -303,6 +303,33 @@ def bench(document: Mapping[str, Any]) -> None:
     _out.print(layers)
 
 
+def tuned(document: Mapping[str, Any]) -> None:
+    """The tables of `tinyc tune`."""
+    layers = Table("", "layer", "kernel", "chosen", "before", "after", "gain")
+    layers.columns[1].overflow = "fold"
+    for column in (layers.columns[0], *layers.columns[4:]):
+        column.no_wrap, column.justify = True, "right"
+    for layer in document["layers"]:
+        counts = (f"{layer['before']:,}", f"{layer['after']:,}", _gain(layer["before"], layer["after"]))
+        chosen = layer["choice"] or "as by rule"
+        layers.add_row(str(layer["index"]), *map(escape, (layer["name"], layer["shape"], chosen)), *counts)
+    _out.print(layers)
+    table = _grid()
+    before, after = document["before"], document["after"]
+    table.add_row("model", escape(f"{document['model']} on {document['on']}"))
+    table.add_row("instructions", f"{before:,} by the rules, {after:,} as chosen: {_gain(before, after)} fewer")
+    table.add_row("code", f"{document['code_bytes_before']:,} bytes, then {document['code_bytes_after']:,}")
+    table.add_row("took", f"{document['seconds']} s, {document['builds']} builds")
+    written = document["written"]
+    table.add_row("written to", escape(shown(written)) if written else "nothing: the rules are the best that was tried")
+    _out.print(table)
+
+
+def _gain(before: int, after: int) -> str:
+    """The part of a count that is saved."""
+    return f"{(before - after) / max(before, 1):.1%}"
+
+
 def dump(document: Mapping[str, Any]) -> None:
     """What `tinyc compare-dump` tells."""
     table = _grid()

@@ -1,7 +1,7 @@
 """Which register tiles a network's layers are best computed with, by trying them on a simulated machine.
 
-All layers have the same tile in one build, so that there are as many builds as tiles and not as combinations of layers and
-tiles; what each layer takes is counted by itself.
+All layers have the same tile in one build, and what each layer takes is counted by itself: there are as many builds as
+tiles, and not as combinations of layers and tiles.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypedDict
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from tinyc.backends.c.source import CSource
 from tinyc.backends.c.tuned import KINDS, Choice, Choices, Shape, shape_of, written
-from tinyc.backends.runners import Machine, SimulatorRunner
+from tinyc.backends.runners import Machine, Measurement, SimulatorRunner
 from tinyc.compiler.base.files import write_file
 from tinyc.compiler.lowering import Lowered, Pipeline, lower
 from tinyc.compiler.session.code import generate_code
@@ -27,8 +28,10 @@ from tinyc.compiler.verify import VerificationError
 from tinyc.ir.errors import TinycError
 
 LEAST_GAIN = 0.01
-"""The part of a layer's instructions that a choice has to save: less is not worth a line of the table, nor a function that
-layers do not share."""
+"""The part of a layer's instructions that a choice has to save: less is not worth a line of the table."""
+PRICE = 10.0
+"""Tuned for "balanced", the part of the network's code that choices may add for each part of its instructions that they
+save: tiles of their own mean functions that layers do not share."""
 
 
 class TunedLayer(TypedDict):
@@ -43,8 +46,8 @@ class TunedLayer(TypedDict):
 
 
 class Tuned(TypedDict):
-    """What came of tuning, as `tinyc tune` tells it: instructions of one inference and bytes of code by the rules and by
-    what was chosen, the layers that have tiles, and what it took. `written` is empty where nothing was gained."""
+    """What came of tuning, as `tinyc tune` tells it: instructions of one inference and bytes of code by the rules and
+    as was chosen, the layers that have tiles, and what it took. `written` is empty where nothing was gained."""
 
     model: str
     on: str
@@ -56,6 +59,10 @@ class Tuned(TypedDict):
     builds: int
     seconds: float
     layers: list[TunedLayer]
+
+
+Counts = Mapping[int, int]
+"""Instructions by the number of the stage."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +79,26 @@ class Build:
     source: CSource
     runner: SimulatorRunner
 
+    @cached_property
+    def measured(self) -> Measurement:
+        """What an inference takes."""
+        return self.runner.measure(list(self.lowered.samples[0]))
+
+    @property
+    def counts(self) -> Counts:
+        """What each layer takes."""
+        return self._by_stage(self.measured.layers)
+
+    def count_layers(self) -> Counts:
+        """The same, without the rest."""
+        return self._by_stage(self.runner.measure_layers(list(self.lowered.samples[0])))
+
     def paired(self, number: int) -> bool:
         """Whether a stage pairs its weights."""
         return self.lowered.program.stages[number].kernel.scratch is not None
 
-
-Counts = Mapping[int, int]
-"""Instructions by the number of the stage."""
+    def _by_stage(self, layers: Iterable[int]) -> Counts:
+        return {stage.number: count for stage, count in zip(self.source.stages, layers, strict=True)}
 
 
 class Tuner:
@@ -92,7 +112,9 @@ class Tuner:
 
     def __init__(self, session: Session, machine: Machine, say: Callable[[str], None]) -> None:
         if session.options.optimize == "size":
-            raise TinycError("`optimize=size` shares functions between layers of all shapes; tune for speed or balanced")
+            raise TinycError(
+                "`optimize=size` leaves measured tiles aside; take `optimize=balanced` or `optimize=speed` to tune"
+            )
         self._session, self._machine, self._say = session, machine, say
         self.builds = 0
 
@@ -111,7 +133,7 @@ class Tuner:
         """A build with one choice for all layers, and what these take."""
         self._say(f"build and count with {_named(choice)}")
         build = self.build(Choices(otherwise=choice))
-        return build, _by_stage(build, build.runner.measure_layers(list(build.lowered.samples[0])))
+        return build, build.count_layers()
 
     def choose(self, shapes: Mapping[Shape, list[int]], before: Counts) -> dict[Shape, Choice]:
         """The best choices for shapes, each that of the stages of these numbers, where they gain."""
@@ -129,14 +151,35 @@ class Tuner:
                 found[shape] = choice
         return found
 
+    def worthwhile(self, choices: Mapping[Shape, Choice], rules: Build) -> tuple[dict[Shape, Choice], Build]:
+        """Those that make the whole network better than the rules do, and the build with them. Layers of one kind and
+        tile share functions, and come or stay together."""
+        groups: dict[tuple[str, str], dict[Shape, Choice]] = {}
+        for shape, choice in choices.items():
+            groups.setdefault((shape.kind, _named(choice)), {})[shape] = choice
+        kept: dict[Shape, Choice] = {}
+        best = rules
+        for (kind, name), group in groups.items():
+            self._say(f"build and count {kind} with {name}")
+            build = self.build(Choices({**kept, **group}))
+            if self._pays(best.measured, build.measured, rules.measured):
+                kept, best = {**kept, **group}, build
+        return kept, best
 
-def tune(session: Session, on: str, output: Path, say: Callable[[str], None]) -> Tuned:
+    def _pays(self, before: Measurement, after: Measurement, whole: Measurement) -> bool:
+        """Whether instructions are saved, at no more code than they are worth."""
+        saved = (before.instructions - after.instructions) / whole.instructions
+        added = (after.code_bytes - before.code_bytes) / whole.code_bytes
+        return saved > 0 and (self._session.options.optimize == "speed" or added <= PRICE * saved)
+
+
+def tune(session: Session, on: str, output: Path | None, say: Callable[[str], None]) -> Tuned:
     """Tunes a network and writes the table of what was chosen, if the network gains by it.
 
     Args:
         session: the network and its options; choices of these and of the target are left aside.
         on: the machine; empty for that of the target.
-        output: the file to write.
+        output: the file to write; MODEL_MACHINE.toml by default.
         say: told what is being done.
 
     Raises:
@@ -148,34 +191,26 @@ def tune(session: Session, on: str, output: Path, say: Callable[[str], None]) ->
     machine = find_machine(on or _machine_of(session))
     tuner = Tuner(session, machine, say)
     say("build and count by the rules")
-    first = tuner.build(Choices())
-    inputs = list(first.lowered.samples[0])
-    before = first.runner.measure(inputs)
-    by_rules = _by_stage(first, before.layers)
-    shapes = _shapes(first)
-    choices = tuner.choose(shapes, by_rules)
-    last, after = first, before
+    rules = tuner.build(Choices())
+    shapes = _shapes(rules)
+    choices, best = tuner.worthwhile(tuner.choose(shapes, rules.counts), rules)
     if choices:
-        say("build and count with what was chosen")
-        last = tuner.build(Choices(choices))
-        after = last.runner.measure(inputs)
         say("compare the results")
-        _compare(first, last)
-    if gained := after.instructions < before.instructions:
+        _compare(rules, best)
+        output = output or Path(f"{session.setup.name}_{machine.name}.toml")
         write_file(output, written(choices, f"Measured by `tinyc tune` on {machine.name}.").encode())
-    else:
-        choices, last, after = {}, first, before
+    before, after = rules.measured, best.measured
     return {
-        "model": first.source.name,
+        "model": rules.source.name,
         "on": machine.name,
-        "written": str(output) if gained else "",
+        "written": str(output) if choices else "",
         "before": before.instructions,
         "after": after.instructions,
         "code_bytes_before": before.code_bytes,
         "code_bytes_after": after.code_bytes,
         "builds": tuner.builds,
         "seconds": round(time.monotonic() - began, 1),
-        "layers": _layers(first, shapes, choices, by_rules, _by_stage(last, after.layers)),
+        "layers": _layers(rules, shapes, choices, best.counts),
     }
 
 
@@ -188,10 +223,6 @@ def _machine_of(session: Session) -> str:
     if not target.tuned_on:
         raise TinycError(f"no simulated machine stands for target {target.name}; name one with `on`, or another target")
     return target.tuned_on
-
-
-def _by_stage(build: Build, layers: Iterable[int]) -> Counts:
-    return {stage.number: count for stage, count in zip(build.source.stages, layers, strict=True)}
 
 
 def _shapes(build: Build) -> dict[Shape, list[int]]:
@@ -239,9 +270,9 @@ def _compare(first: Build, last: Build) -> None:
 
 
 def _layers(
-    build: Build, shapes: Mapping[Shape, list[int]], choices: Mapping[Shape, Choice], before: Counts, after: Counts
+    rules: Build, shapes: Mapping[Shape, list[int]], choices: Mapping[Shape, Choice], after: Counts
 ) -> list[TunedLayer]:
-    stages = build.lowered.program.stages
+    stages, before = rules.lowered.program.stages, rules.counts
     rows: list[TunedLayer] = [
         {
             "index": number,

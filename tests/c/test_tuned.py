@@ -1,0 +1,143 @@
+"""Tables of measured register tiles: what they may say, what is found in them, and that results do not depend on them."""
+
+from __future__ import annotations
+
+from importlib import resources
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.c.support import AS_SHIPPED, STRICT, need, program_of, sampled
+from tests.helpers import same_bits
+from tinyc.backends.c import generate
+from tinyc.backends.c.pairs import PairedWords
+from tinyc.backends.c.tuned import (
+    KINDS,
+    RULE,
+    Choice,
+    Choices,
+    Shape,
+    TunedError,
+    load,
+    read,
+    shape_of,
+    shipped,
+    written,
+)
+from tinyc.backends.c.tuning import Tuning
+from tinyc.backends.interpreter import run_program
+from tinyc.backends.runners import HostRunner
+from tinyc.backends.targets import builtin
+from tinyc.compiler.lowering.tuning import tuning_of
+from tinyc.ir import ops
+from tinyc.ir.op import Op
+from tinyc.passes.rows.spare import UseSpareMemory
+
+TABLE = """
+[qpointwise]
+"pixels=144 inputs=64 outputs=64" = {tile = 3, paired_tile = 0}
+
+[conv]
+"kh=3 kw=3 stride=2 channels=3 outputs=8 out_width=48 groups=1" = {tile = 6}
+"""
+POINTWISE = Shape("qpointwise", (144, 64, 64))
+CHOICES = {POINTWISE: Choice(3, 0), Shape("conv", (3, 3, 2, 3, 8, 48, 1)): Choice(6)}
+
+
+def test_a_table_is_read_as_it_is_written() -> None:
+    assert read(TABLE, "t.toml") == CHOICES
+    assert read(written(CHOICES, "two\nlines"), "t.toml") == CHOICES
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[qpointwise\n", "t.toml: not valid TOML: "),
+        ("\n[pointwise8]\n", "t.toml, line 2: no kind of kernel is 'pointwise8'; they are qpointwise, qconv, "),
+        ("tile = 3\n", "t.toml: no kind of kernel is 'tile'"),
+        (
+            '[pointwise]\n[qpointwise]\n"pixels=1 inputs=2" = {tile = 3}\n',
+            "t.toml, line 3: [qpointwise] 'pixels=1 inputs=2': a shape is written as pixels=N inputs=N outputs=N",
+        ),
+        (
+            '[qpointwise]\n\n"pixels=1 inputs=2 outputs=3" = {tile = 5}\n',
+            "t.toml, line 3: [qpointwise] 'pixels=1 inputs=2 outputs=3': tile is 1 to 4, not 5",
+        ),
+        ('[qpointwise]\n"pixels=1 inputs=2 outputs=3" = {paired_tile = true}\n', "paired_tile is 0 to 4, not True"),
+        ('[pointwise]\n"pixels=1 inputs=2 outputs=3" = {paired_tile = 2}\n', "takes tile, as in {tile = 8}, not"),
+        ('[qpointwise]\n"pixels=1 inputs=2 outputs=3" = 4\n', "takes tile and paired_tile, as in {tile = 4}, not 4"),
+    ],
+)
+def test_what_a_table_cannot_say(text: str, told: str) -> None:
+    with pytest.raises(TunedError) as caught:
+        read(text, "t.toml")
+    assert told in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(TunedError, match=r"cannot read '.*none.toml': No such file"):
+        load(tmp_path / "none.toml")
+
+
+def test_every_table_that_comes_with_tinyc_is_of_a_target() -> None:
+    folder = resources.files("tinyc.backends.targets") / "tuned"
+    files = {f.name.removesuffix(".toml") for f in folder.iterdir()}
+    assert files <= {t.tuned_on for t in builtin().values()}
+    assert all(shipped(name).entries for name in files)
+    assert shipped("") == shipped("no_machine") == Choices()
+
+
+def test_the_users_choices_come_first(tmp_path: Path) -> None:
+    target = builtin()["esp32c3"]
+    (shape, choice), *others = shipped(target.tuned_on).entries.items()
+    mine = Choice(1 + choice.tile % 4 if choice.tile else 1, 0)
+    (tmp_path / "mine.toml").write_text(written({shape: mine, POINTWISE: Choice(2)}, "mine"), encoding="utf-8")
+    found = tuning_of("balanced", target, tmp_path / "mine.toml").choices
+    assert (found.entries[shape], found.entries[POINTWISE]) == (mine, Choice(2))
+    assert all(found.entries[other] == its for other, its in others)
+    assert tuning_of("size", target, tmp_path / "mine.toml").choices == Choices()
+
+
+@pytest.mark.parametrize("kind", [ops.QConv2d, ops.QDense, ops.Conv2d, ops.Dense])
+def test_results_are_the_same_with_any_tile(kind: type[Op]) -> None:
+    """And functions differ with the tiles: the choices reach the kernels."""
+    need("gcc")
+    program, inputs = program_of(sampled(kind, 12))
+    shapes = {shape_of(stage) for stage in program.stages}
+    assert None not in shapes
+    want = None if kind.mnemonic in ("conv2d", "dense") else run_program(program, inputs)
+    texts = set()
+    for number, pairing in product((1, 2, 3, 4), (False, True)):
+        entries = {s: Choice(*((None, number) if pairing else (number, 0))) for s in shapes if s is not None}
+        tuning = Tuning(choices=Choices(entries))
+        scratch = UseSpareMemory(PairedWords(tuning)).run(program)
+        paired = [stage for stage in scratch.stages if stage.kernel.scratch is not None]
+        assert not paired or pairing
+        source = generate(scratch, name="cases", tuning=tuning)
+        texts.add("".join(source.files.values()))
+        got = HostRunner(source, flags=(*STRICT, *AS_SHIPPED)).run([inputs])[0]
+        want = got if want is None else want
+        assert all(same_bits(g, w) for g, w in zip(got, want, strict=True)), entries
+    assert len(texts) > 3
+
+
+def test_a_choice_pairs_where_the_rule_does_not() -> None:
+    """A dense layer of one row: too few pixels for the rule, enough for whoever measured it."""
+    cases = [c for c in sampled(ops.QDense, 40) if c.op.type.shape[-1] >= 4]
+    program, _ = program_of(cases)
+    by_rule = UseSpareMemory(PairedWords(Tuning())).run(program)
+    always = UseSpareMemory(PairedWords(Tuning(choices=Choices(otherwise=Choice(paired_tile=2))))).run(program)
+    never = UseSpareMemory(PairedWords(Tuning(choices=Choices(otherwise=Choice(paired_tile=0))))).run(program)
+    counts = [sum(s.kernel.scratch is not None for s in p.stages) for p in (never, by_rule, always)]
+    assert counts[0] == 0
+    assert counts[1] < counts[2]
+    unpaired = Tuning(paired_tile=0)
+    assert PairedWords(unpaired)(program, program.stages[0]) == 0
+
+
+def test_layers_without_tiles_have_no_choice() -> None:
+    program, _ = program_of(sampled(ops.QDepthwiseConv2d, 1))
+    assert Choices(otherwise=Choice(2)).find(program.stages[0]) == RULE
+    assert np.all([kind.most >= 4 for kind in KINDS.values()])
