@@ -1,4 +1,4 @@
-"""Tables of measured register tiles: what they may say, what is found in them, and that results do not depend on them."""
+"""Tables of measured register tiles: what they say, what is found in them, and that no result depends on them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from importlib import resources
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.c.support import AS_SHIPPED, STRICT, need, program_of, sampled
@@ -120,7 +119,7 @@ def test_results_are_the_same_with_any_tile(kind: type[Op]) -> None:
         got = HostRunner(source, flags=(*STRICT, *AS_SHIPPED)).run([inputs])[0]
         want = got if want is None else want
         assert all(same_bits(g, w) for g, w in zip(got, want, strict=True)), entries
-    assert len(texts) > 3
+    assert len(texts) >= 3
 
 
 def test_a_choice_pairs_where_the_rule_does_not() -> None:
@@ -140,4 +139,4 @@ def test_a_choice_pairs_where_the_rule_does_not() -> None:
 def test_layers_without_tiles_have_no_choice() -> None:
     program, _ = program_of(sampled(ops.QDepthwiseConv2d, 1))
     assert Choices(otherwise=Choice(2)).find(program.stages[0]) == RULE
-    assert np.all([kind.most >= 4 for kind in KINDS.values()])
+    assert {kind for kind in KINDS if KINDS[kind].pairs} == {"qpointwise", "qconv"}
