@@ -8,17 +8,13 @@ each block of four channels, in scratch memory, each time that the layer is comp
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.backends.c.tuned import pixels
+from tinyc.backends.c.tuned import KINDS, pixels, shape_of
 from tinyc.backends.c.tuning import Tuning
 from tinyc.backends.libraries.operands import constant
-from tinyc.ir.op import Op
-from tinyc.ir.ops import QConv2d, QDense
-from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.rows import RowProgram, Stage
 from tinyc.ir.tensor import Array
 
@@ -43,13 +39,12 @@ class PairedWords:
     tuning: Tuning
 
     def __call__(self, program: RowProgram, stage: Stage) -> int:
-        op = stage.op
-        shape = _shape(op)
-        if shape is None or shape[0] < LANES or not self._pays(stage, shape[1]):
+        sums = _sums(stage)
+        if sums is None or sums.outputs < LANES or not self._pays(stage, sums.elements):
             return 0
-        assert isinstance(op, IntegerLayer)
-        weights = constant(program, op.w)
-        return 2 * shape[1] if weights is not None and paired(weights.reshape(shape[0], shape[2], -1)) else 0
+        weights = constant(program, stage.op.operands[1])
+        fits = weights is not None and paired(weights.reshape(sums.outputs, sums.rows, -1))
+        return 2 * sums.elements if fits else 0
 
     def _pays(self, stage: Stage, elements: int) -> bool:
         """Whether a stage gains by it, as was measured, or else by the rule."""
@@ -61,11 +56,22 @@ class PairedWords:
         return bool(self.tuning.paired_tile) and elements >= LEAST_ELEMENTS and pixels(stage) >= LEAST_PIXELS
 
 
-def _shape(op: Op) -> tuple[int, int, int] | None:
-    """Output channels, products of a sum, and rows of the window; None for an operator that does not pair."""
-    if isinstance(op, QConv2d) and op.groups == 1:
-        outputs, kh, kw, inputs = op.w.shape
-        return outputs, kh * kw * inputs, kh
-    if isinstance(op, QDense):
-        return op.w.shape[0], math.prod(op.w.shape[1:]), 1
-    return None
+@dataclass(frozen=True)
+class _Sums:
+    """Output channels, products of a sum, and rows of the window that they come from."""
+
+    outputs: int
+    elements: int
+    rows: int
+
+
+def _sums(stage: Stage) -> _Sums | None:
+    """What a stage adds up; None for one whose kernel does not pair."""
+    shape = shape_of(stage)
+    if shape is None or not KINDS[shape.kind].pairs:
+        return None
+    sizes = shape.by_name
+    if "inputs" in sizes:
+        return _Sums(sizes["outputs"], sizes["inputs"], 1)
+    elements = sizes["kh"] * sizes["kw"] * sizes["channels"]
+    return _Sums(sizes["outputs"], elements, sizes["kh"]) if sizes["groups"] == 1 else None

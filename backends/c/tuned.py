@@ -65,12 +65,17 @@ class Shape:
     kind: str
     sizes: tuple[int, ...]
 
+    @property
+    def by_name(self) -> dict[str, int]:
+        """The sizes and their names."""
+        return dict(zip(KINDS[self.kind].sizes, self.sizes, strict=True))
+
     def __str__(self) -> str:
-        return " ".join(f"{name}={size}" for name, size in zip(KINDS[self.kind].sizes, self.sizes, strict=True))
+        return " ".join(f"{name}={size}" for name, size in self.by_name.items())
 
 
 @dataclass(frozen=True)
-class Choice:
+class Tiling:
     """What a layer is computed with. None leaves it to the rule.
 
     Attributes:
@@ -83,17 +88,17 @@ class Choice:
     paired_tile: int | None = None
 
 
-RULE = Choice()
+RULE = Tiling()
 
 
 @dataclass(frozen=True)
 class Choices:
     """Choices by shape, and what is taken for others."""
 
-    entries: Mapping[Shape, Choice] = field(default_factory=dict)
-    otherwise: Choice = RULE
+    entries: Mapping[Shape, Tiling] = field(default_factory=dict)
+    otherwise: Tiling = RULE
 
-    def find(self, stage: Stage) -> Choice:
+    def find(self, stage: Stage) -> Tiling:
         """What to take for a stage."""
         shape = shape_of(stage)
         return RULE if shape is None else self.entries.get(shape, self.otherwise)
@@ -142,7 +147,7 @@ def shipped(machine: str) -> Choices:
     return Choices(read(file.read_text(encoding="utf-8"), name)) if machine and file.is_file() else Choices()
 
 
-def load(path: str | Path) -> Mapping[Shape, Choice]:
+def load(path: str | Path) -> Mapping[Shape, Tiling]:
     """A table of the user's. Raises `TunedError`."""
     try:
         return read(Path(path).read_text(encoding="utf-8"), str(path))
@@ -150,13 +155,13 @@ def load(path: str | Path) -> Mapping[Shape, Choice]:
         raise TunedError(f"cannot read {str(path)!r}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def read(text: str, source: str) -> dict[Shape, Choice]:
+def read(text: str, source: str) -> dict[Shape, Tiling]:
     """The choices of a table. Raises `TunedError`, which names the source, the line and what is allowed."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise TunedError(f"{source}: not valid TOML: {error}") from None
-    found: dict[Shape, Choice] = {}
+    found: dict[Shape, Tiling] = {}
     for kind, entries in table.items():
         if kind not in KINDS or not isinstance(entries, dict):
             raise TunedError(f"{source}{_line(text, kind)}: no kind of kernel is {kind!r}; they are {', '.join(KINDS)}")
@@ -177,7 +182,7 @@ def _parsed(kind: str, key: str) -> Shape:
     return Shape(kind, tuple(map(int, sizes.groups())))
 
 
-def _choice(kind: str, values: Any) -> Choice:
+def _choice(kind: str, values: Any) -> Tiling:
     most = KINDS[kind].most
     least = {"tile": 1, "paired_tile": 0} if KINDS[kind].pairs else {"tile": 1}
     if not isinstance(values, dict) or not values or set(values) - set(least):
@@ -185,7 +190,7 @@ def _choice(kind: str, values: Any) -> Choice:
     for name, value in values.items():
         if type(value) is not int or not least[name] <= value <= most:
             raise ValueError(f"{name} is {least[name]} to {most}, not {value!r}")
-    return Choice(**values)
+    return Tiling(**values)
 
 
 def _line(text: str, kind: str, key: str = "") -> str:
@@ -200,7 +205,7 @@ def _line(text: str, kind: str, key: str = "") -> str:
     return ""
 
 
-def written(choices: Mapping[Shape, Choice], heading: str) -> str:
+def written(choices: Mapping[Shape, Tiling], heading: str) -> str:
     """The text of a table; `heading` is a comment."""
     lines = [f"# {line}" for line in heading.splitlines()]
     for kind in KINDS:
@@ -210,7 +215,7 @@ def written(choices: Mapping[Shape, Choice], heading: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _values(choice: Choice) -> Iterator[str]:
+def _values(choice: Tiling) -> Iterator[str]:
     if choice.tile is not None:
         yield f"tile = {choice.tile}"
     if choice.paired_tile is not None:

@@ -17,7 +17,7 @@ from typing import TypedDict
 import numpy as np
 
 from tinyc.backends.c.source import CSource
-from tinyc.backends.c.tuned import KINDS, Choice, Choices, Shape, shape_of, written
+from tinyc.backends.c.tuned import KINDS, Choices, Shape, Tiling, shape_of, written
 from tinyc.backends.runners import Machine, Measurement, SimulatorRunner
 from tinyc.compiler.base.files import write_file
 from tinyc.compiler.lowering import Lowered, Pipeline, lower
@@ -129,18 +129,18 @@ class Tuner:
         self.builds += 1
         return Build(lowered, source, SimulatorRunner(source, self._machine))
 
-    def counted(self, choice: Choice) -> tuple[Build, Counts]:
+    def counted(self, choice: Tiling) -> tuple[Build, Counts]:
         """A build with one choice for all layers, and what these take."""
         self._say(f"build and count with {_named(choice)}")
         build = self.build(Choices(otherwise=choice))
         return build, build.count_layers()
 
-    def choose(self, shapes: Mapping[Shape, list[int]], before: Counts) -> dict[Shape, Choice]:
+    def choose(self, shapes: Mapping[Shape, list[int]], before: Counts) -> dict[Shape, Tiling]:
         """The best choices for shapes, each that of the stages of these numbers, where they gain."""
         kinds = {shape.kind for shape in shapes}
-        plain = {tile: self.counted(Choice(tile, 0))[1] for tile in _tiles(kinds)}
+        plain = {tile: self.counted(Tiling(tile, 0))[1] for tile in _tiles(kinds)}
         pairing = _tiles(kind for kind in kinds if KINDS[kind].pairs)
-        paired = {tile: self.counted(Choice(paired_tile=tile)) for tile in pairing}
+        paired = {tile: self.counted(Tiling(paired_tile=tile)) for tile in pairing}
         found = {}
         for shape, stages in shapes.items():
             most = KINDS[shape.kind].most
@@ -151,13 +151,13 @@ class Tuner:
                 found[shape] = choice
         return found
 
-    def worthwhile(self, choices: Mapping[Shape, Choice], rules: Build) -> tuple[dict[Shape, Choice], Build]:
+    def worthwhile(self, choices: Mapping[Shape, Tiling], rules: Build) -> tuple[dict[Shape, Tiling], Build]:
         """Those that make the whole network better than the rules do, and the build with them. Layers of one kind and
         tile share functions, and come or stay together."""
-        groups: dict[tuple[str, str], dict[Shape, Choice]] = {}
+        groups: dict[tuple[str, str], dict[Shape, Tiling]] = {}
         for shape, choice in choices.items():
             groups.setdefault((shape.kind, _named(choice)), {})[shape] = choice
-        kept: dict[Shape, Choice] = {}
+        kept: dict[Shape, Tiling] = {}
         best = rules
         for (kind, name), group in groups.items():
             self._say(f"build and count {kind} with {name}")
@@ -242,7 +242,7 @@ def _tiles(kinds: Iterable[str]) -> range:
 
 def _best(
     stages: Collection[int], before: Counts, plain: Mapping[int, Counts], paired: Mapping[int, Counts]
-) -> Choice | None:
+) -> Tiling | None:
     """The choice with which these stages take the fewest instructions; None if it saves too few of what they took.
     `plain` and `paired` have what stages take, by the pixels of a tile."""
 
@@ -257,7 +257,7 @@ def _best(
             least = total(paired[pairs])
         else:
             pairs = 0
-    return Choice(tile, pairs) if total(before) - least > LEAST_GAIN * total(before) else None
+    return Tiling(tile, pairs) if total(before) - least > LEAST_GAIN * total(before) else None
 
 
 def _compare(first: Build, last: Build) -> None:
@@ -270,7 +270,7 @@ def _compare(first: Build, last: Build) -> None:
 
 
 def _layers(
-    rules: Build, shapes: Mapping[Shape, list[int]], choices: Mapping[Shape, Choice], after: Counts
+    rules: Build, shapes: Mapping[Shape, list[int]], choices: Mapping[Shape, Tiling], after: Counts
 ) -> list[TunedLayer]:
     stages, before = rules.lowered.program.stages, rules.counts
     rows: list[TunedLayer] = [
@@ -288,7 +288,7 @@ def _layers(
     return sorted(rows, key=lambda row: row["index"])
 
 
-def _named(choice: Choice) -> str:
+def _named(choice: Tiling) -> str:
     if choice.paired_tile:
         return f"{choice.paired_tile} pixels, paired"
     return f"{choice.tile} pixels"

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from importlib import resources
-from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.c.support import AS_SHIPPED, STRICT, need, program_of, sampled
+from tests.c.support import AS_SHIPPED, STRICT, Case, need, program_of, sampled
 from tests.helpers import same_bits
 from tinyc.backends.c import generate
 from tinyc.backends.c.pairs import PairedWords
 from tinyc.backends.c.tuned import (
     KINDS,
     RULE,
-    Choice,
     Choices,
     Shape,
+    Tiling,
     TunedError,
     load,
     read,
@@ -32,6 +34,8 @@ from tinyc.backends.targets import builtin
 from tinyc.compiler.lowering.tuning import tuning_of
 from tinyc.ir import ops
 from tinyc.ir.op import Op
+from tinyc.ir.rows import RowProgram
+from tinyc.ir.tensor import Array
 from tinyc.passes.rows.spare import UseSpareMemory
 
 TABLE = """
@@ -42,7 +46,7 @@ TABLE = """
 "kh=3 kw=3 stride=2 channels=3 outputs=8 out_width=48 groups=1" = {tile = 6}
 """
 POINTWISE = Shape("qpointwise", (144, 64, 64))
-CHOICES = {POINTWISE: Choice(3, 0), Shape("conv", (3, 3, 2, 3, 8, 48, 1)): Choice(6)}
+CHOICES = {POINTWISE: Tiling(3, 0), Shape("conv", (3, 3, 2, 3, 8, 48, 1)): Tiling(6)}
 
 
 def test_a_table_is_read_as_it_is_written() -> None:
@@ -91,44 +95,62 @@ def test_every_table_that_comes_with_tinyc_is_of_a_target() -> None:
 def test_the_users_choices_come_first(tmp_path: Path) -> None:
     target = builtin()["esp32c3"]
     (shape, choice), *others = shipped(target.tuned_on).entries.items()
-    mine = Choice(1 + choice.tile % 4 if choice.tile else 1, 0)
-    (tmp_path / "mine.toml").write_text(written({shape: mine, POINTWISE: Choice(2)}, "mine"), encoding="utf-8")
+    mine = Tiling(1 + choice.tile % 4 if choice.tile else 1, 0)
+    (tmp_path / "mine.toml").write_text(written({shape: mine, POINTWISE: Tiling(2)}, "mine"), encoding="utf-8")
     found = tuning_of("balanced", target, tmp_path / "mine.toml").choices
-    assert (found.entries[shape], found.entries[POINTWISE]) == (mine, Choice(2))
+    assert (found.entries[shape], found.entries[POINTWISE]) == (mine, Tiling(2))
     assert all(found.entries[other] == its for other, its in others)
     assert tuning_of("size", target, tmp_path / "mine.toml").choices == Choices()
+
+
+def light(kind: type[Op], count: int) -> list[Case]:
+    """Random layers; the weights of those of integers are halved, so that they can be paired."""
+    cases = sampled(kind, count)
+    for case in cases:
+        if case.arrays[1].dtype == np.int8:
+            case.arrays = [case.arrays[0], case.arrays[1] // 2, *case.arrays[2:]]
+    return cases
+
+
+def roomy(cases: Sequence[Case]) -> tuple[RowProgram, list[Array]]:
+    """The program of some cases, in an arena with a gap for words of weights, and its inputs."""
+    program, inputs = program_of(cases)
+    assert program.plan is not None
+    plan = dataclasses.replace(program.plan, bytes=program.plan.bytes + 65_536)
+    return dataclasses.replace(program, plan=plan), inputs
 
 
 @pytest.mark.parametrize("kind", [ops.QConv2d, ops.QDense, ops.Conv2d, ops.Dense])
 def test_results_are_the_same_with_any_tile(kind: type[Op]) -> None:
     """And functions differ with the tiles: the choices reach the kernels."""
     need("gcc")
-    program, inputs = program_of(sampled(kind, 12))
+    program, inputs = roomy(light(kind, 10))
     shapes = {shape_of(stage) for stage in program.stages}
     assert None not in shapes
     want = None if kind.mnemonic in ("conv2d", "dense") else run_program(program, inputs)
-    texts = set()
-    for number, pairing in product((1, 2, 3, 4), (False, True)):
-        entries = {s: Choice(*((None, number) if pairing else (number, 0))) for s in shapes if s is not None}
+    texts, pairs = set(), 0
+    for number, pairing in ((1, False), (3, False), (4, False), (2, True), (4, True)):
+        entries = {s: Tiling(*((None, number) if pairing else (number, 0))) for s in shapes if s is not None}
         tuning = Tuning(choices=Choices(entries))
         scratch = UseSpareMemory(PairedWords(tuning)).run(program)
         paired = [stage for stage in scratch.stages if stage.kernel.scratch is not None]
         assert not paired or pairing
+        pairs += len(paired)
         source = generate(scratch, name="cases", tuning=tuning)
         texts.add("".join(source.files.values()))
         got = HostRunner(source, flags=(*STRICT, *AS_SHIPPED)).run([inputs])[0]
         want = got if want is None else want
         assert all(same_bits(g, w) for g, w in zip(got, want, strict=True)), entries
     assert len(texts) >= 3
+    assert bool(pairs) == KINDS[next(s.kind for s in shapes if s is not None)].pairs
 
 
 def test_a_choice_pairs_where_the_rule_does_not() -> None:
     """A dense layer of one row: too few pixels for the rule, enough for whoever measured it."""
-    cases = [c for c in sampled(ops.QDense, 40) if c.op.type.shape[-1] >= 4]
-    program, _ = program_of(cases)
+    program, _ = roomy(light(ops.QDense, 40))
     by_rule = UseSpareMemory(PairedWords(Tuning())).run(program)
-    always = UseSpareMemory(PairedWords(Tuning(choices=Choices(otherwise=Choice(paired_tile=2))))).run(program)
-    never = UseSpareMemory(PairedWords(Tuning(choices=Choices(otherwise=Choice(paired_tile=0))))).run(program)
+    always = UseSpareMemory(PairedWords(Tuning(choices=Choices(otherwise=Tiling(paired_tile=2))))).run(program)
+    never = UseSpareMemory(PairedWords(Tuning(choices=Choices(otherwise=Tiling(paired_tile=0))))).run(program)
     counts = [sum(s.kernel.scratch is not None for s in p.stages) for p in (never, by_rule, always)]
     assert counts[0] == 0
     assert counts[1] < counts[2]
@@ -138,5 +160,5 @@ def test_a_choice_pairs_where_the_rule_does_not() -> None:
 
 def test_layers_without_tiles_have_no_choice() -> None:
     program, _ = program_of(sampled(ops.QDepthwiseConv2d, 1))
-    assert Choices(otherwise=Choice(2)).find(program.stages[0]) == RULE
+    assert Choices(otherwise=Tiling(2)).find(program.stages[0]) == RULE
     assert {kind for kind in KINDS if KINDS[kind].pairs} == {"qpointwise", "qconv"}

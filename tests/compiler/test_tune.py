@@ -13,7 +13,7 @@ from tests.c.support import need
 from tests.compiler.test_cli import MODEL, refused, small_model
 from tests.compiler.test_cli import tinyc as command
 from tests.runners.support import need_simulator
-from tinyc.backends.c.tuned import Choice, Choices, Shape, load, shape_of, written
+from tinyc.backends.c.tuned import Choices, Shape, Tiling, load, shape_of, written
 from tinyc.backends.runners import Measurement, SimulatorRunner
 from tinyc.compiler.options import Options
 from tinyc.compiler.session import Session
@@ -36,7 +36,7 @@ def test_a_verified_compilation_with_a_table(tmp_path: Path, calibration: list[l
     shapes = {shape_of(stage) for stage in plain.program.stages} - {None}
     assert len(shapes) > 4
     table = tmp_path / "mine.toml"
-    table.write_text(written({s: Choice(2, 1) for s in shapes if s is not None}, "all alike"), encoding="utf-8")
+    table.write_text(written({s: Tiling(2, 1) for s in shapes if s is not None}, "all alike"), encoding="utf-8")
     tuned = tinyc.compile(MODEL, quantise=how, tuned=table)
     assert all(verdict.passed for verdict in tuned.verdicts)
     assert tuned.source.files != plain.source.files
@@ -92,7 +92,7 @@ def test_code_is_weighed(
     tuner = Tuner(session, find_machine("rv32imc"), lambda _: None)
     rules = tuner.build(Choices())
     assert rules.measured.instructions == 1_000
-    choices = {Shape("qpointwise", (1, 2, 3)): Choice(2)}
+    choices = {Shape("qpointwise", (1, 2, 3)): Tiling(2)}
     found, best = tuner.worthwhile(choices, rules)
     assert (found, best is not rules) == ((choices, True) if kept else ({}, False))
 
