@@ -21,7 +21,7 @@ from tinyc import ir, passes
 from tinyc.compiler.base.version import VERSION as __version__
 from tinyc.compiler.data.calibration import Calibration, Normalise
 from tinyc.compiler.options import CustomPass, Options, QuantiseOptions
-from tinyc.compiler.session import Compilation, Model, bench, compile, execute, load, quantize, run, verify
+from tinyc.compiler.session import Compilation, Model, bench, compile, execute, load, quantize, run, tune, verify
 from tinyc.ir.errors import TinycError
 
 __all__ = [
@@ -42,5 +42,6 @@ __all__ = [
     "passes",
     "quantize",
     "run",
+    "tune",
     "verify",
 ]

@@ -45,6 +45,7 @@ from tinyc.compiler.options import EXECUTORS, VERIFIED, OptionKeywords, Options,
 from tinyc.compiler.report.documents import inspection_document, outputs_document, verdicts_document
 from tinyc.compiler.session import Session, quantize
 from tinyc.compiler.session.measure import find_machine, measure_on
+from tinyc.compiler.session.tuner import tune_session
 from tinyc.compiler.verify import VerificationError
 from tinyc.ir.errors import TinycError
 from tinyc.passes import PassVerificationError, registered
@@ -229,10 +230,8 @@ def tune_command(
 ) -> None:
     """Measure which register tiles a model's layers are best computed with, and write them for --tuned."""
     with reporting(as_json):
-        from tinyc.compiler.session.tune import tune  # no other command's
-
         with console.progress(quiet=as_json) as say:
-            document = tune(Session(model, code(verify=False), progress=say, machine=on), on, output, say)
+            document = tune_session(Session(model, code(verify=False), progress=say, machine=on), on, output, say)
         _print_json(document) if as_json else console.tuned(document)
 
 

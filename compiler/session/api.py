@@ -32,6 +32,7 @@ from tinyc.compiler.session.compilation import Compilation
 from tinyc.compiler.session.measure import Measured, find_machine, measure_on
 from tinyc.compiler.session.model import Model
 from tinyc.compiler.session.session import Session
+from tinyc.compiler.session.tuner import Tuned, tune_session
 from tinyc.compiler.verify import Verdict, run_on
 from tinyc.ir.tensor import Array
 from tinyc.passes.quantise import to_dicts
@@ -162,6 +163,35 @@ def bench(
     compiled = session.compilation
     _tell([f"measure on {on}"], progress)
     return measure_on(compiled, machine)
+
+
+@checked
+def tune(
+    model: ModelLike,
+    *,
+    output: str | Path | None = None,
+    on: MachineName | None = None,
+    progress: Progress | None = None,
+    **options: Unpack[OptionKeywords],
+) -> Tuned:
+    """Measures which register tiles a model's layers are best computed with, and writes them for the option `tuned`, if
+    the network takes fewer instructions so.
+
+    Args:
+        model: as for `compile`.
+        output: the file to write; MODEL_MACHINE.toml by default.
+        on: the machine; that which stands for the target by default.
+        progress: as for `compile`.
+        **options: those of `Options`; what is tuned already is left aside.
+
+    Raises:
+        MissingTool: the simulator is not installed.
+        VerificationError: results differ; nothing has been written.
+        TinycError: bad input or usage, or no machine stands for the target.
+    """
+    options.setdefault("verify", False)
+    session = Session(model, Options(**options), progress=progress, machine=on or "")
+    return tune_session(session, on or "", None if output is None else Path(output), progress)
 
 
 @checked

@@ -18,7 +18,7 @@ from tinyc.backends.runners import Measurement, SimulatorRunner
 from tinyc.compiler.options import Options
 from tinyc.compiler.session import Session
 from tinyc.compiler.session.measure import find_machine
-from tinyc.compiler.session.tune import Tuner
+from tinyc.compiler.session.tuner import Tuner
 from tinyc.ir.tensor import Array
 
 

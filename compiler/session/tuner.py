@@ -173,7 +173,9 @@ class Tuner:
         return saved > 0 and (self._session.options.optimize == "speed" or added <= PRICE * saved)
 
 
-def tune(session: Session, on: str, output: Path | None, say: Callable[[str], None]) -> Tuned:
+def tune_session(
+    session: Session, on: str = "", output: Path | None = None, say: Callable[[str], None] | None = None
+) -> Tuned:
     """Tunes a network and writes the table of what was chosen, if the network gains by it.
 
     Args:
@@ -187,7 +189,7 @@ def tune(session: Session, on: str, output: Path | None, say: Callable[[str], No
         VerificationError: results differ.
         TinycError: there is no machine for the target, or the network cannot be built.
     """
-    began = time.monotonic()
+    began, say = time.monotonic(), say or _silent
     machine = find_machine(on or _machine_of(session))
     tuner = Tuner(session, machine, say)
     say("build and count by the rules")
