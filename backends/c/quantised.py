@@ -242,6 +242,8 @@ def _pointwise(
     parameters, arguments = _with_words(stage, layer)
     parameters = [(pointer(DType.I8), "x"), *parameters]
     handed = unit.tuning.handed("qpointwise", _macs_of_inputs(unit)[inputs] / max(unit.program.macs(), 1))
+    if not tiles and unit.tuning.optimize != "size":
+        handed -= {"tiles"}  # a single pixel needs no tile
     function, values = shared(unit, hint, "qpointwise", DType.I8, parameters, (*sizes, *layer.literals), handed)
     return RowCall(function, (Pointer(0), *arguments, *values), long_rows=True)
 
