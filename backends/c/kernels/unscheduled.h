@@ -7,7 +7,7 @@
  * this, whatever options it is called with.
  */
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("O2,no-tree-reassoc,no-schedule-insns,no-tree-ter,no-tree-pre,no-predictive-commoning")
+#pragma GCC optimize("O2,no-tree-reassoc,no-schedule-insns,no-tree-ter,no-tree-pre,no-predictive-commoning,ira-region=one")
 #endif
 
 #endif
