@@ -7,7 +7,8 @@
  * the end of the file it does none of this, whatever options it is called with.
  */
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("O2,no-tree-reassoc,no-schedule-insns,no-tree-ter,no-tree-pre,no-predictive-commoning,ira-region=one")
+#pragma GCC optimize("O2,no-tree-reassoc,no-schedule-insns,no-tree-ter,no-tree-pre")
+#pragma GCC optimize("no-predictive-commoning,ira-region=one")
 #endif
 
 #endif
