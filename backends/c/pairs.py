@@ -14,9 +14,6 @@ import math
 import numpy as np
 
 from tinyc.backends.libraries.operands import constant
-from tinyc.ir.op import Op
-from tinyc.ir.ops import QConv2d, QDense
-from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.rows import RowProgram, Stage
 from tinyc.ir.tensor import Array
 
@@ -36,22 +33,15 @@ def paired(weights: Array) -> bool:
 
 def wanted_words(program: RowProgram, stage: Stage) -> int:
     """The words of scratch memory that the kernel of a stage can use: two for each product of a sum, 0 for none."""
-    op = stage.op
-    shape = _shape(op)
-    if shape is None or shape[0] < LANES or shape[1] < LEAST_ELEMENTS or pixels(stage) < LEAST_PIXELS:
+    weights = stage.op.joint_weights()
+    if weights is None or weights.shape[0] < LANES or pixels(stage) < LEAST_PIXELS:
         return 0
-    assert isinstance(op, IntegerLayer)
-    weights = constant(program, op.w)
-    return 2 * shape[1] if weights is not None and paired(weights.reshape(shape)) else 0
+    products = math.prod(weights.shape[1:])
+    array = constant(program, weights)
+    fits = products >= LEAST_ELEMENTS and array is not None and paired(array.reshape(weights.shape[0], products))
+    return 2 * products if fits else 0
 
 
 def pixels(stage: Stage) -> int:
     """Pixels of the result that one call computes."""
     return stage.op.type.size // stage.rows * stage.band // stage.op.type.shape[-1]
-
-
-def _shape(op: Op) -> tuple[int, int] | None:
-    """Output channels, and products of a sum; None for an operator that does not pair."""
-    if isinstance(op, QDense) or (isinstance(op, QConv2d) and op.groups == 1):
-        return op.w.shape[0], math.prod(op.w.shape[1:])
-    return None
