@@ -30,6 +30,11 @@ def test_kernels_are_shared(compiled: dict[Optimize, tinyc.Compilation]) -> None
     functions = [len(re.findall(r"^TINYC_NOINLINE void mobile_lenet_q", texts[how], re.MULTILINE)) for how in OPTIMIZE]
     assert functions == sorted(functions, reverse=True)
     assert functions[0] > functions[1] > functions[2]
+    told = [compiled[how].report["code"] for how in OPTIMIZE]
+    assert [code["optimize"] for code in told] == list(OPTIMIZE)
+    assert [code["functions"] for code in told] == functions
+    assert {code["layers"] for code in told} == {len(compiled["speed"].report["layers"])}
+    assert [code["paired_layers"] > 0 for code in told] == [True, True, False]
     assert ["/*paired=*/1" in texts[how] for how in OPTIMIZE] == [True, True, False]
 
 
