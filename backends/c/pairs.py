@@ -2,8 +2,9 @@
 
 Two weights lie in one 32-bit word, first + 65536 * second. A multiplication by an element gives both products at once,
 and two elements are added before the sums are taken apart: exact where the weights of a channel for two elements that
-follow each other are together at most 255 in size, for |x| is at most 128. The words are made from the weights for
-each block of four channels, in scratch memory, each time that the layer is computed.
+follow each other are together at most 255 in size, for |x| is at most 128. Elements follow each other within the whole
+window: where a pixel's window reaches beside the row, it is copied and is one run. The words are made from the weights
+for each block of four channels, in scratch memory, each time that the layer is computed.
 """
 
 from __future__ import annotations
@@ -13,9 +14,6 @@ import math
 import numpy as np
 
 from tinyc.backends.libraries.operands import constant
-from tinyc.ir.op import Op
-from tinyc.ir.ops import QConv2d, QDense
-from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.rows import RowProgram, Stage
 from tinyc.ir.tensor import Array
 
@@ -28,32 +26,22 @@ instructions as they save."""
 
 
 def paired(weights: Array) -> bool:
-    """Whether the products of neighbours fit: weights [outputs, ..., elements that follow each other]."""
+    """Whether the products of neighbours fit: int8 weights [outputs, elements that follow each other]."""
     sizes = np.abs(weights.astype(np.int64))
-    return bool(np.all(sizes[..., :-1] + sizes[..., 1:] <= LARGEST)) and bool(np.all(sizes <= LARGEST))
+    return bool(np.all(sizes[:, :-1] + sizes[:, 1:] <= LARGEST))
 
 
 def wanted_words(program: RowProgram, stage: Stage) -> int:
     """The words of scratch memory that the kernel of a stage can use: two for each product of a sum, 0 for none."""
-    op = stage.op
-    shape = _shape(op)
-    if shape is None or shape[0] < LANES or shape[1] < LEAST_ELEMENTS or pixels(stage) < LEAST_PIXELS:
+    weights = stage.op.joint_weights()
+    if weights is None or weights.shape[0] < LANES or pixels(stage) < LEAST_PIXELS:
         return 0
-    assert isinstance(op, IntegerLayer)
-    weights = constant(program, op.w)
-    return 2 * shape[1] if weights is not None and paired(weights.reshape(shape[0], shape[2], -1)) else 0
+    products = math.prod(weights.shape[1:])
+    array = constant(program, weights)
+    fits = products >= LEAST_ELEMENTS and array is not None and paired(array.reshape(weights.shape[0], products))
+    return 2 * products if fits else 0
 
 
 def pixels(stage: Stage) -> int:
     """Pixels of the result that one call computes."""
     return stage.op.type.size // stage.rows * stage.band // stage.op.type.shape[-1]
-
-
-def _shape(op: Op) -> tuple[int, int, int] | None:
-    """Output channels, products of a sum, and rows of the window; None for an operator that does not pair."""
-    if isinstance(op, QConv2d) and op.groups == 1:
-        outputs, kh, kw, inputs = op.w.shape
-        return outputs, kh * kw * inputs, kh
-    if isinstance(op, QDense):
-        return op.w.shape[0], math.prod(op.w.shape[1:]), 1
-    return None
