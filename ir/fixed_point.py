@@ -51,7 +51,7 @@ def plain_multipliers(factors: Array, bounds: Array) -> Int64s | None:
     largest = float(np.max(bounds, initial=0))
     if not (np.all(np.isfinite(factors)) and np.all(factors >= 0)) or largest > 2.0**24:
         return None
-    multipliers = np.floor(factors * 2.0**31 + 0.5)
+    multipliers = np.floor(np.minimum(factors, 1.0) * 2.0**31 + 0.5)
     return multipliers.astype(np.int64) if np.all(multipliers < 2**29) else None
 
 

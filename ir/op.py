@@ -189,6 +189,11 @@ class Op:
         over element, while it is computed."""
         return False
 
+    def joint_weights(self) -> Value | None:
+        """Of an int8 layer, each of whose sums takes all channels of the operand: its weights, [outputs, ...], the
+        products of a sum in the order in which their elements follow each other. None for any other operator."""
+        return None
+
     def loops(self) -> tuple[Loops, ...] | None:
         """The operator as strided loops, from which generic kernels are made; None where it has a kernel of its own."""
         return None

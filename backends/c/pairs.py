@@ -2,18 +2,19 @@
 
 Two weights lie in one 32-bit word, first + 65536 * second. A multiplication by an element gives both products at once,
 and two elements are added before the sums are taken apart: exact where the weights of a channel for two elements that
-follow each other are together at most 255 in size, for |x| is at most 128. The words are made from the weights for
-each block of four channels, in scratch memory, each time that the layer is computed.
+follow each other are together at most 255 in size, for |x| is at most 128. Elements follow each other within the whole
+window: where a pixel's window reaches beside the row, it is copied and is one run. The words are made from the weights
+for each block of four channels, in scratch memory, each time that the layer is computed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
 import numpy as np
 
-from tinyc.backends.c.tuned import KINDS, pixels, shape_of
-from tinyc.backends.c.tuning import Tuning
+from tinyc.backends.c.tuned import pixels
+from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.backends.libraries.operands import constant
 from tinyc.ir.rows import RowProgram, Stage
 from tinyc.ir.tensor import Array
@@ -27,51 +28,29 @@ instructions as they save."""
 
 
 def paired(weights: Array) -> bool:
-    """Whether the products of neighbours fit: weights [outputs, ..., elements that follow each other]."""
+    """Whether the products of neighbours fit: int8 weights [outputs, elements that follow each other]."""
     sizes = np.abs(weights.astype(np.int64))
-    return bool(np.all(sizes[..., :-1] + sizes[..., 1:] <= LARGEST)) and bool(np.all(sizes <= LARGEST))
+    return bool(np.all(sizes[:, :-1] + sizes[:, 1:] <= LARGEST))
 
 
-@dataclass(frozen=True)
-class PairedWords:
+def wanted_words(program: RowProgram, stage: Stage, tuning: Tuning = DEFAULT) -> int:
     """The words of scratch memory that the kernel of a stage can use: two for each product of a sum, 0 for none."""
-
-    tuning: Tuning
-
-    def __call__(self, program: RowProgram, stage: Stage) -> int:
-        sums = _sums(stage)
-        if sums is None or sums.outputs < LANES or not self._pays(stage, sums.elements):
-            return 0
-        weights = constant(program, stage.op.operands[1])
-        fits = weights is not None and paired(weights.reshape(sums.outputs, sums.rows, -1))
-        return 2 * sums.elements if fits else 0
-
-    def _pays(self, stage: Stage, elements: int) -> bool:
-        """Whether a stage gains by it, as was measured, or else by the rule."""
-        if not self.tuning.pairs:
-            return False
-        measured = self.tuning.choices.find(stage).paired_tile
-        if measured is not None:
-            return measured > 0
-        return bool(self.tuning.paired_tile) and elements >= LEAST_ELEMENTS and pixels(stage) >= LEAST_PIXELS
+    weights = stage.op.joint_weights()
+    if weights is None or weights.shape[0] < LANES:
+        return 0
+    products = math.prod(weights.shape[1:])
+    if not _pays(stage, products, tuning):
+        return 0
+    array = constant(program, weights)
+    fits = array is not None and paired(array.reshape(weights.shape[0], products))
+    return 2 * products if fits else 0
 
 
-@dataclass(frozen=True)
-class _Sums:
-    """Output channels, products of a sum, and rows of the window that they come from."""
-
-    outputs: int
-    elements: int
-    rows: int
-
-
-def _sums(stage: Stage) -> _Sums | None:
-    """What a stage adds up; None for one whose kernel does not pair."""
-    shape = shape_of(stage)
-    if shape is None or not KINDS[shape.kind].pairs:
-        return None
-    sizes = shape.by_name
-    if "inputs" in sizes:
-        return _Sums(sizes["outputs"], sizes["inputs"], 1)
-    elements = sizes["kh"] * sizes["kw"] * sizes["channels"]
-    return _Sums(sizes["outputs"], elements, sizes["kh"]) if sizes["groups"] == 1 else None
+def _pays(stage: Stage, products: int, tuning: Tuning) -> bool:
+    """Whether a stage gains by it, as was measured, or else by the rule."""
+    if not tuning.pairs:
+        return False
+    measured = tuning.choices.find(stage).paired_tile
+    if measured is not None:
+        return measured > 0
+    return bool(tuning.paired_tile) and products >= LEAST_ELEMENTS and pixels(stage) >= LEAST_PIXELS

@@ -80,6 +80,8 @@ def generate(
         cores=CORES if splits(program) else 1,
         libraries=tuple(sorted(unit.libraries)),
         fused=unit.kernels.fuses,
+        functions=unit.function_count,
+        optimize=unit.tuning.optimize,
         stages=tuple(
             CStage(number, label(stage), stage.result.type)
             for number, stage in enumerate(program.stages)

@@ -6,6 +6,7 @@ between two forms of requantisation, and refuses what would overflow.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -190,8 +191,11 @@ def _macs_of_inputs(unit: TranslationUnit) -> Counter[int]:
     """The multiply-accumulates of all pointwise integer layers of the program, by their number of inputs."""
     if not unit.pointwise_macs:
         for stage in unit.program.stages:
-            if isinstance(stage.op, QConv2d) and _is_pointwise(stage.op):
-                unit.pointwise_macs[stage.op.x.shape[-1]] += stage.op.macs()
+            weights, result = stage.op.joint_weights(), stage.op.type
+            if weights is None or result.rank != 4 or math.prod(weights.shape[1:-1]) != 1:
+                continue
+            if result.shape[:3] == stage.op.operands[0].shape[:3]:
+                unit.pointwise_macs[weights.shape[-1]] += stage.op.macs()
     return unit.pointwise_macs
 
 
@@ -245,6 +249,8 @@ def _pointwise(
     parameters, arguments = _with_words(stage, layer)
     parameters = [(pointer(DType.I8), "x"), *parameters]
     handed = unit.tuning.handed("qpointwise", _macs_of_inputs(unit)[inputs] / max(unit.program.macs(), 1))
+    if not tiles and unit.tuning.optimize != "size":
+        handed -= {"tiles"}  # a single pixel needs no tile
     function, values = shared(unit, hint, "qpointwise", DType.I8, parameters, (*sizes, *layer.literals), handed)
     return RowCall(function, (Pointer(0), *arguments, *values), long_rows=True)
 

@@ -101,10 +101,11 @@ class CStage:
 class CSource:
     """Generated C: the texts by file name, and what is needed to call it.
 
-    `weights_bytes` counts all constants, rows of padding included. `stages` lists those that do something.
-    `cores` is how many cores it runs on; with two, `<name>_cores_start` has to be called once. `libraries` names the
-    kernel libraries that it includes headers of and is linked with. `fused` says that it calls `fmaf`, which is quick
-    only where the processor has an instruction for it.
+    `weights_bytes` counts all constants, rows of padding included. `stages` lists those that do something. `cores`
+    is how many cores it runs on; with two, `<name>_cores_start` has to be called once. `libraries` names the kernel
+    libraries that it includes headers of and is linked with. `functions` is how many functions compute the stages:
+    fewer than these where some share one. `optimize` is what they are tuned for. `fused` says that it calls `fmaf`,
+    which is quick only where the processor has an instruction for it.
     """
 
     name: str
@@ -118,6 +119,8 @@ class CSource:
     cores: int = 1
     libraries: tuple[str, ...] = ()
     fused: bool = False
+    functions: int = 0
+    optimize: str = ""
 
     @property
     def header(self) -> str:

@@ -97,6 +97,11 @@ class TranslationUnit:
             self._functions[key] = self.names.fresh(f"{hint}_{len(self._functions)}", f"{self.prefix}_")
         return self._functions[key]
 
+    @property
+    def function_count(self) -> int:
+        """How many functions there are."""
+        return len(self._functions)
+
     def functions(self) -> str:
         """Definitions of all functions."""
         return "\n".join(

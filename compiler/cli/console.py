@@ -82,6 +82,7 @@ def compilation(result: Compilation, folder: Path) -> None:
     if ram["stack_bytes"] is not None:
         table.add_row("stack", f"{ram['stack_bytes']:,} bytes on {ram['stack_measured_on']}")
     table.add_row("weights", f"{report['flash']['weights_bytes']:,} bytes of flash")
+    table.add_row("code", _code(report["code"]))
     table.add_row("verified", verification(result))
     accepted = result.lowered.quantisation.accepted if result.lowered.quantisation is not None else ()
     for note in (*result.notes, *accepted):
@@ -96,6 +97,12 @@ def compilation(result: Compilation, folder: Path) -> None:
     if "quantisation" in report:
         quantisation(report["quantisation"])
     interfaces(report["interface"]["alternatives"], report)
+
+
+def _code(code: Mapping[str, Any]) -> str:
+    """What the C is tuned for, and what it takes and leaves for that."""
+    paired = f", {code['paired_layers']} with two products a multiplication" if code["paired_layers"] else ""
+    return f"{code['functions']} functions for {code['layers']} layers{paired} (--optimize {code['optimize']})"
 
 
 def notes(lines: Iterable[str]) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from tinyc.backends.c.pairs import PairedWords
+from tinyc.backends.c.pairs import wanted_words
 from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.compiler.lowering.kernels import kernel_libraries
 from tinyc.compiler.options import CustomPass, Options, Samples
@@ -44,7 +45,7 @@ class Pipeline:
         self._records: dict[Group, list[PassRecord]] = {}
         place: InputPlace = "rows" if options.rows_from == "callback" else options.rows_from
         libraries = kernel_libraries(options)
-        wants = PairedWords(tuning)
+        wants = partial(wanted_words, tuning=tuning)
         rows = row_passes(
             *(place, options.ram_bytes, options.cores, libraries, options.kernels != "auto"), tuning.fma, wants
         )

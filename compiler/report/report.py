@@ -62,6 +62,12 @@ def make_report(
         "interface": _interface(lowered, source),
         "cores": core_report(program),
         "flash": {"weights_bytes": source.weights_bytes},
+        "code": {
+            "optimize": source.optimize,
+            "functions": source.functions,
+            "layers": len(source.stages),
+            "paired_layers": sum(s.kernel.scratch is not None and not s.kernel.library for s in program.stages),
+        },
         "passes": [
             {"name": r.name, "seconds": round(r.seconds, 6), "max_abs_error": _finite(r.max_abs_error)}
             for r in lowered.records

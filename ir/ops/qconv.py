@@ -74,6 +74,9 @@ class QConv2d(OhwiWeights, QConvolution, mnemonic="qconv2d"):
 
     groups: int = 1
 
+    def joint_weights(self) -> Value | None:
+        return self.w if self.groups == 1 else None
+
     def evaluate(self, *operands: Array) -> Array:
         x, w, b, multiplier, shift = operands
         # Products of int8 summed in float64 are exact below 2^53.
@@ -115,6 +118,9 @@ class QDense(DenseLayer, IntegerLayer, mnemonic="qdense"):
         self.check_weights()
         check_channels(self.w.shape[0], bias=self.b, multiplier=self.multiplier, shift=self.shift)
         return TensorType((*self.x.shape[:-1], self.w.shape[0]), DType.I8)
+
+    def joint_weights(self) -> Value | None:
+        return self.w
 
     def evaluate(self, *operands: Array) -> Array:
         x, w, b, multiplier, shift = operands

@@ -13,7 +13,7 @@ from tinyc.ir.tensor import Array
 Shape = tuple[int, ...]
 INT32_MAX = 2**31 - 1
 
-CORNERS = ("ordinary", "dead", "far right", "left", "full bias", "round", "mixed")
+CORNERS = ("ordinary", "once", "dead", "far right", "left", "full bias", "round", "mixed")
 """How the factors and biases of a layer are chosen: see `factors`."""
 
 
@@ -59,7 +59,12 @@ def factors(rng: np.random.Generator, corner: str, bound: Array, terms: int) -> 
     multiplier, shift = pairs[:, 0], pairs[:, 1]
     room = (INT32_MAX - 128) - bound
     bias = np.minimum(rng.integers(-20000, 20000, count), room)
-    if corner == "dead":
+    if corner == "once":
+        # Rounded once: shifts of 0, and multipliers up to the largest of that form.
+        multiplier, shift = np.minimum(spread * 2.0**31, 2**29 - 1).astype(np.int64), np.zeros(count, np.int64)
+        multiplier = np.where(rng.random(count) < 0.2, rng.choice([0, 1, 2**29 - 1], count), multiplier)
+        bias = np.where(rng.random(count) < 0.1, room * rng.choice([-1, 1], count), bias)
+    elif corner == "dead":
         multiplier, shift = (np.where(rng.random(count) < 0.5, 0, v) for v in (multiplier, shift))
     elif corner == "far right":
         shift = rng.integers(-31, -15, count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ import pytest
 from tests.generate import samples
 from tests.sampling import ALL
 from tinyc.backends.c import CSource, generate
+from tinyc.backends.c.pairs import wanted_words
 from tinyc.backends.c.tuning import Tuning
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import HostRunner
@@ -26,6 +28,7 @@ from tinyc.ir.types import DType, TensorType
 from tinyc.passes.rows.lower import Lower
 from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.rows.share import ShareBuffers
+from tinyc.passes.rows.spare import UseSpareMemory
 
 STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wdouble-promotion", "-pedantic", "-Werror")
 # Whatever the environment asks for in other tests.
@@ -85,6 +88,18 @@ def lowered(module: Module) -> RowProgram:
     program = PlanArena().run(ShareBuffers().run(Lower().run(module)))
     assert isinstance(program, RowProgram)
     return program
+
+
+def with_words(program: RowProgram, tuning: Tuning) -> RowProgram:
+    """The program with memory for paired weights wherever a stage can use some, in an arena that has room for it."""
+    if not tuning.pairs:
+        return program
+    wanted = [wanted_words(program, stage) for stage in program.stages]
+    assert program.plan is not None
+    plan = dataclasses.replace(program.plan, bytes=program.plan.bytes + 4 * max(wanted) + 4)
+    planned = UseSpareMemory(wanted_words).run(dataclasses.replace(program, plan=plan))
+    assert [s.kernel.scratch is not None for s in planned.stages] == [count > 0 for count in wanted]
+    return planned
 
 
 @dataclass

@@ -218,6 +218,7 @@ int main(void)
         case 0: r = tinyc_requantise_i32(v[1], v[2], (int)v[3]); break;
         case 1: r = tinyc_narrow_i8(v[1], v[2], (int)v[3], v[4], v[5], v[6], 1); break;
         case 2: r = tinyc_narrow_i8(v[1], v[2], (int)v[3], v[4], v[5], v[6], 0); break;
+        case 5: r = tinyc_narrow_i8(v[1], v[2] * 4, 0, v[4], v[5], v[6], 2); break;
         case 3: r = tinyc_exp_of_negative_i32(v[1]); break;
         default: r = tinyc_reciprocal_i32((uint32_t)v[1] + 0x80000000U); break;
         }
@@ -258,9 +259,12 @@ def test_arithmetic(compiler: str, tmp_path: Path) -> None:
     fraction = np.abs(corner_sums(rng, n, INT32_MAX))
     fraction[:2] = 0, INT32_MAX
     nothing = np.zeros(n, np.int64)
+    # Sums as large as layers are let through, and of the size for which multipliers of shift 0 are made.
+    once = np.where(rng.random(n) < 0.5, corner_sums(rng, n, INT32_MAX - 128), corner_sums(rng, n, 2**24))
+    plain = np.where(rng.random(n) < 0.2, rng.choice([0, 1, 2, 2**28, 2**29 - 1], n), rng.integers(0, 2**29, n))
 
-    def narrowed(total: Array, places: Array) -> Array:
-        return np.clip(fixed_point.requantise(total, multiplier, places) + zero, low, high)
+    def narrowed(total: Array, places: Array, factor: Array = multiplier) -> Array:
+        return np.clip(fixed_point.requantise(total, factor, places) + zero, low, high)
 
     rows = [
         (0, x, multiplier, shift, nothing, nothing, nothing),
@@ -268,6 +272,7 @@ def test_arithmetic(compiler: str, tmp_path: Path) -> None:
         (2, x, multiplier, shift, zero, low, high),
         (3, negative, nothing, nothing, nothing, nothing, nothing),
         (4, fraction, nothing, nothing, nothing, nothing, nothing),
+        (5, once, plain, nothing, zero, low, high),
     ]
     want = [
         fixed_point.requantise(x, multiplier, shift),
@@ -275,6 +280,7 @@ def test_arithmetic(compiler: str, tmp_path: Path) -> None:
         narrowed(x, shift),
         fixed_point.exp_of_negative(negative),
         fixed_point.one_over_one_plus(fraction),
+        narrowed(once, nothing, plain),
     ]
     (tmp_path / "main.c").write_text(ARITHMETIC)
     flags = ["-std=c99", "-O2", *STRICT, "-fsanitize=undefined", "-fno-sanitize-recover=all", f"-I{FOLDER}"]

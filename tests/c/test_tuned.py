@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from tests.c.support import AS_SHIPPED, STRICT, Case, need, program_of, sampled
 from tests.helpers import same_bits
 from tinyc.backends.c import generate
-from tinyc.backends.c.pairs import PairedWords
+from tinyc.backends.c.pairs import wanted_words
 from tinyc.backends.c.tuned import (
     KINDS,
     RULE,
@@ -132,7 +133,7 @@ def test_results_are_the_same_with_any_tile(kind: type[Op]) -> None:
     for number, pairing in ((1, False), (3, False), (4, False), (2, True), (4, True)):
         entries = {s: Tiling(*((None, number) if pairing else (number, 0))) for s in shapes if s is not None}
         tuning = Tuning(choices=Choices(entries))
-        scratch = UseSpareMemory(PairedWords(tuning)).run(program)
+        scratch = UseSpareMemory(partial(wanted_words, tuning=tuning)).run(program)
         paired = [stage for stage in scratch.stages if stage.kernel.scratch is not None]
         assert not paired or pairing
         pairs += len(paired)
@@ -148,14 +149,13 @@ def test_results_are_the_same_with_any_tile(kind: type[Op]) -> None:
 def test_a_choice_pairs_where_the_rule_does_not() -> None:
     """A dense layer of one row: too few pixels for the rule, enough for whoever measured it."""
     program, _ = roomy(light(ops.QDense, 40))
-    by_rule = UseSpareMemory(PairedWords(Tuning())).run(program)
-    always = UseSpareMemory(PairedWords(Tuning(choices=Choices(otherwise=Tiling(paired_tile=2))))).run(program)
-    never = UseSpareMemory(PairedWords(Tuning(choices=Choices(otherwise=Tiling(paired_tile=0))))).run(program)
-    counts = [sum(s.kernel.scratch is not None for s in p.stages) for p in (never, by_rule, always)]
+    counts = []
+    for choices in (Choices(otherwise=Tiling(paired_tile=0)), Choices(), Choices(otherwise=Tiling(paired_tile=2))):
+        words = partial(wanted_words, tuning=Tuning(choices=choices))
+        counts.append(sum(s.kernel.scratch is not None for s in UseSpareMemory(words).run(program).stages))
     assert counts[0] == 0
     assert counts[1] < counts[2]
-    unpaired = Tuning(paired_tile=0)
-    assert PairedWords(unpaired)(program, program.stages[0]) == 0
+    assert not any(wanted_words(program, s, Tuning(paired_tile=0)) for s in program.stages)
 
 
 def test_layers_without_tiles_have_no_choice() -> None:

@@ -9,6 +9,7 @@ import pytest
 from tinyc.backends.runners import RUNNERS
 from tinyc.backends.targets import ISAS, Target, TargetError, builtin, find, on_machine
 from tinyc.backends.targets.rules import SIMULATED
+from tinyc.compiler.lowering.tuning import tuning_of
 
 KIB = 1024
 BOARD = """
@@ -103,6 +104,20 @@ def test_a_base_gives_what_the_file_does_not(tmp_path: Path) -> None:
     assert (board.isa, board.ram_bytes, board.idf_target) == (chip.isa, chip.ram_bytes, chip.idf_target)
 
 
+def test_tiles_follow_registers(tmp_path: Path) -> None:
+    tiles = {t.name: (t.tile, t.paired_tile) for t in builtin().values()}
+    windows = {"esp32", "esp32s2", "esp32s3"}
+    assert {name: tile for name, tile in tiles.items() if name not in windows} == {
+        name: (4, 3) for name in builtin() if name not in windows
+    }
+    assert {tiles[name] for name in windows} == {(2, 1)}
+    board = find(written(tmp_path, 'base = "esp32c3"\nname = "few"\ntile = 1\npaired_tile = 0\n'))
+    tuning = tuning_of("speed", board)
+    assert (tuning.optimize, tuning.tile, tuning.paired_tile, tuning.pairs) == ("speed", 1, 0, False)
+    assert tuning_of("balanced", find("esp32c3")).pairs
+    assert not tuning_of("size", find("esp32c3")).pairs
+
+
 @pytest.mark.parametrize("key", ["fma = true", "float_registers = 32"])
 def test_floats_in_software_have_no_instructions(key: str, tmp_path: Path) -> None:
     text = f'base = "esp32c3"\nname = "soft"\n{key}\n'
@@ -131,6 +146,12 @@ def test_any_computer_is_taken_for_the_machine_that_is_simulated() -> None:
         ("cores = 0", ["cores is at least 1, not 0"]),
         ("float_registers = -1", ["float_registers is at least 0, not -1"]),
         ('fma = "no"', ["fma takes a value of type bool, not 'no'"]),
+        ("tile = 0", ["tile is 1 to 4, not 0"]),
+        ("tile = 5", ["tile is 1 to 4, not 5"]),
+        ("tile = true", ["tile takes a value of type int, not True"]),
+        ("paired_tile = -1", ["paired_tile is 0 to 4, not -1"]),
+        ("paired_tile = 5", ["paired_tile is 0 to 4, not 5"]),
+        ('paired_tile = "no"', ["paired_tile takes a value of type int, not 'no'"]),
         ("clock_hz = 1.5", ["clock_hz", "type int"]),
         ("psram_bytes = -1", ["psram_bytes is at least 0, not -1"]),
         ("ram_bytes = -5", ["ram_bytes is at least 0, not -5"]),

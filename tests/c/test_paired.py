@@ -1,0 +1,182 @@
+"""One multiplication for two products (`qpairs_i8.h`): exact for the weights that are paired, and those alone."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import subprocess
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.c.support import BUILDS, lowered, with_words
+from tinyc.backends.c import generate
+from tinyc.backends.c.library import FOLDER
+from tinyc.backends.c.pairs import paired, wanted_words
+from tinyc.backends.c.tuning import Tuning
+from tinyc.backends.interpreter import run_program
+from tinyc.backends.runners import HostRunner
+from tinyc.ir import Builder, DType, TensorType, Value, fixed_point, ops
+from tinyc.ir.rows import RowProgram
+from tinyc.ir.tensor import Array
+
+# A multiplier of one half and a shift to the left by one: the result is the sum.
+KERNEL = """
+#include "qpairs_i8.h"
+
+void sums(const int8_t *x, const int8_t *w, const int32_t *bias, int32_t *words, int8_t *out, int rows, int runs, int n)
+{
+    const int8_t *row[8];
+    const int32_t multiplier[4] = {1 << 30, 1 << 30, 1 << 30, 1 << 30};
+    const int8_t shift[4] = {1, 1, 1, 1};
+    for (int k = 0; k < rows; ++k) {
+        row[k] = x + k * runs * n;
+    }
+    tinyc_qpair_weights_i8(words, w, rows * runs * n);
+    tinyc_qpairs_i8(row, x, words, bias, multiplier, shift, out, 1, 0, 0, 0, 0, 0, rows, runs, n, n, 0, 0, -128, 127,
+                    0);
+}
+"""
+
+
+@cache
+def kernel() -> ctypes.CDLL:
+    folder = Path(mkdtemp(prefix="tinyc_pairs_"))
+    (folder / "pairs.c").write_text(KERNEL)
+    # What overflows wraps, and shows as a wrong sum.
+    flags = ["-std=c99", "-O1", "-fwrapv", "-shared", "-fPIC", f"-I{FOLDER}"]
+    subprocess.run(["gcc", *flags, "pairs.c", "-o", "pairs.so"], cwd=folder, check=True)
+    return ctypes.CDLL(str(folder / "pairs.so"))
+
+
+def sums(x: Array, w: Array, rows: int, runs: int) -> Array:
+    """How far the kernel's sums of x [elements] and w [4, elements], in so many runs, are from the exact ones."""
+    exact = w.astype(np.int64) @ x.astype(np.int64)
+    bias, out = (-exact).astype(np.int32), np.zeros(4, np.int8)
+    words = np.zeros(2 * x.size, np.int32)
+    arrays = (np.ascontiguousarray(x), np.ascontiguousarray(w.T), bias, words, out)
+    pointers = [a.ctypes.data_as(ctypes.c_void_p) for a in arrays]
+    kernel().sums(*pointers, rows, runs, x.size // rows // runs)
+    return out
+
+
+def partitions(kh: int, kw: int) -> list[tuple[int, int]]:
+    """How kernels divide a window into rows and runs: whole at the ends of a row, by rows, and by pixels."""
+    return [(1, 1), (kh, 1), (kh, kw)]
+
+
+EXTREMES = st.sampled_from([-128, -128, 127, 127, -127, 126, 0, 1, -1])
+WINDOWS = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 7))
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(st.data())
+def test_what_is_paired_is_exact_and_what_is_not_cannot_be(data: st.DataObject) -> None:
+    kh, kw, n = data.draw(WINDOWS)
+    count = kh * kw * n
+    w = np.array(data.draw(st.lists(EXTREMES, min_size=4 * count, max_size=4 * count)), np.int8).reshape(4, count)
+    if data.draw(st.booleans()):
+        # No two of -128 side by side, which random ones nearly always have.
+        w[:, 1::2] = np.maximum(w[:, 1::2], -127)
+    same = data.draw(st.sampled_from([-128, 127, None]))
+    values = [same] * count if same is not None else data.draw(st.lists(EXTREMES, min_size=count, max_size=count))
+    x = np.array(values, np.int8)
+    sizes = np.abs(w.astype(np.int64))
+    fits = all(a + b <= 255 for row in sizes.tolist() for a, b in itertools.pairwise(row))
+    assert paired(w) == fits
+    if fits:
+        for rows, runs in partitions(kh, kw):
+            assert not sums(x, w, rows, runs).any(), (rows, runs)
+
+
+@pytest.mark.parametrize("weights", [(-128, 127), (127, -128), (127, 127), (-127, -128), (-128, -127)])
+def test_the_bound(weights: tuple[int, int]) -> None:
+    for x in itertools.product([-128, 127], repeat=2):
+        for lanes in itertools.product([weights, weights[::-1], (-128, 0)], repeat=4):
+            assert not sums(np.array(x, np.int8), np.array(lanes, np.int8), 1, 1).any()
+
+
+def test_one_beyond_the_bound_is_wrong() -> None:
+    w = np.full((4, 2), -128, np.int8)
+    assert not paired(w)
+    assert paired(w[:, :1])
+    assert sums(np.full(2, -128, np.int8), w, 1, 1).any()
+
+
+PATTERNS = {
+    "alternating": (127, -128),
+    "above": (127, 127),
+    "below": (-128, -127),
+    "sparse": (-128, 0, -128, 127),
+    "runs": (-128, -128, 127),
+}
+SHAPES = [(3, 3, 3), (3, 3, 4), (1, 1, 16), (1, 1, 17), (3, 3, 2), (2, 3, 5), (1, 5, 7), (5, 1, 5), (3, 1, 11)]
+
+
+def pattern(name: str, outputs: int, shape: tuple[int, int, int]) -> Array:
+    """Weights of one pattern, each output channel from another begin."""
+    count = int(np.prod(shape))
+    return np.stack([np.resize(np.roll(PATTERNS[name], k), count) for k in range(outputs)]).reshape(-1, *shape)
+
+
+def layer(builder: Builder, x: Value, w: Array, pads: tuple[int, int, int, int], name: str, dilation: int) -> Value:
+    """A convolution whose result is spread over int8."""
+    outputs = len(w)
+    factor = fixed_point.to_multiplier(255 / (128.0 * np.abs(w.astype(np.int64)).sum(axis=(1, 2, 3)).max()))
+    numbers = [np.zeros(outputs, np.int32), *(np.full(outputs, v, np.int32) for v in factor)]
+    operands = [builder.constant(a) for a in (w.astype(np.int8), *numbers)]
+    geometry = {"strides": (1, 1), "pads": pads, "dilations": (1, dilation)}
+    return builder.add(ops.QConv2d(x, *operands, **geometry, zero=-128), name, name)  # type: ignore[arg-type]
+
+
+def adversarial(dilation: int) -> tuple[RowProgram, list[Array]]:
+    """Every pattern in every shape, on operands of the extremes alone."""
+    builder, outputs, arrays = Builder("adversarial"), [], list[Array]()
+    fills = [np.int8(-128), np.int8(127), None]
+    rng = np.random.default_rng(8)
+    for number, (shape, name) in enumerate(itertools.product(SHAPES, PATTERNS)):
+        kh, kw, channels = shape
+        size = (1, 4, 13, channels)
+        fill = fills[number % 3]
+        arrays.append(rng.choice(np.array([-128, 127], np.int8), size) if fill is None else np.full(size, fill))
+        x = builder.input("x", TensorType(size, DType.I8))
+        reach = (kw - 1) * dilation
+        pads = (kh // 2, reach // 2, kh // 2, reach - reach // 2)
+        outputs.append(layer(builder, x, pattern(name, 9, shape), pads, f"{name}_{number}", dilation))
+    return lowered(builder.build(outputs)), arrays
+
+
+@pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_adversarial_layers(dilation: int, build: str) -> None:
+    program, arrays = adversarial(dilation)
+    program = with_words(program, Tuning())
+    has = {stage.result.name: stage.kernel.scratch is not None for stage in program.stages}
+    assert {name.partition("_")[0] for name, words in has.items() if words} == set(PATTERNS) - {"runs"}
+    assert not any(words for name, words in has.items() if name.startswith("runs"))
+    cc, flags = BUILDS[build]
+    (got,) = HostRunner(generate(program, name="cases"), cc=cc, flags=flags).run([arrays])
+    for value, g, w in zip(program.outputs, got, run_program(program, arrays), strict=True):
+        np.testing.assert_array_equal(g, w, err_msg=value.name)
+
+
+@pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
+def test_neighbours_in_two_rows_of_a_window(build: str) -> None:
+    """The window of a pixel at the end of a row is one run, in which the last element of a row meets the next one's
+    first. With nine elements a row, that is a pair."""
+    w = np.ones((4, 27), np.int64)
+    w[:, 8:10] = -128
+    builder = Builder("rows")
+    x = builder.input("x", TensorType((1, 5, 13, 3), DType.I8))
+    program = lowered(builder.build([layer(builder, x, w.reshape(4, 3, 3, 3), (1, 1, 1, 1), "y", 1)]))
+    arrays = [np.full((1, 5, 13, 3), -128, np.int8)]
+    program = with_words(program, Tuning())
+    cc, flags = BUILDS[build]
+    (got,) = HostRunner(generate(program, name="rows"), cc=cc, flags=flags).run([arrays])
+    np.testing.assert_array_equal(got[0], run_program(program, arrays)[0])
+    assert wanted_words(program, program.stages[0]) == 0

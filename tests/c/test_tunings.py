@@ -1,0 +1,126 @@
+"""Integer layers of any shape under whatever C is tuned for: bit for bit what the interpreter computes."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from tests.c.quantised import Maker
+from tests.c.support import BUILDS, lowered, need, with_words
+from tests.sampling import some
+from tinyc.backends.c import generate
+from tinyc.backends.c.tuning import Optimize, Tuning
+from tinyc.backends.interpreter import run_program
+from tinyc.backends.runners import HostRunner
+from tinyc.ir import IRError, Value
+from tinyc.ir.rows import RowProgram
+from tinyc.ir.tensor import Array
+
+OPTIMIZE: tuple[Optimize, ...] = ("speed", "balanced", "size")
+TUNINGS = list(itertools.product(OPTIMIZE, range(1, 5), range(5)))
+"""`optimize`, `tile`, and `paired_tile`."""
+CHEAP = ("gcc-functions", "clang-sanitize", "clang-functions", "gcc-sanitize")
+"""Each tuning with one of these in turn."""
+LAYERS = 14
+PRIMES = (1, 2, 3, 4, 5, 7, 8, 11, 13, 16, 17, 19)
+
+
+@dataclass
+class Paired(Maker):
+    """Layers most of whose weights can be paired: no two of -128 side by side."""
+
+    def layer(self, weights: Array, axis: int, corner: str | None) -> list[Value]:
+        kept = weights if self.rng.random() < 0.1 else np.maximum(weights, np.int8(-127))
+        return super().layer(kept, axis, corner or ("once" if self.rng.random() < 0.5 else None))
+
+    def some_layer(self, x: Value) -> Value:
+        """A convolution, a dense layer or a depthwise one. Raises `IRError` where its window is larger than x."""
+        outputs, kind = int(self.rng.choice(PRIMES)), self.rng.integers(6)
+        if kind == 0:
+            return self.dense(x, outputs=outputs)
+        if kind == 1:
+            return self.conv(x, kernel=(1, 1), groups=1, outputs=outputs, strides=(1, 1), pads=(0, 0, 0, 0))
+        if kind == 2:
+            return self.depthwise3x3(x)
+        return (
+            self.depthwise(x) if kind == 3 else self.conv(x, outputs=outputs, groups=1) if kind == 4 else self.conv(x)
+        )
+
+
+def layers(seed: list[int], count: int) -> tuple[Maker, list[Value]]:
+    maker, found = Paired(np.random.default_rng(seed)), list[Value]()
+    for _ in range(count):
+        rows, columns = (int(n) for n in maker.rng.integers(1, [6, 18]))
+        x, made = maker.input((1, rows, columns, int(maker.rng.choice(PRIMES)))), len(found) + 1
+        while len(found) < made:
+            with suppress(IRError):
+                found.append(maker.some_layer(x))
+    return maker, found
+
+
+def compare(program: RowProgram, arrays: list[Array], tuning: Tuning, build: str) -> None:
+    need(build)
+    cc, flags = BUILDS[build]
+    (got,) = HostRunner(generate(program, name="cases", tuning=tuning), cc=cc, flags=flags).run([arrays])
+    want = run_program(program, arrays)
+    differ = [
+        f"{value}: {np.count_nonzero(g != w)} of {w.size} differ"
+        for value, g, w in zip(program.outputs, got, want, strict=True)
+        if not np.array_equal(g, w)
+    ]
+    assert not differ, "\n".join([str(tuning), *differ])
+
+
+@pytest.mark.parametrize("number", some(range(len(TUNINGS)), 12))
+def test_random_layers(number: int) -> None:
+    optimize, tile, paired_tile = TUNINGS[number]
+    tuning = Tuning(optimize, tile, paired_tile)
+    maker, outputs = layers([number], LAYERS)
+    program = lowered(maker.builder.build(outputs))
+    build = CHEAP[number % len(CHEAP)]
+    planned = with_words(program, tuning)
+    compare(planned, maker.arrays, tuning, build)
+    if planned is not program:
+        # No memory, no pairs.
+        compare(program, maker.arrays, tuning, build)
+
+
+def test_random_layers_are_of_all_kinds() -> None:
+    """Of what the series has: pairs, each operator, and each form of requantisation."""
+    words, kinds, text = 0, Counter[str](), ""
+    for number in range(0, len(TUNINGS), 5):
+        maker, outputs = layers([number], LAYERS)
+        program = with_words(lowered(maker.builder.build(outputs)), Tuning())
+        words += sum(s.kernel.scratch is not None for s in program.stages)
+        kinds.update(s.op.mnemonic for s in program.stages)
+        text += generate(program, name="cases").files["cases.c"]
+    assert words >= 10
+    assert min(kinds[name] for name in ("qconv2d", "qdepthwise_conv2d", "qdense")) >= 10
+    for form in range(3):
+        assert f"/*form=*/{form});" in text
+    for key in ("paired", "patched", "one_by_one"):
+        assert f"/*{key}=*/0" in text
+    assert "/*paired=*/1" in text
+    assert "/*patched=*/1" in text
+
+
+@pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
+@pytest.mark.parametrize("optimize", OPTIMIZE)
+def test_narrow_rows(optimize: Optimize, build: str) -> None:
+    """3x3 depthwise layers of 1 to 8 columns, with every pad and both strides."""
+    maker = Maker(np.random.default_rng(1))
+    outputs = []
+    cases = itertools.product([1, 2], [0, 1, 2], [0, 1, 2], range(1, 9))
+    for number, (stride, left, right, width) in enumerate(cases):
+        if width + left + right >= 3 and left <= 3 - stride:
+            geometry = {"strides": (1, stride), "pads": (1, left, 1, right), "dilations": (1, 1)}
+            corner = "once" if number % 2 else "ordinary"
+            x = maker.input((1, 2, width, 3))
+            outputs.append(maker.depthwise(x, corner, kernel=(3, 3), each=1, **geometry, min=-128, max=127))
+    assert len(outputs) > 90
+    compare(lowered(maker.builder.build(outputs)), maker.arrays, Tuning(optimize), build)
