@@ -53,4 +53,4 @@ def _pays(stage: Stage, products: int, tuning: Tuning) -> bool:
     measured = tuning.choices.find(stage).paired_tile
     if measured is not None:
         return measured > 0
-    return bool(tuning.paired_tile) and products >= LEAST_ELEMENTS and pixels(stage) >= LEAST_PIXELS
+    return products >= LEAST_ELEMENTS and pixels(stage) >= LEAST_PIXELS

@@ -204,7 +204,7 @@ def _tile(unit: TranslationUnit, stage: Stage, pixels: int) -> int:
     one less where fewer are left over so."""
     measured = unit.tuning.choices.find(stage)
     if stage.kernel.scratch is not None:
-        return measured.paired_tile or unit.tuning.paired_tile or 1
+        return measured.paired_tile or unit.tuning.paired_tile
     if measured.tile is not None:
         return measured.tile
     most = unit.tuning.tile

@@ -75,7 +75,7 @@ class Tuning:
     @property
     def pairs(self) -> bool:
         """Whether kernels may pair weights: it takes functions of its own."""
-        return self.optimize != "size"
+        return bool(self.paired_tile) and self.optimize != "size"
 
 
 DEFAULT = Tuning()

@@ -10,9 +10,9 @@ from tinyc.backends.targets import Target
 
 
 def tuning_of(optimize: Optimize, target: Target, tuned: str | Path | None = None) -> Tuning:
-    """What options and the facts of a target amount to. The user's file of choices comes before those that tinyc has.
+    """What options and the facts of a target amount to. A file of the user's stands in for the choices that tinyc has.
     Raises `TunedError` for one that is wrong."""
-    choices = Choices({**shipped(target.tuned_on).entries, **(load(tuned) if tuned is not None else {})})
+    choices = shipped(target.tuned_on) if tuned is None else Choices(load(tuned))
     return Tuning(
         optimize,
         tile=target.tile,

@@ -63,7 +63,7 @@ class Options:
         cores: how many cores share the rows of heavy layers: 1, or 2 where the target has them.
         optimize: "speed" specialises kernels for each layer, "size" shares them between layers, and "balanced" shares
             them where a byte of code would save few instructions.
-        tuned: a file of register tiles that `tinyc tune` measured, which come before those that tinyc has for the
+        tuned: a file of register tiles that `tinyc tune` measured, in place of the table that tinyc has for the
             target; results stay the same. "size" leaves all of them aside.
         verify: compare every pass before and after, and the result with onnxruntime.
         accept_accuracy: note it, instead of refusing to compile, when a layer's noise in int8, or what it cuts off, is
