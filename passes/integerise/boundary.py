@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.ir.fixed_point import accumulator_bound
+from tinyc.ir.fixed_point import accumulator_bound, plain_multipliers
 from tinyc.ir.module import Made, Module, Node, made, remove_dead
 from tinyc.ir.op import Op, Value, unused
 from tinyc.ir.ops import (
@@ -242,9 +242,13 @@ def _factors(
     bounds: Array, multipliers: Array, shifts: Array, ratio: Array
 ) -> tuple[tuple[Array, str], tuple[Array, str]] | None:
     """Multipliers and shifts of factors times `ratio`, for sums within bounds."""
+    factors = np.ldexp(multipliers.astype(np.float64), shifts.astype(np.int64) - 31) * ratio
+    plain = plain_multipliers(factors, bounds)
+    if plain is not None:
+        return (plain, "multiplier"), (np.zeros_like(plain), "shift")
     pairs = []
-    for m, s, r, bound in zip(multipliers, shifts, ratio, bounds, strict=True):
-        pair = multiplier(math.ldexp(float(m), int(s) - 31) * float(r), int(bound))
+    for factor, bound in zip(factors, bounds, strict=True):
+        pair = multiplier(float(factor), int(bound))
         if isinstance(pair, Skip):
             return None
         pairs.append(pair)

@@ -83,7 +83,7 @@ def test_dump_ir_has_every_stage(relu: Path, tmp_path: Path) -> None:
     assert tinyc("compile", relu, "-o", tmp_path / "out", "--dump-ir", dumps).exit_code == 0
     names = sorted(p.name for p in dumps.iterdir())
     assert names[0] == "00-input.tc"
-    assert names[-1].endswith("-plan-arena.rows")
+    assert names[-1].endswith("-use-spare-memory.rows")
 
 
 def test_debug_pass_says_what_was_rewritten(tmp_path: Path) -> None:

@@ -50,14 +50,13 @@ FAULTS = [
     ),
 ]
 
-ROUNDED = r"\(m >> 31\) \* 2"
-SHIFTED = r"\(m \+ sign \+ moved\)"
+ONCE = r"\(m \+ 2 \* zero \+ 1\)"
 PADS = r"(int8_t planted_pads\w*\[\d+\] = \{)([^}]*)\}"
 
 INT8 = [
-    Fault("truncating shift", in_c(SHIFTED, "(m + sign + moved - (1 << -shift))"), "layer", int8=True),
+    Fault("truncating shift", in_c(ONCE, "(m + 2 * zero)"), "layer", int8=True),
     Fault("truncating shift, not narrowed", in_c(r" \+ 1\) >> 1;", ") >> 1;"), "layer", int8=True),
-    Fault("ties", in_c(ROUNDED, "(m >> 31)"), "layer", int8=True),
+    Fault("ties", in_c(ONCE, "(m + 2 * zero + 1 - (m < 0))"), "layer", int8=True),
     Fault("pads of 0", in_c(PADS, lambda m: f"{m[1]}0}}"), "layer", int8=True),
     Fault("row index + 1", in_c(r"y \* 2, 3, 1", "y * 2 + 1, 3, 1"), "layer", int8=True),
     Fault("overlap of 1 byte", in_c(AT.format("behind_pad_relu_out_q"), add(-1)), "layer", int8=True),

@@ -11,9 +11,9 @@ module @qdense {
 }
 */
 
-TINYC_NOINLINE void net_qpointwise_0(const int8_t *x, const int8_t *w, const int32_t *bias, const int32_t *multiplier, const int8_t *shift, int tiles, int quads, int outputs, int zero, int low, int high, int8_t *out)
+TINYC_NOINLINE void net_qpointwise_0(const int8_t *x, const int8_t *w, const int32_t *bias, const int32_t *multiplier, const int8_t *shift, int quads, int outputs, int zero, int low, int high, int8_t *out)
 {
-    tinyc_qpointwise_i8(x, w, bias, multiplier, shift, NULL, out, /*paired=*/0, tiles, /*tile=*/4, /*spare=*/2,
+    tinyc_qpointwise_i8(x, w, bias, multiplier, shift, NULL, out, /*paired=*/0, /*tiles=*/0, /*tile=*/4, /*spare=*/2,
         /*one_by_one=*/0, quads, /*extra=*/3, outputs, /*rest=*/1, zero, low, high, /*form=*/1);
 }
 
@@ -24,7 +24,7 @@ void net_run(void *arena, const int8_t *input, int8_t *output)
     TINYC_INPUT(0, input, 6);
 
     /* 0 qdense "y": 2x3 -> 2x5, limits -128 to 100, 30 MACs */
-    net_qpointwise_0(input, net_w_packed, net_b, net_m, net_s, 0, 0, 5, -5, -128, 100, output);
+    net_qpointwise_0(input, net_w_packed, net_b, net_m, net_s, 0, 5, -5, -128, 100, output);
     TINYC_TRACE(0, 0, output, 10);
     TINYC_END();
 }
