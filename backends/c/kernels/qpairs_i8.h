@@ -11,15 +11,26 @@ typedef struct {
     int32_t second, second2;
 } tinyc_pairs_i8;
 
+/* The weights of two output channels for one element, in one word. */
+TINYC_INLINE int32_t tinyc_qword_i8(const int8_t *w)
+{
+    return w[0] + w[1] * 65536;
+}
+
 /* Writes the weights of four output channels, which are interleaved, in the form that tinyc_qpairs_i8 takes. */
 TINYC_INLINE void tinyc_qpair_weights_i8(int32_t *words, const int8_t *w, int elements)
 {
+    const int turn = elements % 2 ? 1 : 2;
     const int8_t *const end = w + 4 * elements;
     do {
-        words[0] = w[0] + w[1] * 65536;
-        words[1] = w[2] + w[3] * 65536;
-        words += 2;
-        w += 4;
+        words[0] = tinyc_qword_i8(w);
+        words[1] = tinyc_qword_i8(w + 2);
+        if (turn > 1) {
+            words[2] = tinyc_qword_i8(w + 4);
+            words[3] = tinyc_qword_i8(w + 6);
+        }
+        words += 2 * turn;
+        w += 4 * turn;
     } while (w != end);
 }
 
