@@ -46,9 +46,11 @@ def shared(
     parameters: Sequence[tuple[str, str]],
     literals: Sequence[Literal],
     handed: Collection[str],
+    local: str = "",
 ) -> tuple[str, tuple[str, ...]]:
     """A function as `specialise` gives, of which the `handed` ones among the literals are parameters before `out`, so
-    that layers can share it; and their values, which are the arguments for these."""
+    that layers can share it; and their values, which are the arguments for these. `local` is a definition that the call
+    needs."""
     *before, out = parameters
     given = [(name, text) for name, text in literals if name in handed]
     parameters = [*before, *(("int", name) for name, _ in given), out]
@@ -59,7 +61,8 @@ def shared(
         unit.kernels.headers.add("stddef.h")
     if any(text.endswith("INFINITY") for _, text in literals):
         unit.kernels.headers.add("math.h")
-    function = unit.function(hint, own, wrapped(f"    {unit.kernels.use(kernel, dtype)}(", values, ");"))
+    call = wrapped(f"    {unit.kernels.use(kernel, dtype)}(", values, ");")
+    function = unit.function(hint, own, f"    {local}\n{call}" if local else call)
     return function, tuple(text for _, text in given)
 
 
@@ -85,11 +88,19 @@ def pointer(dtype: DType) -> str:
     return f"const {C_TYPES[dtype]} *"
 
 
+def beside(op: Spatial) -> tuple[int, int]:
+    """How many pixels at the begin of a row of the result, and how many of the others at its end, have windows that
+    reach columns that the operand does not have."""
+    (_, stride), (_, dilation), (_, left, _, _) = op.geometry()
+    width = op.type.shape[2]
+    before = min(-(-left // stride), width)
+    last = op.x.shape[2] - 1 + left - (op.window()[1] - 1) * dilation
+    return before, width - max(min(last // stride + 1, width), before)
+
+
 def leaves_columns(op: Spatial) -> bool:
     """Whether a window reaches columns that the operand does not have."""
-    (_, stride), (_, dilation), (_, left, _, _) = op.geometry()
-    last = (op.type.shape[2] - 1) * stride - left + (op.window()[1] - 1) * dilation
-    return left > 0 or last >= op.x.shape[2]
+    return any(beside(op))
 
 
 def leaves_rows(stage: Stage, window: Window, height: int) -> bool:

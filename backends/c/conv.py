@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyc.backends.c.calls import Literal, leaves_columns, limits, pointer, require_float, specialise
+from tinyc.backends.c.calls import Literal, beside, leaves_columns, limits, pointer, require_float, specialise
 from tinyc.backends.c.emitter import emits
-from tinyc.backends.c.float_tiles import LANES, Tiles, head, room, tiles, unrolled
+from tinyc.backends.c.tiles import LANES, Tiles, head, room, tiles, unrolled
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, TranslationUnit
 from tinyc.ir.op import Value
 from tinyc.ir.ops.conv import Conv2d, Convolution, DepthwiseConv2d
@@ -40,12 +40,12 @@ def emit_conv2d(unit: TranslationUnit, stage: Stage, op: Conv2d) -> RowCall:
     require_float(stage)
     weights, packed = _weights(unit, op.w, op.groups, f"{op.w.name}_packed")
     inputs, outputs = op.x.shape[3], op.type.shape[3]
-    if op.window() == (1, 1) and op.groups == 1 and op.strides == (1, 1) and not any(op.pads):
+    if op.per_pixel() and op.groups == 1:
         pixels = stage.band * op.type.shape[2]
         return _pointwise(unit, "pointwise", stage, op, weights, [pixels, inputs, outputs, packed])
     kh, kw = op.window()
-    before, inside = _inside(op)
-    how = _tiles(unit, stage, inside, outputs // op.groups)
+    before, after = beside(op)
+    how = _tiles(unit, stage, op.type.shape[2] - before - after, outputs // op.groups)
     geometry = {
         "width": op.x.shape[2],
         "channels": inputs,
@@ -114,16 +114,6 @@ def _tiles(unit: TranslationUnit, stage: Stage, pixels: int, outputs: int) -> Ti
     """How some pixels are divided into tiles, for as many output channels that see the same inputs."""
     measured = unit.tuning.choices.find(stage).tile
     return tiles(pixels, measured or room(unit.tuning.float_registers, min(outputs, LANES)))
-
-
-def _inside(op: Conv2d) -> tuple[int, int]:
-    """How many pixels of a row have windows that reach into columns before the operand's, and how many follow whose
-    windows lie within these columns."""
-    (_, stride), (_, dilation), (_, left, _, _) = op.geometry()
-    width = op.type.shape[2]
-    last = op.x.shape[2] - 1 + left - (op.window()[1] - 1) * dilation
-    before = min(-(-left // stride), width)
-    return before, max(min(last // stride + 1, width) - before, 0)
 
 
 def _pointwise(

@@ -13,13 +13,13 @@ import math
 
 import numpy as np
 
+from tinyc.backends.c.tiles import LANES
 from tinyc.backends.c.tuned import pixels
 from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.backends.libraries.operands import constant
 from tinyc.ir.rows import RowProgram, Stage
 from tinyc.ir.tensor import Array
 
-LANES = 4
 LARGEST = 255
 """The largest size of two weights together: 128 times as much fits 16 bits."""
 LEAST_PIXELS, LEAST_ELEMENTS = 12, 16

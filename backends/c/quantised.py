@@ -6,17 +6,17 @@ between two forms of requantisation, and refuses what would overflow.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinyc.backends.c.calls import Literal, leaves_columns, limits, pointer, shared
+from tinyc.backends.c.calls import Literal, beside, leaves_columns, limits, pointer, shared
 from tinyc.backends.c.conv import pack
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.source import CodegenError
-from tinyc.backends.c.tuned import pixels
+from tinyc.backends.c.tiles import LANES
+from tinyc.backends.c.tuned import pixels, shape_of
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, Scratch, TranslationUnit
 from tinyc.ir import fixed_point
 from tinyc.ir.op import Value
@@ -31,7 +31,7 @@ _ANY, _SHORT, _ONCE = 0, 1, 2
 _SHORT_SUM, _SHORT_SHIFTS = 2**29, (-21, -1)
 _ONCE_MULTIPLIER = 2**29
 _PATCHES = 320
-"""Bytes of stack for the windows at the ends of a row: `qpatch_i8.h`."""
+"""Bytes of stack, at most, for copies of the windows at the ends of a row."""
 
 
 def form(bound: Array | int, shift: Array | int) -> int:
@@ -49,23 +49,39 @@ def factor_form(bound: int, multiplier: int, shift: int) -> tuple[int, int]:
     return multiplier, form(bound, shift)
 
 
+Parameter = tuple[tuple[str, str], Argument | None]
+"""A kernel's parameter as `specialise` takes it, and the argument for it; none for what is no parameter."""
+
+
 @dataclass(frozen=True)
 class LayerArguments:
-    """What all kernels with weights take: the arguments and parameters from the weights to the shifts, and the literals
-    from the result's zero point on. Where all are requantised once there are no shifts."""
+    """What all kernels with weights take: parameters from the weights to the shifts, and the literals from the result's
+    zero point on. Where all are requantised once there are no shifts."""
 
-    arguments: tuple[Argument, ...]
+    taken: tuple[Parameter, ...]
     literals: tuple[Literal, ...]
+
+    def behind_shifts(self, *more: Parameter) -> LayerArguments:
+        """The same with more parameters behind the shifts."""
+        return replace(self, taken=(*self.taken, *more))
+
+    @property
+    def arguments(self) -> list[Argument]:
+        """The arguments."""
+        return [argument for _, argument in self.taken if argument is not None]
 
     @property
     def parameters(self) -> list[tuple[str, str]]:
         """Those of the function that calls the kernel, as `specialise` takes them, the result last."""
-        shift = (pointer(DType.I8), "shift") if len(self.arguments) == _WITH_SHIFTS else ("", "NULL")
-        vectors = [(pointer(DType.I32), name) for name in ("bias", "multiplier")]
-        return [(pointer(DType.I8), "w"), *vectors, shift, ("int8_t *", "out")]
+        return [*(parameter for parameter, _ in self.taken), ("int8_t *", "out")]
 
 
-_WITH_SHIFTS = 4
+_NOTHING: Parameter = (("", "NULL"), None)
+
+
+def _words(stage: Stage) -> Parameter:
+    """The memory for paired weights, if the stage has some."""
+    return _NOTHING if stage.kernel.scratch is None else (("int32_t *", "words"), Scratch())
 
 
 @emits(QConv2d)
@@ -73,20 +89,22 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
     """An integer convolution of any kind, or of one pixel."""
     layer = weighted(unit, stage, op, pack(_constant(unit, stage, op.w), op.groups))
     inputs, outputs = op.x.shape[3], op.type.shape[3]
-    if _is_pointwise(op):
-        return _pointwise(unit, "qpointwise", stage, layer, inputs, outputs)
+    if op.per_pixel() and op.groups == 1:
+        return _pointwise(unit, stage, layer, inputs, outputs)
     kh, kw = op.window()
-    before, after = _ends(op)
+    before, after = beside(op)
     tile = _tile(unit, stage, op.type.shape[2] - before - after)
     spare = (op.type.shape[2] - before - after) % tile
-    most = _PATCHES // (kh * kw * inputs) if op.groups == 1 else 0
+    window = kh * kw * inputs
+    most = _PATCHES // window if op.groups == 1 else 0
     if spare and unit.tuning.optimize != "speed" and before + spare + after <= most:
         # A tile of their own for few pixels takes more code than it saves instructions.
         after += spare
-    patched = 0 < before + after <= most
+    ends = before + after
+    patches = f"int8_t patches[{ends * window}];" if 0 < ends <= most else ""
     geometry = {
         "paired": int(stage.kernel.scratch is not None),
-        "patched": int(patched),
+        "patched": int(bool(patches)),
         "tile": tile,
         "before": before,
         "after": after,
@@ -101,12 +119,8 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
         "left": op.pads[1],
         "groups": op.groups,
     }
-    return rows_call(unit, f"qconv{kh}x{kw}", "qconv2d", op, layer, geometry, words=stage)
-
-
-def _is_pointwise(op: QConv2d) -> bool:
-    """Whether each pixel of the result is made of the one in its place."""
-    return op.window() == (1, 1) and op.groups == 1 and op.strides == (1, 1) and not any(op.pads)
+    layer = layer.behind_shifts(_words(stage), (("", "patches" if patches else "NULL"), None))
+    return rows_call(unit, f"qconv{kh}x{kw}", "qconv2d", op, layer, geometry, local=patches)
 
 
 @emits(QDepthwiseConv2d)
@@ -135,7 +149,7 @@ def emit_qdense(unit: TranslationUnit, stage: Stage, op: QDense) -> RowCall:
     """An integer dense layer: every row of x is what a pixel is to a pointwise convolution."""
     layer = weighted(unit, stage, op, pack(_constant(unit, stage, op.w), 1))
     outputs, inputs = op.w.shape
-    return _pointwise(unit, "qpointwise", stage, layer, inputs, outputs)
+    return _pointwise(unit, stage, layer, inputs, outputs)
 
 
 def elements(stage: Stage) -> int:
@@ -172,12 +186,17 @@ def weighted(
     if packed is not None:
         taken = unit.constants.symbol(packed, f"{op.w.name}_packed", "weights, four outputs interleaved")
     literals: list[Literal] = [("zero", str(op.out_zero)), *limits(op.min, op.max, DType.I8)]
+    vectors: list[Argument] = [Pointer(2), Pointer(3)]
     if np.all(shift == 0) and np.all(multiplier < _ONCE_MULTIPLIER):
-        fourfold = unit.constants.symbol((multiplier * 4).astype(np.int32), f"{op.multiplier.name}_4", "times four")
-        return LayerArguments((taken, Pointer(2), fourfold), (*literals, ("form", str(_ONCE))))
-    # One byte is enough for a shift.
-    shifts = unit.constants.symbol(shift.astype(np.int8), op.shift.name)
-    return LayerArguments((taken, Pointer(2), Pointer(3), shifts), (*literals, ("form", str(form(bound, shift)))))
+        vectors[1] = unit.constants.symbol((multiplier * 4).astype(np.int32), f"{op.multiplier.name}_4", "times four")
+        last, how = _NOTHING, _ONCE
+    else:
+        # One byte is enough for a shift.
+        last = (pointer(DType.I8), "shift"), unit.constants.symbol(shift.astype(np.int8), op.shift.name)
+        how = form(bound, shift)
+    named = zip(("bias", "multiplier"), vectors, strict=True)
+    parameters = [((pointer(DType.I32), name), vector) for name, vector in named]
+    return LayerArguments((((pointer(DType.I8), "w"), taken), *parameters, last), (*literals, ("form", str(how))))
 
 
 def _constant(unit: TranslationUnit, stage: Stage, value: Value) -> Array:
@@ -188,14 +207,13 @@ def _constant(unit: TranslationUnit, stage: Stage, value: Value) -> Array:
 
 
 def _macs_of_inputs(unit: TranslationUnit) -> Counter[int]:
-    """The multiply-accumulates of all pointwise integer layers of the program, by their number of inputs."""
+    """The multiply-accumulates of all pointwise integer layers of the program that have a tile of pixels, by their
+    number of inputs."""
     if not unit.pointwise_macs:
         for stage in unit.program.stages:
-            weights, result = stage.op.joint_weights(), stage.op.type
-            if weights is None or result.rank != 4 or math.prod(weights.shape[1:-1]) != 1:
-                continue
-            if result.shape[:3] == stage.op.operands[0].shape[:3]:
-                unit.pointwise_macs[weights.shape[-1]] += stage.op.macs()
+            shape = shape_of(stage)
+            if shape is not None and shape.kind == "qpointwise" and pixels(stage) >= unit.tuning.tile:
+                unit.pointwise_macs[shape.by_name["inputs"]] += stage.op.macs()
     return unit.pointwise_macs
 
 
@@ -211,29 +229,11 @@ def _tile(unit: TranslationUnit, stage: Stage, pixels: int) -> int:
     return most - 1 if most > 2 and pixels % (most - 1) < pixels % most else most
 
 
-def _ends(op: QConv2d) -> tuple[int, int]:
-    """How many pixels at the begin of a row of the result, and how many of the others, look beside the operand's."""
-    firsts = np.arange(op.type.shape[2]) * op.strides[1] - op.pads[1]
-    before = int(np.count_nonzero(firsts < 0))
-    lasts = firsts + (op.window()[1] - 1) * op.dilations[1]
-    return before, int(np.count_nonzero(lasts[before:] >= op.x.shape[2]))
-
-
-def _with_words(stage: Stage, layer: LayerArguments) -> tuple[list[tuple[str, str]], tuple[Argument, ...]]:
-    """Parameters and arguments of a layer whose kernel takes memory for paired weights, if there is some."""
-    *parameters, out = layer.parameters
-    if stage.kernel.scratch is None:
-        return [*parameters, ("", "NULL"), out], layer.arguments
-    return [*parameters, ("int32_t *", "words"), out], (*layer.arguments, Scratch())
-
-
-def _pointwise(
-    unit: TranslationUnit, hint: str, stage: Stage, layer: LayerArguments, inputs: int, outputs: int
-) -> RowCall:
+def _pointwise(unit: TranslationUnit, stage: Stage, layer: LayerArguments, inputs: int, outputs: int) -> RowCall:
     tile = _tile(unit, stage, pixels(stage))
     tiles, spare = divmod(pixels(stage), tile)
     paired = int(stage.kernel.scratch is not None)
-    quads, extra = divmod(inputs, 4)
+    quads, extra = divmod(inputs, LANES)
     geometry = {
         "paired": paired,
         "tiles": tiles,
@@ -243,16 +243,16 @@ def _pointwise(
         "quads": quads,
         "extra": extra,
         "outputs": outputs,
-        "rest": outputs % 4,
+        "rest": outputs % LANES,
     }
     sizes = [(name, str(value)) for name, value in geometry.items()]
-    parameters, arguments = _with_words(stage, layer)
-    parameters = [(pointer(DType.I8), "x"), *parameters]
+    layer = layer.behind_shifts(_words(stage))
+    parameters = [(pointer(DType.I8), "x"), *layer.parameters]
     handed = unit.tuning.handed("qpointwise", _macs_of_inputs(unit)[inputs] / max(unit.program.macs(), 1))
     if not tiles and unit.tuning.optimize != "size":
         handed -= {"tiles"}  # a single pixel needs no tile
-    function, values = shared(unit, hint, "qpointwise", DType.I8, parameters, (*sizes, *layer.literals), handed)
-    return RowCall(function, (Pointer(0), *arguments, *values), long_rows=True)
+    function, values = shared(unit, "qpointwise", "qpointwise", DType.I8, parameters, (*sizes, *layer.literals), handed)
+    return RowCall(function, (Pointer(0), *layer.arguments, *values), long_rows=True)
 
 
 def rows_call(
@@ -263,21 +263,20 @@ def rows_call(
     layer: LayerArguments,
     geometry: dict[str, int],
     pads: bool = True,
-    words: Stage | None = None,
+    local: str = "",
 ) -> RowCall:
     """The call of a kernel that makes one row of the rows of a window: these, what `layer` has, and in between the
-    geometry. With `pads`, a row that stands for what lies beside them comes after them; `words` is the stage of a
-    kernel that takes memory for paired weights."""
+    geometry. With `pads`, a row that stands for what lies beside them comes after them; `local` is a definition that
+    the call needs."""
     parameters = [("const int8_t **", "rows")]
     arguments: list[Argument] = [Rows(0)]
-    if not pads:
-        pass
-    elif leaves_columns(op):
+    if pads and leaves_columns(op):
         parameters.append((pointer(DType.I8), "pad"))
         arguments.append(unit.constants.pad_row(DType.I8, op.zero, op.x.shape[3]))
-    else:
+    elif pads:
         parameters.append(("", "NULL"))
     literals = [*((name, str(value)) for name, value in geometry.items()), *layer.literals]
-    own, taken = (layer.parameters, layer.arguments) if words is None else _with_words(words, layer)
-    function, values = shared(unit, hint, kernel, DType.I8, [*parameters, *own], literals, unit.tuning.handed(kernel))
-    return RowCall(function, (*arguments, *taken, *values))
+    parameters += layer.parameters
+    handed = unit.tuning.handed(kernel)
+    function, values = shared(unit, hint, kernel, DType.I8, parameters, literals, handed, local)
+    return RowCall(function, (*arguments, *layer.arguments, *values))

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tinyc.backends.c.float_tiles import MOST
+from tinyc.backends.c.tiles import MOST
 from tinyc.ir.errors import TinycError
 from tinyc.ir.op import Op
 from tinyc.ir.ops import Conv2d, Dense, QConv2d, QDense
@@ -123,7 +123,7 @@ def _shape(op: Op, stage: Stage) -> Shape | None:
 @_shape.register(QConv2d)
 def _shape_of_convolution(op: Conv2d | QConv2d, stage: Stage) -> Shape:
     channels, outputs = op.x.shape[3], op.type.shape[3]
-    if op.window() == (1, 1) and op.groups == 1 and op.strides == (1, 1) and not any(op.pads):
+    if op.per_pixel() and op.groups == 1:
         return _named("pointwise", op, (pixels(stage), channels, outputs))
     return _named("conv", op, (*op.window(), op.strides[1], channels, outputs, op.type.shape[2], op.groups))
 

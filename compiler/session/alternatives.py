@@ -101,9 +101,8 @@ def try_interfaces(
         except TinycError:
             continue
         if _types(code) != _types(source):
-            made = _alternative(option, value, source, code, setup.target.fpu)
             unpaired = _paired_macs(lowered.program) - _paired_macs(other.program)
-            found.append(dataclasses.replace(made, instructions=made.instructions + round(unpaired * SAVED_BY_PAIRS)))
+            found.append(_alternative(option, value, source, code, setup.target.fpu, unpaired))
     return tuple(found)
 
 
@@ -127,8 +126,9 @@ def _types(source: CSource) -> list[DType]:
     return [p.type.dtype for p in (*source.inputs, *source.outputs)]
 
 
-def _alternative(option: str, value: str, source: CSource, other: CSource, fpu: bool) -> Alternative:
-    instructions = code = 0
+def _alternative(option: str, value: str, source: CSource, other: CSource, fpu: bool, unpaired: int) -> Alternative:
+    """The cost of another interface, with which so many multiply-accumulates more have no memory to pair weights in."""
+    instructions, code = round(unpaired * SAVED_BY_PAIRS), 0
     for side, sign in ((source, -1), (other, 1)):
         ports = [(p, _taken(p)) for p in side.inputs] + [(p, _given(p, fpu)) for p in side.outputs]
         instructions += sign * sum(p.type.size * c.instructions for p, c in ports)

@@ -42,6 +42,11 @@ class Spatial(Op):
         """Strides, dilations and pads."""
         raise NotImplementedError
 
+    def per_pixel(self) -> bool:
+        """Whether each pixel of the result is made of the one pixel of the operand in its place."""
+        strides, _, pads = self.geometry()
+        return self.window() == (1, 1) and strides == (1, 1) and not any(pads)
+
     def absorb_pad(self, x: Value, pads: tuple[int, ...], value: float, least: float) -> Op | str:
         """The operator that reads `x` and pads it itself, in place of reading `x` padded; or why there is none.
 
@@ -111,6 +116,11 @@ class Weighted(RowWindows, WeightedLayer):
     def check_weights(self) -> None:
         """Raises `IRError` when the weights do not fit the operand."""
         raise NotImplementedError
+
+    def per_pixel(self) -> bool:
+        """Whether each pixel of the result is made of the one pixel of the operand in its place."""
+        strides, _, pads = self.geometry()
+        return self.window() == (1, 1) and strides == (1, 1) and not any(pads)
 
     def absorb_pad(self, x: Value, pads: tuple[int, ...], value: float, least: float) -> Op | str:
         own = self.outside()

@@ -68,7 +68,7 @@ TINYC_INLINE void tinyc_qconv2d_lanes_i8(const int8_t **rows, const int8_t *pad,
 
 /* One output row of a convolution from kh input rows; `left` columns of the zero point in `pad` lie before each. Of
  * its pixels, `before` at its begin and `after` at its end have windows that reach beside the row; of those between,
- * `tile` are computed together. With `patched`, the windows of the former are made in memory for all channels at once.
+ * `tile` are computed together. With `patched`, the windows of the former are copied to `patches`, for all channels.
  *
  * Weights come, for each group, in blocks of four output channels and a last one of the one to three left over, the
  * lanes of a block interleaved: [kh][kw][inputs][lanes]. With `paired` there are `words`, memory for two an element of
@@ -76,16 +76,15 @@ TINYC_INLINE void tinyc_qconv2d_lanes_i8(const int8_t **rows, const int8_t *pad,
  * channel; `form` as in tinyc_narrow_i8. Output channels are the outer loop, so that a row needs each weight once.
  */
 TINYC_INLINE void tinyc_qconv2d_i8(const int8_t **rows, const int8_t *pad, const int8_t *w, const int32_t *bias,
-                                   const int32_t *multiplier, const int8_t *shift, int32_t *words, int8_t *restrict out,
-                                   int paired, int patched, int tile, int before, int after, int width, int channels,
-                                   int out_width, int outputs, int kh, int kw, int stride, int dilation, int left,
-                                   int groups, int zero, int low, int high, int form)
+                                   const int32_t *multiplier, const int8_t *shift, int32_t *words, int8_t *patches,
+                                   int8_t *restrict out, int paired, int patched, int tile, int before, int after,
+                                   int width, int channels, int out_width, int outputs, int kh, int kw, int stride,
+                                   int dilation, int left, int groups, int zero, int low, int high, int form)
 {
     const int inputs = channels / groups;
     const int each = outputs / groups;
     const int elements = kh * kw * inputs;
     const int rest = each % 4;
-    int8_t patches[TINYC_PATCHES_I8];
     if (patched) {
         for (int k = 0; k < before + after; ++k) {
             const int x = k < before ? k : out_width - after + k - before;

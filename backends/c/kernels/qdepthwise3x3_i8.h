@@ -3,21 +3,22 @@
 
 #include "common.h"
 #include "narrow_i8.h"
+#include "qnine_i8.h"
 #include "shift_i8.h"
 #include "unscheduled.h"
 
 /* Nine weights and the sums of two outputs: `sum` is the one that the next column completes, `later` the one after. */
 typedef struct {
-    int32_t w0, w1, w2, w3, w4, w5, w6, w7, w8;
+    tinyc_nine_i8 k;
     int32_t start, sum, later;
 } tinyc_qwindow_i8;
 
 /* Adds a column (top, middle, bottom) to the three outputs it belongs to and returns the one that it completes. */
 TINYC_INLINE int32_t tinyc_qwindow_column_i8(tinyc_qwindow_i8 *v, int32_t t, int32_t m, int32_t b)
 {
-    const int32_t done = v->sum + t * v->w2 + m * v->w5 + b * v->w8;
-    v->sum = v->later + t * v->w1 + m * v->w4 + b * v->w7;
-    v->later = v->start + t * v->w0 + m * v->w3 + b * v->w6;
+    const int32_t done = v->sum + t * v->k.w2 + m * v->k.w5 + b * v->k.w8;
+    v->sum = v->later + t * v->k.w1 + m * v->k.w4 + b * v->k.w7;
+    v->later = v->start + t * v->k.w0 + m * v->k.w3 + b * v->k.w6;
     return done;
 }
 
@@ -50,18 +51,7 @@ TINYC_INLINE void tinyc_qdepthwise3x3_i8(const int8_t **rows, const int8_t *w, c
     do {
         const int32_t factor = *multiplier;
         const int places = tinyc_shift_i8(shift, 0, form);
-        tinyc_qwindow_i8 v = {w[0],
-                              w[channels],
-                              w[2 * channels],
-                              w[3 * channels],
-                              w[4 * channels],
-                              w[5 * channels],
-                              w[6 * channels],
-                              w[7 * channels],
-                              w[8 * channels],
-                              *bias,
-                              *bias,
-                              *bias};
+        tinyc_qwindow_i8 v = {tinyc_qnine_i8(w, channels), *bias, *bias, *bias};
         int8_t *const stop = to + pairs * 2 * channels;
         (void)tinyc_qwindow_at_i8(&v, top, middle, bottom, third - 2 * channels, left < 1 && -left < width, fill);
         (void)tinyc_qwindow_at_i8(&v, top, middle, bottom, third - channels, left < 2 && 1 - left < width, fill);

@@ -3,12 +3,13 @@
 
 #include "common.h"
 #include "narrow_i8.h"
+#include "qnine_i8.h"
 #include "shift_i8.h"
 #include "unscheduled.h"
 
 /* Weights, the sum of the output that the next two columns complete, and what each begins with. */
 typedef struct {
-    int32_t w0, w1, w2, w3, w4, w5, w6, w7, w8;
+    tinyc_nine_i8 k;
     int32_t start, sum;
 } tinyc_qwindow_s2_i8;
 
@@ -16,9 +17,9 @@ typedef struct {
 TINYC_INLINE void tinyc_qmiddle_i8(tinyc_qwindow_s2_i8 *v, const int8_t *top, const int8_t *middle,
                                    const int8_t *bottom, int at, int inside, int fill)
 {
-    v->sum += (inside ? top[at] : fill) * v->w1;
-    v->sum += (inside ? middle[at] : fill) * v->w4;
-    v->sum += (inside ? bottom[at] : fill) * v->w7;
+    v->sum += (inside ? top[at] : fill) * v->k.w1;
+    v->sum += (inside ? middle[at] : fill) * v->k.w4;
+    v->sum += (inside ? bottom[at] : fill) * v->k.w7;
 }
 
 /* Adds an output's last column, which begins the next one, in the same way, and returns the output's sum. */
@@ -26,8 +27,8 @@ TINYC_INLINE int32_t tinyc_qlast_i8(tinyc_qwindow_s2_i8 *v, const int8_t *top, c
                                     const int8_t *bottom, int at, int inside, int fill)
 {
     const int32_t t = inside ? top[at] : fill, m = inside ? middle[at] : fill, b = inside ? bottom[at] : fill;
-    const int32_t done = v->sum + t * v->w2 + m * v->w5 + b * v->w8;
-    v->sum = v->start + t * v->w0 + m * v->w3 + b * v->w6;
+    const int32_t done = v->sum + t * v->k.w2 + m * v->k.w5 + b * v->k.w8;
+    v->sum = v->start + t * v->k.w0 + m * v->k.w3 + b * v->k.w6;
     return done;
 }
 
@@ -50,17 +51,7 @@ TINYC_INLINE void tinyc_qdepthwise3x3s2_i8(const int8_t **rows, const int8_t *w,
     do {
         const int32_t factor = *multiplier;
         const int places = tinyc_shift_i8(shift, 0, form);
-        tinyc_qwindow_s2_i8 v = {w[0],
-                                 w[channels],
-                                 w[2 * channels],
-                                 w[3 * channels],
-                                 w[4 * channels],
-                                 w[5 * channels],
-                                 w[6 * channels],
-                                 w[7 * channels],
-                                 w[8 * channels],
-                                 *bias,
-                                 0};
+        tinyc_qwindow_s2_i8 v = {tinyc_qnine_i8(w, channels), *bias, 0};
         int8_t *const stop = to + fitting * channels;
         (void)tinyc_qlast_i8(&v, top, middle, bottom, 0, left == 0, fill);
         while (to != stop) {

@@ -4,9 +4,6 @@
 #include "common.h"
 #include "pixel_i8.h"
 
-/* Bytes of stack for the windows at the ends of a row. */
-#define TINYC_PATCHES_I8 320
-
 /* Copies the window of kh rows whose first column is `first`, [kh][kw][channels]. Columns outside the row are `pad`. */
 TINYC_INLINE void tinyc_qpatch_i8(int8_t *patch, const int8_t **rows, const int8_t *pad, int first, int width,
                                   int channels, int kh, int kw, int dilation)

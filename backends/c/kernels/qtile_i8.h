@@ -3,6 +3,7 @@
 
 #include "common.h"
 #include "qstore_i8.h"
+#include "run_i8.h"
 #include "unscheduled.h"
 
 /* The sums of up to four output channels of one pixel. */
@@ -60,8 +61,7 @@ TINYC_INLINE void tinyc_qtile_i8(const int8_t **rows, const int8_t *pad, const i
     tinyc_sums_i8 d = a;
     for (int ky = 0; ky < kh; ++ky) {
         for (int kx = 0; kx < kw; ++kx) {
-            const int from = at + kx * step;
-            const int8_t *p = (border && (from < 0 || from >= limit) ? pad : rows[ky] + from) + skip;
+            const int8_t *p = tinyc_run_i8(rows[ky], pad, border, at + kx * step, limit, skip);
             const int8_t *const whole = p + n / 4 * 4;
             while (p != whole) {
                 tinyc_qadd_element_i8(&a, &b, &c, &d, p, w, lanes, pixels, next);

@@ -1,11 +1,11 @@
-"""Into which register tiles the pixels of a float layer are divided."""
+"""Register tiles: their output channels, and into which of them the pixels of a float layer are divided."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 LANES = 4
-"""Output channels of a tile, at most: as many weights are interleaved."""
+"""Output channels of a tile, at most: as many weights are interleaved, of floats and of integers."""
 MOST = 8
 """Pixels of a tile, at most: `tile_f32.h` has no more."""
 UNROLLED = 8
