@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyc.backends.c.calls import Literal, beside, leaves_columns, limits, pointer, require_float, specialise
+from tinyc.backends.c.calls import Literal, beside, leaves_columns, limits, pointer, require_float, shared, specialise
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.tiles import LANES, Tiles, head, room, tiles, unrolled
+from tinyc.backends.c.tuned import pixels
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, TranslationUnit
 from tinyc.ir.op import Value
 from tinyc.ir.ops.conv import Conv2d, Convolution, DepthwiseConv2d
@@ -41,8 +42,7 @@ def emit_conv2d(unit: TranslationUnit, stage: Stage, op: Conv2d) -> RowCall:
     weights, packed = _weights(unit, op.w, op.groups, f"{op.w.name}_packed")
     inputs, outputs = op.x.shape[3], op.type.shape[3]
     if op.per_pixel() and op.groups == 1:
-        pixels = stage.band * op.type.shape[2]
-        return _pointwise(unit, "pointwise", stage, op, weights, [pixels, inputs, outputs, packed])
+        return _pointwise(unit, "pointwise", stage, op, weights, packed)
     kh, kw = op.window()
     before, after = beside(op)
     how = _tiles(unit, stage, op.type.shape[2] - before - after, outputs // op.groups)
@@ -97,9 +97,7 @@ def emit_dense(unit: TranslationUnit, stage: Stage, op: Dense) -> RowCall:
     """A dense layer: every row of x is what a pixel is to a pointwise convolution."""
     require_float(stage)
     weights, packed = _weights(unit, op.w, 1, f"{op.w.name}_packed")
-    outputs, inputs = op.w.shape
-    count = op.type.size // outputs // stage.rows * stage.band
-    return _pointwise(unit, "dense", stage, op, weights, [count, inputs, outputs, packed])
+    return _pointwise(unit, "dense", stage, op, weights, packed)
 
 
 def _weights(unit: TranslationUnit, w: Value, groups: int, hint: str) -> tuple[Argument, int]:
@@ -117,34 +115,26 @@ def _tiles(unit: TranslationUnit, stage: Stage, pixels: int, outputs: int) -> Ti
 
 
 def _pointwise(
-    unit: TranslationUnit, hint: str, stage: Stage, op: Conv2d | Dense, weights: Argument, sizes: list[int]
+    unit: TranslationUnit, hint: str, stage: Stage, op: Conv2d | Dense, weights: Argument, packed: int
 ) -> RowCall:
-    """The call for as many pixels or rows, inputs and outputs, and whether weights are packed."""
-    pixels, inputs, outputs, packed = sizes
-    float_pointer = pointer(DType.F32)
-    how, turn = _tiles(unit, stage, pixels, outputs), unrolled(unit.tuning.float_registers)
-    shared = bool(packed) and inputs >= SHARED
-    parameters = [
-        (float_pointer, "x"),
-        (float_pointer, "w"),
-        (float_pointer, "b") if op.b is not None else ("", "NULL"),
-    ]
-    arguments: list[Argument] = [Pointer(0), weights, *([Pointer(2)] if op.b is not None else [])]
-    for name, size in {"inputs": inputs, "outputs": outputs, "larger": how.larger, "smaller": how.smaller}.items():
-        if shared and size:
-            parameters.append(("int", name))
-            arguments.append(str(size))
-        else:
-            parameters.append(("", f"/*{name}=*/{size}"))
-    parameters.append(("float *", "out"))
-    first = inputs % turn if shared else head(inputs, turn)
-    values = {"tile": how.pixels, "overlap": how.overlap, "head": first, "turn": turn, "rest": outputs % LANES}
-    values |= {"packed": packed, "has_bias": int(op.b is not None)}
+    """The call for all pixels or rows of a band."""
+    inputs, outputs = op.x.shape[-1], op.type.shape[-1]
+    how, turn = _tiles(unit, stage, pixels(stage), outputs), unrolled(unit.tuning.float_registers)
+    sizes = {"inputs": inputs, "outputs": outputs, "larger": how.larger, "smaller": how.smaller}
+    handed = unit.tuning.handed("pointwise") if packed and inputs >= SHARED else frozenset()
+    # Of what there is none needs no code.
+    handed = frozenset(name for name in handed if sizes[name])
+    values = sizes | {"tile": how.pixels, "overlap": how.overlap}
+    values["head"] = inputs % turn if handed else head(inputs, turn)
+    values |= {"turn": turn, "rest": outputs % LANES, "packed": packed, "has_bias": int(op.b is not None)}
     literals: list[Literal] = [(name, str(value)) for name, value in values.items()]
-    function = specialise(
-        unit, hint, "pointwise", DType.F32, parameters, [*literals, *limits(op.min, op.max, DType.F32)]
-    )
-    return RowCall(function, tuple(arguments), long_rows=True)
+    literals += limits(op.min, op.max, DType.F32)
+    float_pointer = pointer(DType.F32)
+    bias = (float_pointer, "b") if op.b is not None else ("", "NULL")
+    parameters = [(float_pointer, "x"), (float_pointer, "w"), bias, ("float *", "out")]
+    function, given = shared(unit, hint, "pointwise", DType.F32, parameters, literals, handed)
+    vectors = (Pointer(0), weights) if op.b is None else (Pointer(0), weights, Pointer(2))
+    return RowCall(function, (*vectors, *given), long_rows=True)
 
 
 def _rows_call(

@@ -13,6 +13,7 @@ Optimize = Literal["speed", "balanced", "size"]
 
 _NOTHING: frozenset[str] = frozenset()
 _LIMITS = frozenset({"zero", "low", "high"})
+_FLOATS = frozenset({"inputs", "outputs", "larger", "smaller"})
 _INNER = frozenset({"quads"})
 """What the inner loop of a pointwise convolution needs."""
 _WORTH = 0.25
@@ -23,9 +24,10 @@ _SHARED: Mapping[Optimize, Mapping[str, frozenset[str]]] = MappingProxyType(
         # Every geometry has a function of its own.
         "speed": {},
         # Pointwise layers share one; depthwise ones lose more by that than they save.
-        "balanced": {"qpointwise": _LIMITS | {"tiles", "outputs", "quads"}},
+        "balanced": {"pointwise": _FLOATS, "qpointwise": _LIMITS | {"tiles", "outputs", "quads"}},
         # One function for all layers of a kind.
         "size": {
+            "pointwise": _FLOATS,
             "qpointwise": _LIMITS | {"tiles", "spare", "outputs", "quads"},
             "qdepthwise3x3": _LIMITS | {"width", "out_width", "channels", "fill"},
             "qdepthwise3x3s2": _LIMITS | {"width", "out_width", "channels", "fill"},

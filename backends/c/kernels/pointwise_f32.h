@@ -32,8 +32,8 @@ TINYC_INLINE void tinyc_pointwise_lanes_f32(const float *x, const float *w, cons
  * block are interleaved; otherwise weights are [outputs][inputs]. See tinyc_tile_f32 for `head` and `turn`. Inputs,
  * outputs and the numbers of tiles need not be literals, so that layers may share the code.
  */
-TINYC_INLINE void tinyc_pointwise_f32(const float *x, const float *w, const float *bias, int inputs, int outputs,
-                                      int larger, int smaller, float *restrict out, int tile, int overlap, int head,
+TINYC_INLINE void tinyc_pointwise_f32(const float *x, const float *w, const float *bias, float *restrict out,
+                                      int inputs, int outputs, int larger, int smaller, int tile, int overlap, int head,
                                       int turn, int rest, int packed, int has_bias, float low, float high)
 {
     int o = 0;

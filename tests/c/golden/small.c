@@ -549,8 +549,8 @@ TINYC_INLINE void tinyc_pointwise_lanes_f32(const float *x, const float *w, cons
  * block are interleaved; otherwise weights are [outputs][inputs]. See tinyc_tile_f32 for `head` and `turn`. Inputs,
  * outputs and the numbers of tiles need not be literals, so that layers may share the code.
  */
-TINYC_INLINE void tinyc_pointwise_f32(const float *x, const float *w, const float *bias, int inputs, int outputs,
-                                      int larger, int smaller, float *restrict out, int tile, int overlap, int head,
+TINYC_INLINE void tinyc_pointwise_f32(const float *x, const float *w, const float *bias, float *restrict out,
+                                      int inputs, int outputs, int larger, int smaller, int tile, int overlap, int head,
                                       int turn, int rest, int packed, int has_bias, float low, float high)
 {
     int o = 0;
@@ -653,7 +653,7 @@ TINYC_NOINLINE void small_depthwise3x3_1(const float **rows, const float *pad, c
 
 TINYC_NOINLINE void small_pointwise_2(const float *x, const float *w, float *out)
 {
-    tinyc_pointwise_f32(x, w, NULL, /*inputs=*/4, /*outputs=*/4, /*larger=*/18, /*smaller=*/0, out, /*tile=*/2,
+    tinyc_pointwise_f32(x, w, NULL, out, /*inputs=*/4, /*outputs=*/4, /*larger=*/18, /*smaller=*/0, /*tile=*/2,
         /*overlap=*/0, /*head=*/0, /*turn=*/1, /*rest=*/0, /*packed=*/1, /*has_bias=*/0, /*low=*/-INFINITY,
         /*high=*/INFINITY);
 }
@@ -684,7 +684,7 @@ TINYC_NOINLINE void small_reduce_mean_5(const float *x0, float *out)
 
 TINYC_NOINLINE void small_dense_6(const float *x, const float *w, const float *b, float *out)
 {
-    tinyc_pointwise_f32(x, w, b, /*inputs=*/4, /*outputs=*/3, /*larger=*/1, /*smaller=*/0, out, /*tile=*/1,
+    tinyc_pointwise_f32(x, w, b, out, /*inputs=*/4, /*outputs=*/3, /*larger=*/1, /*smaller=*/0, /*tile=*/1,
         /*overlap=*/0, /*head=*/0, /*turn=*/1, /*rest=*/3, /*packed=*/1, /*has_bias=*/1, /*low=*/-INFINITY,
         /*high=*/INFINITY);
 }

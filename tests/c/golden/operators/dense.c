@@ -11,7 +11,7 @@ module @dense {
 
 TINYC_NOINLINE void net_dense_0(const float *x, const float *w, const float *b, float *out)
 {
-    tinyc_pointwise_f32(x, w, b, /*inputs=*/3, /*outputs=*/5, /*larger=*/1, /*smaller=*/0, out, /*tile=*/2,
+    tinyc_pointwise_f32(x, w, b, out, /*inputs=*/3, /*outputs=*/5, /*larger=*/1, /*smaller=*/0, /*tile=*/2,
         /*overlap=*/0, /*head=*/0, /*turn=*/1, /*rest=*/1, /*packed=*/1, /*has_bias=*/1, /*low=*/0.0f,
         /*high=*/INFINITY);
 }
