@@ -1,4 +1,7 @@
-"""Minimum cuts, by Dinic's algorithm (1970)."""
+"""Minimum cuts, by Dinic's algorithm (1970).
+
+networkx has them too, and the tests compare with it: to load it would take a tenth of a compilation's two seconds.
+"""
 
 from __future__ import annotations
 
