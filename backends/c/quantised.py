@@ -81,7 +81,7 @@ _NOTHING: Parameter = (("", "NULL"), None)
 
 def _words(stage: Stage) -> Parameter:
     """The memory for paired weights, if the stage has some."""
-    return _NOTHING if stage.kernel.scratch is None else (("int32_t *", "words"), Scratch())
+    return (("int32_t *", "words"), Scratch()) if stage.kernel.has_spare else _NOTHING
 
 
 @emits(QConv2d)
@@ -103,7 +103,7 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
     ends = before + after
     patches = f"int8_t patches[{ends * window}];" if 0 < ends <= most else ""
     geometry = {
-        "paired": int(stage.kernel.scratch is not None),
+        "paired": int(stage.kernel.has_spare),
         "patched": int(bool(patches)),
         "tile": tile,
         "before": before,
@@ -221,7 +221,7 @@ def _tile(unit: TranslationUnit, stage: Stage, pixels: int) -> int:
     """How many pixels of a row a register tile has: as was measured, or else as many as the core's registers hold, or
     one less where fewer are left over so."""
     measured = unit.tuning.choices.find(stage)
-    if stage.kernel.scratch is not None:
+    if stage.kernel.has_spare:
         return measured.paired_tile or unit.tuning.paired_tile
     if measured.tile is not None:
         return measured.tile
@@ -232,7 +232,7 @@ def _tile(unit: TranslationUnit, stage: Stage, pixels: int) -> int:
 def _pointwise(unit: TranslationUnit, stage: Stage, layer: LayerArguments, inputs: int, outputs: int) -> RowCall:
     tile = _tile(unit, stage, pixels(stage))
     tiles, spare = divmod(pixels(stage), tile)
-    paired = int(stage.kernel.scratch is not None)
+    paired = int(stage.kernel.has_spare)
     quads, extra = divmod(inputs, LANES)
     geometry = {
         "paired": paired,

@@ -66,7 +66,7 @@ def make_report(
             "optimize": source.optimize,
             "functions": source.functions,
             "layers": len(source.stages),
-            "paired_layers": sum(s.kernel.scratch is not None and not s.kernel.library for s in program.stages),
+            "paired_layers": sum(s.kernel.has_spare for s in program.stages),
         },
         "passes": [
             {"name": r.name, "seconds": round(r.seconds, 6), "max_abs_error": _finite(r.max_abs_error)}

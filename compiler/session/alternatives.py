@@ -119,7 +119,7 @@ def _others(chosen: PortTypes, source: CSource) -> Iterator[tuple[str, str, Port
 
 def _paired_macs(program: RowProgram) -> int:
     """Multiply-accumulates of the layers whose kernels have memory to pair weights in."""
-    return sum(s.op.macs() for s in program.stages if s.kernel.scratch is not None and not s.kernel.library)
+    return sum(s.op.macs() for s in program.stages if s.kernel.has_spare)
 
 
 def _types(source: CSource) -> list[DType]:

@@ -95,7 +95,7 @@ class Build:
 
     def paired(self, number: int) -> bool:
         """Whether a stage pairs its weights."""
-        return self.lowered.program.stages[number].kernel.scratch is not None
+        return self.lowered.program.stages[number].kernel.has_spare
 
     def _by_stage(self, layers: Iterable[int]) -> Counts:
         return {stage.number: count for stage, count in zip(self.source.stages, layers, strict=True)}

@@ -100,6 +100,11 @@ class Kernel:
     alignment: int = 1
     scratch: Value | None = None
 
+    @property
+    def has_spare(self) -> bool:
+        """Whether a kernel of tinyc's own was given memory that it can do without."""
+        return self.scratch is not None and not self.library
+
 
 @dataclass(frozen=True)
 class Stage:
