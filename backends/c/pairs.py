@@ -1,15 +1,20 @@
-"""Which integer layers can have the products of two output channels from one multiplication, and which gain by it.
+"""Which integer layers have the products of two output channels from one multiplication, and with which weights.
 
 Two weights lie in one 32-bit word, first + 65536 * second. A multiplication by an element gives both products at once,
-and two elements are added before the sums are taken apart: exact where the weights of a channel for two elements that
-follow each other are together at most 255 in size, for |x| is at most 128. Elements follow each other within the whole
-window: where a pixel's window reaches beside the row, it is copied and is one run. The words are made from the weights
-for each block of four channels, in scratch memory, each time that the layer is computed.
+and those of a group of elements are added before the sums are taken apart: exact where the weights of a channel for the
+group are together at most 255 in size, for |x| is at most 128.
+
+Groups of two elements have such weights by themselves, but for two of -128 side by side: elements follow each other
+within the whole window, which is one run where it is copied. For groups of four, which lie within one run of the
+window, the words have less of some weights, and what is missing is added one by one: the extras.
+
+The words are made from the weights for each block of four channels, in scratch memory, each time that the layer is
+computed.
 """
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,36 +26,111 @@ from tinyc.ir.rows import RowProgram, Stage
 from tinyc.ir.tensor import Array
 
 LARGEST = 255
-"""The largest size of two weights together: 128 times as much fits 16 bits."""
-LEAST_PIXELS, LEAST_ELEMENTS = 12, 16
-"""What a call computes at least, and how many products a sum has: with fewer, making the words takes as many
-instructions as they save."""
+"""The largest size of the weights of a group together: 128 times as much fits 16 bits."""
+FURTHEST = 255
+"""How far an extra lies before the next one, at most."""
+MOST_BYTES = 255
+"""Bytes of the extras of a block, at most: their number is the first of them."""
+
+# Instructions for a pixel and four channels, as counted on rv32imc: an element without words, in groups of two and in
+# groups of four; looking for the extras of a run, and adding one. And what the words of an element take to be made.
+_PLAIN, _TWOS, _FOURS, _LOOK, _EXTRA, _MADE = 10.2, 8.9, 7.8, 5.0, 6.0, 9.0
 
 
-def paired(weights: Array) -> bool:
-    """Whether the products of neighbours fit: int8 weights [outputs, elements that follow each other]."""
+@dataclass(frozen=True)
+class Pairs:
+    """Weights [outputs, elements] for words, in groups of `group` elements of each of so many runs of the window.
+    `extras` has what groups of four lack, for each whole block of four output channels as `qextras_i8.h` reads it."""
+
+    group: int
+    weights: Array
+    runs: int
+    extras: tuple[bytes, ...] = ()
+
+    def instructions(self, pixels: int) -> float:
+        """About what they take in a block of four channels, for so many pixels."""
+        elements = int(self.weights.shape[1])
+        if self.group == 2:
+            return (_TWOS * pixels + _MADE) * elements
+        extras = sum((len(block) - 1 - LANES * self.runs) / 2 for block in self.extras) / len(self.extras)
+        return pixels * (_FOURS * elements + _LOOK * self.runs + _EXTRA * extras) + _MADE * elements
+
+
+def twos(weights: Array, runs: int) -> Pairs | None:
+    """Int8 weights [outputs, elements] in groups of two elements; None where some are too large."""
     sizes = np.abs(weights.astype(np.int64))
-    return bool(np.all(sizes[:, :-1] + sizes[:, 1:] <= LARGEST))
+    return Pairs(2, weights, runs) if np.all(sizes[:, :-1] + sizes[:, 1:] <= LARGEST) else None
+
+
+def fours(weights: Array, runs: int) -> Pairs | None:
+    """The same in groups of four; None where a block of channels lacks too much."""
+    outputs, elements = weights.shape
+    whole, run = outputs // LANES * LANES, elements // runs
+    left = weights.astype(np.int64).reshape(outputs, runs, run)
+    lacking = np.zeros((whole, runs, run), np.int64)
+    for begin, end in _groups(run):
+        _relieve(left[:whole, :, begin:end], lacking[:, :, begin:end])
+    extras = tuple(map(_extras, lacking.reshape(-1, LANES, runs, run)))
+    if max(map(len, extras)) > MOST_BYTES:
+        return None
+    return Pairs(4, left.reshape(weights.shape).astype(np.int8), runs, extras)
+
+
+def _groups(run: int) -> list[tuple[int, int]]:
+    """Begin and end of the groups of four of a run, and of those of two and one at its end."""
+    ends = [*range(4, run + 1, 4)]
+    ends += [run // 4 * 4 + 2] if run % 4 > 1 else []
+    ends += [run] if run % 2 else []
+    return list(zip([0, *ends], ends, strict=False))
+
+
+def _relieve(group: Array, lacking: Array) -> None:
+    """Moves from the last dimension of one array to the other what is too much, from the largest weights first."""
+    for at in zip(*np.nonzero(np.abs(group).sum(axis=-1) > LARGEST), strict=True):
+        weights = group[at]
+        while (excess := int(np.abs(weights).sum()) - LARGEST) > 0:
+            largest = int(np.argmax(np.abs(weights)))
+            part = int(np.sign(weights[largest])) * min(excess, abs(int(weights[largest])))
+            weights[largest] -= part
+            lacking[at][largest] += part
+
+
+def _extras(block: Array) -> bytes:
+    """The bytes for what one block lacks, [lanes, runs, run]: their number, and for each channel and run, backwards
+    from the run's end, a distance and a part of a weight for each extra, and a zero. One byte too many is enough."""
+    found = bytearray(1)
+    for run in block.reshape(-1, block.shape[-1]):
+        at = run.size
+        for place in np.flatnonzero(run)[::-1].tolist():
+            while at - place > FURTHEST:
+                found += bytes([FURTHEST, 0])
+                at -= FURTHEST
+            found += bytes([at - place, int(run[place]) & 0xFF])
+            at = place
+        found += bytes(1)
+    found[0] = min(len(found), MOST_BYTES)
+    return bytes(found)
+
+
+def pairs_of(program: RowProgram, stage: Stage) -> Pairs | None:
+    """The weights of a stage in the groups that take the fewest instructions; None where they cannot be paired."""
+    weights = stage.op.joint_weights()
+    array = constant(program, weights) if weights is not None else None
+    if array is None or array.shape[0] < LANES:
+        return None
+    flat, runs, count = array.reshape(array.shape[0], -1), stage.op.joint_runs(), pixels(stage)
+    found = [p for p in (twos(flat, runs), fours(flat, runs)) if p is not None]
+    return min(found, key=lambda p: p.instructions(count), default=None)
 
 
 def wanted_words(program: RowProgram, stage: Stage, tuning: Tuning = DEFAULT) -> int:
     """The words of scratch memory that the kernel of a stage can use: two for each product of a sum, 0 for none."""
-    weights = stage.op.joint_weights()
-    if weights is None or weights.shape[0] < LANES:
+    if not tuning.pairs or stage.op.joint_weights() is None:
         return 0
-    products = math.prod(weights.shape[1:])
-    if not _pays(stage, products, tuning):
-        return 0
-    array = constant(program, weights)
-    fits = array is not None and paired(array.reshape(weights.shape[0], products))
-    return 2 * products if fits else 0
-
-
-def _pays(stage: Stage, products: int, tuning: Tuning) -> bool:
-    """Whether a stage gains by it, as was measured, or else by the rule."""
-    if not tuning.pairs:
-        return False
     measured = tuning.choices.find(stage).paired_tile
-    if measured is not None:
-        return measured > 0
-    return products >= LEAST_ELEMENTS and pixels(stage) >= LEAST_PIXELS
+    pairs = pairs_of(program, stage) if measured != 0 else None
+    if pairs is None:
+        return 0
+    elements, count = pairs.weights.shape[1], pixels(stage)
+    pays = measured is not None or pairs.instructions(count) < _PLAIN * elements * count
+    return 2 * elements if pays else 0

@@ -14,6 +14,7 @@ import numpy as np
 from tinyc.backends.c.calls import Literal, beside, leaves_columns, limits, pointer, shared
 from tinyc.backends.c.conv import pack
 from tinyc.backends.c.emitter import emits
+from tinyc.backends.c.pairs import pairs_of
 from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.tiles import LANES
 from tinyc.backends.c.tuned import pixels, shape_of
@@ -30,6 +31,9 @@ from tinyc.ir.types import DType
 _ANY, _SHORT, _ONCE = 0, 1, 2
 _SHORT_SUM, _SHORT_SHIFTS = 2**29, (-21, -1)
 _ONCE_MULTIPLIER = 2**29
+LARGEST_TILE, LONG_TURN = 4, 8
+"""Pixels of a tile that leaves no register free; and elements of a turn of the loops of others, whose number is known
+and is a multiple."""
 _PATCHES = 320
 """Bytes of stack, at most, for copies of the windows at the ends of a row."""
 
@@ -79,18 +83,31 @@ class LayerArguments:
 _NOTHING: Parameter = (("", "NULL"), None)
 
 
-def _words(stage: Stage) -> Parameter:
-    """The memory for paired weights, if the stage has some."""
-    return (("int32_t *", "words"), Scratch()) if stage.kernel.has_spare else _NOTHING
+def _pairable(
+    unit: TranslationUnit, stage: Stage, op: QConv2d | QDense, groups: int = 1
+) -> tuple[LayerArguments, dict[str, int]]:
+    """What the kernel of a layer takes whose weights are paired if the stage has memory for that, behind the shifts
+    the memory and the extras; and the first literal, which says in groups of how many elements."""
+    array = _constant(unit, stage, op.w)
+    pairs = pairs_of(unit.program, stage) if stage.kernel.has_spare else None
+    layer = weighted(unit, stage, op, pack(array if pairs is None else pairs.weights, groups))
+    if pairs is None:
+        return layer.behind_shifts(_NOTHING, _NOTHING), {"paired": 0}
+    extras = _NOTHING
+    if pairs.extras:
+        array = np.frombuffer(b"".join(pairs.extras), np.uint8)
+        symbol = unit.constants.symbol(array, f"{op.w.name}_extras", "what groups of four weights lack")
+        extras = (pointer(DType.U8), "extras"), symbol
+    return layer.behind_shifts((("int32_t *", "words"), Scratch()), extras), {"paired": pairs.group}
 
 
 @emits(QConv2d)
 def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
     """An integer convolution of any kind, or of one pixel."""
-    layer = weighted(unit, stage, op, pack(_constant(unit, stage, op.w), op.groups))
+    layer, pairing = _pairable(unit, stage, op, op.groups)
     inputs, outputs = op.x.shape[3], op.type.shape[3]
     if op.per_pixel() and op.groups == 1:
-        return _pointwise(unit, stage, layer, inputs, outputs)
+        return _pointwise(unit, stage, layer, pairing, inputs, outputs)
     kh, kw = op.window()
     before, after = beside(op)
     tile = _tile(unit, stage, op.type.shape[2] - before - after)
@@ -102,8 +119,7 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
         after += spare
     ends = before + after
     patches = f"int8_t patches[{ends * window}];" if 0 < ends <= most else ""
-    geometry = {
-        "paired": int(stage.kernel.has_spare),
+    geometry = pairing | {
         "patched": int(bool(patches)),
         "tile": tile,
         "before": before,
@@ -119,7 +135,7 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
         "left": op.pads[1],
         "groups": op.groups,
     }
-    layer = layer.behind_shifts(_words(stage), (("", "patches" if patches else "NULL"), None))
+    layer = layer.behind_shifts((("", "patches" if patches else "NULL"), None))
     return rows_call(unit, f"qconv{kh}x{kw}", "qconv2d", op, layer, geometry, local=patches)
 
 
@@ -147,9 +163,9 @@ def emit_qdepthwise(unit: TranslationUnit, stage: Stage, op: QDepthwiseConv2d) -
 @emits(QDense)
 def emit_qdense(unit: TranslationUnit, stage: Stage, op: QDense) -> RowCall:
     """An integer dense layer: every row of x is what a pixel is to a pointwise convolution."""
-    layer = weighted(unit, stage, op, pack(_constant(unit, stage, op.w), 1))
+    layer, pairing = _pairable(unit, stage, op)
     outputs, inputs = op.w.shape
-    return _pointwise(unit, stage, layer, inputs, outputs)
+    return _pointwise(unit, stage, layer, pairing, inputs, outputs)
 
 
 def elements(stage: Stage) -> int:
@@ -219,8 +235,10 @@ def _macs_of_inputs(unit: TranslationUnit) -> Counter[int]:
 
 def _tile(unit: TranslationUnit, stage: Stage, pixels: int) -> int:
     """How many pixels of a row a register tile has: as was measured, or else as many as the core's registers hold, or
-    one less where fewer are left over so."""
+    one less where fewer are left over so. More than two take more code than `size` is for."""
     measured = unit.tuning.choices.find(stage)
+    if unit.tuning.optimize == "size":
+        return min(unit.tuning.tile, 2)
     if stage.kernel.has_spare:
         return measured.paired_tile or unit.tuning.paired_tile
     if measured.tile is not None:
@@ -229,28 +247,29 @@ def _tile(unit: TranslationUnit, stage: Stage, pixels: int) -> int:
     return most - 1 if most > 2 and pixels % (most - 1) < pixels % most else most
 
 
-def _pointwise(unit: TranslationUnit, stage: Stage, layer: LayerArguments, inputs: int, outputs: int) -> RowCall:
+def _pointwise(
+    unit: TranslationUnit, stage: Stage, layer: LayerArguments, pairing: dict[str, int], inputs: int, outputs: int
+) -> RowCall:
     tile = _tile(unit, stage, pixels(stage))
     tiles, spare = divmod(pixels(stage), tile)
-    paired = int(stage.kernel.has_spare)
     quads, extra = divmod(inputs, LANES)
-    geometry = {
-        "paired": paired,
+    handed = unit.tuning.handed("qpointwise", _macs_of_inputs(unit)[inputs] / max(unit.program.macs(), 1))
+    if not tiles and unit.tuning.optimize != "size":
+        handed -= {"tiles"}  # a single pixel needs no tile
+    long = "quads" not in handed and tile < LARGEST_TILE and inputs % LONG_TURN == 0 and inputs > LONG_TURN
+    geometry = pairing | {
         "tiles": tiles,
         "tile": tile,
         "spare": spare,
         "one_by_one": int(unit.tuning.one_by_one),
+        "turn": LONG_TURN if long and not pairing["paired"] else LANES,
         "quads": quads,
         "extra": extra,
         "outputs": outputs,
         "rest": outputs % LANES,
     }
     sizes = [(name, str(value)) for name, value in geometry.items()]
-    layer = layer.behind_shifts(_words(stage))
     parameters = [(pointer(DType.I8), "x"), *layer.parameters]
-    handed = unit.tuning.handed("qpointwise", _macs_of_inputs(unit)[inputs] / max(unit.program.macs(), 1))
-    if not tiles and unit.tuning.optimize != "size":
-        handed -= {"tiles"}  # a single pixel needs no tile
     function, values = shared(unit, "qpointwise", "qpointwise", DType.I8, parameters, (*sizes, *layer.literals), handed)
     return RowCall(function, (Pointer(0), *layer.arguments, *values), long_rows=True)
 

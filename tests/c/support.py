@@ -7,7 +7,7 @@ import os
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 
 import numpy as np
 import pytest
@@ -94,10 +94,10 @@ def with_words(program: RowProgram, tuning: Tuning) -> RowProgram:
     """The program with memory for paired weights wherever a stage can use some, in an arena that has room for it."""
     if not tuning.pairs:
         return program
-    wanted = [wanted_words(program, stage) for stage in program.stages]
+    wanted = [wanted_words(program, stage, tuning) for stage in program.stages]
     assert program.plan is not None
     plan = dataclasses.replace(program.plan, bytes=program.plan.bytes + 4 * max(wanted) + 4)
-    planned = UseSpareMemory(wanted_words).run(dataclasses.replace(program, plan=plan))
+    planned = UseSpareMemory(partial(wanted_words, tuning=tuning)).run(dataclasses.replace(program, plan=plan))
     assert [s.kernel.scratch is not None for s in planned.stages] == [count > 0 for count in wanted]
     return planned
 

@@ -1,4 +1,4 @@
-"""One multiplication for two products (`qpairs_i8.h`): exact for the weights that are paired, and those alone."""
+"""One multiplication for two products (`qpairs_i8.h`): exact for the weights that are paired."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from tests.c.support import BUILDS, lowered, with_words
 from tinyc.backends.c import generate
 from tinyc.backends.c.library import FOLDER
-from tinyc.backends.c.pairs import paired, wanted_words
+from tinyc.backends.c.pairs import Pairs, fours, pairs_of, twos
+from tinyc.backends.c.tuned import Choices, Tiling
 from tinyc.backends.c.tuning import Tuning
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import HostRunner
@@ -29,7 +30,8 @@ from tinyc.ir.tensor import Array
 KERNEL = """
 #include "qpairs_i8.h"
 
-void sums(const int8_t *x, const int8_t *w, const int32_t *bias, int32_t *words, int8_t *out, int rows, int runs, int n)
+void sums(const int8_t *x, const int8_t *w, const uint8_t *extras, const int32_t *bias, int32_t *words, int8_t *out,
+          int group, int rows, int runs, int n)
 {
     const int8_t *row[8];
     const int32_t multiplier[4] = {1 << 30, 1 << 30, 1 << 30, 1 << 30};
@@ -38,8 +40,8 @@ void sums(const int8_t *x, const int8_t *w, const int32_t *bias, int32_t *words,
         row[k] = x + k * runs * n;
     }
     tinyc_qpair_weights_i8(words, w, rows * runs * n);
-    tinyc_qpairs_i8(row, x, words, bias, multiplier, shift, out, 1, 0, 0, 0, 0, 0, rows, runs, n, n, 0, 0, -128, 127,
-                    0);
+    tinyc_qpairs_i8(row, x, words, group == 4 ? extras : NULL, bias, multiplier, shift, out, group, 1, 0, 0, 0, 0, 0,
+                    rows, runs, n, n, 0, 0, -128, 127, 0);
 }
 """
 
@@ -54,14 +56,15 @@ def kernel() -> ctypes.CDLL:
     return ctypes.CDLL(str(folder / "pairs.so"))
 
 
-def sums(x: Array, w: Array, rows: int, runs: int) -> Array:
+def errors(x: Array, w: Array, pairs: Pairs, rows: int, runs: int) -> Array:
     """How far the kernel's sums of x [elements] and w [4, elements], in so many runs, are from the exact ones."""
     exact = w.astype(np.int64) @ x.astype(np.int64)
     bias, out = (-exact).astype(np.int32), np.zeros(4, np.int8)
     words = np.zeros(2 * x.size, np.int32)
-    arrays = (np.ascontiguousarray(x), np.ascontiguousarray(w.T), bias, words, out)
+    extras = np.frombuffer(b"".join(pairs.extras) or b"\0", np.uint8)
+    arrays = (np.ascontiguousarray(x), np.ascontiguousarray(pairs.weights.T), extras, bias, words, out)
     pointers = [a.ctypes.data_as(ctypes.c_void_p) for a in arrays]
-    kernel().sums(*pointers, rows, runs, x.size // rows // runs)
+    kernel().sums(*pointers, pairs.group, rows, runs, x.size // rows // runs)
     return out
 
 
@@ -74,38 +77,95 @@ EXTREMES = st.sampled_from([-128, -128, 127, 127, -127, 126, 0, 1, -1])
 WINDOWS = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 7))
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(st.data())
-def test_what_is_paired_is_exact_and_what_is_not_cannot_be(data: st.DataObject) -> None:
-    kh, kw, n = data.draw(WINDOWS)
-    count = kh * kw * n
+def drawn(data: st.DataObject, count: int) -> tuple[Array, Array]:
+    """Weights [4, count] and elements, of the extremes."""
     w = np.array(data.draw(st.lists(EXTREMES, min_size=4 * count, max_size=4 * count)), np.int8).reshape(4, count)
     if data.draw(st.booleans()):
         # No two of -128 side by side, which random ones nearly always have.
         w[:, 1::2] = np.maximum(w[:, 1::2], -127)
     same = data.draw(st.sampled_from([-128, 127, None]))
     values = [same] * count if same is not None else data.draw(st.lists(EXTREMES, min_size=count, max_size=count))
-    x = np.array(values, np.int8)
+    return w, np.array(values, np.int8)
+
+
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=SLOW)
+@given(st.data())
+def test_groups_of_two_are_exact_where_weights_fit(data: st.DataObject) -> None:
+    kh, kw, n = data.draw(WINDOWS)
+    w, x = drawn(data, kh * kw * n)
     sizes = np.abs(w.astype(np.int64))
     fits = all(a + b <= 255 for row in sizes.tolist() for a, b in itertools.pairwise(row))
-    assert paired(w) == fits
-    if fits:
+    pairs = twos(w, kh)
+    assert (pairs is not None) == fits
+    if pairs is not None:
         for rows, runs in partitions(kh, kw):
-            assert not sums(x, w, rows, runs).any(), (rows, runs)
+            assert not errors(x, w, pairs, rows, runs).any(), (rows, runs)
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=SLOW)
+@given(st.data())
+def test_groups_of_four_are_exact_for_all_weights(data: st.DataObject) -> None:
+    kh, kw, n = data.draw(WINDOWS)
+    w, x = drawn(data, kh * kw * n)
+    for rows, runs in partitions(kh, kw):
+        pairs = fours(w, rows * runs)
+        assert pairs is not None
+        assert not errors(x, w, pairs, rows, runs).any(), (rows, runs)
+        # However a window is cut into rows, its runs are the same.
+        assert not errors(x, w, pairs, 1, rows * runs).any(), (rows, runs)
 
 
 @pytest.mark.parametrize("weights", [(-128, 127), (127, -128), (127, 127), (-127, -128), (-128, -127)])
 def test_the_bound(weights: tuple[int, int]) -> None:
     for x in itertools.product([-128, 127], repeat=2):
         for lanes in itertools.product([weights, weights[::-1], (-128, 0)], repeat=4):
-            assert not sums(np.array(x, np.int8), np.array(lanes, np.int8), 1, 1).any()
+            w = np.array(lanes, np.int8)
+            pairs = twos(w, 1)
+            assert pairs is not None
+            assert not errors(np.array(x, np.int8), w, pairs, 1, 1).any()
 
 
 def test_one_beyond_the_bound_is_wrong() -> None:
     w = np.full((4, 2), -128, np.int8)
-    assert not paired(w)
-    assert paired(w[:, :1])
-    assert sums(np.full(2, -128, np.int8), w, 1, 1).any()
+    assert twos(w, 1) is None
+    assert twos(w[:, :1], 1) is not None
+    assert errors(np.full(2, -128, np.int8), w, Pairs(2, w, 1), 1, 1).any()
+    four = np.full((4, 4), -64, np.int8)
+    assert errors(np.full(4, -128, np.int8), four, Pairs(4, four, 1, (bytes([5, 0, 0, 0, 0]),)), 1, 1).any()
+    pairs = fours(four, 1)
+    assert pairs is not None
+    assert pairs.extras == (bytes([13, *([4, 255, 0] * 4)]),)
+
+
+def test_extras_far_apart() -> None:
+    """A distance is one byte: what lies further is reached in steps."""
+    for length in (256, 260, 512, 1025):
+        w = np.zeros((4, length), np.int8)
+        w[0, :2] = -128
+        w[3, :3] = w[3, -3:] = 127
+        pairs = fours(w, 1)
+        assert pairs is not None
+        for fill in (-128, 127):
+            assert not errors(np.full(length, fill, np.int8), w, pairs, 1, 1).any()
+
+
+def test_what_lacks_too_much_is_not_in_groups_of_four() -> None:
+    """The extras of a block are counted in one byte."""
+    assert fours(np.full((4, 40), -128, np.int8), 1) is not None
+    assert fours(np.full((4, 400), -128, np.int8), 1) is None
+    assert fours(np.zeros((4, 300), np.int8), 300) is None
+
+
+def test_outputs_left_over_keep_their_weights() -> None:
+    w = np.full((6, 8), 127, np.int8)
+    pairs = fours(w, 1)
+    assert pairs is not None
+    assert len(pairs.extras) == 1
+    np.testing.assert_array_equal(pairs.weights[4:], w[4:])
+    assert np.abs(pairs.weights[:4].astype(int)).reshape(4, 2, 4).sum(axis=2).max() == 255
 
 
 PATTERNS = {
@@ -153,12 +213,15 @@ def adversarial(dilation: int) -> tuple[RowProgram, list[Array]]:
 
 @pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
 @pytest.mark.parametrize("dilation", [1, 2])
-def test_adversarial_layers(dilation: int, build: str) -> None:
+@pytest.mark.parametrize("group", [2, 4])
+def test_adversarial_layers(group: int, dilation: int, build: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program, arrays = adversarial(dilation)
-    program = with_words(program, Tuning())
-    has = {stage.result.name: stage.kernel.scratch is not None for stage in program.stages}
-    assert {name.partition("_")[0] for name, words in has.items() if words} == set(PATTERNS) - {"runs"}
-    assert not any(words for name, words in has.items() if name.startswith("runs"))
+    monkeypatch.setattr(f"tinyc.backends.c.pairs.{'fours' if group == 2 else 'twos'}", lambda *_: None)
+    program = with_words(program, Tuning(choices=Choices(otherwise=Tiling(paired_tile=3))))
+    paired = [stage for stage in program.stages if stage.kernel.has_spare]
+    assert {pairs.group for pairs in (pairs_of(program, stage) for stage in paired) if pairs} == {group}
+    names = {stage.result.name.partition("_")[0] for stage in paired}
+    assert names == (set(PATTERNS) - {"runs"} if group == 2 else set(PATTERNS))
     cc, flags = BUILDS[build]
     (got,) = HostRunner(generate(program, name="cases"), cc=cc, flags=flags).run([arrays])
     for value, g, w in zip(program.outputs, got, run_program(program, arrays), strict=True):
@@ -167,16 +230,17 @@ def test_adversarial_layers(dilation: int, build: str) -> None:
 
 @pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
 def test_neighbours_in_two_rows_of_a_window(build: str) -> None:
-    """The window of a pixel at the end of a row is one run, in which the last element of a row meets the next one's
-    first. With nine elements a row, that is a pair."""
+    """The window of a pixel at the end of a row is one run for groups of two, in which the last element of a row meets
+    the next one's first. With nine elements a row, that is a pair."""
     w = np.ones((4, 27), np.int64)
     w[:, 8:10] = -128
+    assert twos(w.astype(np.int8), 3) is None
     builder = Builder("rows")
     x = builder.input("x", TensorType((1, 5, 13, 3), DType.I8))
     program = lowered(builder.build([layer(builder, x, w.reshape(4, 3, 3, 3), (1, 1, 1, 1), "y", 1)]))
     arrays = [np.full((1, 5, 13, 3), -128, np.int8)]
-    program = with_words(program, Tuning())
+    program = with_words(program, Tuning(choices=Choices(otherwise=Tiling(paired_tile=2))))
+    assert program.stages[0].kernel.has_spare
     cc, flags = BUILDS[build]
     (got,) = HostRunner(generate(program, name="rows"), cc=cc, flags=flags).run([arrays])
     np.testing.assert_array_equal(got[0], run_program(program, arrays)[0])
-    assert wanted_words(program, program.stages[0]) == 0

@@ -105,7 +105,8 @@ def test_random_layers_are_of_all_kinds() -> None:
         assert f"/*form=*/{form});" in text
     for key in ("paired", "patched", "one_by_one"):
         assert f"/*{key}=*/0" in text
-    assert "/*paired=*/1" in text
+    assert "/*paired=*/2" in text
+    assert "/*paired=*/4" in text
     assert "/*patched=*/1" in text
 
 

@@ -11,38 +11,42 @@
  * `patched`, their windows lie whole in patches.
  */
 TINYC_INLINE void tinyc_qborder_i8(const int8_t **rows, const int8_t *pad, const int8_t *patches, const int8_t *w,
-                                   const int32_t *words, const int32_t *bias, const int32_t *multiplier,
-                                   const int8_t *shift, int8_t *restrict out, int paired, int patched, int lanes,
-                                   int skip, int before, int after, int width, int channels, int inputs, int out_width,
-                                   int outputs, int kh, int kw, int stride, int dilation, int left, int zero, int low,
-                                   int high, int form)
+                                   const int32_t *words, const uint8_t *extras, const int32_t *bias,
+                                   const int32_t *multiplier, const int8_t *shift, int8_t *restrict out, int paired,
+                                   int patched, int lanes, int skip, int before, int after, int width, int channels,
+                                   int inputs, int out_width, int outputs, int kh, int kw, int stride, int dilation,
+                                   int left, int zero, int low, int high, int form)
 {
+    /* A copied window is one run, unless groups of elements begin anew in each of its runs. */
     const int size = kh * kw * inputs;
+    const int runs = paired != 4 ? 1 : dilation == 1 && inputs == channels ? kh : kh * kw;
+    const int n = size / runs;
     if (patched && before == 1 && after == 1) {
-        tinyc_qlanes_i8(&patches, pad, w, words, bias, multiplier, shift, out, paired, lanes, 2, 0, 0, 0, size, 0, 1, 1,
-                        0, size, (out_width - 1) * outputs, zero, low, high, form);
+        tinyc_qlanes_i8(&patches, pad, w, words, extras, bias, multiplier, shift, out, paired, lanes, 2, 0, 0, 0, size,
+                        0, 1, runs, n, n, 4, (out_width - 1) * outputs, zero, low, high, form);
         return;
     }
     for (int k = 0; k < before + after; ++k) {
         const int x = k < before ? k : out_width - after + k - before;
         if (patched) {
-            tinyc_qlanes_i8(&patches, pad, w, words, bias, multiplier, shift, out + x * outputs, paired, lanes, 1, 0,
-                            k * size, 0, 0, 0, 1, 1, 0, size, 0, zero, low, high, form);
+            tinyc_qlanes_i8(&patches, pad, w, words, extras, bias, multiplier, shift, out + x * outputs, paired, lanes,
+                            1, 0, k * size, 0, 0, 0, 1, runs, n, n, 4, 0, zero, low, high, form);
         } else {
-            tinyc_qlanes_i8(rows, pad, w, words, bias, multiplier, shift, out + x * outputs, paired, lanes, 1, 1,
-                            (x * stride - left) * channels, skip, 0, width * channels, kh, kw, dilation * channels,
-                            inputs, 0, zero, low, high, form);
+            tinyc_qlanes_i8(rows, pad, w, words, extras, bias, multiplier, shift, out + x * outputs, paired, lanes, 1,
+                            1, (x * stride - left) * channels, skip, 0, width * channels, kh, kw, dilation * channels,
+                            inputs, 4, 0, zero, low, high, form);
         }
     }
 }
 
 /* `lanes` output channels of one row: see tinyc_qconv2d_i8. */
 TINYC_INLINE void tinyc_qconv2d_lanes_i8(const int8_t **rows, const int8_t *pad, const int8_t *patches, const int8_t *w,
-                                         const int32_t *words, const int32_t *bias, const int32_t *multiplier,
-                                         const int8_t *shift, int8_t *restrict out, int paired, int patched, int lanes,
-                                         int skip, int tile, int before, int after, int width, int channels, int inputs,
-                                         int out_width, int outputs, int kh, int kw, int stride, int dilation, int left,
-                                         int zero, int low, int high, int form)
+                                         const int32_t *words, const uint8_t *extras, const int32_t *bias,
+                                         const int32_t *multiplier, const int8_t *shift, int8_t *restrict out,
+                                         int paired, int patched, int lanes, int skip, int tile, int before, int after,
+                                         int width, int channels, int inputs, int out_width, int outputs, int kh,
+                                         int kw, int stride, int dilation, int left, int zero, int low, int high,
+                                         int form)
 {
     /* A window row whose pixels touch each other is one run. */
     const int whole = dilation == 1 && inputs == channels;
@@ -52,18 +56,19 @@ TINYC_INLINE void tinyc_qconv2d_lanes_i8(const int8_t **rows, const int8_t *pad,
     int8_t *to = out + before * outputs;
     int8_t *const end = to + inside / tile * tile * outputs;
     while (to != end) {
-        tinyc_qlanes_i8(rows, pad, w, words, bias, multiplier, shift, to, paired, lanes, tile, 0, at, skip,
-                        stride * channels, 0, kh, runs, dilation * channels, n, outputs, zero, low, high, form);
+        tinyc_qlanes_i8(rows, pad, w, words, extras, bias, multiplier, shift, to, paired, lanes, tile, 0, at, skip,
+                        stride * channels, 0, kh, runs, dilation * channels, n, 4, outputs, zero, low, high, form);
         at += tile * stride * channels;
         to += tile * outputs;
     }
     if (inside % tile) {
-        tinyc_qlanes_i8(rows, pad, w, words, bias, multiplier, shift, to, paired, lanes, inside % tile, 0, at, skip,
-                        stride * channels, 0, kh, runs, dilation * channels, n, outputs, zero, low, high, form);
+        tinyc_qlanes_i8(rows, pad, w, words, extras, bias, multiplier, shift, to, paired, lanes, inside % tile, 0, at,
+                        skip, stride * channels, 0, kh, runs, dilation * channels, n, 4, outputs, zero, low, high,
+                        form);
     }
-    tinyc_qborder_i8(rows, pad, patches, w, words, bias, multiplier, shift, out, paired, patched, lanes, skip, before,
-                     after, width, channels, inputs, out_width, outputs, kh, kw, stride, dilation, left, zero, low,
-                     high, form);
+    tinyc_qborder_i8(rows, pad, patches, w, words, extras, bias, multiplier, shift, out, paired, patched, lanes, skip,
+                     before, after, width, channels, inputs, out_width, outputs, kh, kw, stride, dilation, left, zero,
+                     low, high, form);
 }
 
 /* One output row of a convolution from kh input rows; `left` columns of the zero point in `pad` lie before each. Of
@@ -72,14 +77,16 @@ TINYC_INLINE void tinyc_qconv2d_lanes_i8(const int8_t **rows, const int8_t *pad,
  *
  * Weights come, for each group, in blocks of four output channels and a last one of the one to three left over, the
  * lanes of a block interleaved: [kh][kw][inputs][lanes]. With `paired` there are `words`, memory for two an element of
- * the window, and whole blocks are computed as tinyc_qpairs_i8 does. Multiplier and shift have one entry an output
- * channel; `form` as in tinyc_narrow_i8. Output channels are the outer loop, so that a row needs each weight once.
+ * the window, and whole blocks are computed as tinyc_qpairs_i8 does in groups of so many; `extras` begin for each with
+ * how many bytes they are. Multiplier and shift have one entry an output channel; `form` as in tinyc_narrow_i8. Output
+ * channels are the outer loop, so that a row needs each weight once.
  */
 TINYC_INLINE void tinyc_qconv2d_i8(const int8_t **rows, const int8_t *pad, const int8_t *w, const int32_t *bias,
-                                   const int32_t *multiplier, const int8_t *shift, int32_t *words, int8_t *patches,
-                                   int8_t *restrict out, int paired, int patched, int tile, int before, int after,
-                                   int width, int channels, int out_width, int outputs, int kh, int kw, int stride,
-                                   int dilation, int left, int groups, int zero, int low, int high, int form)
+                                   const int32_t *multiplier, const int8_t *shift, int32_t *words,
+                                   const uint8_t *extras, int8_t *patches, int8_t *restrict out, int paired,
+                                   int patched, int tile, int before, int after, int width, int channels, int out_width,
+                                   int outputs, int kh, int kw, int stride, int dilation, int left, int groups,
+                                   int zero, int low, int high, int form)
 {
     const int inputs = channels / groups;
     const int each = outputs / groups;
@@ -97,9 +104,10 @@ TINYC_INLINE void tinyc_qconv2d_i8(const int8_t **rows, const int8_t *pad, const
             if (paired) {
                 tinyc_qpair_weights_i8(words, w, elements);
             }
-            tinyc_qconv2d_lanes_i8(rows, pad, patches, w, words, bias, multiplier, shift, out, paired, patched, 4, skip,
-                                   tile, before, after, width, channels, inputs, out_width, outputs, kh, kw, stride,
-                                   dilation, left, zero, low, high, form);
+            tinyc_qconv2d_lanes_i8(rows, pad, patches, w, words, extras, bias, multiplier, shift, out, paired, patched,
+                                   4, skip, tile, before, after, width, channels, inputs, out_width, outputs, kh, kw,
+                                   stride, dilation, left, zero, low, high, form);
+            extras = extras ? extras + extras[0] : NULL;
             w += 4 * elements;
             bias += 4;
             multiplier += 4;
@@ -107,9 +115,9 @@ TINYC_INLINE void tinyc_qconv2d_i8(const int8_t **rows, const int8_t *pad, const
             out += 4;
         }
         if (rest) {
-            tinyc_qconv2d_lanes_i8(rows, pad, patches, w, NULL, bias, multiplier, shift, out, 0, patched, rest, skip,
-                                   tile, before, after, width, channels, inputs, out_width, outputs, kh, kw, stride,
-                                   dilation, left, zero, low, high, form);
+            tinyc_qconv2d_lanes_i8(rows, pad, patches, w, NULL, NULL, bias, multiplier, shift, out, 0, patched, rest,
+                                   skip, tile, before, after, width, channels, inputs, out_width, outputs, kh, kw,
+                                   stride, dilation, left, zero, low, high, form);
             w += rest * elements;
             bias += rest;
             multiplier += rest;

@@ -2,6 +2,7 @@
 #define TINYC_QPAIRS_I8_H
 
 #include "common.h"
+#include "qextras_i8.h"
 #include "qstore_i8.h"
 #include "run_i8.h"
 #include "unscheduled.h"
@@ -35,6 +36,12 @@ TINYC_INLINE void tinyc_qpair_weights_i8(int32_t *words, const int8_t *w, int el
     } while (w != end);
 }
 
+/* The products of one or two elements and two channels, added. */
+TINYC_INLINE int32_t tinyc_qboth_i8(const int8_t *p, const int32_t *w, int elements)
+{
+    return elements > 1 ? p[0] * w[0] + p[1] * w[2] : p[0] * w[0];
+}
+
 /* Adds two sums of products that lie in one word, the first of them within -32768..32767. */
 TINYC_INLINE void tinyc_qadd_both_i8(uint32_t *all, int32_t *second, int32_t both)
 {
@@ -45,13 +52,8 @@ TINYC_INLINE void tinyc_qadd_both_i8(uint32_t *all, int32_t *second, int32_t bot
 /* Adds the products of one or two elements of a pixel and four channels. */
 TINYC_INLINE void tinyc_qadd_pairs_i8(tinyc_pairs_i8 *sums, const int8_t *p, const int32_t *w, int elements)
 {
-    if (elements > 1) {
-        tinyc_qadd_both_i8(&sums->all, &sums->second, p[0] * w[0] + p[1] * w[2]);
-        tinyc_qadd_both_i8(&sums->all2, &sums->second2, p[0] * w[1] + p[1] * w[3]);
-    } else {
-        tinyc_qadd_both_i8(&sums->all, &sums->second, p[0] * w[0]);
-        tinyc_qadd_both_i8(&sums->all2, &sums->second2, p[0] * w[1]);
-    }
+    tinyc_qadd_both_i8(&sums->all, &sums->second, tinyc_qboth_i8(p, w, elements));
+    tinyc_qadd_both_i8(&sums->all2, &sums->second2, tinyc_qboth_i8(p, w + 1, elements));
 }
 
 /* The same for each of `pixels` pixels `next` apart. */
@@ -70,6 +72,35 @@ TINYC_INLINE void tinyc_qadd_pixels_i8(tinyc_pairs_i8 *a, tinyc_pairs_i8 *b, tin
     }
 }
 
+/* The same for four elements, whose products are added before they are taken apart. Weights of two elements at a time
+ * are in registers.
+ */
+TINYC_INLINE void tinyc_qadd_fours_i8(tinyc_pairs_i8 *a, tinyc_pairs_i8 *b, tinyc_pairs_i8 *c, tinyc_pairs_i8 *d,
+                                      const int8_t *p, const int32_t *w, int pixels, int next)
+{
+    const int32_t a1 = tinyc_qboth_i8(p, w, 2), a2 = tinyc_qboth_i8(p, w + 1, 2);
+    const int32_t b1 = pixels > 1 ? tinyc_qboth_i8(p + next, w, 2) : 0;
+    const int32_t b2 = pixels > 1 ? tinyc_qboth_i8(p + next, w + 1, 2) : 0;
+    const int32_t c1 = pixels > 2 ? tinyc_qboth_i8(p + 2 * next, w, 2) : 0;
+    const int32_t c2 = pixels > 2 ? tinyc_qboth_i8(p + 2 * next, w + 1, 2) : 0;
+    const int32_t d1 = pixels > 3 ? tinyc_qboth_i8(p + 3 * next, w, 2) : 0;
+    const int32_t d2 = pixels > 3 ? tinyc_qboth_i8(p + 3 * next, w + 1, 2) : 0;
+    tinyc_qadd_both_i8(&a->all, &a->second, a1 + tinyc_qboth_i8(p + 2, w + 4, 2));
+    tinyc_qadd_both_i8(&a->all2, &a->second2, a2 + tinyc_qboth_i8(p + 2, w + 5, 2));
+    if (pixels > 1) {
+        tinyc_qadd_both_i8(&b->all, &b->second, b1 + tinyc_qboth_i8(p + next + 2, w + 4, 2));
+        tinyc_qadd_both_i8(&b->all2, &b->second2, b2 + tinyc_qboth_i8(p + next + 2, w + 5, 2));
+    }
+    if (pixels > 2) {
+        tinyc_qadd_both_i8(&c->all, &c->second, c1 + tinyc_qboth_i8(p + 2 * next + 2, w + 4, 2));
+        tinyc_qadd_both_i8(&c->all2, &c->second2, c2 + tinyc_qboth_i8(p + 2 * next + 2, w + 5, 2));
+    }
+    if (pixels > 3) {
+        tinyc_qadd_both_i8(&d->all, &d->second, d1 + tinyc_qboth_i8(p + 3 * next + 2, w + 4, 2));
+        tinyc_qadd_both_i8(&d->all2, &d->second2, d2 + tinyc_qboth_i8(p + 3 * next + 2, w + 5, 2));
+    }
+}
+
 /* The first of two sums. */
 TINYC_INLINE int32_t tinyc_qfirst_i8(uint32_t all, int32_t second)
 {
@@ -79,14 +110,16 @@ TINYC_INLINE int32_t tinyc_qfirst_i8(uint32_t all, int32_t second)
 /* The register tile of tinyc_qtile_i8 for four output channels, with one multiplication for two products: a word of w
  * has the weights of one element for two channels, first + 65536 * second, two words an element.
  *
- * Of two elements that follow each other in a run, the weights of a channel are together at most 255 in size. So the
- * products of both fit 16 bits, the word that has two such sums fits 32, and half a unit of the upper one added to it
- * leaves the upper one when the lower one is shifted away.
+ * Of `group` elements that follow each other in a run, two or four from its begin on, the weights of a channel are
+ * together at most 255 in size. So the sum of their products fits 16 bits, the word that has two such sums fits 32, and
+ * half a unit of the upper one added to it leaves the upper one when the lower one is shifted away. Where weights are
+ * larger, the words have less of some, and `extras`, as in tinyc_qextras_i8, what is missing; NULL for none.
  */
-TINYC_INLINE void tinyc_qpairs_i8(const int8_t **rows, const int8_t *pad, const int32_t *w, const int32_t *bias,
-                                  const int32_t *multiplier, const int8_t *shift, int8_t *restrict out, int pixels,
-                                  int border, int at, int skip, int next, int limit, int kh, int kw, int step, int n,
-                                  int out_next, int zero, int low, int high, int form)
+TINYC_INLINE void tinyc_qpairs_i8(const int8_t **rows, const int8_t *pad, const int32_t *w, const uint8_t *extras,
+                                  const int32_t *bias, const int32_t *multiplier, const int8_t *shift,
+                                  int8_t *restrict out, int group, int pixels, int border, int at, int skip, int next,
+                                  int limit, int kh, int kw, int step, int n, int out_next, int zero, int low, int high,
+                                  int form)
 {
     tinyc_pairs_i8 a = {(uint32_t)bias[0] + ((uint32_t)bias[1] << 16), (uint32_t)bias[2] + ((uint32_t)bias[3] << 16),
                         bias[1], bias[3]};
@@ -98,8 +131,12 @@ TINYC_INLINE void tinyc_qpairs_i8(const int8_t **rows, const int8_t *pad, const 
             const int8_t *p = tinyc_run_i8(rows[ky], pad, border, at + kx * step, limit, skip);
             const int8_t *const whole = p + n / 4 * 4;
             while (p != whole) {
-                tinyc_qadd_pixels_i8(&a, &b, &c, &d, p, w, 2, pixels, next);
-                tinyc_qadd_pixels_i8(&a, &b, &c, &d, p + 2, w + 4, 2, pixels, next);
+                if (group == 4) {
+                    tinyc_qadd_fours_i8(&a, &b, &c, &d, p, w, pixels, next);
+                } else {
+                    tinyc_qadd_pixels_i8(&a, &b, &c, &d, p, w, 2, pixels, next);
+                    tinyc_qadd_pixels_i8(&a, &b, &c, &d, p + 2, w + 4, 2, pixels, next);
+                }
                 p += 4;
                 w += 8;
             }
@@ -114,26 +151,39 @@ TINYC_INLINE void tinyc_qpairs_i8(const int8_t **rows, const int8_t *pad, const 
             }
         }
     }
+    int32_t s = tinyc_qfirst_i8(a.all, a.second);
+    int32_t t = tinyc_qfirst_i8(b.all, b.second);
+    int32_t u = tinyc_qfirst_i8(c.all, c.second);
+    int32_t v = tinyc_qfirst_i8(d.all, d.second);
+    extras = extras ? extras + 1 : NULL;
+    extras =
+        tinyc_qextras_i8(&s, &t, &u, &v, rows, pad, extras, pixels, border, at, skip, next, limit, kh, kw, step, n);
     /* From here on, what results need lies in registers that the sums have left. */
     TINYC_KEEP(out);
     if (form == 2) {
-        TINYC_KEEP(low);
-        TINYC_KEEP(high);
+        TINYC_KEEP_AFTER(low, s);
+        TINYC_KEEP_AFTER(high, s);
     }
     TINYC_KEEP(multiplier);
-    tinyc_qstore_i8(out, pixels, out_next, tinyc_qfirst_i8(a.all, a.second), tinyc_qfirst_i8(b.all, b.second),
-                    tinyc_qfirst_i8(c.all, c.second), tinyc_qfirst_i8(d.all, d.second), multiplier, shift, 0, zero, low,
-                    high, form);
+    tinyc_qstore_i8(out, pixels, out_next, s, t, u, v, multiplier, shift, 0, zero, low, high, form);
+    s = a.second, t = b.second, u = c.second, v = d.second;
+    extras =
+        tinyc_qextras_i8(&s, &t, &u, &v, rows, pad, extras, pixels, border, at, skip, next, limit, kh, kw, step, n);
     TINYC_KEEP(multiplier);
-    tinyc_qstore_i8(out, pixels, out_next, a.second, b.second, c.second, d.second, multiplier, shift, 1, zero, low,
-                    high, form);
+    tinyc_qstore_i8(out, pixels, out_next, s, t, u, v, multiplier, shift, 1, zero, low, high, form);
+    s = tinyc_qfirst_i8(a.all2, a.second2);
+    t = tinyc_qfirst_i8(b.all2, b.second2);
+    u = tinyc_qfirst_i8(c.all2, c.second2);
+    v = tinyc_qfirst_i8(d.all2, d.second2);
+    extras =
+        tinyc_qextras_i8(&s, &t, &u, &v, rows, pad, extras, pixels, border, at, skip, next, limit, kh, kw, step, n);
     TINYC_KEEP(multiplier);
-    tinyc_qstore_i8(out, pixels, out_next, tinyc_qfirst_i8(a.all2, a.second2), tinyc_qfirst_i8(b.all2, b.second2),
-                    tinyc_qfirst_i8(c.all2, c.second2), tinyc_qfirst_i8(d.all2, d.second2), multiplier, shift, 2, zero,
-                    low, high, form);
+    tinyc_qstore_i8(out, pixels, out_next, s, t, u, v, multiplier, shift, 2, zero, low, high, form);
+    s = a.second2, t = b.second2, u = c.second2, v = d.second2;
+    extras =
+        tinyc_qextras_i8(&s, &t, &u, &v, rows, pad, extras, pixels, border, at, skip, next, limit, kh, kw, step, n);
     TINYC_KEEP(multiplier);
-    tinyc_qstore_i8(out, pixels, out_next, a.second2, b.second2, c.second2, d.second2, multiplier, shift, 3, zero, low,
-                    high, form);
+    tinyc_qstore_i8(out, pixels, out_next, s, t, u, v, multiplier, shift, 3, zero, low, high, form);
 }
 
 #endif

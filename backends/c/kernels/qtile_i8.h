@@ -42,18 +42,29 @@ TINYC_INLINE void tinyc_qadd_element_i8(tinyc_sums_i8 *a, tinyc_sums_i8 *b, tiny
     }
 }
 
+/* The same for four elements that follow each other. */
+TINYC_INLINE void tinyc_qadd_quad_i8(tinyc_sums_i8 *a, tinyc_sums_i8 *b, tinyc_sums_i8 *c, tinyc_sums_i8 *d,
+                                     const int8_t *p, const int8_t *w, int lanes, int pixels, int next)
+{
+    tinyc_qadd_element_i8(a, b, c, d, p, w, lanes, pixels, next);
+    tinyc_qadd_element_i8(a, b, c, d, p + 1, w + lanes, lanes, pixels, next);
+    tinyc_qadd_element_i8(a, b, c, d, p + 2, w + 2 * lanes, lanes, pixels, next);
+    tinyc_qadd_element_i8(a, b, c, d, p + 3, w + 3 * lanes, lanes, pixels, next);
+}
+
 /* A register tile: `lanes` (1 to 4) output channels of `pixels` (1 to 4) pixels.
  *
  * Sums x * w over kh rows, in each over kw runs of n contiguous elements `step` apart, the first at element `at`. The
  * next pixel's elements lie `next` further. With `border`, a run that does not lie within 0..limit-1 of its row is read
  * from `pad` instead. `skip` is added within a pixel, in rows and pad alike (the channels of a group). The weights of
- * the lanes are interleaved. Results of the next pixel lie `out_next` further in out.
- * All integers but at and skip are literals in every use, so what a tile does not need is gone.
+ * the lanes are interleaved. Results of the next pixel lie `out_next` further in out. A turn of the loop takes `turn`
+ * elements: 4, or 8 where n is a multiple of it. All integers but at and skip are literals in every use, so what a tile
+ * does not need is gone.
  */
 TINYC_INLINE void tinyc_qtile_i8(const int8_t **rows, const int8_t *pad, const int8_t *w, const int32_t *bias,
                                  const int32_t *multiplier, const int8_t *shift, int8_t *restrict out, int lanes,
                                  int pixels, int border, int at, int skip, int next, int limit, int kh, int kw,
-                                 int step, int n, int out_next, int zero, int low, int high, int form)
+                                 int step, int n, int turn, int out_next, int zero, int low, int high, int form)
 {
     tinyc_sums_i8 a = {bias[0], lanes > 1 ? bias[1] : 0, lanes > 2 ? bias[2] : 0, lanes > 3 ? bias[3] : 0};
     tinyc_sums_i8 b = a;
@@ -64,12 +75,12 @@ TINYC_INLINE void tinyc_qtile_i8(const int8_t **rows, const int8_t *pad, const i
             const int8_t *p = tinyc_run_i8(rows[ky], pad, border, at + kx * step, limit, skip);
             const int8_t *const whole = p + n / 4 * 4;
             while (p != whole) {
-                tinyc_qadd_element_i8(&a, &b, &c, &d, p, w, lanes, pixels, next);
-                tinyc_qadd_element_i8(&a, &b, &c, &d, p + 1, w + lanes, lanes, pixels, next);
-                tinyc_qadd_element_i8(&a, &b, &c, &d, p + 2, w + 2 * lanes, lanes, pixels, next);
-                tinyc_qadd_element_i8(&a, &b, &c, &d, p + 3, w + 3 * lanes, lanes, pixels, next);
-                p += 4;
-                w += 4 * lanes;
+                tinyc_qadd_quad_i8(&a, &b, &c, &d, p, w, lanes, pixels, next);
+                if (turn == 8) {
+                    tinyc_qadd_quad_i8(&a, &b, &c, &d, p + 4, w + 4 * lanes, lanes, pixels, next);
+                }
+                p += turn;
+                w += turn * lanes;
             }
             for (int i = 0; i < n % 4; ++i) {
                 tinyc_qadd_element_i8(&a, &b, &c, &d, p + i, w, lanes, pixels, next);
@@ -80,8 +91,8 @@ TINYC_INLINE void tinyc_qtile_i8(const int8_t **rows, const int8_t *pad, const i
     /* From here on, what results need lies in registers that the sums have left. */
     TINYC_KEEP(out);
     if (form == 2) {
-        TINYC_KEEP(low);
-        TINYC_KEEP(high);
+        TINYC_KEEP_AFTER(low, a.s0);
+        TINYC_KEEP_AFTER(high, a.s0);
     }
     TINYC_KEEP(multiplier);
     tinyc_qstore_i8(out, pixels, out_next, a.s0, b.s0, c.s0, d.s0, multiplier, shift, 0, zero, low, high, form);

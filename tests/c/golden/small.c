@@ -51,12 +51,15 @@
 #endif
 
 /* The compiler knows nothing of v from here on, and computes it before: neither is what follows moved up from here, nor
- * a jump around made a choice between values.
+ * a jump around made a choice between values. With TINYC_KEEP_AFTER this is behind w, so that it stays in the loop that
+ * computes w, and what is made of v takes no register before.
  */
 #if defined(__GNUC__)
 #define TINYC_KEEP(v) __asm__("" : "+r"(v))
+#define TINYC_KEEP_AFTER(v, w) __asm__("" : "+r"(v) : "r"(w))
 #else
 #define TINYC_KEEP(v) (void)(v)
+#define TINYC_KEEP_AFTER(v, w) (void)(v)
 #endif
 
 /* Products and sums of floats are rounded as they are written, whatever options the file is compiled with: no compiler
