@@ -14,6 +14,7 @@ import numpy as np
 from tinyc.backends.c.calls import Literal, beside, leaves_columns, limits, pointer, shared
 from tinyc.backends.c.conv import pack
 from tinyc.backends.c.emitter import emits
+from tinyc.backends.c.lean import is_lean, pixel_call, window_call
 from tinyc.backends.c.pairs import pairs_of
 from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.tiles import LANES
@@ -104,6 +105,12 @@ def _pairable(
 @emits(QConv2d)
 def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
     """An integer convolution of any kind, or of one pixel."""
+    if is_lean(unit, op):
+        lean = weighted(unit, stage, op, pack(_constant(unit, stage, op.w), 1))
+        vectors = (lean.parameters, lean.arguments, lean.literals)
+        if op.per_pixel():
+            return pixel_call(unit, *vectors, pixels(stage), op.x.shape[3], op.type.shape[3])
+        return window_call(unit, op, *vectors)
     layer, pairing = _pairable(unit, stage, op, op.groups)
     inputs, outputs = op.x.shape[3], op.type.shape[3]
     if op.per_pixel() and op.groups == 1:
@@ -148,7 +155,8 @@ def emit_qdepthwise(unit: TranslationUnit, stage: Stage, op: QDepthwiseConv2d) -
     geometry = {"width": op.x.shape[2], "channels": op.x.shape[3], "out_width": op.type.shape[2]}
     if op.may_overwrite_row():
         kernel = "qdepthwise3x3" if stride == 1 else "qdepthwise3x3s2"
-        return rows_call(unit, kernel, kernel, op, layer, geometry | {"left": left, "fill": op.zero}, pads=False)
+        geometry |= {"left": left, "fill": op.zero, "lean": int(unit.tuning.optimize == "size")}
+        return rows_call(unit, kernel, kernel, op, layer, geometry, pads=False)
     geometry |= {
         "each": op.channel_multiplier(),
         "kh": kh,
@@ -163,6 +171,9 @@ def emit_qdepthwise(unit: TranslationUnit, stage: Stage, op: QDepthwiseConv2d) -
 @emits(QDense)
 def emit_qdense(unit: TranslationUnit, stage: Stage, op: QDense) -> RowCall:
     """An integer dense layer: every row of x is what a pixel is to a pointwise convolution."""
+    if is_lean(unit):
+        lean = weighted(unit, stage, op, pack(_constant(unit, stage, op.w), 1))
+        return pixel_call(unit, lean.parameters, lean.arguments, lean.literals, pixels(stage), *op.w.shape[::-1])
     layer, pairing = _pairable(unit, stage, op)
     outputs, inputs = op.w.shape
     return _pointwise(unit, stage, layer, pairing, inputs, outputs)

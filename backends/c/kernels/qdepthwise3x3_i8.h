@@ -33,19 +33,20 @@ TINYC_INLINE int32_t tinyc_qwindow_at_i8(tinyc_qwindow_i8 *v, const int8_t *top,
  *
  * A channel's nine weights stay in registers while its columns pass by, so there are 3 loads for 9 products. Up to 2
  * columns `left` of a row hold the zero point of x, `fill`, and so do those right of it. `form` as in tinyc_narrow_i8.
- * `out` may be one of the rows: a column is read before the output in its place is written.
+ * `out` may be one of the rows: a column is read before the output in its place is written. With `lean`, one loop
+ * computes all outputs, which is less code.
  */
 TINYC_INLINE void tinyc_qdepthwise3x3_i8(const int8_t **rows, const int8_t *w, const int32_t *bias,
                                          const int32_t *multiplier, const int8_t *shift, int8_t *out, int width,
-                                         int channels, int out_width, int left, int fill, int zero, int low, int high,
-                                         int form)
+                                         int channels, int out_width, int left, int fill, int lean, int zero, int low,
+                                         int high, int form)
 {
     /* What is written could otherwise be thought to change the pointers. */
     const int8_t *top = rows[0], *middle = rows[1], *bottom = rows[2];
     const int8_t *const last = w + channels;
     /* The outputs whose last column lies in the row, two and two: those that need no question. */
     const int fitting = width + left - 2 < out_width ? width + left - 2 : out_width;
-    const int pairs = fitting > 1 ? fitting / 2 : 0;
+    const int pairs = fitting > 1 && !lean ? fitting / 2 : 0;
     const int third = (2 - left) * channels;
     int8_t *to = out;
     do {
@@ -69,12 +70,20 @@ TINYC_INLINE void tinyc_qdepthwise3x3_i8(const int8_t **rows, const int8_t *w, c
             TINYC_KEEP(middle);
             TINYC_KEEP(bottom);
         }
-        if (fitting > pairs * 2) {
+        if (lean) {
+            for (int x = 0; x < out_width; ++x) {
+                const int32_t sum =
+                    tinyc_qwindow_at_i8(&v, top, middle, bottom, third + x * channels, x < fitting, fill);
+                *to = tinyc_narrow_i8(sum, factor, places, zero, low, high, form);
+                to += channels;
+            }
+        }
+        if (!lean && fitting > pairs * 2) {
             const int32_t sum = tinyc_qwindow_column_i8(&v, top[third], middle[third], bottom[third]);
             *to = tinyc_narrow_i8(sum, factor, places, zero, low, high, form);
             to += channels;
         }
-        for (int x = fitting > 0 ? fitting : 0; x < out_width; ++x) {
+        for (int x = fitting > 0 ? fitting : 0; x < out_width && !lean; ++x) {
             const int32_t sum = tinyc_qwindow_column_i8(&v, fill, fill, fill);
             *to = tinyc_narrow_i8(sum, factor, places, zero, low, high, form);
             to += channels;

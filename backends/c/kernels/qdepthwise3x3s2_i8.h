@@ -33,19 +33,19 @@ TINYC_INLINE int32_t tinyc_qlast_i8(tinyc_qwindow_s2_i8 *v, const int8_t *top, c
 }
 
 /* As tinyc_qdepthwise3x3_i8, for stride 2 and at most 1 column `left`: each output's last column is the next one's
- * first, so there are 6 loads for 9 products. `out` may be one of the rows.
+ * first, so there are 6 loads for 9 products. `out` may be one of the rows; `lean` as there.
  */
 TINYC_INLINE void tinyc_qdepthwise3x3s2_i8(const int8_t **rows, const int8_t *w, const int32_t *bias,
                                            const int32_t *multiplier, const int8_t *shift, int8_t *out, int width,
-                                           int channels, int out_width, int left, int fill, int zero, int low, int high,
-                                           int form)
+                                           int channels, int out_width, int left, int fill, int lean, int zero, int low,
+                                           int high, int form)
 {
     /* What is written could otherwise be thought to change the pointers. */
     const int8_t *top = rows[0], *middle = rows[1], *bottom = rows[2];
     const int8_t *const last = w + channels;
     /* The outputs whose last column lies in the row. */
     const int most = width + left < 3 ? 0 : (width + left - 3) / 2 + 1;
-    const int fitting = most < out_width ? most : out_width;
+    const int fitting = lean ? 0 : most < out_width ? most : out_width;
     const int second = (1 - left) * channels;
     int8_t *to = out;
     do {

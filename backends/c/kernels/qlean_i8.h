@@ -1,0 +1,67 @@
+#ifndef TINYC_QLEAN_I8_H
+#define TINYC_QLEAN_I8_H
+
+#include "common.h"
+#include "qtile_i8.h"
+#include "unscheduled.h"
+
+/* `lanes` output channels, four or one, of two pixels `next` apart. The weights of elements are `step` apart. */
+TINYC_INLINE void tinyc_qlean_tile_i8(const int8_t *x, const int8_t *w, const int32_t *bias, const int32_t *multiplier,
+                                      const int8_t *shift, int8_t *restrict out, int lanes, int next, int step,
+                                      int inputs, int out_next, int zero, int low, int high, int form)
+{
+    const int8_t *const end = x + inputs;
+    tinyc_sums_i8 a = {bias[0], lanes > 1 ? bias[1] : 0, lanes > 2 ? bias[2] : 0, lanes > 3 ? bias[3] : 0};
+    tinyc_sums_i8 b = a, none = a;
+    /* An odd one first, if four channels gain by turns of two. */
+    const int turn = lanes > 1 ? 2 : 1;
+    if (inputs % turn) {
+        tinyc_qadd_element_i8(&a, &b, &none, &none, x, w, lanes, 2, next);
+        ++x;
+        w += step;
+    }
+    while (x != end) {
+        tinyc_qadd_element_i8(&a, &b, &none, &none, x, w, lanes, 2, next);
+        if (turn > 1) {
+            tinyc_qadd_element_i8(&a, &b, &none, &none, x + 1, w + step, lanes, 2, next);
+        }
+        x += turn;
+        w += turn * step;
+    }
+    tinyc_qstore_tile_i8(out, a, b, none, none, multiplier, shift, lanes, 2, out_next, zero, low, high, form);
+}
+
+/* A 1x1 convolution of at least one pixel, or a dense layer of a row, by as little code as can be, with geometry that
+ * is known at run time alone. Pixels come in twos; the last two may have one that was computed already, or be the same.
+ *
+ * Weights come as in tinyc_qpointwise_i8. Multiplier and shift have one entry an output channel; `form` as in
+ * tinyc_narrow_i8.
+ */
+TINYC_INLINE void tinyc_qlean_i8(const int8_t *x, const int8_t *w, const int32_t *bias, const int32_t *multiplier,
+                                 const int8_t *shift, int8_t *restrict out, int pixels, int inputs, int outputs,
+                                 int zero, int low, int high, int form)
+{
+    const int next = pixels > 1 ? inputs : 0;
+    const int out_next = pixels > 1 ? outputs : 0;
+    const int32_t *const end = bias + outputs;
+    while (bias != end) {
+        const int whole = end - bias > 3;
+        for (int i = 0; i < pixels; i += 2) {
+            const int at = i + 2 > pixels && i > 0 ? i - 1 : i;
+            if (whole) {
+                tinyc_qlean_tile_i8(x + at * inputs, w, bias, multiplier, shift, out + at * outputs, 4, next, 4, inputs,
+                                    out_next, zero, low, high, form);
+            } else {
+                tinyc_qlean_tile_i8(x + at * inputs, w, bias, multiplier, shift, out + at * outputs, 1, next,
+                                    outputs % 4, inputs, out_next, zero, low, high, form);
+            }
+        }
+        w += whole ? 4 * inputs : 1;
+        bias += whole ? 4 : 1;
+        multiplier += whole ? 4 : 1;
+        shift = form == 2 ? shift : shift + (whole ? 4 : 1);
+        out += whole ? 4 : 1;
+    }
+}
+
+#endif
