@@ -42,17 +42,17 @@ def to_multiplier(factor: float) -> tuple[int, int]:
 
 def plain_multipliers(factors: Array, bounds: Array) -> Int64s | None:
     """Multipliers of shift 0 nearest to factors >= 0, for integers of at most `bounds`; None where they are not good
-    enough, or not below 2^29.
+    enough, or not below 2^31.
 
     A result is then rounded once, and its error is that of a multiplier, half a unit of 2^-31, times the integer: at
-    most 2^-8 of a step for integers up to 2^24. With multipliers below 2^29, four times one still fits int32, and a
-    32-bit high multiply by that is all that a processor needs.
+    most 2^-8 of a step for integers up to 2^24. Four times such an integer still fits int32, and so does four times a
+    multiplier below 2^29: a 32-bit high multiply by one of them is all that a processor needs.
     """
     largest = float(np.max(bounds, initial=0))
     if not (np.all(np.isfinite(factors)) and np.all(factors >= 0)) or largest > 2.0**24:
         return None
     multipliers = np.floor(np.minimum(factors, 1.0) * 2.0**31 + 0.5)
-    return multipliers.astype(np.int64) if np.all(multipliers < 2**29) else None
+    return multipliers.astype(np.int64) if np.all(multipliers < 2**31) else None
 
 
 LEAST_PLACES = 16

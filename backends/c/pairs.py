@@ -33,8 +33,9 @@ MOST_BYTES = 255
 """Bytes of the extras of a block, at most: their number is the first of them."""
 
 # Instructions for a pixel and four channels, as counted on rv32imc: an element without words, in groups of two and in
-# groups of four; looking for the extras of a run, and adding one. And what the words of an element take to be made.
-_PLAIN, _TWOS, _FOURS, _LOOK, _EXTRA, _MADE = 10.2, 8.9, 7.8, 5.0, 6.0, 9.0
+# groups of four; taking sums apart; looking for the extras of a run, and adding one. And what it takes to make the words
+# of an element.
+_PLAIN, _TWOS, _FOURS, _APART, _LOOK, _EXTRA, _MADE = 10.2, 8.9, 7.8, 12.0, 5.0, 6.0, 9.0
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,10 @@ class Pairs:
         """About what they take in a block of four channels, for so many pixels."""
         elements = int(self.weights.shape[1])
         if self.group == 2:
-            return (_TWOS * pixels + _MADE) * elements
+            return pixels * (_TWOS * elements + _APART) + _MADE * elements
         extras = sum((len(block) - 1 - LANES * self.runs) / 2 for block in self.extras) / len(self.extras)
-        return pixels * (_FOURS * elements + _LOOK * self.runs + _EXTRA * extras) + _MADE * elements
+        seldom = _APART + _LOOK * self.runs + _EXTRA * extras
+        return pixels * (_FOURS * elements + seldom) + _MADE * elements
 
 
 def twos(weights: Array, runs: int) -> Pairs | None:

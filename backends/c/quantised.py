@@ -29,7 +29,7 @@ from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 
 # The forms of requantisation of `narrow_i8.h`, and the limits of the short one.
-_ANY, _SHORT, _ONCE = 0, 1, 2
+_ANY, _SHORT, _ONCE, _ONCE_LARGE = 0, 1, 2, 3
 _SHORT_SUM, _SHORT_SHIFTS = 2**29, (-21, -1)
 _ONCE_MULTIPLIER = 2**29
 LARGEST_TILE, LONG_TURN = 4, 8
@@ -51,6 +51,8 @@ def factor_form(bound: int, multiplier: int, shift: int) -> tuple[int, int]:
     """The multiplier as `narrow_i8` takes it, and the form, where there is one for all sums of at most `bound`."""
     if shift == 0 and multiplier < _ONCE_MULTIPLIER:
         return multiplier * 4, _ONCE
+    if shift == 0 and bound < _SHORT_SUM:
+        return multiplier, _ONCE_LARGE
     return multiplier, form(bound, shift)
 
 
@@ -117,7 +119,7 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
         return _pointwise(unit, stage, layer, pairing, inputs, outputs)
     kh, kw = op.window()
     before, after = beside(op)
-    tile = _tile(unit, stage, op.type.shape[2] - before - after)
+    tile = _tile(unit, stage, op.type.shape[2] - before - after, pairing["paired"])
     spare = (op.type.shape[2] - before - after) % tile
     window = kh * kw * inputs
     most = _PATCHES // window if op.groups == 1 else 0
@@ -217,6 +219,8 @@ def weighted(
     if np.all(shift == 0) and np.all(multiplier < _ONCE_MULTIPLIER):
         vectors[1] = unit.constants.symbol((multiplier * 4).astype(np.int32), f"{op.multiplier.name}_4", "times four")
         last, how = _NOTHING, _ONCE
+    elif np.all(shift == 0) and np.all(np.asarray(bound) < _SHORT_SUM):
+        last, how = _NOTHING, _ONCE_LARGE
     else:
         # One byte is enough for a shift.
         last = (pointer(DType.I8), "shift"), unit.constants.symbol(shift.astype(np.int8), op.shift.name)
@@ -244,24 +248,24 @@ def _macs_of_inputs(unit: TranslationUnit) -> Counter[int]:
     return unit.pointwise_macs
 
 
-def _tile(unit: TranslationUnit, stage: Stage, pixels: int) -> int:
+def _tile(unit: TranslationUnit, stage: Stage, pixels: int, paired: int) -> int:
     """How many pixels of a row a register tile has: as was measured, or else as many as the core's registers hold, or
-    one less where fewer are left over so. More than two take more code than `size` is for."""
-    measured = unit.tuning.choices.find(stage)
+    one less where fewer are left over so, but for pairs of `paired` two: they lose by it. More than two take more code
+    than `size` is for."""
     if unit.tuning.optimize == "size":
         return min(unit.tuning.tile, 2)
-    if stage.kernel.has_spare:
-        return measured.paired_tile or unit.tuning.paired_tile
-    if measured.tile is not None:
-        return measured.tile
-    most = unit.tuning.tile
-    return most - 1 if most > 2 and pixels % (most - 1) < pixels % most else most
+    measured = unit.tuning.choices.find(stage)
+    chosen = measured.paired_tile if paired else measured.tile
+    if chosen:
+        return chosen
+    most = unit.tuning.paired_tile if paired else unit.tuning.tile
+    return most - 1 if most > 2 and paired != 2 and pixels % (most - 1) < pixels % most else most
 
 
 def _pointwise(
     unit: TranslationUnit, stage: Stage, layer: LayerArguments, pairing: dict[str, int], inputs: int, outputs: int
 ) -> RowCall:
-    tile = _tile(unit, stage, pixels(stage))
+    tile = _tile(unit, stage, pixels(stage), pairing["paired"])
     tiles, spare = divmod(pixels(stage), tile)
     quads, extra = divmod(inputs, LANES)
     handed = unit.tuning.handed("qpointwise", _macs_of_inputs(unit)[inputs] / max(unit.program.macs(), 1))

@@ -120,8 +120,8 @@ def numbers_of(
     own = bias_of(bias, rewriter, scale)
     if isinstance(own, Skip):
         return own
-    # Far beyond what int8 limits let through, and far from overflow.
-    own = np.where(empty, np.clip(own, -(2.0**29), 2.0**29), own)
+    # 256 steps of the result: all int8 values lie within.
+    own = np.where(empty, np.clip(own, -256 / FINE, 256 / FINE), own)
     folded = own - x.zero * rows.sum(axis=1)
     largest = float(np.abs(folded).max(initial=0.0))
     if largest > fixed_point.INT32[1]:

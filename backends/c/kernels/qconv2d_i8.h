@@ -111,7 +111,7 @@ TINYC_INLINE void tinyc_qconv2d_i8(const int8_t **rows, const int8_t *pad, const
             w += 4 * elements;
             bias += 4;
             multiplier += 4;
-            shift = form == 2 ? shift : shift + 4;
+            shift = form >= 2 ? shift : shift + 4;
             out += 4;
         }
         if (rest) {
@@ -121,7 +121,7 @@ TINYC_INLINE void tinyc_qconv2d_i8(const int8_t **rows, const int8_t *pad, const
             w += rest * elements;
             bias += rest;
             multiplier += rest;
-            shift = form == 2 ? shift : shift + rest;
+            shift = form >= 2 ? shift : shift + rest;
             out += rest;
         }
     }

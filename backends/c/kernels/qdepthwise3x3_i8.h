@@ -70,21 +70,14 @@ TINYC_INLINE void tinyc_qdepthwise3x3_i8(const int8_t **rows, const int8_t *w, c
             TINYC_KEEP(middle);
             TINYC_KEEP(bottom);
         }
-        if (lean) {
-            for (int x = 0; x < out_width; ++x) {
-                const int32_t sum =
-                    tinyc_qwindow_at_i8(&v, top, middle, bottom, third + x * channels, x < fitting, fill);
-                *to = tinyc_narrow_i8(sum, factor, places, zero, low, high, form);
-                to += channels;
-            }
-        }
-        if (!lean && fitting > pairs * 2) {
+        if (fitting > pairs * 2 && !lean) {
             const int32_t sum = tinyc_qwindow_column_i8(&v, top[third], middle[third], bottom[third]);
             *to = tinyc_narrow_i8(sum, factor, places, zero, low, high, form);
             to += channels;
         }
-        for (int x = fitting > 0 ? fitting : 0; x < out_width && !lean; ++x) {
-            const int32_t sum = tinyc_qwindow_column_i8(&v, fill, fill, fill);
+        for (int x = fitting > 0 && !lean ? fitting : 0; x < out_width; ++x) {
+            const int32_t sum =
+                tinyc_qwindow_at_i8(&v, top, middle, bottom, third + x * channels, lean && x < fitting, fill);
             *to = tinyc_narrow_i8(sum, factor, places, zero, low, high, form);
             to += channels;
         }
@@ -95,7 +88,7 @@ TINYC_INLINE void tinyc_qdepthwise3x3_i8(const int8_t **rows, const int8_t *w, c
         ++w;
         ++bias;
         ++multiplier;
-        if (form != 2) {
+        if (form < 2) {
             ++shift;
         }
     } while (w != last);

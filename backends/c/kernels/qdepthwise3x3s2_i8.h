@@ -81,7 +81,7 @@ TINYC_INLINE void tinyc_qdepthwise3x3s2_i8(const int8_t **rows, const int8_t *w,
         ++w;
         ++bias;
         ++multiplier;
-        if (form != 2) {
+        if (form < 2) {
             ++shift;
         }
     } while (w != last);

@@ -59,7 +59,7 @@ TINYC_INLINE void tinyc_qlean_i8(const int8_t *x, const int8_t *w, const int32_t
         w += whole ? 4 * inputs : 1;
         bias += whole ? 4 : 1;
         multiplier += whole ? 4 : 1;
-        shift = form == 2 ? shift : shift + (whole ? 4 : 1);
+        shift = form >= 2 ? shift : shift + (whole ? 4 : 1);
         out += whole ? 4 : 1;
     }
 }

@@ -160,7 +160,7 @@ TINYC_INLINE void tinyc_qpairs_i8(const int8_t **rows, const int8_t *pad, const 
         tinyc_qextras_i8(&s, &t, &u, &v, rows, pad, extras, pixels, border, at, skip, next, limit, kh, kw, step, n);
     /* From here on, what results need lies in registers that the sums have left. */
     TINYC_KEEP(out);
-    if (form == 2) {
+    if (form >= 2) {
         TINYC_KEEP_AFTER(low, s);
         TINYC_KEEP_AFTER(high, s);
     }

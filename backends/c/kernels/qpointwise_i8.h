@@ -60,7 +60,7 @@ TINYC_INLINE void tinyc_qpointwise_i8(const int8_t *x, const int8_t *w, const in
         w += 4 * inputs;
         bias += 4;
         multiplier += 4;
-        shift = form == 2 ? shift : shift + 4;
+        shift = form >= 2 ? shift : shift + 4;
         out += 4;
     }
     if (rest) {

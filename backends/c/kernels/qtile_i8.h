@@ -59,7 +59,7 @@ TINYC_INLINE void tinyc_qstore_tile_i8(int8_t *restrict out, tinyc_sums_i8 a, ti
 {
     /* From here on, what results need lies in registers that the sums have left. */
     TINYC_KEEP(out);
-    if (form == 2) {
+    if (form >= 2) {
         TINYC_KEEP_AFTER(low, a.s0);
         TINYC_KEEP_AFTER(high, a.s0);
     }
