@@ -32,9 +32,9 @@ FURTHEST = 255
 MOST_BYTES = 255
 """Bytes of the extras of a block, at most: their number is the first of them."""
 
-# Instructions for a pixel and four channels, as counted on rv32imc: an element without words, in groups of two and in
-# groups of four; taking sums apart; looking for the extras of a run, and adding one. And what it takes to make the words
-# of an element.
+# Instructions for a pixel and four channels, as counted on rv32imc: an element without words, in groups of two and of
+# four; taking sums apart; looking for the extras of a run, and adding one. And what it takes to make the words of an
+# element.
 _PLAIN, _TWOS, _FOURS, _APART, _LOOK, _EXTRA, _MADE = 10.2, 8.9, 7.8, 12.0, 5.0, 6.0, 9.0
 
 
