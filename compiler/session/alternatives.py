@@ -38,7 +38,7 @@ PIXELS = Conversion(11, 72)
 """Estimates, measured on rv32imc (`DEQUANTIZE_FPU`: rv32imafc) with gcc 12.2 -O2 on random elements, by `tinyc bench`
 of Mobile-LeNet with one type and with another, and of conversions alone; tests hold them against such
 counts. The most that one element takes is 38 instructions (a tie)."""
-SAVED_BY_PAIRS = 0.25
+SAVED_BY_PAIRS = 0.45
 """Instructions that a multiply-accumulate takes less where its kernel has memory to pair weights in, which another
 interface may take the room of: counted on rv32imc."""
 
