@@ -194,10 +194,6 @@ class Op:
         products of a sum in the order in which their elements follow each other. None for any other operator."""
         return None
 
-    def joint_runs(self) -> int:
-        """In how many runs of equal length, which lie apart in memory, the elements are that `joint_weights` meet."""
-        return 1
-
     def loops(self) -> tuple[Loops, ...] | None:
         """The operator as strided loops, from which generic kernels are made; None where it has a kernel of its own."""
         return None

@@ -43,7 +43,7 @@ def conversion_macros(name: str, inputs: Sequence[CPort], outputs: Sequence[CPor
         if port.scale is not None and port.pixels is not None:
             mean, deviation = (f"{v:g}" for v in port.pixels)
             yield f"/* The same for a pixel 0 to 255, which stands for (pixel - {mean}) / {deviation}. */"
-            call = f"{name}_pixel_to_{port.name}(pixel)" if _quantised(port) else "((uint8_t)(pixel))"
+            call = f"{name}_pixel_to_{port.name}((uint8_t)(pixel))" if _quantised(port) else "((uint8_t)(pixel))"
             yield f"#define {port.macro}_FROM_PIXEL(pixel) {call}"
     for port in outputs:
         if port.scale is not None:

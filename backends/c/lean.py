@@ -58,6 +58,8 @@ def window_call(
     if leaves_columns(op):
         rows.append((pointer(DType.I8), "pad"))
         given.append(unit.constants.pad_row(DType.I8, op.zero, op.x.shape[3]))
+    else:
+        unit.kernels.headers.add("stddef.h")  # NULL
     names = [name for kind, name in parameters[:-1] if kind]
     geometry = [f"{op.x.shape[2]}", f"{op.x.shape[3]}", f"{kh}", f"{kw}", f"{op.dilations[1]}"]
     pad = "pad" if leaves_columns(op) else "NULL"

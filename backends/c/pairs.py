@@ -14,17 +14,24 @@ computed.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import singledispatch
 
 import numpy as np
 
+from tinyc.backends.c.calls import beside
 from tinyc.backends.c.tiles import LANES
 from tinyc.backends.c.tuned import pixels
 from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.backends.libraries.operands import constant
+from tinyc.ir.op import Op
+from tinyc.ir.ops import QConv2d
 from tinyc.ir.rows import RowProgram, Stage
 from tinyc.ir.tensor import Array
 
+PATCHES = 320
+"""Bytes of stack, at most, for copies of the windows at the ends of a row."""
 LARGEST = 255
 """The largest size of the weights of a group together: 128 times as much fits 16 bits."""
 FURTHEST = 255
@@ -114,14 +121,29 @@ def _extras(block: Array) -> bytes:
     return bytes(found)
 
 
+@singledispatch
+def runs(op: Op) -> int:
+    """The runs of a window, in each of which groups of four begin anew."""
+    return 1
+
+
+@runs.register
+def _runs_of_window(op: QConv2d) -> int:
+    """A row of the window is one, unless its pixels lie apart, or a pixel at the end of a row reads only some of them:
+    where the windows there are not copied."""
+    kh, kw = op.window()
+    copied = sum(beside(op)) * math.prod(op.w.shape[1:]) <= PATCHES
+    return kh if op.dilations[1] == 1 and copied else kh * kw
+
+
 def pairs_of(program: RowProgram, stage: Stage) -> Pairs | None:
     """The weights of a stage in the groups that take the fewest instructions; None where they cannot be paired."""
     weights = stage.op.joint_weights()
     array = constant(program, weights) if weights is not None else None
     if array is None or array.shape[0] < LANES:
         return None
-    flat, runs, count = array.reshape(array.shape[0], -1), stage.op.joint_runs(), pixels(stage)
-    found = [p for p in (twos(flat, runs), fours(flat, runs)) if p is not None]
+    flat, number, count = array.reshape(array.shape[0], -1), runs(stage.op), pixels(stage)
+    found = [p for p in (twos(flat, number), fours(flat, number)) if p is not None]
     return min(found, key=lambda p: p.instructions(count), default=None)
 
 

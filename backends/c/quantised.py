@@ -15,7 +15,7 @@ from tinyc.backends.c.calls import Literal, beside, leaves_columns, limits, poin
 from tinyc.backends.c.conv import pack
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.lean import is_lean, pixel_call, window_call
-from tinyc.backends.c.pairs import pairs_of
+from tinyc.backends.c.pairs import PATCHES, pairs_of
 from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.tiles import LANES
 from tinyc.backends.c.tuned import pixels, shape_of
@@ -35,8 +35,6 @@ _ONCE_MULTIPLIER = 2**29
 LARGEST_TILE, LONG_TURN = 4, 8
 """Pixels of a tile that leaves no register free; and elements of a turn of the loops of others, whose number is known
 and is a multiple."""
-_PATCHES = 320
-"""Bytes of stack, at most, for copies of the windows at the ends of a row."""
 
 
 def form(bound: Array | int, shift: Array | int) -> int:
@@ -122,7 +120,7 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
     tile = _tile(unit, stage, op.type.shape[2] - before - after, pairing["paired"])
     spare = (op.type.shape[2] - before - after) % tile
     window = kh * kw * inputs
-    most = _PATCHES // window if op.groups == 1 else 0
+    most = PATCHES // window if op.groups == 1 else 0
     if spare and unit.tuning.optimize != "speed" and before + spare + after <= most:
         # A tile of their own for few pixels takes more code than it saves instructions.
         after += spare

@@ -163,7 +163,9 @@ def read(text: str, source: str) -> dict[Shape, Tiling]:
         raise TunedError(f"{source}: not valid TOML: {error}") from None
     found: dict[Shape, Tiling] = {}
     for kind, entries in table.items():
-        if kind not in KINDS or not isinstance(entries, dict):
+        if kind in KINDS and not isinstance(entries, dict):
+            raise TunedError(f"{source}{_line(text, kind)}: {kind} is a section, [{kind}], with a line for each shape")
+        if kind not in KINDS:
             raise TunedError(f"{source}{_line(text, kind)}: no kind of kernel is {kind!r}; they are {', '.join(KINDS)}")
         for key, values in entries.items():
             try:

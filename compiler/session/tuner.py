@@ -191,6 +191,9 @@ def tune_session(
     """
     began, say = time.monotonic(), say or _silent
     machine = find_machine(on or _machine_of(session))
+    output = output or Path(f"{session.setup.name}_{machine.name}.toml")
+    if not output.absolute().parent.is_dir():
+        raise TinycError(f"there is no folder {str(output.parent)!r} to write {output.name} to")
     tuner = Tuner(session, machine, say)
     say("build and count by the rules")
     rules = tuner.build(Choices())
@@ -199,7 +202,6 @@ def tune_session(
     if choices:
         say("compare the results")
         _compare(rules, best)
-        output = output or Path(f"{session.setup.name}_{machine.name}.toml")
         write_file(output, written(choices, f"Measured by `tinyc tune` on {machine.name}.").encode())
     before, after = rules.measured, best.measured
     return {

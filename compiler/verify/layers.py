@@ -11,8 +11,9 @@ witness's arrays.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -180,11 +181,24 @@ def differences(
 def allowed(op: Op, operands: Sequence[Array], found: Gap, relative: float = LAYER) -> float:
     """By how much float results of an operator on the same operands may differ: relative to the largest of them, or,
     where they are zero but for the rounding of the operands, or of the products of these, by that: `ABSOLUTE` where
-    numbers are around 1, less where all are smaller."""
+    numbers are around 1, less where all are smaller.
+
+    Sums of n products, whose sizes add up to s, are off by more where they cancel. Added one after the other in
+    float32, each addition rounds what has come together by 2^-24 of it at most, up or down as it comes: about
+    s * 2^-24 * sqrt(n) / 6 in all, and six times that is allowed."""
     sizes = [float(np.abs(a[np.isfinite(a)]).max(initial=0.0)) for a in operands if a.dtype.kind == "f"]
     if op.multiplies() and len(sizes) > 1:
         sizes = [sizes[0] * sizes[1], *sizes[2:]]
-    return max(ABSOLUTE * min(1.0, max(sizes, default=0.0)), relative * found.scale)
+    most = max(ABSOLUTE * min(1.0, max(sizes, default=0.0)), relative * found.scale)
+    return max(most, _of_sums(op, operands)) if found.absolute > most and op.macs() else most
+
+
+def _of_sums(op: Op, operands: Sequence[Array]) -> float:
+    """What rounding may make of the sums of an operator, which have been added one after the other."""
+    unlimited = {f.name: {"min": -np.inf, "max": np.inf}[f.name] for f in fields(op) if f.name in ("min", "max")}
+    sums = replace(op, **unlimited).run([np.abs(a) for a in operands])
+    largest = float(np.abs(sums[np.isfinite(sums)]).max(initial=0.0))
+    return largest * 2.0**-24 * math.sqrt(op.macs() / max(op.type.size, 1))
 
 
 def jumps(module: Module) -> bool:

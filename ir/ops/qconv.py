@@ -77,10 +77,6 @@ class QConv2d(OhwiWeights, QConvolution, mnemonic="qconv2d"):
     def joint_weights(self) -> Value | None:
         return self.w if self.groups == 1 else None
 
-    def joint_runs(self) -> int:
-        kh, kw = self.window()
-        return kh if self.dilations[1] == 1 else kh * kw
-
     def evaluate(self, *operands: Array) -> Array:
         x, w, b, multiplier, shift = operands
         # Products of int8 summed in float64 are exact below 2^53.

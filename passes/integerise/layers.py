@@ -28,8 +28,8 @@ from tinyc.passes.integerise.scales import Scale, multiplier
 
 SAME_SCALE = 1e-6
 """Relative difference up to which a bias has the scale of the sums: both are products of float32 numbers."""
-FINE = 2.0**-16
-"""Steps of the result in which the bias of a channel without weights is counted: its error is 2^-17 of a step."""
+FINE = 2.0**-11
+"""Steps of the result in which the bias of a channel without weights is counted: its error is 2^-12 of a step."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ def numbers_of(
     own = bias_of(bias, rewriter, scale)
     if isinstance(own, Skip):
         return own
-    # 256 steps of the result: all int8 values lie within.
-    own = np.where(empty, np.clip(own, -256 / FINE, 256 / FINE), own)
+    # Far beyond what int8 limits let through; and sums of 24 bits need multipliers without a shift only.
+    own = np.where(empty, np.clip(own, -(2.0**24), 2.0**24), own)
     folded = own - x.zero * rows.sum(axis=1)
     largest = float(np.abs(folded).max(initial=0.0))
     if largest > fixed_point.INT32[1]:

@@ -13,7 +13,7 @@ from tinyc.ir.tensor import Array
 Shape = tuple[int, ...]
 INT32_MAX = 2**31 - 1
 
-CORNERS = ("ordinary", "once", "dead", "far right", "left", "full bias", "round", "mixed")
+CORNERS = ("ordinary", "once", "once, large", "dead", "far right", "left", "full bias", "round", "mixed")
 """How the factors and biases of a layer are chosen: see `factors`."""
 
 
@@ -63,6 +63,12 @@ def factors(rng: np.random.Generator, corner: str, bound: Array, terms: int) -> 
         # Rounded once: shifts of 0, and multipliers up to the largest of that form.
         multiplier, shift = np.minimum(spread * 2.0**31, 2**29 - 1).astype(np.int64), np.zeros(count, np.int64)
         multiplier = np.where(rng.random(count) < 0.2, rng.choice([0, 1, 2**29 - 1], count), multiplier)
+        bias = np.where(rng.random(count) < 0.1, room * rng.choice([-1, 1], count), bias)
+    elif corner == "once, large":
+        # The same up to all multipliers of shift 0, for sums that can be four times as large.
+        multiplier, shift = np.minimum(spread * 2.0**33, 2**31 - 1).astype(np.int64), np.zeros(count, np.int64)
+        multiplier = np.where(rng.random(count) < 0.2, rng.choice([2**29, 2**31 - 1], count), multiplier)
+        room = (2**29 - 1) - bound
         bias = np.where(rng.random(count) < 0.1, room * rng.choice([-1, 1], count), bias)
     elif corner == "dead":
         multiplier, shift = (np.where(rng.random(count) < 0.5, 0, v) for v in (multiplier, shift))

@@ -244,3 +244,28 @@ def test_neighbours_in_two_rows_of_a_window(build: str) -> None:
     cc, flags = BUILDS[build]
     (got,) = HostRunner(generate(program, name="rows"), cc=cc, flags=flags).run([arrays])
     np.testing.assert_array_equal(got[0], run_program(program, arrays)[0])
+
+
+@pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
+@pytest.mark.parametrize(("shape", "dilation"), [((3, 3, 18), 1), ((3, 3, 40), 1), ((5, 5, 7), 1), ((1, 7, 50), 2)])
+def test_windows_at_the_ends_of_rows_that_are_not_copied(
+    shape: tuple[int, int, int], dilation: int, build: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read pixel by pixel, from the row and from the pad row: groups begin anew in each pixel there, and so in
+    the windows between."""
+    monkeypatch.setattr("tinyc.backends.c.pairs.twos", lambda *_: None)
+    kh, kw, channels = shape
+    rng = np.random.default_rng(11)
+    w = np.clip(np.round(rng.normal(0, 45, (8, *shape))), -128, 127).astype(np.int64)
+    builder = Builder("ends")
+    x = builder.input("x", TensorType((1, 6, 9, channels), DType.I8))
+    reach = (kw - 1) * dilation // 2
+    y = layer(builder, x, w, (kh // 2, reach, kh // 2, reach), "y", dilation)
+    program = with_words(lowered(builder.build([y])), Tuning(choices=Choices(otherwise=Tiling(paired_tile=3))))
+    pairs = pairs_of(program, program.stages[0])
+    assert pairs is not None
+    assert any(len(block) > 1 + 4 * pairs.runs for block in pairs.extras)
+    arrays = [rng.integers(-128, 128, (1, 6, 9, channels)).astype(np.int8)]
+    cc, flags = BUILDS[build]
+    (got,) = HostRunner(generate(program, name="ends"), cc=cc, flags=flags).run([arrays])
+    np.testing.assert_array_equal(got[0], run_program(program, arrays)[0])

@@ -101,7 +101,7 @@ def test_random_layers_are_of_all_kinds() -> None:
         text += generate(program, name="cases").files["cases.c"]
     assert words >= 10
     assert min(kinds[name] for name in ("qconv2d", "qdepthwise_conv2d", "qdense")) >= 10
-    for form in range(3):
+    for form in range(4):
         assert f"/*form=*/{form});" in text
     for key in ("paired", "patched", "one_by_one"):
         assert f"/*{key}=*/0" in text
@@ -125,3 +125,16 @@ def test_narrow_rows(optimize: Optimize, build: str) -> None:
             outputs.append(maker.depthwise(x, corner, kernel=(3, 3), each=1, **geometry, min=-128, max=127))
     assert len(outputs) > 90
     compare(lowered(maker.builder.build(outputs)), maker.arrays, Tuning(optimize), build)
+
+
+def test_least_code_that_needs_no_other_kernel() -> None:
+    """Windows that stay within the row, and multipliers with shifts: nothing but the layer's own code declares NULL."""
+    need("gcc")
+    maker = Maker(np.random.default_rng(2))
+    x = maker.input((1, 6, 6, 3))
+    geometry = {"strides": (1, 1), "pads": (0, 0, 0, 0), "dilations": (1, 1)}
+    y = maker.conv(x, "ordinary", kernel=(3, 3), groups=1, outputs=5, **geometry)
+    program = lowered(maker.builder.build([y]))
+    text = generate(program, name="cases", tuning=Tuning("size")).files["cases.c"]
+    assert "NULL" in text
+    compare(program, maker.arrays, Tuning("size"), "gcc")

@@ -48,8 +48,11 @@ TINYC_INLINE void tinyc_qconv2d_lanes_i8(const int8_t **rows, const int8_t *pad,
                                          int kw, int stride, int dilation, int left, int zero, int low, int high,
                                          int form)
 {
-    /* A window row whose pixels touch each other is one run. */
-    const int whole = dilation == 1 && inputs == channels;
+    /* A window row whose pixels touch each other is one run, unless groups of elements have to be those of pixels at
+     * the ends of the row, whose runs are shorter.
+     */
+    const int alike = paired != 4 || patched || before + after == 0;
+    const int whole = dilation == 1 && inputs == channels && alike;
     const int runs = whole ? 1 : kw, n = whole ? kw * inputs : inputs;
     const int inside = out_width - before - after;
     int at = (before * stride - left) * channels;

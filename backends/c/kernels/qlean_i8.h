@@ -2,7 +2,7 @@
 #define TINYC_QLEAN_I8_H
 
 #include "common.h"
-#include "qtile_i8.h"
+#include "qsums_i8.h"
 #include "unscheduled.h"
 
 /* `lanes` output channels, four or one, of two pixels `next` apart. The weights of elements are `step` apart. */

@@ -1,0 +1,71 @@
+#ifndef TINYC_QSUMS_I8_H
+#define TINYC_QSUMS_I8_H
+
+#include "common.h"
+#include "qstore_i8.h"
+#include "unscheduled.h"
+
+/* The sums of up to four output channels of one pixel. */
+typedef struct {
+    int32_t s0, s1, s2, s3;
+} tinyc_sums_i8;
+
+/* Adds the products of one input element and the weights of `lanes` output channels. */
+TINYC_INLINE void tinyc_qadd_products_i8(tinyc_sums_i8 *sums, int32_t x, const int8_t *w, int lanes)
+{
+    sums->s0 += x * w[0];
+    if (lanes > 1) {
+        sums->s1 += x * w[1];
+    }
+    if (lanes > 2) {
+        sums->s2 += x * w[2];
+    }
+    if (lanes > 3) {
+        sums->s3 += x * w[3];
+    }
+}
+
+/* The same for one element of each of `pixels` pixels `next` apart. */
+TINYC_INLINE void tinyc_qadd_element_i8(tinyc_sums_i8 *a, tinyc_sums_i8 *b, tinyc_sums_i8 *c, tinyc_sums_i8 *d,
+                                        const int8_t *p, const int8_t *w, int lanes, int pixels, int next)
+{
+    tinyc_qadd_products_i8(a, p[0], w, lanes);
+    if (pixels > 1) {
+        tinyc_qadd_products_i8(b, p[next], w, lanes);
+    }
+    if (pixels > 2) {
+        tinyc_qadd_products_i8(c, p[2 * next], w, lanes);
+    }
+    if (pixels > 3) {
+        tinyc_qadd_products_i8(d, p[3 * next], w, lanes);
+    }
+}
+
+/* Writes the results of a tile: `lanes` output channels of `pixels` pixels whose results lie `next` apart. */
+TINYC_INLINE void tinyc_qstore_tile_i8(int8_t *restrict out, tinyc_sums_i8 a, tinyc_sums_i8 b, tinyc_sums_i8 c,
+                                       tinyc_sums_i8 d, const int32_t *multiplier, const int8_t *shift, int lanes,
+                                       int pixels, int next, int zero, int low, int high, int form)
+{
+    /* From here on, what results need lies in registers that the sums have left. */
+    TINYC_KEEP(out);
+    if (form >= 2) {
+        TINYC_KEEP_AFTER(low, a.s0);
+        TINYC_KEEP_AFTER(high, a.s0);
+    }
+    TINYC_KEEP(multiplier);
+    tinyc_qstore_i8(out, pixels, next, a.s0, b.s0, c.s0, d.s0, multiplier, shift, 0, zero, low, high, form);
+    if (lanes > 1) {
+        TINYC_KEEP(multiplier);
+        tinyc_qstore_i8(out, pixels, next, a.s1, b.s1, c.s1, d.s1, multiplier, shift, 1, zero, low, high, form);
+    }
+    if (lanes > 2) {
+        TINYC_KEEP(multiplier);
+        tinyc_qstore_i8(out, pixels, next, a.s2, b.s2, c.s2, d.s2, multiplier, shift, 2, zero, low, high, form);
+    }
+    if (lanes > 3) {
+        TINYC_KEEP(multiplier);
+        tinyc_qstore_i8(out, pixels, next, a.s3, b.s3, c.s3, d.s3, multiplier, shift, 3, zero, low, high, form);
+    }
+}
+
+#endif
