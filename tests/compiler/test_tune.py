@@ -101,7 +101,16 @@ def test_code_is_weighed(
 def test_a_network_is_tuned(tmp_path: Path, calibration: list[list[Array]]) -> None:
     need_simulator()
     np.savez(tmp_path / "cal.npz", image=np.concatenate([image for (image,) in calibration]))
-    integers = ("--quantize", "int8", "--calibration", tmp_path / "cal.npz", "--target", "esp32c3", "--optimize", "speed")
+    integers = (
+        "--quantize",
+        "int8",
+        "--calibration",
+        tmp_path / "cal.npz",
+        "--target",
+        "esp32c3",
+        "--optimize",
+        "speed",
+    )
     table = tmp_path / "mine.toml"
     done = command("tune", MODEL, *integers, "-o", table, "--json")
     assert done.exit_code == 0, done.output
