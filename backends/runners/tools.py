@@ -56,7 +56,7 @@ def tools_for(machine: Machine) -> Tools:
         missing.append(" or ".join(command[0].format(core=machine.cpu) for command in family.compilers))
     if emulator is None:
         missing.append(family.emulator)
-    if compiler is None or not _has_library(compiler, family.library):
+    if not _has_library(_file(compiler), family.library) if compiler else family.packages:
         missing.append(family.library)
     if compiler is None or emulator is None or missing:
         raise MissingTool(_advice(machine, missing))
@@ -71,7 +71,7 @@ def _advice(machine: Machine, missing: list[str]) -> str:
     others = [] if family.emulator not in missing else list(_found(family, family.emulator))
     unfit = f" ({', '.join(others)} does not know the core {machine.cpu}: Espressif's does)" if others else ""
     named = os.environ.get(family.variable, "")
-    looked = f", which names {named} now" if named else ""
+    looked = f" (now it names {named})" if named else ""
     return f"the simulator of {machine.name} needs {', '.join(missing)}{unfit}; {family.advice}{looked}"
 
 
@@ -111,6 +111,11 @@ def _cores(emulator: str) -> frozenset[str]:
     """The processors that a simulator has."""
     told = subprocess.run([emulator, "-cpu", "help"], capture_output=True, text=True, errors="replace", check=False)
     return frozenset(_KNOWN_CORE.findall(told.stdout))
+
+
+def _file(compiler: tuple[str, ...]) -> tuple[str, ...]:
+    """The command with the compiler's file in place of its name: of one name, there may be another one later."""
+    return (shutil.which(compiler[0]) or compiler[0], *compiler[1:])
 
 
 @cache

@@ -5,15 +5,16 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdnoreturn.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
+#define NORETURN __attribute__((noreturn))
+
 int main(void);
 extern uint32_t xtensa_begin;
-noreturn void begin(void);
-noreturn void fault(uint32_t cause, uint32_t address);
+NORETURN void begin(void);
+NORETURN void fault(uint32_t cause, uint32_t address);
 
 enum { CALL_EXIT = 1, CALL_READ = 3, CALL_WRITE, CALL_OPEN, CALL_CLOSE, CALL_SEEK = 19 };
 
@@ -46,7 +47,7 @@ static int32_t write_file(int file, const void *from, size_t bytes)
     return request(CALL_WRITE, file, (int32_t)(intptr_t)from, (int32_t)bytes);
 }
 
-noreturn void _exit(int status)
+NORETURN void _exit(int status)
 {
     for (;;) {
         (void)request(CALL_EXIT, status, 0, 0);
@@ -56,7 +57,7 @@ noreturn void _exit(int status)
 uint32_t xtensa_begin;
 
 /* Where the core's own first instructions lead. */
-noreturn void begin(void)
+NORETURN void begin(void)
 {
     int status;
     __asm__ volatile("rsr %0, ccount" : "=a"(xtensa_begin));
@@ -74,7 +75,7 @@ static void write_hex(char *to, uint32_t number)
 }
 
 /* Where an exception leads. */
-noreturn void fault(uint32_t cause, uint32_t address)
+NORETURN void fault(uint32_t cause, uint32_t address)
 {
     char text[] = "Xtensa exception, cause 00000000, at 00000000\n";
     write_hex(text + 24, cause);
