@@ -28,9 +28,10 @@ _FLOAT_ROUTINE = re.compile(r"undefined reference to `(__\w*[sd]f\w*)'")
 """A routine of GCC's that computes in software: `__mulsf3` multiplies float32, `__floatsidf` converts to float64."""
 
 
-CODE = (".text",)
+CODE = (".text", ".literal")
 CONSTANTS = (".rodata", ".srodata", ".data", ".sdata")
-"""Kinds of sections: constants that hold addresses may lie with what is written."""
+"""Kinds of sections: Xtensa's code loads numbers and addresses from literals before it. Constants that hold addresses
+may lie with what is written."""
 
 _ARCHIVE = re.compile(r"^(?:.*/)?lib([^/]+)\.a\(.*\)$")
 """A member of a library, in GNU ld's map."""
