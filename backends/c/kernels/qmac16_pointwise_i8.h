@@ -1,0 +1,64 @@
+#ifndef TINYC_QMAC16_POINTWISE_I8_H
+#define TINYC_QMAC16_POINTWISE_I8_H
+
+#include "common.h"
+#include "qmac16_i8.h"
+
+/* Writes the elements of pixels, 4 * quads each of which there are 4 * quads + extra - 4, as int16. Of those of a word
+ * the first and the third come first.
+ */
+TINYC_INLINE void tinyc_qmac16_pixels_i8(int16_t *to, const int8_t *x, int pixels, int quads, int extra)
+{
+    if (extra == 4 && tinyc_mac16_aligned(x)) {
+        const int8_t *const end = x + 4 * quads * pixels;
+        if (quads * pixels % 2) {
+            tinyc_qmac16_quad_i8(to, tinyc_mac16_load(x));
+            to += 4;
+            x += 4;
+        }
+        while (x != end) {
+            tinyc_qmac16_quad_i8(to, tinyc_mac16_load(x));
+            tinyc_qmac16_quad_i8(to + 4, tinyc_mac16_load(x + 4));
+            to += 8;
+            x += 8;
+        }
+        return;
+    }
+    for (int k = 0; k < pixels; ++k) {
+        const int8_t *const end = x + 4 * quads - 4;
+        while (x != end) {
+            to[0] = (int16_t)(x[0] + 128);
+            to[1] = (int16_t)(x[2] + 128);
+            to[2] = (int16_t)(x[1] + 128);
+            to[3] = (int16_t)(x[3] + 128);
+            to += 4;
+            x += 4;
+        }
+        to[0] = (int16_t)(x[0] + 128);
+        to[1] = (int16_t)(extra > 2 ? x[2] + 128 : 0);
+        to[2] = (int16_t)(extra > 1 ? x[1] + 128 : 0);
+        to[3] = (int16_t)(extra > 3 ? x[3] + 128 : 0);
+        to += 4;
+        x += extra;
+    }
+}
+
+/* A 1x1 convolution, or a dense layer on as many rows as there are pixels, `band` of them at a time. Their inputs are
+ * 4 * quads with zeros behind the last `extra`, 1 to 4 of them. See tinyc_qmac16_i8.
+ */
+TINYC_INLINE void tinyc_qmac16_pointwise_i8(const int8_t *x, const int32_t *w, const int32_t *bias,
+                                            const int32_t *multiplier, const int8_t *shift, int32_t *words,
+                                            int8_t *restrict out, int pixels, int band, int quads, int extra,
+                                            int outputs, int wide, int zero, int low, int high, int form)
+{
+    int16_t *const wide_pixels = (int16_t *)(void *)(words + 1) + 4 * quads;
+    for (int first = 0; first < pixels; first += band) {
+        const int some = pixels - first < band ? pixels - first : band;
+        tinyc_qmac16_pixels_i8(wide_pixels, x, some, quads, extra);
+        tinyc_qmac16_i8(w, bias, multiplier, shift, words, out, some, quads, outputs, wide, zero, low, high, form);
+        x += some * (4 * quads - 4 + extra);
+        out += some * outputs;
+    }
+}
+
+#endif
