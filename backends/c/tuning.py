@@ -23,7 +23,7 @@ _GROWTH = 0.03
 _MAC16: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "qmac16_pointwise": frozenset({"pixels", "band", "quads", "outputs"}),
-        "qmac16_depthwise3x3": frozenset({"width", "channels", "out_width", "fill"}),
+        "qmac16_depthwise3x3": frozenset({"band", "width", "channels", "out_width", "fill"}),
     }
 )
 """Their inner loops are instructions that the compiler does not change: sizes cost nothing at run time."""

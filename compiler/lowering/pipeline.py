@@ -46,9 +46,8 @@ class Pipeline:
         place: InputPlace = "rows" if options.rows_from == "callback" else options.rows_from
         libraries = kernel_libraries(options)
         wants = partial(wanted, tuning=tuning)
-        rows = row_passes(
-            *(place, options.ram_bytes, options.cores, libraries, options.kernels != "auto"), tuning.fma, wants, tuning.growth
-        )
+        given = (place, options.ram_bytes, options.cores, libraries, options.kernels != "auto")
+        rows = row_passes(*given, tuning.fma, wants, tuning.growth)
         custom = [p if isinstance(p, CustomPass) else CustomPass(p) for p in options.extra_passes]
         last = [p.step for p in custom if not p.after and not p.before]
         groups: dict[Group, Sequence[AnyPass]] = {

@@ -12,21 +12,21 @@ TINYC_INLINE int16_t *tinyc_qmac16_run_i8(int16_t *to, const int8_t *p, int n)
 {
     const int8_t *const whole = p + n / 4 * 4;
     while (p != whole) {
-        to[0] = (int16_t)(p[0] + 128);
-        to[1] = (int16_t)(p[1] + 128);
-        to[2] = (int16_t)(p[2] + 128);
-        to[3] = (int16_t)(p[3] + 128);
+        to[0] = tinyc_qmac16_moved_i8(p[0]);
+        to[1] = tinyc_qmac16_moved_i8(p[1]);
+        to[2] = tinyc_qmac16_moved_i8(p[2]);
+        to[3] = tinyc_qmac16_moved_i8(p[3]);
         to += 4;
         p += 4;
     }
     if (n % 4 > 0) {
-        *to++ = (int16_t)(p[0] + 128);
+        *to++ = tinyc_qmac16_moved_i8(p[0]);
     }
     if (n % 4 > 1) {
-        *to++ = (int16_t)(p[1] + 128);
+        *to++ = tinyc_qmac16_moved_i8(p[1]);
     }
     if (n % 4 > 2) {
-        *to++ = (int16_t)(p[2] + 128);
+        *to++ = tinyc_qmac16_moved_i8(p[2]);
     }
     return to;
 }

@@ -26,6 +26,12 @@ TINYC_INLINE int8_t tinyc_qmac16_narrow_i8(int32_t sum, int32_t multiplier, int 
     return tinyc_narrow_i8(sum >> 8, multiplier, shift, zero, low, high, form);
 }
 
+/* An element, 128 added. */
+TINYC_INLINE int16_t tinyc_qmac16_moved_i8(int8_t x)
+{
+    return (int16_t)((uint8_t)x ^ 0x80);
+}
+
 /* Writes four elements, 128 added, the first two in the lower halves of two words. */
 TINYC_INLINE void tinyc_qmac16_quad_i8(int16_t *to, uint32_t four)
 {

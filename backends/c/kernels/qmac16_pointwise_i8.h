@@ -27,17 +27,17 @@ TINYC_INLINE void tinyc_qmac16_pixels_i8(int16_t *to, const int8_t *x, int pixel
     for (int k = 0; k < pixels; ++k) {
         const int8_t *const end = x + 4 * quads - 4;
         while (x != end) {
-            to[0] = (int16_t)(x[0] + 128);
-            to[1] = (int16_t)(x[2] + 128);
-            to[2] = (int16_t)(x[1] + 128);
-            to[3] = (int16_t)(x[3] + 128);
+            to[0] = tinyc_qmac16_moved_i8(x[0]);
+            to[1] = tinyc_qmac16_moved_i8(x[2]);
+            to[2] = tinyc_qmac16_moved_i8(x[1]);
+            to[3] = tinyc_qmac16_moved_i8(x[3]);
             to += 4;
             x += 4;
         }
-        to[0] = (int16_t)(x[0] + 128);
-        to[1] = (int16_t)(extra > 2 ? x[2] + 128 : 0);
-        to[2] = (int16_t)(extra > 1 ? x[1] + 128 : 0);
-        to[3] = (int16_t)(extra > 3 ? x[3] + 128 : 0);
+        to[0] = tinyc_qmac16_moved_i8(x[0]);
+        to[1] = extra > 2 ? tinyc_qmac16_moved_i8(x[2]) : 0;
+        to[2] = extra > 1 ? tinyc_qmac16_moved_i8(x[1]) : 0;
+        to[3] = extra > 3 ? tinyc_qmac16_moved_i8(x[3]) : 0;
         to += 4;
         x += extra;
     }
