@@ -32,16 +32,19 @@
 #define TINYC_MAC16_UPPER 0xFF00FF00u
 
 #if TINYC_MAC16
-/* The products of 4 * turns + 4 elements: the first words of both are in m0 and m2, x and w point at them. */
+/* The products of 4 * turns + 4 elements behind x and w. */
 #define TINYC_MAC16_QUADS                                                                                              \
+    "ldinc m0, %[x]\n\t"                                                                                               \
+    "mov %[p], %[w]\n\t"                                                                                               \
+    "ldinc m2, %[p]\n\t"                                                                                               \
     "loopgtz %[turns], 1f\n\t"                                                                                         \
     "mula.dd.ll.ldinc m1, %[x], m0, m2\n\t"                                                                            \
-    "mula.dd.hh.ldinc m3, %[w], m0, m2\n\t"                                                                            \
+    "mula.dd.hh.ldinc m3, %[p], m0, m2\n\t"                                                                            \
     "mula.dd.ll.ldinc m0, %[x], m1, m3\n\t"                                                                            \
-    "mula.dd.hh.ldinc m2, %[w], m1, m3\n"                                                                              \
+    "mula.dd.hh.ldinc m2, %[p], m1, m3\n"                                                                              \
     "1:\n\t"                                                                                                           \
     "mula.dd.ll.ldinc m1, %[x], m0, m2\n\t"                                                                            \
-    "mula.dd.hh.ldinc m3, %[w], m0, m2\n\t"                                                                            \
+    "mula.dd.hh.ldinc m3, %[p], m0, m2\n\t"                                                                            \
     "mula.dd.ll m1, m3\n\t"                                                                                            \
     "mula.dd.hh m1, m3\n\t"
 /* Nine products of one half of words at x and the halves of a to e. */
@@ -77,14 +80,12 @@ TINYC_INLINE int32_t tinyc_mac16_sum(const int16_t **x, const int16_t *w, int qu
 {
 #if TINYC_MAC16
     int32_t sum;
-    const int16_t *p = *x;
-    __asm__ volatile("wsr %[start], acclo\n\t"
-                     "ldinc m0, %[x]\n\t"
-                     "ldinc m2, %[w]\n\t" TINYC_MAC16_QUADS "rsr %[sum], acclo"
-                     : [x] "+&r"(p), [w] "+&r"(w), [sum] "=r"(sum)
-                     : [turns] "r"(quads - 1), [start] "r"(start)
+    const int16_t *to = *x, *p;
+    __asm__ volatile("wsr %[start], acclo\n\t" TINYC_MAC16_QUADS "rsr %[sum], acclo"
+                     : [x] "+&r"(to), [p] "=&r"(p), [sum] "=r"(sum)
+                     : [w] "r"(w), [turns] "r"(quads - 1), [start] "r"(start)
                      : "memory");
-    *x = p;
+    *x = to;
     return sum;
 #else
     const uint64_t sum = tinyc_mac16_products(*x, w, quads) + (uint32_t)start;
@@ -98,16 +99,14 @@ TINYC_INLINE int32_t tinyc_mac16_wide_sum(const int16_t **x, const int16_t *w, i
 {
 #if TINYC_MAC16
     uint32_t lower, upper;
-    const int16_t *p = *x;
+    const int16_t *to = *x, *p;
     __asm__ volatile("wsr %[low], acclo\n\t"
-                     "wsr %[high], acchi\n\t"
-                     "ldinc m0, %[x]\n\t"
-                     "ldinc m2, %[w]\n\t" TINYC_MAC16_QUADS "rsr %[lower], acclo\n\t"
+                     "wsr %[high], acchi\n\t" TINYC_MAC16_QUADS "rsr %[lower], acclo\n\t"
                      "rsr %[upper], acchi"
-                     : [x] "+&r"(p), [w] "+&r"(w), [lower] "=r"(lower), [upper] "=r"(upper)
-                     : [turns] "r"(quads - 1), [low] "r"((uint32_t)start << 8), [high] "r"(start >> 24)
+                     : [x] "+&r"(to), [p] "=&r"(p), [lower] "=&r"(lower), [upper] "=r"(upper)
+                     : [w] "r"(w), [turns] "r"(quads - 1), [low] "r"((uint32_t)start << 8), [high] "r"(start >> 24)
                      : "memory");
-    *x = p;
+    *x = to;
     return (int32_t)(upper << 24 | lower >> 8);
 #else
     const uint64_t sum = tinyc_mac16_products(*x, w, quads) + ((uint64_t)start << 8);

@@ -77,11 +77,12 @@ TINYC_INLINE void tinyc_qmac16_channel_i8(const int16_t *x, const int32_t *w, in
     const uint32_t four = (uint32_t)w[0], more = (uint32_t)w[1];
     const tinyc_mac16_nine nine = {four << 8 & TINYC_MAC16_UPPER, four & TINYC_MAC16_UPPER,
                                    more << 8 & TINYC_MAC16_UPPER, more & TINYC_MAC16_UPPER, (uint32_t)w[2] << 8};
+    const int32_t addend = tinyc_qmac16_addend_i8(zero, form);
     int8_t *const end = to + outputs * channels;
     do {
         const int32_t sum = tinyc_mac16_window(&x, &nine, upper, start);
         x -= 18 - 6 * stride;
-        *to = tinyc_qmac16_narrow_i8(sum, multiplier, shift, zero, low, high, form);
+        *to = tinyc_qmac16_narrow_i8(sum, multiplier, shift, addend, zero, low, high, form);
         to += channels;
     } while (to != end);
 }

@@ -10,16 +10,30 @@
  * takes two instructions for two of them. So sums are 256 times as large.
  */
 
+/* The places of the high half of a product behind those that it has in `form` 2 or 3 of tinyc_narrow_i8. */
+TINYC_INLINE int tinyc_qmac16_places_i8(int form)
+{
+    return form == 2 ? 8 : 6;
+}
+
+/* What the high half of a product needs: a half to be rounded, and the zero point, as in tinyc_narrow_i8. */
+TINYC_INLINE int32_t tinyc_qmac16_addend_i8(int32_t zero, int form)
+{
+    int32_t addend = (2 * zero + 1) * (1 << tinyc_qmac16_places_i8(form));
+    /* It stays in a register. */
+    TINYC_KEEP(addend);
+    return addend;
+}
+
 /* What tinyc_narrow_i8 makes of a sum that is 256 times too large, and less than 2^31 in size. The high half of a product
  * is then 256 times that of `form` 2, and 64 times that of form 3, with a rest that rounding down takes away.
  */
-TINYC_INLINE int8_t tinyc_qmac16_narrow_i8(int32_t sum, int32_t multiplier, int shift, int32_t zero, int32_t low,
-                                           int32_t high, int form)
+TINYC_INLINE int8_t tinyc_qmac16_narrow_i8(int32_t sum, int32_t multiplier, int shift, int32_t addend, int32_t zero,
+                                           int32_t low, int32_t high, int form)
 {
     if (form >= 2) {
-        const int places = form == 2 ? 8 : 6;
         const int32_t m = (int32_t)(((int64_t)sum * multiplier) >> 32);
-        const int32_t v = (m + (2 * zero + 1) * (1 << places)) >> (places + 1);
+        const int32_t v = (m + addend) >> (tinyc_qmac16_places_i8(form) + 1);
         const int32_t least = v < low ? low : v;
         return (int8_t)(least > high ? high : least);
     }
@@ -29,7 +43,10 @@ TINYC_INLINE int8_t tinyc_qmac16_narrow_i8(int32_t sum, int32_t multiplier, int 
 /* An element, 128 added. */
 TINYC_INLINE int16_t tinyc_qmac16_moved_i8(int8_t x)
 {
-    return (int16_t)((uint8_t)x ^ 0x80);
+    int32_t bits = (uint8_t)x;
+    /* Or compilers extend the result once more. */
+    TINYC_KEEP(bits);
+    return (int16_t)(bits ^ 0x80);
 }
 
 /* Writes four elements, 128 added, the first two in the lower halves of two words. */
@@ -75,6 +92,7 @@ TINYC_INLINE void tinyc_qmac16_i8(const int32_t *w, const int32_t *bias, const i
 {
     int16_t *const before = (int16_t *)(void *)words;
     const int32_t *const last = bias + outputs;
+    const int32_t addend = tinyc_qmac16_addend_i8(zero, form);
     while (bias != last) {
         const int32_t start = *bias++, factor = *multiplier++;
         const int places = tinyc_shift_i8(shift, 0, form);
@@ -88,7 +106,7 @@ TINYC_INLINE void tinyc_qmac16_i8(const int32_t *w, const int32_t *bias, const i
                 *to = tinyc_narrow_i8(sum, factor, places, zero, low, high, form);
             } else {
                 const int32_t sum = tinyc_mac16_sum(&x, before, quads, start);
-                *to = tinyc_qmac16_narrow_i8(sum, factor, places, zero, low, high, form);
+                *to = tinyc_qmac16_narrow_i8(sum, factor, places, addend, zero, low, high, form);
             }
             to += outputs;
         } while (to != end);
