@@ -108,7 +108,7 @@ def test_a_mobile_network(streamed: bool, place: InputPlace) -> None:
     after = checked(program, arrays, UseSpareMemory(wanted_words))
     # Where all layers are one segment, with all buffers alive at one time, there is no gap.
     assert any(words(after)) or len(program.segments) == 1
-    wanted = [4 * wanted_words(program, s) for s in program.stages]
+    wanted = [4 * sum(wanted_words(program, s)) for s in program.stages]
     assert all(got in (0, want) for got, want in zip(words(after), wanted, strict=True))
 
 
@@ -196,8 +196,8 @@ def test_one_stage_without_room_does_not_keep_others_from_it() -> None:
     assert program.plan is not None
     second = program.stages[1].result.name
 
-    def wants(_: RowProgram, stage: Stage) -> int:
-        return 10**6 if stage.result.name == second else 1
+    def wants(_: RowProgram, stage: Stage) -> tuple[int, ...]:
+        return (10**6,) if stage.result.name == second else (1,)
 
     after = checked(program, arrays, UseSpareMemory(wants))
     assert words(after)[1] == 0
