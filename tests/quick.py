@@ -68,6 +68,8 @@ CHOSEN = (
     "runners/test_harness.py",
     "runners/test_objects.py",
     "runners/test_simulator.py::test_instructions_are_counted_one_by_one",
+    "runners/test_tools.py",
+    "runners/test_windowed.py::test_calls_within_calls",
     # Import of each operator, against onnxruntime.
     "frontend/test_elementwise.py",
     "frontend/test_convolutions.py",

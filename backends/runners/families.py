@@ -1,49 +1,76 @@
-"""The compilers and simulators for the two instruction sets of the ESP32 family: RISC-V and Xtensa.
+"""The compilers and simulators for the instruction sets of the ESP32 family: RISC-V and Xtensa.
 
 Debian has no compiler for the Xtensa cores of ESP32, S2 and S3, but has one for the ESP8266's, which QEMU simulates: it
 has neither their register windows nor their floating-point unit, and its compiler comes without software for floats. It
-shows that integer networks compile for Xtensa and give the same bits there.
+shows that integer networks compile for Xtensa and give the same bits there. Who has ESP-IDF has a compiler for the
+others, and Espressif's QEMU, which simulates those of ESP32 and S3.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 STACK_BYTES = 256 * 1024
 """Stack that is watched; the machines have a quarter more."""
 
+VARIABLE = "TINYC_XTENSA_TOOLS"
+"""The variable that names folders of Espressif's tools, as PATH names folders."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How instructions are counted by the clock of a core that has no counter of them.
+
+    Attributes:
+        mhz: of the clock, which counts to 2^32. xtensa.h knows each.
+        shift: of QEMU's -icount: an instruction takes 2^shift nanoseconds.
+    """
+
+    mhz: int
+    shift: int
+
+    @property
+    def countable(self) -> int:
+        """Of more instructions than these, a measurement would count too few."""
+        return 2**32 * 1000 // (self.mhz << self.shift)
+
 
 @dataclass(frozen=True, eq=False)
 class Family:
-    """What programs for an instruction set are made with, and what simulates it. There are two, compared by identity.
+    """What programs for an instruction set are made with, and what simulates it. There are three, compared by identity.
 
     Attributes:
-        cc: the compiler.
+        compilers: the compilers that serve, the first that is there first, each with the options that choose the
+            machine's core; `{core}` in them is the processor as QEMU names it.
         library: a file of its C library that it must find.
         emulator: the simulator.
-        packages: the distribution's packages that have these three.
+        advice: how to get these three, where no package has what is missing.
+        packages: the distribution's packages that have them, by their names above.
+        variable: names folders where they are looked for before PATH; none if empty.
         header: what the harness needs to know in order to measure.
         flags: options of the compiler, for all machines.
         link: options for linking only, as in `Toolchain`.
-        start: the simulator with its options, without the processor and the program.
+        options: those of the simulator, without the processor, the clock and the program.
         support: C files that programs need beside the harness.
         runs_float: whether programs that compute with floats can be linked.
-        countable: of more instructions than these, a measurement would count too few; none for no limit.
+        clocks: those that a simulator of it may have; none where the core counts instructions.
     """
 
-    cc: str
+    compilers: tuple[tuple[str, ...], ...]
     library: str
     emulator: str
-    packages: Mapping[str, str]
     header: str
-    flags: tuple[str, ...]
     link: tuple[str, ...]
-    start: tuple[str, ...]
+    options: tuple[str, ...]
+    advice: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    variable: str = ""
+    flags: tuple[str, ...] = ()
     support: tuple[str, ...] = ()
     runs_float: bool = True
-    countable: int | None = None
+    clocks: tuple[Clock, ...] = ()
 
 
 _QEMU = "qemu-system-misc"
@@ -51,7 +78,7 @@ _LINK = ("-Wl,--gc-sections", "-Wl,-Map={program}.map")
 _QUIET = ("-nographic", "-monitor", "none", "-serial", "none", "-semihosting-config", "enable=on,target=native")
 
 RISCV = Family(
-    cc="riscv64-unknown-elf-gcc",
+    compilers=(("riscv64-unknown-elf-gcc",),),
     library="picolibc.specs",
     emulator="qemu-system-riscv32",
     packages=MappingProxyType(
@@ -69,12 +96,14 @@ RISCV = Family(
         "-Wl,--defsym=__ram=0x84000000,--defsym=__ram_size=0x4000000",
         f"-Wl,--defsym=__stack_size={STACK_BYTES + STACK_BYTES // 4}",
     ),
-    start=("qemu-system-riscv32", "-M", "virt", "-m", "128M", "-bios", "none", *_QUIET, "-icount", "shift=0"),
+    options=("-M", "virt", "-m", "128M", "-bios", "none", *_QUIET),
 )
 
-# xtensa.h relies on the shift of -icount.
+_XTENSA_LINK = ("-nostartfiles", *_LINK, "-Wl,-T,harness_xtensa.ld", "-Wl,--no-warn-rwx-segments")
+_AS_RELEASED = Clock(mhz=40, shift=6)
+
 XTENSA = Family(
-    cc="xtensa-lx106-elf-gcc",
+    compilers=(("xtensa-lx106-elf-gcc",),),
     library="libc.a",
     emulator="qemu-system-xtensa",
     packages=MappingProxyType(
@@ -85,10 +114,26 @@ XTENSA = Family(
         }
     ),
     header="harness_xtensa.h",
-    flags=(),
-    link=("-nostartfiles", *_LINK, "-Wl,-T,harness_xtensa.ld", "-Wl,--no-warn-rwx-segments"),
-    start=("qemu-system-xtensa", "-M", "sim", *_QUIET, "-icount", "shift=6"),
-    support=("harness_xtensa.c",),
+    link=_XTENSA_LINK,
+    options=("-M", "sim", *_QUIET),
+    support=("harness_xtensa.c", "harness_xtensa_lx106.c"),
     runs_float=False,
-    countable=2**32 * 25 // 64,
+    clocks=(_AS_RELEASED,),
+)
+
+# With a clock of 1 GHz, which it takes a line of its source to have, more can be counted.
+WINDOWED = Family(
+    compilers=(("xtensa-{core}-elf-gcc",), ("xtensa-esp-elf-gcc", "-mdynconfig=xtensa_{core}.so")),
+    library="libc.a",
+    emulator="qemu-system-xtensa",
+    advice=(
+        "ESP-IDF brings them (`idf_tools.py install xtensa-esp-elf qemu-xtensa`): put them on PATH, as its export.sh "
+        f"does, or let {VARIABLE} name their folders"
+    ),
+    variable=VARIABLE,
+    header="harness_xtensa.h",
+    link=_XTENSA_LINK,
+    options=("-M", "sim", *_QUIET),
+    support=("harness_xtensa.c", "harness_xtensa_windowed.c"),
+    clocks=(_AS_RELEASED, Clock(mhz=1000, shift=0)),
 )

@@ -17,7 +17,8 @@ from pathlib import Path
 from tinyc.backends.c.source import CPort, CSource
 
 FOLDER = Path(__file__).parent
-SUPPORT = ("host.h", "riscv.h", "xtensa.h", "xtensa.c", "xtensa.ld")
+_XTENSA = ("xtensa.h", "xtensa.c", "xtensa_lx106.c", "xtensa_windowed.c", "xtensa_clock.c", "xtensa.ld")
+SUPPORT = ("host.h", "riscv.h", *_XTENSA)
 """What the harness needs for one machine or the other."""
 
 TRACE_HEADER = """#include <stddef.h>
@@ -40,8 +41,13 @@ def harness_files(source: CSource) -> Mapping[str, str]:
         "harness_network.h": network_h(source),
         "harness_trace.h": TRACE_HEADER,
         "harness_layers.h": LAYERS_HEADER,
-        **{f"harness_{name}": (FOLDER / name).read_text(encoding="ascii") for name in SUPPORT},
+        **support_files(),
     }
+
+
+def support_files() -> Mapping[str, str]:
+    """The texts of what programs need beside the harness, by file name."""
+    return {f"harness_{name}": (FOLDER / name).read_text(encoding="ascii") for name in SUPPORT}
 
 
 def network_h(source: CSource) -> str:

@@ -1,4 +1,4 @@
-"""The simulated machines: the instruction sets of the RISC-V chips of the ESP32 family, and an Xtensa core."""
+"""The simulated machines: the instruction sets of the chips of the ESP32 family, and that of the ESP8266."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from tinyc.backends.runners.families import RISCV, XTENSA, Family
+from tinyc.backends.runners.families import RISCV, WINDOWED, XTENSA, Family
 
 
 @dataclass(frozen=True)
@@ -14,39 +14,42 @@ class Machine:
     """A 32-bit machine.
 
     Attributes:
-        name: its instruction set; of RISC-V, as the compiler's -march takes it.
-        abi: how RISC-V passes floats, as -mabi takes it.
+        name: its instruction set, or the chip's where that is not enough; of RISC-V, as the compiler's -march takes it.
         cpu: the processor that QEMU simulates: no extension more than the chips have.
         chips: those of Espressif's that have it.
         family: what programs for it are made with, and what simulates it.
+        selected: options of the compiler that choose it among those of its family.
+        has_float: whether it computes with float32; otherwise software does, at tens of times the cost, or nothing.
     """
 
     name: str
-    abi: str
     cpu: str
     chips: str
-    family: Family = RISCV
-
-    @property
-    def has_float(self) -> bool:
-        """Whether it computes with float32; otherwise software does, at tens of times the cost, or nothing does."""
-        return self.family is RISCV and "f" in self.name.removeprefix("rv32")
+    family: Family
+    selected: tuple[str, ...] = ()
+    has_float: bool = False
 
     @property
     def flags(self) -> tuple[str, ...]:
         """Options of the compiler."""
-        selected = (f"-march={self.name}", f"-mabi={self.abi}") if self.family is RISCV else ()
-        return (*self.family.flags, *selected)
+        return (*self.family.flags, *self.selected)
+
+
+def _riscv(name: str, cpu: str, chips: str, abi: str = "ilp32", has_float: bool = False) -> Machine:
+    """One of RISC-V; `abi` says how floats are passed, as -mabi takes it."""
+    return Machine(name, cpu, chips, RISCV, (f"-march={name}", f"-mabi={abi}"), has_float)
 
 
 MACHINES: Mapping[str, Machine] = MappingProxyType(
     {
         machine.name: machine
         for machine in (
-            Machine("rv32imc", "ilp32", "rv32,a=off,f=off,d=off", "ESP32-C3"),
-            Machine("rv32imac", "ilp32", "rv32,f=off,d=off", "ESP32-C6, ESP32-H2"),
-            Machine("rv32imafc", "ilp32f", "rv32,d=off", "ESP32-P4"),
-            Machine("xtensa-lx106", "", "lx106", "ESP8266", XTENSA),
+            _riscv("rv32imc", "rv32,a=off,f=off,d=off", "ESP32-C3"),
+            _riscv("rv32imac", "rv32,f=off,d=off", "ESP32-C6, ESP32-H2"),
+            _riscv("rv32imafc", "rv32,d=off", "ESP32-P4", abi="ilp32f", has_float=True),
+            Machine("esp32", "esp32", "ESP32", WINDOWED, has_float=True),
+            Machine("esp32s3", "esp32s3", "ESP32-S3", WINDOWED, has_float=True),
+            Machine("xtensa-lx106", "lx106", "ESP8266", XTENSA),
         )
     }
 )

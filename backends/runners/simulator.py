@@ -7,26 +7,22 @@ states of flash memory and no pipeline: instructions compare two versions of a n
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 from tinyc.backends.c.source import CSource
 from tinyc.backends.runners import exchange
-from tinyc.backends.runners.exchange import MissingTool, RunnerError, Unsupported
-from tinyc.backends.runners.families import RISCV, STACK_BYTES, Family
+from tinyc.backends.runners.exchange import RunnerError, Unsupported
+from tinyc.backends.runners.families import STACK_BYTES
 from tinyc.backends.runners.linked import linked, refuse_libraries
 from tinyc.backends.runners.machines import MACHINES, Machine
 from tinyc.backends.runners.runner import FLAGS, RUN, Program, Runner, Toolchain
+from tinyc.backends.runners.tools import tools_for
 from tinyc.ir.tensor import Array
 
 TIMEOUT = 1800.0
 """Seconds: enough for 200,000 million instructions on a slow computer."""
-
-_MEASURE = ("-DHARNESS_MEASURE", f"-DHARNESS_STACK_BYTES={STACK_BYTES}")
 
 _FLOAT_ROUTINE = re.compile(r"undefined reference to `(__\w*[sd]f\w*)'")
 """A routine of GCC's that computes in software: `__mulsf3` multiplies float32, `__floatsidf` converts to float64."""
@@ -95,9 +91,14 @@ class SimulatorRunner(Runner):
     ) -> None:
         if libraries is None:
             refuse_libraries(source, machine.name)
-        require_tools(machine.family)
+        clock = tools_for(machine).clock
         found = linked(source, libraries or {})
         self.machine = machine
+        self._countable = clock.countable if clock else None
+        self._measuring = (
+            *("-DHARNESS_MEASURE", f"-DHARNESS_STACK_BYTES={STACK_BYTES}", "-include", machine.family.header),
+            *([f"-DXTENSA_MHZ={clock.mhz}"] if clock else []),
+        )
         made = toolchain(machine, (*found.flags, *flags), timeout)
         super().__init__(source, replace(made, link=(*found.link, *made.link)), push=push, keep=keep)
 
@@ -108,11 +109,11 @@ class SimulatorRunner(Runner):
             RunnerError: as for `run`; or the network needs more stack than is watched, or more instructions than the
                 machine can count.
         """
-        program = Program("measure", (*_MEASURE, "-include", self.machine.family.header))
+        program = Program("measure", self._measuring)
         counts = self._execute(program, [inputs], exchange.COUNTS)
         instructions, stack, _ = exchange.unpack_counts(counts, 0)
         layers = self.measure_layers(inputs)
-        limit = self.machine.family.countable
+        limit = self._countable
         if limit is not None and sum(layers) > limit:
             raise RunnerError(
                 f"{self._source.name} takes about {sum(layers):,} instructions, and on {self.machine.name} no more "
@@ -131,8 +132,7 @@ class SimulatorRunner(Runner):
     def measure_layers(self, inputs: Sequence[Array]) -> tuple[int, ...]:
         """What each layer takes: the instructions of `Measurement.layers`, without the rest. Raises `RunnerError`."""
         numbers = [stage.number for stage in self._source.stages]
-        options = (*_MEASURE, "-include", self.machine.family.header, "-DHARNESS_LAYERS")
-        program = Program("layers", options, ("-include", "harness_layers.h"))
+        program = Program("layers", (*self._measuring, "-DHARNESS_LAYERS"), ("-include", "harness_layers.h"))
         counts = self._execute(program, [inputs], exchange.COUNTS)
         _, _, layers = exchange.unpack_counts(counts, max(numbers, default=0) + 1)
         return tuple(layers[number] for number in numbers)
@@ -159,30 +159,11 @@ class SimulatorRunner(Runner):
 
 
 def toolchain(machine: Machine, flags: Sequence[str] = (), timeout: float = TIMEOUT) -> Toolchain:
-    """How to make programs for a machine, and how to simulate it."""
-    family = machine.family
-    start = (*family.start, "-cpu", machine.cpu, "-kernel")
-    compiler = (*machine.flags, "-ffunction-sections", *FLAGS, *flags)
-    return Toolchain(family.cc, compiler, family.link, start, timeout, family.support, "<")
-
-
-def require_tools(family: Family = RISCV) -> None:
-    """Raises `MissingTool`, with the packages to install, when one is missing."""
-    missing = [name for name in (family.cc, family.emulator) if shutil.which(name) is None]
-    compiler = shutil.which(family.cc)
-    if compiler is None or not _has_library(compiler, family.library):
-        missing.append(family.library)
-    if missing:
-        packages = " ".join(family.packages[name] for name in missing)
-        raise MissingTool(f"the simulator needs {', '.join(missing)}; install with `apt install`: {packages}")
-
-
-@cache
-def _has_library(compiler: str, library: str) -> bool:
-    """Whether the compiler finds picolibc, by a file of it."""
-    command = [compiler, f"-print-file-name={library}"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    return Path(found).is_absolute()
+    """How to make programs for a machine, and how to simulate it. Raises as `tools_for` does."""
+    family, tools = machine.family, tools_for(machine)
+    cc, *chosen = tools.compiler
+    compiler = (*chosen, *machine.flags, "-ffunction-sections", *FLAGS, *flags)
+    return Toolchain(cc, compiler, family.link, tools.start(machine), timeout, family.support, "<")
 
 
 def section_bytes(link_map: str, kinds: Sequence[str], parts: Set[str]) -> int:

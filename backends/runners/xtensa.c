@@ -1,60 +1,20 @@
-/* What a program lacks on the simulated Xtensa core: a beginning, the system calls that the C library builds files on,
- * and the integer arithmetic that the compiler calls but its library does not have. There is no float arithmetic.
+/* What a program lacks on a simulated Xtensa core, after the core's own first instructions: what goes around main, and
+ * the system calls that the C library builds files on. There are two such libraries, picolibc and newlib, which ask for
+ * the same by other names.
  */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdnoreturn.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
-/* The core comes out of reset within an exception (PS.EXCM), where loops and further exceptions do not work: clearing it
- * leaves the user mode bit alone (PS.UM). The three vectors are those of exceptions in kernel mode, in user mode and
- * within an exception; all lead to `fault` with what the cause and the address were.
- */
-__asm__(".pushsection .reset, \"ax\"\n"
-        "    j _start\n"
-        "    .balign 16\n"
-        ".popsection\n"
-        ".pushsection .vectors, \"ax\"\n"
-        "    .word fault\n"
-        "    .org 0x30\n"
-        "    j vector\n"
-        "    .org 0x50\n"
-        "    j vector\n"
-        "    .org 0x70\n"
-        "    j vector\n"
-        "    .balign 4\n"
-        "vector:\n"
-        "    rsr a2, exccause\n"
-        "    rsr a3, epc1\n"
-        "    movi a4, 0x20\n"
-        "    wsr a4, ps\n"
-        "    rsync\n"
-        "    movi a4, 0x400\n"
-        "    slli a4, a4, 20\n"
-        "    l32i a4, a4, 0\n"
-        "    jx a4\n"
-        ".popsection\n"
-        ".pushsection .text\n"
-        "    .balign 4\n"
-        "    .literal_position\n"
-        "    .global _start\n"
-        "    .balign 4\n"
-        "_start:\n"
-        "    movi a0, 0\n"
-        "    wsr a0, intenable\n"
-        "    movi a2, 0x20\n"
-        "    wsr a2, ps\n"
-        "    rsync\n"
-        "    movi a1, __stack\n"
-        "    call0 begin\n"
-        ".popsection\n");
+#define NORETURN __attribute__((noreturn))
 
 int main(void);
 extern uint32_t xtensa_begin;
-noreturn void begin(void);
-noreturn void fault(uint32_t cause, uint32_t address);
+NORETURN void begin(void);
+NORETURN void fault(uint32_t cause, uint32_t address);
 
 enum { CALL_EXIT = 1, CALL_READ = 3, CALL_WRITE, CALL_OPEN, CALL_CLOSE, CALL_SEEK = 19 };
 
@@ -69,7 +29,25 @@ static int32_t request(int32_t number, int32_t first, int32_t second, int32_t th
     return a2;
 }
 
-noreturn void _exit(int status)
+/* The simulator opens with the numbers of Linux. */
+static int32_t open_file(const char *name, int flags)
+{
+    const int32_t create = (flags & O_CREAT) != 0 ? 0100 : 0;
+    const int32_t truncate = (flags & O_TRUNC) != 0 ? 01000 : 0;
+    return request(CALL_OPEN, (int32_t)(intptr_t)name, (flags & O_ACCMODE) | create | truncate, 0666);
+}
+
+static int32_t read_file(int file, void *to, size_t bytes)
+{
+    return request(CALL_READ, file, (int32_t)(intptr_t)to, (int32_t)bytes);
+}
+
+static int32_t write_file(int file, const void *from, size_t bytes)
+{
+    return request(CALL_WRITE, file, (int32_t)(intptr_t)from, (int32_t)bytes);
+}
+
+NORETURN void _exit(int status)
 {
     for (;;) {
         (void)request(CALL_EXIT, status, 0, 0);
@@ -78,10 +56,14 @@ noreturn void _exit(int status)
 
 uint32_t xtensa_begin;
 
-noreturn void begin(void)
+/* Where the core's own first instructions lead. */
+NORETURN void begin(void)
 {
+    int status;
     __asm__ volatile("rsr %0, ccount" : "=a"(xtensa_begin));
-    _exit(main());
+    status = main();
+    fflush(stdout);
+    _exit(status);
 }
 
 static void write_hex(char *to, uint32_t number)
@@ -92,21 +74,21 @@ static void write_hex(char *to, uint32_t number)
     }
 }
 
-noreturn void fault(uint32_t cause, uint32_t address)
+/* Where an exception leads. */
+NORETURN void fault(uint32_t cause, uint32_t address)
 {
     char text[] = "Xtensa exception, cause 00000000, at 00000000\n";
     write_hex(text + 24, cause);
     write_hex(text + 37, address);
-    (void)write(1, text, sizeof text - 1);
+    (void)write_file(1, text, sizeof text - 1);
     _exit(1);
 }
 
-/* The simulator opens with the numbers of Linux. */
+#ifdef __PICOLIBC__
+
 int open(const char *name, int flags, ...)
 {
-    const int32_t create = (flags & O_CREAT) != 0 ? 0100 : 0;
-    const int32_t truncate = (flags & O_TRUNC) != 0 ? 01000 : 0;
-    return request(CALL_OPEN, (int32_t)(intptr_t)name, (flags & O_ACCMODE) | create | truncate, 0666);
+    return open_file(name, flags);
 }
 
 int close(int file)
@@ -116,12 +98,12 @@ int close(int file)
 
 ssize_t read(int file, void *to, size_t bytes)
 {
-    return request(CALL_READ, file, (int32_t)(intptr_t)to, (int32_t)bytes);
+    return read_file(file, to, bytes);
 }
 
 ssize_t write(int file, const void *from, size_t bytes)
 {
-    return request(CALL_WRITE, file, (int32_t)(intptr_t)from, (int32_t)bytes);
+    return write_file(file, from, bytes);
 }
 
 off_t lseek(int file, off_t offset, int whence)
@@ -132,7 +114,7 @@ off_t lseek(int file, off_t offset, int whence)
 static int put(char c, FILE *file)
 {
     (void)file;
-    return write(1, &c, 1) == 1 ? (unsigned char)c : EOF;
+    return write_file(1, &c, 1) == 1 ? (unsigned char)c : EOF;
 }
 
 static FILE console = FDEV_SETUP_STREAM(put, NULL, NULL, _FDEV_SETUP_WRITE);
@@ -140,102 +122,83 @@ FILE *const stdin = &console;
 FILE *const stdout = &console;
 FILE *const stderr = &console;
 
-/* Arithmetic, by the names that the compiler calls. Division is that of the pencil: bit by bit, from the top. */
+#else /* newlib */
 
-uint32_t __udivsi3(uint32_t a, uint32_t b);
-uint32_t __umodsi3(uint32_t a, uint32_t b);
-int32_t __divsi3(int32_t a, int32_t b);
-uint64_t __umulsidi3(uint32_t a, uint32_t b);
-int64_t __muldi3(int64_t a, int64_t b);
-uint64_t __udivdi3(uint64_t a, uint64_t b);
-uint64_t __umoddi3(uint64_t a, uint64_t b);
-int64_t __divdi3(int64_t a, int64_t b);
+#include <reent.h>
 
-static uint32_t divide(uint32_t a, uint32_t b, uint32_t *rest)
+int _open_r(struct _reent *reent, const char *name, int flags, int mode)
 {
-    uint32_t quotient = 0;
-    uint32_t r = 0;
-    int k;
-    for (k = 31; k >= 0; --k) {
-        r = r << 1 | (a >> k & 1);
-        quotient <<= 1;
-        if (r >= b) {
-            r -= b;
-            quotient |= 1;
-        }
+    (void)reent;
+    (void)mode;
+    return open_file(name, flags);
+}
+
+int _close_r(struct _reent *reent, int file)
+{
+    (void)reent;
+    return request(CALL_CLOSE, file, 0, 0);
+}
+
+_ssize_t _read_r(struct _reent *reent, int file, void *to, size_t bytes)
+{
+    (void)reent;
+    return read_file(file, to, bytes);
+}
+
+_ssize_t _write_r(struct _reent *reent, int file, const void *from, size_t bytes)
+{
+    (void)reent;
+    return write_file(file, from, bytes);
+}
+
+_off_t _lseek_r(struct _reent *reent, int file, _off_t offset, int whence)
+{
+    (void)reent;
+    return request(CALL_SEEK, file, (int32_t)offset, whence);
+}
+
+int _fstat_r(struct _reent *reent, int file, struct stat *to)
+{
+    const struct stat nothing = {0};
+    (void)reent;
+    *to = nothing;
+    to->st_mode = file < 3 ? S_IFCHR : S_IFREG;
+    return 0;
+}
+
+int _isatty_r(struct _reent *reent, int file)
+{
+    (void)reent;
+    return file < 3;
+}
+
+/* The heap lies where the linker's file says. */
+void *_sbrk_r(struct _reent *reent, ptrdiff_t bytes)
+{
+    extern char __heap_start[];
+    extern char __heap_end[];
+    static char *end = __heap_start;
+    char *const begin_of_these = end;
+    (void)reent;
+    if (bytes > __heap_end - end) {
+        return (void *)-1;
     }
-    *rest = r;
-    return quotient;
+    end += bytes;
+    return begin_of_these;
 }
 
-static uint64_t divide_long(uint64_t a, uint64_t b, uint64_t *rest)
+/* What `abort` asks for. */
+int _kill_r(struct _reent *reent, int process, int number)
 {
-    uint64_t r = 0;
-    int k;
-    for (k = 0; k < 64; ++k) {
-        r = r << 1 | a >> 63;
-        a <<= 1;
-        if (r >= b) {
-            r -= b;
-            a |= 1;
-        }
-    }
-    *rest = r;
-    return a;
+    (void)reent;
+    (void)process;
+    _exit(128 + number);
 }
 
-uint32_t __udivsi3(uint32_t a, uint32_t b)
+int _getpid_r(struct _reent *reent)
 {
-    uint32_t rest;
-    return divide(a, b, &rest);
+    (void)reent;
+    return 1;
 }
 
-uint32_t __umodsi3(uint32_t a, uint32_t b)
-{
-    uint32_t rest;
-    (void)divide(a, b, &rest);
-    return rest;
-}
-
-int32_t __divsi3(int32_t a, int32_t b)
-{
-    const uint32_t size = __udivsi3(a < 0 ? 0 - (uint32_t)a : (uint32_t)a, b < 0 ? 0 - (uint32_t)b : (uint32_t)b);
-    return (int32_t)((a < 0) != (b < 0) ? 0 - size : size);
-}
-
-uint64_t __umulsidi3(uint32_t a, uint32_t b)
-{
-    const uint32_t low = (a & 0xFFFF) * (b & 0xFFFF);
-    const uint32_t one = (a >> 16) * (b & 0xFFFF) + (low >> 16);
-    const uint32_t two = (a & 0xFFFF) * (b >> 16) + (one & 0xFFFF);
-    const uint32_t high = (a >> 16) * (b >> 16) + (one >> 16) + (two >> 16);
-    return (uint64_t)high << 32 | (two << 16 | (low & 0xFFFF));
-}
-
-int64_t __muldi3(int64_t a, int64_t b)
-{
-    const uint32_t a_low = (uint32_t)a;
-    const uint32_t b_low = (uint32_t)b;
-    const uint32_t a_high = (uint32_t)((uint64_t)a >> 32);
-    const uint32_t b_high = (uint32_t)((uint64_t)b >> 32);
-    return (int64_t)(__umulsidi3(a_low, b_low) + ((uint64_t)(a_high * b_low + a_low * b_high) << 32));
-}
-
-uint64_t __udivdi3(uint64_t a, uint64_t b)
-{
-    uint64_t rest;
-    return divide_long(a, b, &rest);
-}
-
-uint64_t __umoddi3(uint64_t a, uint64_t b)
-{
-    uint64_t rest;
-    (void)divide_long(a, b, &rest);
-    return rest;
-}
-
-int64_t __divdi3(int64_t a, int64_t b)
-{
-    const uint64_t size = __udivdi3(a < 0 ? 0 - (uint64_t)a : (uint64_t)a, b < 0 ? 0 - (uint64_t)b : (uint64_t)b);
-    return (int64_t)((a < 0) != (b < 0) ? 0 - size : size);
-}
+#endif

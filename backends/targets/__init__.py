@@ -107,12 +107,21 @@ def find(name: str) -> Target:
 
 
 def on_machine(target: Target, simulator: str) -> Target:
-    """A target that is any computer, with the floating-point unit of the chip that a machine simulates; without a
-    machine, or for one that no chip has, as it is. Another target is a chip itself, and stays as it is."""
+    """A target that is any computer, with the registers and the floating-point unit of the chip that a machine
+    simulates; without a machine, or for one that no chip has, as it is. Another target is a chip itself, and stays
+    so."""
     chip = next((t for t in builtin().values() if t.simulator == simulator), None)
     if target.isa != "host" or not simulator or chip is None:
         return target
-    return replace(target, fpu=chip.fpu, fma=chip.fma, float_registers=chip.float_registers, tuned_on=chip.tuned_on)
+    return replace(
+        target,
+        fpu=chip.fpu,
+        fma=chip.fma,
+        float_registers=chip.float_registers,
+        tile=chip.tile,
+        paired_tile=chip.paired_tile,
+        tuned_on=chip.tuned_on,
+    )
 
 
 def _with_base(table: dict[str, Any], source: str) -> dict[str, Any]:

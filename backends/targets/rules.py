@@ -21,9 +21,16 @@ SIMD = {"esp32p4": "rv32imafc", "esp32s3": "xtensa-lx7"}
 """Vector instructions, and the instruction set that they extend."""
 FPU = {"rv32imac": False, "rv32imafc": True, "rv32imc": False}
 """Whether an instruction set has float instructions, where its name says it."""
-SIMULATED = ("host", "rv32imac", "rv32imafc", "rv32imc")
-"""Instruction sets that a runner has."""
-MEASURED = ("rv32imac", "rv32imafc", "rv32imc", "xtensa-lx106")
+SIMULATED = {
+    "esp32": "xtensa-lx6",
+    "esp32s3": "xtensa-lx7",
+    "host": "host",
+    "rv32imac": "rv32imac",
+    "rv32imafc": "rv32imafc",
+    "rv32imc": "rv32imc",
+}
+"""Runners, and the instruction set that each has."""
+MEASURED = ("esp32", "esp32s3", "rv32imac", "rv32imafc", "rv32imc", "xtensa-lx106")
 """Simulated machines that count instructions."""
 
 
@@ -127,7 +134,7 @@ def _contradictions(table: Mapping[str, Any]) -> Iterator[str]:
     if simd and SIMD[simd] != isa:
         yield f"simd {simd!r} goes with isa {SIMD[simd]!r}, not {isa!r}"
     simulator = table.get("simulator", "")
-    if simulator and simulator != isa:
+    if simulator and SIMULATED[simulator] != isa:
         yield f"simulator {simulator!r} does not have isa {isa!r}"
     if table["package"] == "idf" and not table.get("idf_target", ""):
         yield 'idf_target is missing or empty; package "idf" needs the chip as ESP-IDF spells it, as in "esp32s3"'

@@ -28,6 +28,8 @@ TARGETS: Mapping[str, str] = {
     "rv32imc": "esp32c3",
     "rv32imac": "esp32c6",
     "rv32imafc": "esp32p4",
+    "esp32": "esp32",
+    "esp32s3": "esp32s3",
     "xtensa-lx106": "esp32",
 }
 """The target that a user of each machine's chips names. No target is an ESP8266; ESP32 is an Xtensa core, too."""

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,6 +16,8 @@ from benchmarks.instructions.cases import TARGETS, Case, Limits, swept
 from benchmarks.instructions.peers import CONTRACTED, PEER_SLACK, esp_nn_library, esp_nn_version, onnx2c_source
 from benchmarks.instructions.row import Row
 from tinyc.backends.runners import MACHINES, Machine, SimulatorRunner
+from tinyc.backends.targets import find
+from tinyc.compiler.lowering.fit import FitError
 from tinyc.compiler.session import Compilation
 from tinyc.compiler.session.measure import measured
 from tinyc.ir.errors import TinycError
@@ -62,9 +65,15 @@ def measure(name: str, case: Case, asked: Asked) -> Iterator[Row]:
 
 def _made(name: str, case: Case, asked: Asked, machine: Machine, model: onnx.ModelProto, **more: str) -> Compilation:
     calibration = case.calibration() if case.calibration and case.quantised else None
-    options = {**case.options, **(asked.options or {}), **more}
-    target = TARGETS[machine.name]
-    return compiled(model, name, case.quantised, calibration, target=target, verify=False, **options)
+    options: dict[str, Any] = {**case.options, **(asked.options or {}), **more}
+    options |= {"target": TARGETS[machine.name], "verify": False}
+    try:
+        return compiled(model, name, case.quantised, calibration, **options)
+    except FitError:
+        if "arena_in" in options or not find(TARGETS[machine.name]).psram_bytes:
+            raise
+        # Where the arena lies changes no instruction.
+        return compiled(model, name, case.quantised, calibration, **options, arena_in="psram")
 
 
 def _weights(made: Compilation) -> int:

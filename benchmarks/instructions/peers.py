@@ -20,6 +20,7 @@ from onnx import helper, numpy_helper
 
 from tinyc.backends.c.source import CSource
 from tinyc.backends.runners import Machine, MissingTool
+from tinyc.backends.runners.tools import tools_for
 from tinyc.compiler.session import Compilation
 from tinyc.ir.errors import TinycError
 from tinyc.ir.tensor import Array
@@ -58,16 +59,14 @@ def esp_nn_library(folder: Path, machine: Machine, flags: Sequence[str], into: P
         TinycError: they do not compile.
     """
     sources = sorted(p for kind in ("ansi", "opt") for p in folder.resolve().glob(f"src/*/*_{kind}.c"))
-    cc = shutil.which(machine.family.cc)
     if not sources or not (folder / "include" / "esp_nn.h").exists():
         raise MissingTool(f"{folder} has no sources of ESP-NN: no src/*/*_ansi.c, or no include/esp_nn.h")
-    if cc is None:
-        raise MissingTool(f"{machine.family.cc} is not installed")
+    cc = tools_for(machine).compiler
     shutil.copytree(folder / "include", into / "include")
     includes = [f"-I{into.resolve() / 'include'}", f"-I{folder.resolve() / 'src' / 'common'}"]
     options = ["-std=gnu11", "-O2", *flags, "-fwrapv", "-ffunction-sections", "-DCONFIG_NN_OPTIMIZED=1"]
-    _called([cc, *machine.flags, *options, *includes, "-c", *map(str, sources)], into)
-    archiver = _called([cc, "-print-prog-name=ar"], into).strip()
+    _called([*cc, *machine.flags, *options, *includes, "-c", *map(str, sources)], into)
+    archiver = _called([*cc, "-print-prog-name=ar"], into).strip()
     _called([archiver, "rcs", "libesp-nn.a", *(f"{p.stem}.o" for p in sources)], into)
     return into
 

@@ -8,9 +8,11 @@ from typing import Annotated, Literal, cast, get_args
 from tinyc.compiler.base.checked import Elsewhere
 from tinyc.ir.errors import TinycError
 
-MachineName = Annotated[Literal["rv32imc", "rv32imac", "rv32imafc", "xtensa-lx106"], Elsewhere()]
+MachineName = Annotated[Literal["rv32imc", "rv32imac", "rv32imafc", "esp32", "esp32s3", "xtensa-lx106"], Elsewhere()]
 """A simulated machine."""
-Executor = Annotated[Literal["interpreter", "host", "rv32imc", "rv32imac", "rv32imafc", "xtensa-lx106"], Elsewhere()]
+Executor = Annotated[
+    Literal["interpreter", "host", "rv32imc", "rv32imac", "rv32imafc", "esp32", "esp32s3", "xtensa-lx106"], Elsewhere()
+]
 """The row program on the planned arena; its C on this computer or on a simulated machine."""
 
 EXECUTORS: tuple[Executor, ...] = get_args(get_args(Executor)[0])

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
+import benchmarks.instructions.measure as counting
 from benchmarks import building
 from benchmarks.instructions import tables
 from benchmarks.instructions.cases import CASES, Case, Limits
@@ -23,6 +24,8 @@ from benchmarks.networks import Graph, micro_mobilenet, mobilenet_v1, resnet8
 from tests.kernels.support import HERE as SMALL_LIBRARIES
 from tests.runners.support import need_simulator
 from tests.sessions import open_onnxruntime
+from tinyc.backends.runners import MACHINES
+from tinyc.compiler.lowering.fit import FitError
 from tinyc.ir.errors import TinycError
 
 PICO = "micro_mobilenet_pico_float"
@@ -161,3 +164,21 @@ def test_an_unknown_case_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
         main(["nothing"])
     assert stop.value.code == 2
     assert "no case nothing" in capsys.readouterr().err
+
+
+def test_what_is_too_large_for_a_chip_is_counted_with_its_arena_in_psram(monkeypatch: pytest.MonkeyPatch) -> None:
+    placed: list[str] = []
+
+    def compiled(*_: object, **options: str) -> str:
+        placed.append(options.get("arena_in", "internal"))
+        if placed[-1] == "internal":
+            raise FitError("does not fit")
+        return "made"
+
+    monkeypatch.setattr(counting, "compiled", compiled)
+    case, model = CASES[PICO], CASES[PICO].network()
+    assert counting._made(PICO, case, Asked(), MACHINES["esp32"], model) == "made"
+    assert placed == ["internal", "psram"]
+    for machine, asked in (("rv32imc", Asked()), ("esp32", Asked(options={"arena_in": "internal"}))):
+        with pytest.raises(FitError):
+            counting._made(PICO, case, asked, MACHINES[machine], model)

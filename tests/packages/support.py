@@ -23,7 +23,8 @@ from tests.c.support import SANITIZE
 from tests.helpers import ROOT
 from tinyc.backends.runners.exchange import MissingTool
 from tinyc.backends.runners.machines import MACHINES
-from tinyc.backends.runners.simulator import require_tools, toolchain
+from tinyc.backends.runners.simulator import toolchain
+from tinyc.backends.runners.tools import tools_for
 from tinyc.compiler.data.calibration import Normalise
 from tinyc.compiler.options import QuantiseOptions
 from tinyc.compiler.session import Compilation
@@ -110,7 +111,7 @@ def need(*tools: str) -> None:
 def need_riscv() -> None:
     """Skips the test where the RISC-V compiler or its C library is missing."""
     try:
-        require_tools()
+        tools_for(MACHINES["rv32imc"])
     except MissingTool as error:
         pytest.skip(str(error))
 

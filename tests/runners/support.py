@@ -10,8 +10,7 @@ import pytest
 
 from tinyc.backends.c.source import CPort, CSource, CStage
 from tinyc.backends.runners import MACHINES, HostRunner, MissingTool, Runner, SimulatorRunner
-from tinyc.backends.runners.families import RISCV, Family
-from tinyc.backends.runners.simulator import require_tools
+from tinyc.backends.runners.tools import tools_for
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -20,7 +19,7 @@ IMAGE = TensorType((1, 5, 3, 2), DType.I8)
 ROW = 6
 STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror")
 
-ANYWHERE = ["host", pytest.param("rv32imc", marks=pytest.mark.simulator)]
+ANYWHERE = ["host", *(pytest.param(name, marks=pytest.mark.simulator) for name in ("rv32imc", "esp32"))]
 
 DECLARED = {
     "argument": "void net_run(void *arena, const int8_t *input, int8_t *output);",
@@ -139,18 +138,19 @@ def network(place: Place = "argument", text: str = "", *, replace: tuple[str, st
 
 
 @cache
-def _missing(family: Family) -> str:
+def missing_tools(machine: str) -> str:
+    """What is missing for a simulated machine; empty where nothing is."""
     try:
-        require_tools(family)
+        tools_for(MACHINES[machine])
     except MissingTool as error:
         return str(error)
     return ""
 
 
-def need_simulator(family: Family = RISCV) -> None:
+def need_simulator(machine: str = "rv32imc") -> None:
     """Skips the test where the simulator is not installed."""
-    if _missing(family):
-        pytest.skip(_missing(family))
+    if missing_tools(machine):
+        pytest.skip(missing_tools(machine))
 
 
 def runner(source: CSource, where: str, *, flags: tuple[str, ...] = STRICT, push: bool = False) -> Runner:
@@ -164,7 +164,7 @@ def simulator(
     source: CSource, where: str = "rv32imc", *, flags: tuple[str, ...] = STRICT, push: bool = False
 ) -> SimulatorRunner:
     """A simulated machine; skips the test where it cannot be had."""
-    need_simulator(MACHINES[where].family)
+    need_simulator(where)
     return SimulatorRunner(source, MACHINES[where], flags, push=push)
 
 

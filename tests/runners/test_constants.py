@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from tests.c.support import lowered, need
+from tests.runners.support import need_simulator
 from tinyc.backends.c import CSource, generate
 from tinyc.backends.c.literals import C_TYPES, rows
 from tinyc.backends.runners import MACHINES, HostRunner, RunnerError, SimulatorRunner
 from tinyc.backends.runners.constants import BYTES, LARGE, ByteOrder, lean
-from tinyc.backends.runners.simulator import require_tools
 from tinyc.ir.module import Builder
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
@@ -96,7 +96,7 @@ def test_a_program_has_what_the_text_says(compiler: str, tmp_path: Path) -> None
 
 @pytest.mark.simulator
 def test_a_simulated_machine_has_it_too(tmp_path: Path) -> None:
-    require_tools()
+    need_simulator()
     source, arrays = constants()
     runner = SimulatorRunner(source, MACHINES["rv32imc"], keep=tmp_path)
     for got, want in zip(runner.run([[]])[0], arrays, strict=True):

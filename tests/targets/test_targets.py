@@ -61,8 +61,10 @@ def test_the_classic_chip_allocates_half_of_its_memory_statically() -> None:
 
 def test_a_simulator_is_a_runner_of_that_instruction_set() -> None:
     assert set(SIMULATED) <= set(RUNNERS)
-    assert set(SIMULATED) <= set(ISAS)
+    assert set(SIMULATED.values()) <= set(ISAS)
     assert {t.name: t.simulator for t in builtin().values() if t.simulator} == {
+        "esp32": "esp32",
+        "esp32s3": "esp32s3",
         "esp32c3": "rv32imc",
         "esp32c6": "rv32imac",
         "esp32h2": "rv32imac",
@@ -128,11 +130,13 @@ def test_floats_in_software_have_no_instructions(key: str, tmp_path: Path) -> No
 def test_any_computer_is_taken_for_the_machine_that_is_simulated() -> None:
     host = find("host")
     assert not host.fma
-    on = {name: on_machine(host, name) for name in ("", "rv32imc", "rv32imafc", "xtensa-lx106")}
+    on = {name: on_machine(host, name) for name in ("", "rv32imc", "rv32imafc", "esp32", "xtensa-lx106")}
     assert on[""] == on["xtensa-lx106"] == host
     assert (on["rv32imafc"].fma, on["rv32imafc"].float_registers) == (True, 32)
     assert (on["rv32imc"].fpu, on["rv32imc"].fma, on["rv32imc"].float_registers) == (False, False, 0)
     assert (on["rv32imafc"].name, on["rv32imafc"].ram_bytes) == ("host", 0)
+    assert (on["rv32imc"].tile, on["rv32imc"].paired_tile) == (host.tile, host.paired_tile)
+    assert (on["esp32"].fma, on["esp32"].float_registers, on["esp32"].tile) == (True, 16, find("esp32").tile)
     assert on_machine(find("esp32"), "rv32imafc") == find("esp32")
 
 
