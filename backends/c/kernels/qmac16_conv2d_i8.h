@@ -6,6 +6,7 @@
 #include "common.h"
 #include "pixel_i8.h"
 #include "qmac16_i8.h"
+#include "qmac16_moved_i8.h"
 
 /* Writes n elements as int16, in their order, and returns where the next one goes. */
 TINYC_INLINE int16_t *tinyc_qmac16_run_i8(int16_t *to, const int8_t *p, int n)

@@ -2,7 +2,12 @@
 #define TINYC_QMAC16_DEPTHWISE3X3_I8_H
 
 #include "common.h"
-#include "qmac16_i8.h"
+#include "mac16.h"
+#include "mac16_load.h"
+#include "mac16_window.h"
+#include "qmac16_moved_i8.h"
+#include "qmac16_narrow_i8.h"
+#include "shift_i8.h"
 
 /* The elements of up to four channels in words: the first and the third lane, and the second and the fourth, `plane`
  * int16 further.

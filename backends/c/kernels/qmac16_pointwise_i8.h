@@ -2,7 +2,18 @@
 #define TINYC_QMAC16_POINTWISE_I8_H
 
 #include "common.h"
+#include "mac16.h"
+#include "mac16_load.h"
 #include "qmac16_i8.h"
+#include "qmac16_moved_i8.h"
+
+/* Writes four elements, 128 added, the first two in the lower halves of two words. */
+TINYC_INLINE void tinyc_qmac16_quad_i8(int16_t *to, uint32_t four)
+{
+    const uint32_t moved = four ^ 0x80808080u;
+    tinyc_mac16_store(to, moved & ~TINYC_MAC16_UPPER);
+    tinyc_mac16_store(to + 2, moved >> 8 & ~TINYC_MAC16_UPPER);
+}
 
 /* Writes the elements of pixels, 4 * quads each of which there are 4 * quads + extra - 4, as int16. Of those of a word
  * the first and the third come first.
