@@ -70,7 +70,7 @@ class Room:
 
 def room(program: RowProgram, stage: Stage, tuning: Tuning) -> Room | None:
     """What memory the kernel of a stage needs; None for one that is not computed so."""
-    return _room(stage.op, program, stage) if tuning.mac16 else None
+    return _room(stage.op, program, stage) if tuning.mac16 and not stage.kernel.library else None
 
 
 def wanted(program: RowProgram, stage: Stage, tuning: Tuning) -> tuple[int, ...]:
@@ -159,9 +159,7 @@ class _Layer:
     local: str
 
 
-def _layer(
-    unit: TranslationUnit, stage: Stage, op: IntegerLayer, flat: Array, exchanged: bool
-) -> _Layer:
+def _layer(unit: TranslationUnit, stage: Stage, op: IntegerLayer, flat: Array, exchanged: bool) -> _Layer:
     """What the kernel of a layer takes with weights [outputs, elements] in its order, the memory behind the shifts."""
     bias, needed = unit.constant(op.b), room(unit.program, stage, unit.tuning)
     assert bias is not None

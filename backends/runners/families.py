@@ -121,8 +121,8 @@ XTENSA = Family(
     clocks=(_AS_RELEASED,),
 )
 
-# QEMU has two names for each register of MAC16's operands: within one piece of what it translates, a product may not see
-# what was loaded after an earlier one. So pieces are single instructions.
+# QEMU has two names for each register of MAC16's operands: within a piece of code that it translates, a product may not
+# see what was loaded after an earlier product. So pieces are single instructions.
 _SINGLY = "tcg,one-insn-per-tb=on"
 
 # With a clock of 1 GHz, which it takes a line of its source to have, more can be counted.

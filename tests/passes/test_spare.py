@@ -163,6 +163,36 @@ def test_a_planted_overlap_is_found() -> None:
     assert found >= 4
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_one_place_behind_the_arena(streamed: bool) -> None:
+    """Stages that find no gap share a place behind the arena, and the arena grows by no more than it may."""
+    module, arrays = network()
+    program = lowered(module, "arena")
+    program = planned(Stream().run(program) if streamed else program)
+    plan = program.plan
+    assert plan is not None
+    least = plan.bytes // 40
+
+    def grown(growth: float, budget: int | None = None) -> RowProgram:
+        # A gap for all of it is there for none of them; the second best is.
+        step = UseSpareMemory(lambda *_: (plan.bytes, least), growth=growth, budget=budget)
+        after = step.run(program)
+        for got, want in zip(run_program(after, arrays), run_program(program, arrays), strict=True):
+            np.testing.assert_array_equal(got, want)
+        return after
+
+    without, after = grown(0.0), grown(0.11)
+    assert any(count == 0 for count in words(without))
+    assert all(count == 4 * least for count in words(after))
+    assert after.plan is not None
+    assert plan.bytes + 4 * least <= after.plan.bytes <= 1.11 * plan.bytes
+    behind = {slot.offset for slot in after.plan.slots if slot.offset >= plan.bytes}
+    assert behind == {-(-plan.bytes // 4) * 4}
+    assert grown(0.09).plan == without.plan
+    assert grown(0.11, plan.bytes + 4).plan == without.plan
+    assert grown(0.11, 2 * plan.bytes).plan == after.plan
+
+
 def test_two_cores_have_none() -> None:
     """Two cores would write one memory at once."""
     module, arrays = network()
