@@ -273,8 +273,8 @@ def test_the_largest_sums(build: str) -> None:
         w[1:3] = -w[1:3] - 1
         w[4] = maker.rng.choice(np.array([-128, 127], np.int8), inputs)
         multiplier, shift = fixed_point.to_multiplier(1 / (128 * inputs))
-        numbers = [np.full(5, v, np.int32) for v in (0, multiplier, shift)]
-        outputs.append(maker.add(ops.QDense(x, *(maker.builder.constant(a) for a in (w, *numbers)))))
+        b, m, s = (maker.builder.constant(np.full(5, v, np.int32)) for v in (0, multiplier, shift))
+        outputs.append(maker.add(ops.QDense(x, maker.builder.constant(w), b, m, s)))
     program = with_words(lowered(maker.builder.build(outputs)), TUNING)
     assert all(is_mac16(program, s, TUNING) for s in program.stages)
     text = generate(program, name="cases", tuning=TUNING).files["cases.c"]
@@ -298,12 +298,41 @@ def test_narrow_rows(build: str) -> None:
     compare(with_words(program, TUNING), maker.arrays, TUNING, build)
 
 
+def long_rows() -> tuple[RowProgram, list[Array]]:
+    """Depthwise rows of more columns than the stack has room for: in bands, which leave columns to the next one."""
+    maker, outputs = Maker(np.random.default_rng(2)), []
+    for number, (stride, left, right) in enumerate(itertools.product([1, 2], [0, 1, 2], [0, 1, 2])):
+        if left <= 3 - stride:
+            geometry = {"strides": (1, stride), "pads": (1, left, 1, right), "dilations": (1, 1)}
+            x = maker.input((1, 3, int(maker.rng.integers(53, 100)), (4, 3, 8)[number % 3]))
+            outputs.append(maker.depthwise(x, "round", kernel=(3, 3), each=1, **geometry, min=-128, max=127))
+    program = lowered(maker.builder.build(outputs))
+    bands = [
+        (needed.band(needed.on_stack), needed.count) for s in program.stages if (needed := room(program, s, TUNING))
+    ]
+    assert len(bands) > len(program.stages) / 2
+    assert all(1 < band < count for band, count in bands)
+    return program, maker.arrays
+
+
+@pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
+def test_long_rows(build: str) -> None:
+    compare(*long_rows(), TUNING, build)
+
+
+@pytest.mark.simulator
+def test_long_rows_by_the_instructions() -> None:
+    program, arrays = long_rows()
+    (got,) = simulator(generate(program, name="cases", tuning=TUNING), "esp32").run([arrays])
+    same(program, arrays, got)
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
 def test_a_network(build: str, streamed: bool) -> None:
     """Depthwise rows over their operands, memory in gaps, behind the arena and on the stack."""
     maker = Integers(np.random.default_rng(3))
-    whole = lowered_to_rows(mobile(maker, 48), "arena")
+    whole = lowered_to_rows(mobile(maker, 96), "arena")
     program = planned(Stream().run(whole) if streamed else whole)
     assert program.plan is not None
     after = UseSpareMemory(partial(wanted, tuning=TUNING), growth=TUNING.growth).run(program)
