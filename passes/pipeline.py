@@ -75,6 +75,7 @@ def row_passes(
     always: bool = False,
     fused: bool = False,
     wants: Wants = nothing,
+    growth: float = 0.0,
 ) -> list[AnyPass]:
     """From tensors to the row level, and the passes over it.
 
@@ -87,6 +88,7 @@ def row_passes(
         always: give layers to libraries wherever these are exact, not only where they are faster.
         fused: whether float sums are made by fused multiply-adds.
         wants: what memory the kernels of stages can use beside.
+        growth: by which part of its size the arena may grow for that.
     """
     # Stages that advance together are not shared: for speed alone, each stands by itself.
     schedule: RowPass = Split(cores) if cores > 1 and budget is None else Stream(budget, cores)
@@ -100,7 +102,7 @@ def row_passes(
         ShareBuffers(into_whole=False),  # results over operands that die
         schedule,  # which stages advance together, row by row, and which ones cores share
         PlanArena(),  # an offset for every buffer
-        UseSpareMemory(wants),  # gaps that make kernels faster
+        UseSpareMemory(wants, growth=growth, budget=budget),  # gaps that make kernels faster
     ]
 
 

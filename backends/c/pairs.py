@@ -147,14 +147,14 @@ def pairs_of(program: RowProgram, stage: Stage) -> Pairs | None:
     return min(found, key=lambda p: p.instructions(count), default=None)
 
 
-def wanted_words(program: RowProgram, stage: Stage, tuning: Tuning = DEFAULT) -> int:
-    """The words of scratch memory that the kernel of a stage can use: two for each product of a sum, 0 for none."""
+def wanted_words(program: RowProgram, stage: Stage, tuning: Tuning = DEFAULT) -> tuple[int, ...]:
+    """The words of scratch memory that the kernel of a stage can use: two for each product of a sum, or none."""
     if not tuning.pairs or stage.op.joint_weights() is None:
-        return 0
+        return ()
     measured = tuning.choices.find(stage).paired_tile
     pairs = pairs_of(program, stage) if measured != 0 else None
     if pairs is None:
-        return 0
+        return ()
     elements, count = pairs.weights.shape[1], pixels(stage)
     pays = measured is not None or pairs.instructions(count) < _PLAIN * elements * count
-    return 2 * elements if pays else 0
+    return (2 * elements,) if pays else ()

@@ -12,6 +12,7 @@ from tinyc.backends.c.functions import Writer, place_of
 from tinyc.backends.c.header import header_text
 from tinyc.backends.c.hooks import hooks_header, macros
 from tinyc.backends.c.literals import C_TYPES
+from tinyc.backends.c.mac16 import is_mac16
 from tinyc.backends.c.names import comment, identifier
 from tinyc.backends.c.sections import attribute_lines
 from tinyc.backends.c.source import CodegenError, CPort, CSource, CStage, Interface, PortDescription, Sections
@@ -82,6 +83,7 @@ def generate(
         fused=unit.kernels.fuses,
         functions=unit.function_count,
         optimize=unit.tuning.optimize,
+        mac16_layers=sum(is_mac16(program, s, tuning) for s in program.stages),
         stages=tuple(
             CStage(number, label(stage), stage.result.type)
             for number, stage in enumerate(program.stages)

@@ -104,7 +104,8 @@ class CSource:
     `weights_bytes` counts all constants, rows of padding included. `stages` lists those that do something. `cores`
     is how many cores it runs on; with two, `<name>_cores_start` has to be called once. `libraries` names the kernel
     libraries that it includes headers of and is linked with. `functions` is how many functions compute the stages:
-    fewer than these where some share one. `optimize` is what they are tuned for. `fused` says that it calls `fmaf`,
+    fewer than these where some share one. `optimize` is what they are tuned for, `mac16_layers` how
+    many stages MAC16 computes. `fused` says that it calls `fmaf`,
     which is quick only where the processor has an instruction for it.
     """
 
@@ -121,6 +122,7 @@ class CSource:
     fused: bool = False
     functions: int = 0
     optimize: str = ""
+    mac16_layers: int = 0
 
     @property
     def header(self) -> str:

@@ -19,18 +19,27 @@ _INNER = frozenset({"quads"})
 _WORTH = 0.25
 """The part of a network's multiply-accumulates from which on layers with as many inputs have a function of their own.
 It saves about 0.06 instructions for each, of about three, and takes about 1.1 KB on rv32imc."""
+_GROWTH = 0.03
+_MAC16: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "qmac16_pointwise": frozenset({"pixels", "band", "quads", "outputs"}),
+        "qmac16_depthwise3x3": frozenset({"band", "width", "channels", "out_width", "fill"}),
+    }
+)
+"""Their inner loops are instructions that the compiler does not change: sizes cost nothing at run time."""
 _SHARED: Mapping[Optimize, Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         # Every geometry has a function of its own.
         "speed": {},
         # Pointwise layers share one; depthwise ones lose more by that than they save.
-        "balanced": {"pointwise": _FLOATS, "qpointwise": _LIMITS | {"tiles", "outputs", "quads"}},
+        "balanced": {"pointwise": _FLOATS, "qpointwise": _LIMITS | {"tiles", "outputs", "quads"}, **_MAC16},
         # One function for all layers of a kind.
         "size": {
             "pointwise": _FLOATS,
             "qpointwise": _LIMITS | {"tiles", "spare", "outputs", "quads"},
             "qdepthwise3x3": _LIMITS | {"width", "out_width", "channels", "fill"},
             "qdepthwise3x3s2": _LIMITS | {"width", "out_width", "channels", "fill"},
+            **{kernel: sizes | _LIMITS for kernel, sizes in _MAC16.items()},
         },
     }
 )
@@ -51,6 +60,7 @@ class Tuning:
         fpu: whether it computes with floats in hardware.
         fma: whether it has fused multiply-adds of floats.
         float_registers: how many of floats it has; 0 for one that computes with floats in software.
+        mac16: whether it has the MAC16 option of Xtensa cores.
         choices: what was measured to be better for layers of some shapes than what follows from these; left aside for
             "size".
     """
@@ -61,6 +71,7 @@ class Tuning:
     fpu: bool = True
     fma: bool = False
     float_registers: int = 0
+    mac16: bool = False
     choices: Choices = field(default_factory=Choices)
 
     def handed(self, kernel: str, part: float = 0.0) -> frozenset[str]:
@@ -73,6 +84,12 @@ class Tuning:
     def one_by_one(self) -> bool:
         """Whether pixels that are left of a row of tiles have no tile of their own."""
         return self.optimize == "size"
+
+    @property
+    def growth(self) -> float:
+        """By which part of its size the arena may grow for scratch memory of kernels: where they have instructions that
+        are worth it."""
+        return _GROWTH if self.mac16 else 0.0
 
     @property
     def pairs(self) -> bool:

@@ -27,6 +27,7 @@ class Target:
         fpu: whether it computes with float32 in hardware.
         fma: whether an instruction of that hardware adds a product to a sum and rounds once: float layers then use it.
         float_registers: how many registers for floats there are, where they are registers of their own; 0 if unknown.
+        mac16: whether it has the MAC16 option of Xtensa cores, which integer layers then use.
         alignment: of the arena and, for vector kernels, of tensors; a power of two.
         package: the form of the output unless another is asked for, for example "c" or "idf".
         cores: processors that can share the work.
@@ -52,6 +53,7 @@ class Target:
     package: str
     fma: bool = False
     float_registers: int = 0
+    mac16: bool = False
     cores: int = 1
     simd: str = ""
     clock_hz: int = 0

@@ -30,9 +30,10 @@ TARGETS: Mapping[str, str] = {
     "rv32imafc": "esp32p4",
     "esp32": "esp32",
     "esp32s3": "esp32s3",
-    "xtensa-lx106": "esp32",
+    "xtensa-lx106": "esp32s2",
 }
-"""The target that a user of each machine's chips names. No target is an ESP8266; ESP32 is an Xtensa core, too."""
+"""The target that a user of each machine's chips names. No target is an ESP8266; ESP32-S2 is an Xtensa core
+without MAC16, too."""
 Peer = Literal["", "esp-nn", "onnx2c"]
 
 

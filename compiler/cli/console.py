@@ -102,7 +102,8 @@ def compilation(result: Compilation, folder: Path) -> None:
 def _code(code: Mapping[str, Any]) -> str:
     """What the C is tuned for, and what it takes and leaves for that."""
     paired = f", {code['paired_layers']} with two products a multiplication" if code["paired_layers"] else ""
-    return f"{code['functions']} functions for {code['layers']} layers{paired} (--optimize {code['optimize']})"
+    mac16 = f", {code['mac16_layers']} by MAC16" if code["mac16_layers"] else ""
+    return f"{code['functions']} functions for {code['layers']} layers{paired}{mac16} (--optimize {code['optimize']})"
 
 
 def notes(lines: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from tinyc.backends.c.pairs import wanted_words
+from tinyc.backends.c.scratch import wanted
 from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.compiler.lowering.kernels import kernel_libraries
 from tinyc.compiler.options import CustomPass, Options, Samples
@@ -45,10 +45,9 @@ class Pipeline:
         self._records: dict[Group, list[PassRecord]] = {}
         place: InputPlace = "rows" if options.rows_from == "callback" else options.rows_from
         libraries = kernel_libraries(options)
-        wants = partial(wanted_words, tuning=tuning)
-        rows = row_passes(
-            *(place, options.ram_bytes, options.cores, libraries, options.kernels != "auto"), tuning.fma, wants
-        )
+        wants = partial(wanted, tuning=tuning)
+        given = (place, options.ram_bytes, options.cores, libraries, options.kernels != "auto")
+        rows = row_passes(*given, tuning.fma, wants, tuning.growth)
         custom = [p if isinstance(p, CustomPass) else CustomPass(p) for p in options.extra_passes]
         last = [p.step for p in custom if not p.after and not p.before]
         groups: dict[Group, Sequence[AnyPass]] = {

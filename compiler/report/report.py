@@ -66,7 +66,8 @@ def make_report(
             "optimize": source.optimize,
             "functions": source.functions,
             "layers": len(source.stages),
-            "paired_layers": sum(s.kernel.has_spare for s in program.stages),
+            "paired_layers": 0 if source.mac16_layers else sum(s.kernel.has_spare for s in program.stages),
+            "mac16_layers": source.mac16_layers,
         },
         "passes": [
             {"name": r.name, "seconds": round(r.seconds, 6), "max_abs_error": _finite(r.max_abs_error)}

@@ -3,79 +3,113 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.ir.op import Value, unused
-from tinyc.ir.rows import Buffer, RowProgram, Slot, Space, Stage
+from tinyc.ir.rows import Buffer, Plan, RowProgram, Slot, Space, Stage
 from tinyc.ir.rows.lives import lifetimes, lives
 from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.base import RowPass
 
-Wants = Callable[[RowProgram, Stage], int]
-"""How many int32 words a stage's kernel can use; 0 for none."""
+Wants = Callable[[RowProgram, Stage], Sequence[int]]
+"""How many int32 words a stage's kernel can use, the best first; none for no use of any."""
 
 
-def nothing(program: RowProgram, stage: Stage) -> int:
+def nothing(program: RowProgram, stage: Stage) -> Sequence[int]:
     """No kernel wants memory."""
-    return 0
+    return ()
 
 
 @dataclass(frozen=True)
 class UseSpareMemory(RowPass, name="use-spare-memory"):
-    """Gives stages scratch memory where the planned arena has a gap while they run: the arena stays as large as it is.
+    """Gives stages scratch memory where the planned arena has a gap while they run.
 
-    Stages come in their order, each with the first gap that is large enough. Those that a kernel library computes have
-    what it asked for, and those that cores share would write one memory at once.
+    Stages come in their order, each with the first gap that is large enough for the best that it can use, or the next
+    best. Those that find none share one place behind the arena, which is a part `growth` of the arena's size at most:
+    without it the arena stays as large as it is. Stages that a kernel library computes have what it asked for, and
+    those that cores share would write one memory at once.
 
-    `wants` says what a stage can use; `words` is for those of which it says nothing.
+    `wants` says what a stage can use; `words` is for those of which it says nothing. `budget` is what the arena may
+    take in bytes, None for any size.
     """
 
     wants: Wants = nothing
     words: int = 0
+    growth: float = 0.0
+    budget: int | None = None
 
     def run(self, program: RowProgram) -> RowProgram:
-        wanted = _wanted(program, self.wants, self.words) if program.plan is not None else {}
-        if not wanted or program.plan is None:
+        plan = program.plan
+        wanted = _wanted(program, self.wants, self.words) if plan is not None else {}
+        if not wanted or plan is None:
             return program
-        found, touched = lives(_with(program, wanted)), lifetimes(_with(program, wanted))
-        scratch = {value.name for value in wanted.values()}
+        names = _names(program, wanted)
+        # How long memory is alive does not depend on its size.
+        trial = _with(program, {k: _memory(names[k], sizes[0]) for k, sizes in wanted.items()})
+        found, touched = lives(trial), lifetimes(trial)
         taken = [np.zeros((0, 4), np.int64)]
         for name, life in found.items():
-            if name not in scratch:
-                at = program.plan.by_buffer[name].offset
+            if name not in names.values():
+                at = plan.by_buffer[name].offset
                 taken.append(life.rectangles() + np.array([at, at, 0, 0]))
+        behind, room = self._behind(plan)
         slots: list[Slot] = []
         given: dict[int, Value] = {}
         occupied = np.concatenate(taken)
-        for number, value in wanted.items():
-            span = found[value.name].hull
-            place = _gap(occupied, span, value.type.bytes, value.dtype.bytes, program.plan.bytes)
+        for number, sizes in wanted.items():
+            name = names[number]
+            span = found[name].hull
+            fitting = ((_gap(occupied, span, 4 * size, 4, plan.bytes), size) for size in sizes)
+            spare = ((behind, size) for size in sizes if 4 * size <= room)
+            place, size = next((p for p in (*fitting, *spare) if p[0] is not None), (None, 0))
             if place is None:
                 continue
-            given[number] = value
-            slots.append(Slot(value.name, place, value.type.bytes, *touched[value.name]))
-            occupied = np.concatenate([occupied, [[place, place + value.type.bytes, *span]]])
+            given[number] = _memory(name, size)
+            slots.append(Slot(name, place, 4 * size, *touched[name]))
+            if place != behind:
+                occupied = np.concatenate([occupied, [[place, place + 4 * size, *span]]])
         if not given:
             return program
-        alignment = max([program.plan.alignment, *(v.dtype.bytes for v in given.values())])
-        plan = dataclasses.replace(program.plan, slots=(*program.plan.slots, *slots), alignment=alignment)
-        return dataclasses.replace(_with(program, given), plan=plan)
+        end = max(plan.bytes, *(slot.offset + slot.bytes for slot in slots))
+        grown = dataclasses.replace(
+            plan, slots=(*plan.slots, *slots), bytes=end, alignment=max(plan.alignment, DType.I32.bytes)
+        )
+        return dataclasses.replace(_with(program, given), plan=grown)
+
+    def _behind(self, plan: Plan) -> tuple[int, int]:
+        """Where memory behind the arena begins, and how many bytes of it there may be."""
+        begin = -(-plan.bytes // 4) * 4
+        most = int(plan.bytes * (1 + self.growth))
+        return begin, (most if self.budget is None else min(most, self.budget)) - begin
 
 
-def _wanted(program: RowProgram, wants: Wants, otherwise: int) -> dict[int, Value]:
-    """The memory that stages can use, by their number."""
-    names = {b.name for b in program.buffers}
-    found: dict[int, Value] = {}
+def _wanted(program: RowProgram, wants: Wants, otherwise: int) -> dict[int, Sequence[int]]:
+    """How many words stages can use, the best first, by their number."""
+    found = {}
     for number, stage in enumerate(program.stages):
-        words = 0 if stage.kernel.library or stage.split > 1 else wants(program, stage) or otherwise
-        if words:
-            found[number] = Value(unused(f"{stage.result.name}_words", names), TensorType((words,), DType.I32))
-            names.add(found[number].name)
+        apart = bool(stage.kernel.library) or stage.split > 1
+        sizes = () if apart else wants(program, stage) or ((otherwise,) if otherwise else ())
+        if sizes:
+            found[number] = sizes
     return found
+
+
+def _names(program: RowProgram, numbers: Iterable[int]) -> dict[int, str]:
+    """Names for the memory of stages."""
+    names = {b.name for b in program.buffers}
+    found: dict[int, str] = {}
+    for number in numbers:
+        found[number] = unused(f"{program.stages[number].result.name}_words", names)
+        names.add(found[number])
+    return found
+
+
+def _memory(name: str, words: int) -> Value:
+    return Value(name, TensorType((words,), DType.I32))
 
 
 def _with(program: RowProgram, scratch: dict[int, Value]) -> RowProgram:

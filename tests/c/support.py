@@ -15,7 +15,7 @@ import pytest
 from tests.generate import samples
 from tests.sampling import ALL
 from tinyc.backends.c import CSource, generate
-from tinyc.backends.c.pairs import wanted_words
+from tinyc.backends.c.scratch import wanted
 from tinyc.backends.c.tuning import Tuning
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import HostRunner
@@ -91,14 +91,14 @@ def lowered(module: Module) -> RowProgram:
 
 
 def with_words(program: RowProgram, tuning: Tuning) -> RowProgram:
-    """The program with memory for paired weights wherever a stage can use some, in an arena that has room for it."""
-    if not tuning.pairs:
+    """The program with scratch memory wherever a kernel can use some, in an arena that has room for it."""
+    words = [max(wanted(program, stage, tuning), default=0) for stage in program.stages]
+    if not any(words):
         return program
-    wanted = [wanted_words(program, stage, tuning) for stage in program.stages]
     assert program.plan is not None
-    plan = dataclasses.replace(program.plan, bytes=program.plan.bytes + 4 * max(wanted) + 4)
-    planned = UseSpareMemory(partial(wanted_words, tuning=tuning)).run(dataclasses.replace(program, plan=plan))
-    assert [s.kernel.scratch is not None for s in planned.stages] == [count > 0 for count in wanted]
+    plan = dataclasses.replace(program.plan, bytes=program.plan.bytes + 4 * max(words) + 4)
+    planned = UseSpareMemory(partial(wanted, tuning=tuning)).run(dataclasses.replace(program, plan=plan))
+    assert [s.kernel.scratch is not None for s in planned.stages] == [count > 0 for count in words]
     return planned
 
 

@@ -108,7 +108,7 @@ def test_a_mobile_network(streamed: bool, place: InputPlace) -> None:
     after = checked(program, arrays, UseSpareMemory(wanted_words))
     # Where all layers are one segment, with all buffers alive at one time, there is no gap.
     assert any(words(after)) or len(program.segments) == 1
-    wanted = [4 * wanted_words(program, s) for s in program.stages]
+    wanted = [4 * sum(wanted_words(program, s)) for s in program.stages]
     assert all(got in (0, want) for got, want in zip(words(after), wanted, strict=True))
 
 
@@ -163,6 +163,36 @@ def test_a_planted_overlap_is_found() -> None:
     assert found >= 4
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_one_place_behind_the_arena(streamed: bool) -> None:
+    """Stages that find no gap share a place behind the arena, and the arena grows by no more than it may."""
+    module, arrays = network()
+    program = lowered(module, "arena")
+    program = planned(Stream().run(program) if streamed else program)
+    plan = program.plan
+    assert plan is not None
+    least = plan.bytes // 40
+
+    def grown(growth: float, budget: int | None = None) -> RowProgram:
+        # A gap for all of it is there for none of them; the second best is.
+        step = UseSpareMemory(lambda *_: (plan.bytes, least), growth=growth, budget=budget)
+        after = step.run(program)
+        for got, want in zip(run_program(after, arrays), run_program(program, arrays), strict=True):
+            np.testing.assert_array_equal(got, want)
+        return after
+
+    without, after = grown(0.0), grown(0.11)
+    assert any(count == 0 for count in words(without))
+    assert all(count == 4 * least for count in words(after))
+    assert after.plan is not None
+    assert plan.bytes + 4 * least <= after.plan.bytes <= 1.11 * plan.bytes
+    behind = {slot.offset for slot in after.plan.slots if slot.offset >= plan.bytes}
+    assert behind == {-(-plan.bytes // 4) * 4}
+    assert grown(0.09).plan == without.plan
+    assert grown(0.11, plan.bytes + 4).plan == without.plan
+    assert grown(0.11, 2 * plan.bytes).plan == after.plan
+
+
 def test_two_cores_have_none() -> None:
     """Two cores would write one memory at once."""
     module, arrays = network()
@@ -196,8 +226,8 @@ def test_one_stage_without_room_does_not_keep_others_from_it() -> None:
     assert program.plan is not None
     second = program.stages[1].result.name
 
-    def wants(_: RowProgram, stage: Stage) -> int:
-        return 10**6 if stage.result.name == second else 1
+    def wants(_: RowProgram, stage: Stage) -> tuple[int, ...]:
+        return (10**6,) if stage.result.name == second else (1,)
 
     after = checked(program, arrays, UseSpareMemory(wants))
     assert words(after)[1] == 0
