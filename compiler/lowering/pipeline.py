@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from tinyc.backends.c.pairs import wanted_words
+from tinyc.backends.c.pie import wanted
 from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.compiler.lowering.kernels import kernel_libraries
 from tinyc.compiler.options import CustomPass, Options, Samples
@@ -45,7 +45,7 @@ class Pipeline:
         self._records: dict[Group, list[PassRecord]] = {}
         place: InputPlace = "rows" if options.rows_from == "callback" else options.rows_from
         libraries = kernel_libraries(options)
-        wants = partial(wanted_words, tuning=tuning)
+        wants = partial(wanted, tuning=tuning)
         rows = row_passes(
             *(place, options.ram_bytes, options.cores, libraries, options.kernels != "auto"), tuning.fma, wants
         )

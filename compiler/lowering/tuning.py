@@ -20,5 +20,6 @@ def tuning_of(optimize: Optimize, target: Target, tuned: str | Path | None = Non
         fpu=target.fpu,
         fma=target.fma,
         float_registers=target.float_registers,
+        pie=target.pie,
         choices=choices if optimize != "size" else Choices(),
     )

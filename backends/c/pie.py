@@ -1,0 +1,262 @@
+"""C for integer layers with the vector instructions of the ESP32-S3, of which one has 16 products of int8.
+
+Operands may lie anywhere, and be rows in any schedule. Layers of few products stay with the kernels without vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+
+import numpy as np
+
+from tinyc.backends.c.calls import Literal, beside, leaves_columns, limits, pointer, shared
+from tinyc.backends.c.emitter import emits
+from tinyc.backends.c.pairs import wanted_words
+from tinyc.backends.c.pie_tables import BY_VECTORS, VECTOR, Chunks, Results, constants, up
+from tinyc.backends.c.quantised import Parameter, form, requantisation
+from tinyc.backends.c.tuned import pixels
+from tinyc.backends.c.tuning import DEFAULT, Tuning
+from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, TranslationUnit
+from tinyc.backends.libraries.operands import constant
+from tinyc.ir.op import Op
+from tinyc.ir.ops import QConv2d, QConvolution, QDense, QDepthwiseConv2d
+from tinyc.ir.ops.layer import IntegerLayer
+from tinyc.ir.rows import RowProgram, Stage
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
+
+_SUM = 2**29
+"""What sums are smaller than: they are raised by 2^30 and a bit."""
+_MULTIPLIER = 2**30 - 2**14
+"""What multipliers are smaller than whose results are made by vectors."""
+_PATCHES = 640
+"""Bytes of stack, at most, for copies of windows."""
+_NULL: Parameter = (("", "NULL"), None)
+
+# Instructions, as counted: a multiply-accumulate and a result without vectors; the sums of 16 channels of a depthwise
+# pixel; of a copied row of a window, a vector or an element of it.
+_MAC, _RESULT, _TAPS, _ROW, _VECTOR, _ELEMENT = 5.3, 14.0, 130.0, 12.0, 3.0, 5.0
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """Copies of the windows of a convolution, `pitch` elements a row."""
+
+    rows: int
+    row: int
+    pitch: int
+
+    @property
+    def chunks(self) -> Chunks:
+        """A copy as a pixel."""
+        return Chunks(self.rows * self.pitch)
+
+    def instructions(self, outputs: int) -> float:
+        """About what the sums of a pixel take."""
+        copied = _VECTOR * self.pitch / VECTOR if self.pitch % VECTOR == 0 else _ELEMENT * self.row
+        return self.rows * (_ROW + copied) + self.chunks.instructions(outputs)
+
+    def spread(self, weights: Array) -> Array:
+        """Weights [outputs, rows, ...] as they meet a copy, [outputs, elements]."""
+        wide = np.zeros((weights.shape[0], self.rows, self.pitch), np.int8)
+        wide[:, :, : self.row] = weights.reshape(weights.shape[0], self.rows, self.row)
+        return wide.reshape(weights.shape[0], -1)
+
+
+def _windows(op: QConv2d) -> _Windows:
+    """The better of two: rows in vectors of their own, or closely packed, which are copied one by one."""
+    kh, kw = op.window()
+    row = kw * op.x.shape[3]
+    choices = (_Windows(kh, row, up(row)), _Windows(kh, row, row))
+    return min(choices, key=lambda w: w.instructions(op.type.shape[3]))
+
+
+@singledispatch
+def _sums(op: Op) -> float | None:
+    """About the instructions for the sums of a pixel; None where there is no kernel."""
+    return None
+
+
+@_sums.register
+def _sums_of_convolution(op: QConv2d) -> float | None:
+    if op.groups != 1:
+        return None
+    if op.per_pixel():
+        return Chunks(op.x.shape[3]).instructions(op.type.shape[3])
+    windows = _windows(op)
+    return windows.instructions(op.type.shape[3]) if up(windows.chunks.elements) <= _PATCHES else None
+
+
+@_sums.register
+def _sums_of_dense(op: QDense) -> float | None:
+    return Chunks(op.w.shape[1]).instructions(op.w.shape[0])
+
+
+@_sums.register
+def _sums_of_depthwise(op: QDepthwiseConv2d) -> float | None:
+    return _TAPS * up(op.x.shape[3]) / VECTOR if op.may_overwrite_row() else None
+
+
+def _results(program: RowProgram, stage: Stage, op: IntegerLayer) -> Results | None:
+    """How results are made; None where sums are too large, or something is computed that has to be constant."""
+    bias = constant(program, op.b)
+    if bias is None or any(constant(program, v) is None for v in (op.w, op.multiplier, op.shift)):
+        return None
+    multiplier, shift, bound = requantisation(program, stage, op)
+    if np.any(bound >= _SUM):
+        return None
+    plain = bool(np.all(shift == 0) and np.all(multiplier < _MULTIPLIER))
+    return Results(BY_VECTORS if plain else form(bound, shift), multiplier, shift, bias)
+
+
+def takes(program: RowProgram, stage: Stage, tuning: Tuning) -> bool:
+    """Whether a stage is computed by vectors."""
+    op = stage.op
+    sums = _sums(op) if tuning.pie and tuning.optimize != "size" and op.type.size else None
+    if sums is None or not isinstance(op, IntegerLayer):
+        return False
+    results, outputs = _results(program, stage, op), op.type.shape[-1]
+    plain = (_MAC * op.macs() + _RESULT * op.type.size) * outputs / op.type.size
+    return results is not None and sums + results.instructions(outputs) < plain
+
+
+def wanted(program: RowProgram, stage: Stage, tuning: Tuning = DEFAULT) -> int:
+    """The words of scratch memory that the kernel of a stage can use."""
+    return 0 if takes(program, stage, tuning) else wanted_words(program, stage, tuning)
+
+
+def _taken(unit: TranslationUnit, stage: Stage, op: IntegerLayer) -> bool:
+    return takes(unit.program, stage, unit.tuning)
+
+
+def _layer(
+    unit: TranslationUnit, stage: Stage, op: QConvolution | QDense, packed: Array, lanes: bool
+) -> tuple[list[Parameter], list[Literal]]:
+    """What the kernel of a layer takes from the weights to the shifts, with sums of channels in `lanes` or one by one,
+    and its last literals."""
+    results = _results(unit.program, stage, op)
+    assert results is not None
+    words, shorts, make = pointer(DType.I32), pointer(DType.I16), unit.constants.symbol
+    weights = make(packed, f"{op.w.name}_vectors", "weights, in vectors of 16")
+    bias: Parameter = ((words, "bias"), Pointer(2))
+    if not lanes:
+        note = "biases that are greater by 2^30 + 2^15, and zeros"
+        bias = (words, "bias"), make(results.raised(), f"{op.b.name}_raised", note)
+    if not results.by_vectors:
+        shift = make(results.shift.astype(np.int8), op.shift.name)
+        one_by_one: list[Parameter] = [
+            ((words, "multiplier"), Pointer(3)),
+            ((pointer(DType.I8), "shift"), shift),
+        ]
+        values = [("zero", str(op.out_zero)), *limits(op.min, op.max, DType.I8), ("form", str(results.form))]
+        return [((pointer(DType.I8), "w"), weights), bias, _NULL, _NULL, *one_by_one], values
+    table, kind = (results.biased(), "lanes") if lanes else (results.factors(), "factors")
+    factors = make(table, f"{op.multiplier.name}_{kind}", "of 8 channels in turn: lower and upper part of factors")
+    rest = make(constants(op.out_zero, op.min, op.max), f"{op.w.name}_constants", "eight of each")
+    by_vectors: list[Parameter] = [((shorts, "factors"), factors), ((shorts, "constants"), rest), _NULL, _NULL]
+    # The zero point and the limits are in the table.
+    values = [("zero", "0"), ("low", "0"), ("high", "0"), ("form", str(BY_VECTORS))]
+    return [((pointer(DType.I8), "w"), weights), _NULL if lanes else bias, *by_vectors], values
+
+
+def _call(
+    unit: TranslationUnit,
+    hint: str,
+    kernel: str,
+    first: Sequence[Parameter],
+    literals: Sequence[Literal],
+    long_rows: bool = False,
+    local: str = "",
+) -> RowCall:
+    """The call of a kernel with these parameters before the literals."""
+    parameters = [*(parameter for parameter, _ in first), ("int8_t *", "out")]
+    arguments: list[Argument] = [argument for _, argument in first if argument is not None]
+    handed = {name for name in unit.tuning.handed(kernel) if dict(literals).get(name) != "0"}
+    function, values = shared(unit, hint, kernel, DType.I8, parameters, literals, handed, local)
+    return RowCall(function, (*arguments, *values), long_rows=long_rows)
+
+
+def _rows(unit: TranslationUnit, op: QConvolution) -> list[Parameter]:
+    """The rows of a window, and the pixel that stands for what lies beside them."""
+    if not leaves_columns(op):
+        return [(("const int8_t **", "rows"), Rows(0)), _NULL]
+    pad = unit.constants.pad_row(DType.I8, op.zero, op.x.shape[3])
+    return [(("const int8_t **", "rows"), Rows(0)), ((pointer(DType.I8), "pad"), pad)]
+
+
+def _numbers(**values: int) -> list[Literal]:
+    return [(name, str(value)) for name, value in values.items()]
+
+
+def _pixels(unit: TranslationUnit, stage: Stage, op: QConv2d | QDense, inputs: int, outputs: int) -> RowCall:
+    chunks = Chunks(inputs)
+    weights = constant(unit.program, op.w)
+    assert weights is not None
+    taken, last = _layer(unit, stage, op, chunks.packed(weights.reshape(outputs, inputs)), lanes=False)
+    x: Parameter = ((pointer(DType.I8), "x"), Pointer(0))
+    literals = [*_numbers(pixels=pixels(stage), next=inputs), *chunks.literals(outputs), *last]
+    return _call(unit, "qpointwise", "qpie_pixels", [x, *taken], literals, long_rows=True)
+
+
+@emits(QDense, where=_taken)
+def emit_qdense(unit: TranslationUnit, stage: Stage, op: QDense) -> RowCall:
+    """An integer dense layer."""
+    return _pixels(unit, stage, op, op.w.shape[1], op.w.shape[0])
+
+
+@emits(QConv2d, where=_taken)
+def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
+    """An integer convolution of one pixel, or of copied windows."""
+    if op.per_pixel():
+        return _pixels(unit, stage, op, op.x.shape[3], op.type.shape[3])
+    windows, outputs, width = _windows(op), op.type.shape[3], op.type.shape[2]
+    chunks, (kh, kw), (before, after) = windows.chunks, op.window(), beside(op)
+    weights = constant(unit.program, op.w)
+    assert weights is not None
+    taken, last = _layer(unit, stage, op, chunks.packed(windows.spread(weights)), lanes=False)
+    size = up(chunks.elements)
+    tile = min(_PATCHES // size, width)
+    geometry = _numbers(
+        tile=tile,
+        next=size,
+        before=before,
+        after=after,
+        pitch=windows.pitch,
+        width=op.x.shape[2],
+        channels=op.x.shape[3],
+        out_width=width,
+        kh=kh,
+        kw=kw,
+        stride=op.strides[1],
+        dilation=op.dilations[1],
+        left=op.pads[1],
+    )
+    local = f"TINYC_ALIGNED16 int8_t patches[{tile * size}];"
+    parameters = [*_rows(unit, op), *taken, (("", "patches"), None)]
+    literals = [*geometry, *chunks.literals(outputs), *last]
+    return _call(unit, f"qconv{kh}x{kw}", "qpie_conv2d", parameters, literals, local=local)
+
+
+@emits(QDepthwiseConv2d, where=_taken)
+def emit_qdepthwise(unit: TranslationUnit, stage: Stage, op: QDepthwiseConv2d) -> RowCall:
+    """An integer depthwise convolution of windows of 3x3, channels in lanes."""
+    channels, (before, after), stride, left = op.x.shape[3], beside(op), op.strides[1], op.pads[1]
+    weights = constant(unit.program, op.w)
+    assert weights is not None
+    wide = np.zeros((9, up(channels)), np.int8)
+    wide[:, :channels] = weights.reshape(9, channels)
+    blocks = np.ascontiguousarray(wide.reshape(9, -1, VECTOR).transpose(1, 0, 2))
+    taken, last = _layer(unit, stage, op, blocks, lanes=True)
+    geometry = _numbers(
+        late=left if stride == 1 else 0,
+        before=before,
+        after=after,
+        width=op.x.shape[2],
+        channels=channels,
+        out_width=op.type.shape[2],
+        stride=stride,
+        left=left,
+    )
+    return _call(unit, "qdepthwise3x3", "qpie_depthwise3x3", [*_rows(unit, op), *taken], [*geometry, *last])
