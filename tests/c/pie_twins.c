@@ -1,11 +1,6 @@
-/* The sequences of vector instructions, by name. Compiled twice, as they are and with TINYC_EMULATE; `twins_main.c`
- * compares what both give. */
-#include "pie_copy_i8.h"
-#include "pie_dots_i8.h"
-#include "pie_narrow_i8.h"
-#include "pie_narrow_lanes_i8.h"
-#include "pie_store_i8.h"
-#include "pie_taps_i8.h"
+/* The sequences of vector instructions, by name: compiled twice, as they are and with TINYC_EMULATE, behind the kernels'
+ * text. `pie_compared.c` compares what both give.
+ */
 
 #define JOIN(a, b) a##_##b
 #define NAME(prefix, name) JOIN(prefix, name)
@@ -13,15 +8,7 @@
 void NAME(PREFIX, dots)(int32_t *to, const int32_t *from, const int8_t *x, const int8_t *w, int vectors, int elements,
                         int count)
 {
-    switch (vectors) {
-    case 1: tinyc_pie_dots_i8(to, from, x, w, 1, elements, count); break;
-    case 2: tinyc_pie_dots_i8(to, from, x, w, 2, elements, count); break;
-    case 3: tinyc_pie_dots_i8(to, from, x, w, 3, elements, count); break;
-    case 4: tinyc_pie_dots_i8(to, from, x, w, 4, elements, count); break;
-    case 5: tinyc_pie_dots_i8(to, from, x, w, 5, elements, count); break;
-    case 6: tinyc_pie_dots_i8(to, from, x, w, 6, elements, count); break;
-    default: tinyc_pie_dots_i8(to, from, x, w, 7, elements, count);
-    }
+    tinyc_pie_dots_i8(to, from, x, w, vectors, elements, count);
 }
 
 void NAME(PREFIX, narrow)(int8_t *out, const int32_t *s, const int16_t *f, const int16_t *c, int count)

@@ -1,8 +1,5 @@
-/* Compares the vector instructions with their twins on random and extreme data; the exit status is whether they differ.
- */
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
+/* Compares the vector instructions with their twins on random and extreme data. */
+#include "net.h"
 
 #define BOTH(name, ...)                                                                                                \
     void real_##name(__VA_ARGS__);                                                                                     \
@@ -40,13 +37,15 @@ static void fill(int8_t *p, int n, int round)
     }
 }
 
-static int wrong;
+enum { DOTS, NARROW, NARROW_LANES, TAPS, STORE, COPY, BEYOND };
 
-static void compare(const char *name, int round, const void *a, const void *b, int bytes)
+/* Which of them differ; the rest of the bytes stay 0. */
+static int8_t *differ;
+
+static void compare(int which, const void *a, const void *b, int bytes)
 {
     if (memcmp(a, b, (size_t)bytes) != 0) {
-        printf("%s: differs in round %d\n", name, round);
-        wrong = 1;
+        differ[which] = 1;
     }
 }
 
@@ -76,8 +75,12 @@ static void constants(void)
     }
 }
 
-int main(void)
+void net_run(void *arena, const int8_t *input, int8_t *output)
 {
+    (void)arena;
+    (void)input;
+    memset(output, 0, NET_OUTPUT_BYTES);
+    differ = output;
     for (int round = 0; round < 2000; ++round) {
         const int count = 1 + below(16), vectors = 1 + below(7), elements = 16 * vectors - below(16);
         const int8_t *at = x + 64 + below(32);
@@ -92,7 +95,7 @@ int main(void)
         }
         real_dots(sums[0], from, at, w, vectors, elements, count);
         twin_dots(sums[1], from, at, w, vectors, elements, count);
-        compare("dots", round, sums[0], sums[1], 8 * count);
+        compare(DOTS, sums[0], sums[1], 8 * count);
 
         constants();
         for (int k = 0; k < 16; ++k) {
@@ -101,7 +104,7 @@ int main(void)
         }
         real_narrow(to[0], sums[0], f, c, count);
         twin_narrow(to[1], sums[0], f, c, count);
-        compare("narrow", round, to[0], to[1], count);
+        compare(NARROW, to[0], to[1], count);
 
         for (int k = 0; k < 16; ++k) {
             const int32_t bias = sum_of(round + 2 * k) / 64 + 0x8000;
@@ -112,7 +115,7 @@ int main(void)
         }
         real_narrow_lanes(to[0], sums[0], f, c, count);
         twin_narrow_lanes(to[1], sums[0], f, c, count);
-        compare("narrow_lanes", round, to[0], to[1], count);
+        compare(NARROW_LANES, to[0], to[1], count);
 
         for (int k = 0; k < 9 * 16; ++k) {
             w[k] = k % 16 < count ? w[k] : 0;
@@ -121,7 +124,7 @@ int main(void)
         const int8_t *const middle = at + 300 + below(16), *const bottom = at + 600 + below(16);
         real_taps(sums[0], at, middle, bottom, w, step, count);
         twin_taps(sums[1], at, middle, bottom, w, step, count);
-        compare("taps", round, sums[0], sums[1], 4 * count);
+        compare(TAPS, sums[0], sums[1], 4 * count);
 
         memset(to, 99, sizeof to);
         {
@@ -129,23 +132,13 @@ int main(void)
             real_store(to[0] + offset, x, count);
             twin_store(to[1] + offset, x, count);
         }
-        compare("store", round, to[0], to[1], SIZE);
+        compare(STORE, to[0], to[1], SIZE);
         {
             const int n = 1 + below(300);
             real_copy(to[0], at, n);
             twin_copy(to[1], at, n);
-            compare("copy", round, to[0], to[1], n);
-            for (int k = (n + 15) / 16 * 16; k < SIZE; ++k) {
-                if (to[0][k] != to[1][k]) {
-                    printf("copy: writes beyond\n");
-                    return 1;
-                }
-            }
-        }
-        if (wrong) {
-            return 1;
+            compare(COPY, to[0], to[1], n);
+            compare(BEYOND, to[0] + (n + 15) / 16 * 16, to[1] + (n + 15) / 16 * 16, SIZE - (n + 15) / 16 * 16);
         }
     }
-    printf("equal\n");
-    return 0;
 }

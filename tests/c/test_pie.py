@@ -1,0 +1,192 @@
+"""Kernels with the vector instructions of the ESP32-S3: their portable twins here, and the real ones where a simulator is
+present, give what the interpreter computes, bit for bit."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.c.quantised import Maker
+from tests.c.support import BUILDS, lowered, need
+from tests.c.test_streaming import over_dead_rows
+from tests.runners.support import images, need_simulator, network
+from tests.sampling import some
+from tinyc.backends.c import CSource, generate
+from tinyc.backends.c.library import Kernels
+from tinyc.backends.c.pie import takes, wanted
+from tinyc.backends.c.tuning import Tuning
+from tinyc.backends.interpreter import run_program
+from tinyc.backends.runners import MACHINES, HostRunner, Runner, SimulatorRunner
+from tinyc.ir import DType, IRError, Value
+from tinyc.ir.rows import RowProgram
+from tinyc.ir.tensor import Array
+
+HERE = Path(__file__).parent
+MACHINE = MACHINES["esp32s3"]
+TUNING = Tuning(pie=True)
+CHANNELS = (*range(1, 41), 48, 64, 96, 128)
+LAYERS = 20
+SERIES = range(100)
+"""Programs of so many layers: 2,000."""
+CHEAP = ("gcc-sanitize", "clang-functions", "clang-sanitize", "gcc-functions")
+"""Each program with one of these in turn."""
+
+
+class Wide(Maker):
+    """Layers with as many channels as vectors are for."""
+
+    def some_layer(self, x: Value) -> Value:
+        """A layer of any kind. Raises `IRError` where its window is larger than x."""
+        outputs, kind = int(self.rng.choice(CHANNELS)), self.rng.integers(6)
+        corner = "once" if self.rng.random() < 0.5 else None
+        if kind == 0:
+            return self.dense(x, corner, outputs=outputs)
+        if kind == 1:
+            return self.conv(x, corner, kernel=(1, 1), groups=1, outputs=outputs, strides=(1, 1), pads=(0, 0, 0, 0))
+        if kind in (2, 3):
+            return self.depthwise3x3(x) if kind == 2 else self.depthwise(x, corner)
+        return self.conv(x, corner, outputs=outputs, groups=1, dilations=(1, 1) if kind == 4 else (2, 2))
+
+
+def layers(number: int) -> tuple[RowProgram, list[Array]]:
+    """A program of random layers, each with an input of its own."""
+    maker, found = Wide(np.random.default_rng([14, number])), list[Value]()
+    for _ in range(LAYERS):
+        rows, columns = (int(n) for n in maker.rng.integers(1, [5, 12]))
+        x, made = maker.input((1, rows, columns, int(maker.rng.choice(CHANNELS)))), len(found) + 1
+        while len(found) < made:
+            with suppress(IRError):
+                found.append(maker.some_layer(x))
+    return lowered(maker.builder.build(found)), maker.arrays
+
+
+def compare(program: RowProgram, arrays: list[Array], runner: Runner) -> None:
+    (got,) = runner.run([arrays])
+    differ = [
+        f"{value}: {np.count_nonzero(g != w)} of {w.size} differ"
+        for value, g, w in zip(program.outputs, got, run_program(program, arrays), strict=True)
+        if not np.array_equal(g, w)
+    ]
+    assert not differ, "\n".join(differ)
+
+
+def on_host(program: RowProgram, build: str, tuning: Tuning = TUNING) -> Runner:
+    need(build)
+    cc, flags = BUILDS[build]
+    return HostRunner(generate(program, name="cases", tuning=tuning), cc=cc, flags=flags)
+
+
+@pytest.mark.parametrize("number", some(SERIES, 6))
+def test_random_layers(number: int) -> None:
+    program, arrays = layers(number)
+    tuning = Tuning("speed" if number % 3 == 0 else "balanced", pie=True)
+    compare(program, arrays, on_host(program, CHEAP[number % len(CHEAP)], tuning))
+
+
+def test_the_series_has_everything() -> None:
+    """Each kernel, each form of results, whole and partial blocks, several chunks, both ways to copy a window."""
+    text, taken, refused = "", 0, 0
+    for number in range(12):
+        program, _ = layers(number)
+        text += generate(program, name="cases", tuning=TUNING).files["cases.c"]
+        taken += sum(takes(program, stage, TUNING) for stage in program.stages)
+        refused += sum(not takes(program, stage, TUNING) for stage in program.stages)
+        assert not any(wanted(program, s, TUNING) for s in program.stages if takes(program, s, TUNING))
+    assert taken > 60
+    assert refused > 10
+    for kernel in ("qpie_pixels", "qpie_conv2d", "qpie_depthwise3x3"):
+        assert f"tinyc_{kernel}_i8(" in text
+    for form in (0, 1, 2, 4):
+        assert f"/*form=*/{form});" in text
+    for value in ("blocks=*/0", "rest=*/0", "chunks=*/1", "chunks=*/2", "late=*/0", "late=*/1", "late=*/2"):
+        assert f"/*{value}" in text
+    assert {int(piece.partition(",")[0]) % 16 == 0 for piece in text.split("/*pitch=*/")[1:]} == {True, False}
+
+
+def test_none_without_the_instructions_or_for_the_least_code() -> None:
+    program, _ = layers(0)
+    for tuning in (Tuning(), Tuning("size", pie=True)):
+        assert not any(takes(program, stage, tuning) for stage in program.stages)
+        assert "tinyc_pie" not in generate(program, name="cases", tuning=tuning).files["cases.c"]
+
+
+@pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+def test_depthwise_rows_over_dead_ones(reverse: bool, build: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinyc.backends.c.pie._MAC", 1e6)  # all layers, however small
+    network, program = over_dead_rows(DType.I8, reverse)
+    over = [s for s in program.stages if (v := program.buffer[s.result.name].view) is not None and v.follows]
+    assert len(over) > 7
+    assert all(takes(program, stage, TUNING) for stage in over)
+    compare(program, network.arrays, on_host(program, build))
+
+
+SEQUENCES = ("dots", "narrow", "narrow_lanes", "taps", "store", "copy")
+
+
+def sequences(changed: tuple[str, str] = ("", "")) -> CSource:
+    """A network whose result says which sequences of instructions differ from their twins, in 2,000 rounds."""
+    kernels = Kernels()
+    for name in SEQUENCES:
+        kernels.use(f"pie_{name}", DType.I8)
+    text = "".join(f"#include <{h}>\n" for h in sorted(kernels.headers)) + kernels.text()
+    text += (HERE / "pie_twins.c").read_text(encoding="ascii")
+    assert changed[0] in text
+    files = {
+        "net_real.c": f"#define PREFIX real\n{text.replace(*changed) if changed[0] else text}",
+        "net_twin.c": f"#define PREFIX twin\n#define TINYC_EMULATE\n{text}",
+    }
+    source = network(text=(HERE / "pie_compared.c").read_text(encoding="ascii"))
+    return dataclasses.replace(source, files={**source.files, **files})
+
+
+def differing(runner: Runner) -> list[str]:
+    flags = runner.run(images(1))[0][0].reshape(-1)
+    return [name for name, flag in zip((*SEQUENCES, "beyond"), flags.tolist(), strict=False) if flag]
+
+
+def test_twins_compile_here() -> None:
+    """Both are the twins here."""
+    assert differing(HostRunner(sequences(), flags=BUILDS["clang-sanitize"][1], cc="clang")) == []
+
+
+@pytest.mark.simulator
+def test_instructions_are_their_twins() -> None:
+    need_simulator(MACHINE.name)
+    assert differing(SimulatorRunner(sequences(), MACHINE)) == []
+
+
+@pytest.mark.simulator
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (("srai %[u], %[u], 12", "srai %[u], %[u], 13"), "taps"),
+        (('"r"(16)', '"r"(15)'), "narrow"),
+        (("ee.ld.accx.ip %[from], 8", "ee.zero.accx"), "dots"),
+    ],
+    ids=["taps", "narrow", "dots"],
+)
+def test_the_comparison_sees_what_is_wrong(change: tuple[str, str], where: str) -> None:
+    need_simulator(MACHINE.name)
+    assert where in differing(SimulatorRunner(sequences(change), MACHINE))
+
+
+@pytest.mark.simulator
+@pytest.mark.parametrize("number", some(SERIES, 4))
+def test_random_layers_on_the_core(number: int) -> None:
+    need_simulator(MACHINE.name)
+    program, arrays = layers(number)
+    compare(program, arrays, SimulatorRunner(generate(program, name="cases", tuning=TUNING), MACHINE))
+
+
+@pytest.mark.simulator
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+def test_depthwise_rows_over_dead_ones_on_the_core(reverse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    need_simulator(MACHINE.name)
+    monkeypatch.setattr("tinyc.backends.c.pie._MAC", 1e6)
+    network, program = over_dead_rows(DType.I8, reverse)
+    compare(program, network.arrays, SimulatorRunner(generate(program, name="cases", tuning=TUNING), MACHINE))
