@@ -42,35 +42,49 @@ _MAC, _RESULT, _TAPS, _ROW, _VECTOR, _ELEMENT = 5.3, 14.0, 130.0, 12.0, 3.0, 5.0
 
 @dataclass(frozen=True)
 class _Windows:
-    """Copies of the windows of a convolution, `pitch` elements a row."""
+    """The windows of a convolution, of so many rows of `row` elements: copied, `pitch` elements a row, or with a pitch
+    of 0 read pixel by pixel, `taps` in all, of so many channels."""
 
     rows: int
     row: int
+    taps: int
+    channels: int
     pitch: int
 
     @property
     def chunks(self) -> Chunks:
-        """A copy as a pixel."""
-        return Chunks(self.rows * self.pitch)
+        """A copy as a pixel, or a pixel."""
+        return Chunks(self.rows * self.pitch if self.pitch else self.channels)
+
+    @property
+    def bytes(self) -> int:
+        """Of a copy."""
+        return up(self.rows * self.pitch)
 
     def instructions(self, outputs: int) -> float:
         """About what the sums of a pixel take."""
+        if not self.pitch:
+            return self.chunks.instructions(outputs, self.taps)
         copied = _VECTOR * self.pitch / VECTOR if self.pitch % VECTOR == 0 else _ELEMENT * self.row
         return self.rows * (_ROW + copied) + self.chunks.instructions(outputs)
 
-    def spread(self, weights: Array) -> Array:
-        """Weights [outputs, rows, ...] as they meet a copy, [outputs, elements]."""
-        wide = np.zeros((weights.shape[0], self.rows, self.pitch), np.int8)
-        wide[:, :, : self.row] = weights.reshape(weights.shape[0], self.rows, self.row)
-        return wide.reshape(weights.shape[0], -1)
+    def packed(self, weights: Array) -> Array:
+        """Weights [outputs, rows, columns, channels] as the kernel takes them."""
+        outputs = weights.shape[0]
+        if not self.pitch:
+            return self.chunks.packed(weights.reshape(outputs, self.taps, self.channels))
+        wide = np.zeros((outputs, self.rows, self.pitch), np.int8)
+        wide[:, :, : self.row] = weights.reshape(outputs, self.rows, self.row)
+        return self.chunks.packed(wide.reshape(outputs, 1, -1))
 
 
 def _windows(op: QConv2d) -> _Windows:
-    """The better of two: rows in vectors of their own, or closely packed, which are copied one by one."""
-    kh, kw = op.window()
-    row = kw * op.x.shape[3]
-    choices = (_Windows(kh, row, up(row)), _Windows(kh, row, row))
-    return min(choices, key=lambda w: w.instructions(op.type.shape[3]))
+    """The best of three: rows in vectors of their own, closely packed ones, which are copied element by element, or
+    none that are copied."""
+    (kh, kw), channels = op.window(), op.x.shape[3]
+    row = kw * channels
+    choices = [_Windows(kh, row, kh * kw, channels, pitch) for pitch in (up(row), row, 0)]
+    return min((w for w in choices if w.bytes <= _PATCHES), key=lambda w: w.instructions(op.type.shape[3]))
 
 
 @singledispatch
@@ -85,8 +99,7 @@ def _sums_of_convolution(op: QConv2d) -> float | None:
         return None
     if op.per_pixel():
         return Chunks(op.x.shape[3]).instructions(op.type.shape[3])
-    windows = _windows(op)
-    return windows.instructions(op.type.shape[3]) if up(windows.chunks.elements) <= _PATCHES else None
+    return _windows(op).instructions(op.type.shape[3])
 
 
 @_sums.register
@@ -194,7 +207,7 @@ def _pixels(unit: TranslationUnit, stage: Stage, op: QConv2d | QDense, inputs: i
     chunks = Chunks(inputs)
     weights = constant(unit.program, op.w)
     assert weights is not None
-    taken, last = _layer(unit, stage, op, chunks.packed(weights.reshape(outputs, inputs)), lanes=False)
+    taken, last = _layer(unit, stage, op, chunks.packed(weights.reshape(outputs, 1, inputs)), lanes=False)
     x: Parameter = ((pointer(DType.I8), "x"), Pointer(0))
     literals = [*_numbers(pixels=pixels(stage), next=inputs), *chunks.literals(outputs), *last]
     return _call(unit, "qpointwise", "qpie_pixels", [x, *taken], literals, long_rows=True)
@@ -212,18 +225,11 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
     if op.per_pixel():
         return _pixels(unit, stage, op, op.x.shape[3], op.type.shape[3])
     windows, outputs, width = _windows(op), op.type.shape[3], op.type.shape[2]
-    chunks, (kh, kw), (before, after) = windows.chunks, op.window(), beside(op)
+    chunks, (kh, kw) = windows.chunks, op.window()
     weights = constant(unit.program, op.w)
     assert weights is not None
-    taken, last = _layer(unit, stage, op, chunks.packed(windows.spread(weights)), lanes=False)
-    size = up(chunks.elements)
-    tile = min(_PATCHES // size, width)
+    taken, last = _layer(unit, stage, op, windows.packed(weights), lanes=False)
     geometry = _numbers(
-        tile=tile,
-        next=size,
-        before=before,
-        after=after,
-        pitch=windows.pitch,
         width=op.x.shape[2],
         channels=op.x.shape[3],
         out_width=width,
@@ -233,10 +239,14 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
         dilation=op.dilations[1],
         left=op.pads[1],
     )
-    local = f"TINYC_ALIGNED16 int8_t patches[{tile * size}];"
-    parameters = [*_rows(unit, op), *taken, (("", "patches"), None)]
-    literals = [*geometry, *chunks.literals(outputs), *last]
-    return _call(unit, f"qconv{kh}x{kw}", "qpie_conv2d", parameters, literals, local=local)
+    literals, parameters = [*geometry, *chunks.literals(outputs), *last], [*_rows(unit, op), *taken]
+    if not windows.pitch:
+        return _call(unit, f"qconv{kh}x{kw}", "qpie_taps2d", parameters, literals)
+    tile, (before, after) = min(_PATCHES // windows.bytes, width), beside(op)
+    local = f"TINYC_ALIGNED16 int8_t patches[{tile * windows.bytes}];"
+    copies = _numbers(tile=tile, next=windows.bytes, before=before, after=after, pitch=windows.pitch)
+    parameters.append((("", "patches"), None))
+    return _call(unit, f"qconv{kh}x{kw}", "qpie_conv2d", parameters, [*copies, *literals], local=local)
 
 
 @emits(QDepthwiseConv2d, where=_taken)

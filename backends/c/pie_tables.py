@@ -17,9 +17,9 @@ BY_VECTORS = 4
 """The form of results that are made by vectors; others are those of `narrow_i8.h`."""
 _RAISED = 0x40008000
 
-# Instructions, as counted: of a pixel and 16 output channels; of a chunk of a channel; of a result by itself, and of
-# eight by vectors.
-_BLOCK, _CHUNK, _SINGLE, _EIGHT = 40.0, 2.0, 16.0, 24.0
+# Instructions, as counted: of 16 output channels; of a pixel that is added to these; of a chunk of a channel; of a
+# result by itself, and of eight by vectors.
+_BLOCK, _TAP, _CHUNK, _SINGLE, _EIGHT = 25.0, 15.0, 2.0, 16.0, 24.0
 
 
 def up(count: int) -> int:
@@ -53,19 +53,21 @@ class Chunks:
         """Vectors of the last."""
         return self.total - self.vectors * (self.number - 1)
 
-    def instructions(self, outputs: int) -> float:
-        """About what the sums of a pixel take."""
-        return -(-outputs // VECTOR) * (_BLOCK + self.total) + outputs * (self.total + _CHUNK * self.number)
+    def instructions(self, outputs: int, taps: int = 1) -> float:
+        """About what the sums of a pixel take, or of so many that are added."""
+        each = -(-outputs // VECTOR) * (_TAP + self.total) + outputs * (self.total + _CHUNK * self.number)
+        return -(-outputs // VECTOR) * _BLOCK + taps * each
 
     def packed(self, weights: Array) -> Array:
-        """Weights [outputs, elements] as `qpie_pixels_i8.h` takes them."""
-        outputs = weights.shape[0]
-        wide = np.zeros((outputs, self.total * VECTOR), np.int8)
-        wide[:, : self.elements] = weights
+        """Weights [outputs, taps, elements] as `qpie_pixel_i8.h` takes them, by blocks of outputs and then by taps."""
+        outputs, taps, _ = weights.shape
+        wide = np.zeros((outputs, taps, self.total * VECTOR), np.int8)
+        wide[:, :, : self.elements] = weights
         size = self.vectors * VECTOR
         parts = [
-            wide[first : first + VECTOR, begin : begin + size].reshape(-1)
+            wide[first : first + VECTOR, tap, begin : begin + size].reshape(-1)
             for first in range(0, outputs, VECTOR)
+            for tap in range(taps)
             for begin in range(0, self.total * VECTOR, size)
         ]
         return np.concatenate([*parts, np.zeros(VECTOR, np.int8)])

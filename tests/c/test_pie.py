@@ -1,5 +1,5 @@
-"""Kernels with the vector instructions of the ESP32-S3: their portable twins here, and the real ones where a simulator is
-present, give what the interpreter computes, bit for bit."""
+"""Kernels with the vector instructions of the ESP32-S3: their portable twins here, and the real ones where a simulator
+is present, give what the interpreter computes, bit for bit."""
 
 from __future__ import annotations
 
@@ -98,13 +98,46 @@ def test_the_series_has_everything() -> None:
         assert not any(wanted(program, s, TUNING) for s in program.stages if takes(program, s, TUNING))
     assert taken > 60
     assert refused > 10
-    for kernel in ("qpie_pixels", "qpie_conv2d", "qpie_depthwise3x3"):
+    for kernel in ("qpie_pixels", "qpie_conv2d", "qpie_taps2d", "qpie_depthwise3x3"):
         assert f"tinyc_{kernel}_i8(" in text
     for form in (0, 1, 2, 4):
         assert f"/*form=*/{form});" in text
     for value in ("blocks=*/0", "rest=*/0", "chunks=*/1", "chunks=*/2", "late=*/0", "late=*/1", "late=*/2"):
         assert f"/*{value}" in text
-    assert {int(piece.partition(",")[0]) % 16 == 0 for piece in text.split("/*pitch=*/")[1:]} == {True, False}
+
+
+WINDOWS = [(kh, kw, c) for kh, kw in ((10, 4), (5, 5), (3, 3), (2, 7), (1, 3)) for c in (1, 2, 3, 5, 16, 24, 64, 112)]
+
+
+def windows() -> tuple[RowProgram, list[Array]]:
+    """Convolutions of small and large windows, with pads and without."""
+    maker, found = Maker(np.random.default_rng(3)), []
+    for number, (kh, kw, channels) in enumerate(WINDOWS):
+        corner = "once" if number % 3 else "ordinary"
+        pads = (kh // 2, kw // 2, 1, number % kw) if number % 4 else (0, 0, 0, 0)
+        geometry = {"strides": (1, 1 + number % 2), "pads": pads, "dilations": (1, 1 + (number % 5 == 4))}
+        x = maker.input((1, 11, 15, channels))
+        outputs = (40, 16, 8, 33)[number % 4]
+        found.append(maker.conv(x, corner, kernel=(kh, kw), groups=1, outputs=outputs, **geometry))
+    return lowered(maker.builder.build(found)), maker.arrays
+
+
+@pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
+def test_windows(build: str) -> None:
+    program, arrays = windows()
+    runner = on_host(program, build)
+    text = generate(program, name="cases", tuning=TUNING).files["cases.c"]
+    pitches = [int(piece.partition(",")[0]) for piece in text.split("/*pitch=*/")[1:]]
+    assert {pitch % 16 == 0 for pitch in pitches} == {True, False}
+    assert 10 < len(pitches) < len(WINDOWS) - 5
+    compare(program, arrays, runner)
+
+
+@pytest.mark.simulator
+def test_windows_on_the_core() -> None:
+    need_simulator(MACHINE.name)
+    program, arrays = windows()
+    compare(program, arrays, SimulatorRunner(generate(program, name="cases", tuning=TUNING), MACHINE))
 
 
 def test_none_without_the_instructions_or_for_the_least_code() -> None:

@@ -5,8 +5,8 @@
 
 #include "common.h"
 #include "pie.h"
-#include "pie_dots_i8.h"
 #include "pie_store_i8.h"
+#include "qpie_pixel_i8.h"
 #include "qpie_sums_i8.h"
 
 /* `lanes` output channels of all pixels: see tinyc_qpie_pixels_i8. */
@@ -19,15 +19,7 @@ TINYC_INLINE void tinyc_qpie_pixels_lanes_i8(const int8_t *x, const int8_t *w, c
     TINYC_ALIGNED16 int32_t sums[32];
     TINYC_ALIGNED16 int8_t results[16];
     do {
-        const int32_t *from = bias;
-        const int8_t *part = w, *p = x;
-        for (int k = 1; k < chunks; ++k) {
-            tinyc_pie_dots_i8(sums, from, p, part, vectors, 16 * vectors, lanes);
-            from = sums;
-            part += 16 * vectors * lanes;
-            p += 16 * vectors;
-        }
-        tinyc_pie_dots_i8(sums, from, p, part, last, elements, lanes);
+        tinyc_qpie_pixel_i8(sums, bias, x, w, vectors, chunks, last, elements, lanes);
         tinyc_qpie_sums_i8(results, sums, factors, constants, multiplier, shift, lanes, zero, low, high, form);
         tinyc_pie_store_i8(out, results, lanes);
         x += next;
@@ -37,11 +29,9 @@ TINYC_INLINE void tinyc_qpie_pixels_lanes_i8(const int8_t *x, const int8_t *w, c
 
 /* A 1x1 convolution, or a dense layer on as many rows as there are pixels, which lie `next` apart.
  *
- * A pixel's elements are taken in `chunks` of `vectors` of 16, the last one of `last` vectors and, of these, `elements`
- * elements. Weights come in `blocks` of 16 output channels and a last one of the `rest` left over:
- * [chunks][channels][vectors][16], then a vector of zeros. bias has pairs of a bias that is greater by TINYC_PIE_RAISED
- * and 0. `form` is that of tinyc_qpie_sums_i8; in form 4, there are factors for whole blocks, in others multiplier and
- * shift.
+ * Weights come in `blocks` of 16 output channels and a last one of the `rest` left over, each as tinyc_qpie_pixel_i8
+ * takes them, then a vector of zeros. bias has pairs of a bias that is greater by TINYC_PIE_RAISED and 0. `form` is that
+ * of tinyc_qpie_sums_i8; in form 4, there are factors for whole blocks, in others multiplier and shift.
  */
 TINYC_INLINE void tinyc_qpie_pixels_i8(const int8_t *x, const int8_t *w, const int32_t *bias, const int16_t *factors,
                                        const int16_t *constants, const int32_t *multiplier, const int8_t *shift,
