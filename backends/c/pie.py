@@ -14,14 +14,14 @@ import numpy as np
 from tinyc.backends.c.calls import Literal, beside, leaves_columns, limits, pointer, shared
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.pairs import wanted_words
-from tinyc.backends.c.pie_tables import BY_VECTORS, VECTOR, Chunks, Results, constants, up
-from tinyc.backends.c.quantised import Parameter, form, requantisation
+from tinyc.backends.c.pie_tables import BY_VECTORS, VECTOR, Chunks, Results, addition, constants, up
+from tinyc.backends.c.quantised import Parameter, elements, form, requantisation
 from tinyc.backends.c.tuned import pixels
 from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, TranslationUnit
 from tinyc.backends.libraries.operands import constant
 from tinyc.ir.op import Op
-from tinyc.ir.ops import QConv2d, QConvolution, QDense, QDepthwiseConv2d
+from tinyc.ir.ops import QAdd, QConv2d, QConvolution, QDense, QDepthwiseConv2d
 from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.rows import RowProgram, Stage
 from tinyc.ir.tensor import Array
@@ -270,3 +270,32 @@ def emit_qdepthwise(unit: TranslationUnit, stage: Stage, op: QDepthwiseConv2d) -
         left=left,
     )
     return _call(unit, "qdepthwise3x3", "qpie_depthwise3x3", [*_rows(unit, op), *taken], [*geometry, *last])
+
+
+_LEAST_PLACES = 8
+"""Of a sum by whole factors."""
+
+
+def _sum_table(unit: TranslationUnit, stage: Stage, op: QAdd) -> tuple[Array | None, int]:
+    """The table of a sum, None where there is none, and its places."""
+    whole = op.whole() if unit.tuning.pie and unit.tuning.optimize != "size" else None
+    if whole is None or whole[3] < _LEAST_PLACES or elements(stage) < VECTOR:
+        return None, 0
+    a, b, start, places = whole
+    return addition(a, b, start, op.min, op.max), places
+
+
+def _adds(unit: TranslationUnit, stage: Stage, op: QAdd) -> bool:
+    return _sum_table(unit, stage, op)[0] is not None
+
+
+@emits(QAdd, where=_adds)
+def emit_qadd(unit: TranslationUnit, stage: Stage, op: QAdd) -> RowCall:
+    """The sum of two values of different scales by whole factors."""
+    table, places = _sum_table(unit, stage, op)
+    assert table is not None
+    constants = unit.constants.symbol(table, f"{op.x.name}_sum", "eight of each")
+    x, y = ((pointer(DType.I8), "x"), Pointer(0)), ((pointer(DType.I8), "y"), Pointer(1))
+    taken: list[Parameter] = [x, y, ((pointer(DType.I16), "constants"), constants)]
+    literals = _numbers(n=elements(stage), places=places)
+    return _call(unit, "qadd", "qpie_add", taken, literals, long_rows=True)

@@ -128,3 +128,10 @@ class Results:
 def constants(zero: int, low: int, high: int) -> Array:
     """What `pie_narrow_i8.h` takes besides the factors."""
     return np.repeat(np.array([-(2**15), 2**14, 4 * zero + 2, low, high], np.int16), 8)
+
+
+def addition(a: int, b: int, start: int, low: int, high: int) -> Array | None:
+    """What `pie_add_i8.h` takes for a sum by whole factors; None where a start is too large for it."""
+    lower = (start + 2**15) % 2**16 - 2**15
+    parts = [2**8, lower, a & 0xFF, b & 0xFF, a >> 8, b >> 8, (start - lower) >> 16, low, high]
+    return np.repeat(np.array(parts, np.int16), 8) if max(parts) < 2**15 else None

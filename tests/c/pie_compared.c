@@ -10,12 +10,13 @@ BOTH(narrow_lanes, int8_t *, const int32_t *, const int16_t *, const int16_t *, 
 BOTH(taps, int32_t *, const int8_t *, const int8_t *, const int8_t *, const int8_t *, int, int)
 BOTH(store, int8_t *, const int8_t *, int)
 BOTH(copy, int8_t *, const int8_t *, int)
+BOTH(add, int8_t *, const int8_t *, const int8_t *, const int16_t *, int, int)
 
 #define A16 __attribute__((aligned(16)))
 #define SIZE 4096
 static int8_t x[SIZE] A16, w[SIZE] A16, to[2][SIZE] A16;
 static int32_t from[64] A16, sums[2][64] A16;
-static int16_t f[64] A16, c[40] A16;
+static int16_t f[64] A16, c[72] A16;
 static uint32_t seed = 7;
 
 static uint32_t any(void)
@@ -37,7 +38,7 @@ static void fill(int8_t *p, int n, int round)
     }
 }
 
-enum { DOTS, NARROW, NARROW_LANES, TAPS, STORE, COPY, BEYOND };
+enum { DOTS, NARROW, NARROW_LANES, TAPS, STORE, COPY, ADD, BEYOND };
 
 /* Which of them differ; the rest of the bytes stay 0. */
 static int8_t *differ;
@@ -126,6 +127,17 @@ void net_run(void *arena, const int8_t *input, int8_t *output)
         twin_taps(sums[1], at, middle, bottom, w, step, count);
         compare(TAPS, sums[0], sums[1], 4 * count);
 
+        {
+            const int places = 8 + below(16);
+            const int32_t values[] = {256, below(65536) - 32768, below(256), below(256), below(16000), below(16000),
+                                      below(30000) - 15000};
+            for (int k = 0; k < 72; ++k) {
+                c[k] = (int16_t)(k < 56 ? values[k / 8] : k < 64 ? -100 : 100);
+            }
+            real_add(to[0], at, middle + 1000, c, places, count);
+            twin_add(to[1], at, middle + 1000, c, places, count);
+            compare(ADD, to[0], to[1], count);
+        }
         memset(to, 99, sizeof to);
         {
             const int offset = below(3) ? below(32) : 16;

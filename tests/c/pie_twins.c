@@ -36,3 +36,8 @@ void NAME(PREFIX, copy)(int8_t *out, const int8_t *x, int n)
 {
     tinyc_pie_copy_i8(out, x, n);
 }
+
+void NAME(PREFIX, add)(int8_t *out, const int8_t *x, const int8_t *y, const int16_t *c, int places, int n)
+{
+    tinyc_pie_add_i8(out, x, y, c, places, n);
+}

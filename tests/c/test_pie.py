@@ -41,12 +41,14 @@ class Wide(Maker):
 
     def some_layer(self, x: Value) -> Value:
         """A layer of any kind. Raises `IRError` where its window is larger than x."""
-        outputs, kind = int(self.rng.choice(CHANNELS)), self.rng.integers(6)
+        outputs, kind = int(self.rng.choice(CHANNELS)), self.rng.integers(7)
         corner = "once" if self.rng.random() < 0.5 else None
         if kind == 0:
             return self.dense(x, corner, outputs=outputs)
         if kind == 1:
             return self.conv(x, corner, kernel=(1, 1), groups=1, outputs=outputs, strides=(1, 1), pads=(0, 0, 0, 0))
+        if kind == 6:
+            return self.sum(x, self.input(x.shape))
         if kind in (2, 3):
             return self.depthwise3x3(x) if kind == 2 else self.depthwise(x, corner)
         return self.conv(x, corner, outputs=outputs, groups=1, dilations=(1, 1) if kind == 4 else (2, 2))
@@ -98,7 +100,7 @@ def test_the_series_has_everything() -> None:
         assert not any(wanted(program, s, TUNING) for s in program.stages if takes(program, s, TUNING))
     assert taken > 60
     assert refused > 10
-    for kernel in ("qpie_pixels", "qpie_conv2d", "qpie_taps2d", "qpie_depthwise3x3"):
+    for kernel in ("qpie_pixels", "qpie_conv2d", "qpie_taps2d", "qpie_depthwise3x3", "qpie_add"):
         assert f"tinyc_{kernel}_i8(" in text
     for form in (0, 1, 2, 4):
         assert f"/*form=*/{form});" in text
@@ -158,7 +160,7 @@ def test_depthwise_rows_over_dead_ones(reverse: bool, build: str, monkeypatch: p
     compare(program, network.arrays, on_host(program, build))
 
 
-SEQUENCES = ("dots", "narrow", "narrow_lanes", "taps", "store", "copy")
+SEQUENCES = ("dots", "narrow", "narrow_lanes", "taps", "store", "copy", "add")
 
 
 def sequences(changed: tuple[str, str] = ("", "")) -> CSource:
@@ -200,8 +202,9 @@ def test_instructions_are_their_twins() -> None:
         (("srai %[u], %[u], 12", "srai %[u], %[u], 13"), "taps"),
         (('"r"(16)', '"r"(15)'), "narrow"),
         (("ee.ld.accx.ip %[from], 8", "ee.zero.accx"), "dots"),
+        (("ee.vmulas.s16.qacc q4, q7", "ee.vmulas.s16.qacc q4, q6"), "add"),
     ],
-    ids=["taps", "narrow", "dots"],
+    ids=["taps", "narrow", "dots", "add"],
 )
 def test_the_comparison_sees_what_is_wrong(change: tuple[str, str], where: str) -> None:
     need_simulator(MACHINE.name)
