@@ -35,9 +35,14 @@ _PATCHES = 640
 """Bytes of stack, at most, for copies of windows."""
 _NULL: Parameter = (("", "NULL"), None)
 
+_TAPS = _PATCHES // VECTOR
+"""Elements of a depthwise window, at most."""
+_LANE = 2**19 // 128
+"""What the weights of a depthwise channel are together smaller than, in size."""
+
 # Instructions, as counted: a multiply-accumulate and a result without vectors; the sums of 16 channels of a depthwise
-# pixel; of a copied row of a window, a vector or an element of it.
-_MAC, _RESULT, _TAPS, _ROW, _VECTOR, _ELEMENT = 5.3, 14.0, 130.0, 12.0, 3.0, 5.0
+# pixel, of 3x3, and of copied windows, with an element of these; a copied row of a window, a vector and an element of it.
+_MAC, _RESULT, _NINE, _LANES, _COPIED, _ROW, _VECTOR, _ELEMENT = 5.3, 14.0, 140.0, 110.0, 16.0, 12.0, 3.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,10 @@ def _sums_of_dense(op: QDense) -> float | None:
 
 @_sums.register
 def _sums_of_depthwise(op: QDepthwiseConv2d) -> float | None:
-    return _TAPS * up(op.x.shape[3]) / VECTOR if op.may_overwrite_row() else None
+    taps, blocks = op.window()[0] * op.window()[1], up(op.x.shape[3]) / VECTOR
+    if op.may_overwrite_row():
+        return _NINE * blocks
+    return (_LANES + _COPIED * taps) * blocks if op.channel_multiplier() == 1 and taps <= _TAPS else None
 
 
 def _results(program: RowProgram, stage: Stage, op: IntegerLayer) -> Results | None:
@@ -124,6 +132,12 @@ def _results(program: RowProgram, stage: Stage, op: IntegerLayer) -> Results | N
     return Results(BY_VECTORS if plain else form(bound, shift), multiplier, shift, bias)
 
 
+def _fits_lanes(program: RowProgram, op: Op) -> bool:
+    """Whether no sum of a depthwise layer exceeds 20 bits; true of other layers, which have no such sums."""
+    weights = constant(program, op.w) if isinstance(op, QDepthwiseConv2d) else None
+    return weights is None or int(np.abs(weights.astype(np.int64)).sum(axis=(0, 1)).max()) < _LANE
+
+
 def takes(program: RowProgram, stage: Stage, tuning: Tuning) -> bool:
     """Whether a stage is computed by vectors."""
     op = stage.op
@@ -131,6 +145,8 @@ def takes(program: RowProgram, stage: Stage, tuning: Tuning) -> bool:
     if sums is None or not isinstance(op, IntegerLayer):
         return False
     results, outputs = _results(program, stage, op), op.type.shape[-1]
+    if results is not None and not _fits_lanes(program, op):
+        return False
     plain = (_MAC * op.macs() + _RESULT * op.type.size) * outputs / op.type.size
     return results is not None and sums + results.instructions(outputs) < plain
 
@@ -251,25 +267,26 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
 
 @emits(QDepthwiseConv2d, where=_taken)
 def emit_qdepthwise(unit: TranslationUnit, stage: Stage, op: QDepthwiseConv2d) -> RowCall:
-    """An integer depthwise convolution of windows of 3x3, channels in lanes."""
-    channels, (before, after), stride, left = op.x.shape[3], beside(op), op.strides[1], op.pads[1]
+    """An integer depthwise convolution, channels in lanes."""
+    channels, (kh, kw), stride, left = op.x.shape[3], op.window(), op.strides[1], op.pads[1]
     weights = constant(unit.program, op.w)
     assert weights is not None
-    wide = np.zeros((9, up(channels)), np.int8)
-    wide[:, :channels] = weights.reshape(9, channels)
-    blocks = np.ascontiguousarray(wide.reshape(9, -1, VECTOR).transpose(1, 0, 2))
-    taken, last = _layer(unit, stage, op, blocks, lanes=True)
-    geometry = _numbers(
-        late=left if stride == 1 else 0,
-        before=before,
-        after=after,
-        width=op.x.shape[2],
-        channels=channels,
-        out_width=op.type.shape[2],
-        stride=stride,
-        left=left,
-    )
-    return _call(unit, "qdepthwise3x3", "qpie_depthwise3x3", [*_rows(unit, op), *taken], [*geometry, *last])
+    wide = np.zeros((kh * kw, up(channels)), np.int8)
+    wide[:, :channels] = weights.reshape(kh * kw, channels)
+    blocks = wide.reshape(kh * kw, -1, VECTOR).transpose(1, 0, 2).reshape(-1)
+    packed = np.concatenate([blocks, np.zeros(VECTOR, np.int8)])
+    taken, last = _layer(unit, stage, op, packed, lanes=True)
+    parameters = [*_rows(unit, op), *taken]
+    sizes = {"width": op.x.shape[2], "channels": channels, "out_width": op.type.shape[2]}
+    if op.may_overwrite_row():
+        before, after = beside(op)
+        geometry = _numbers(late=left if stride == 1 else 0, before=before, after=after, **sizes)
+        literals = [*geometry, *_numbers(stride=stride, left=left), *last]
+        return _call(unit, "qdepthwise3x3", "qpie_depthwise3x3", parameters, literals)
+    geometry = _numbers(**sizes, kh=kh, kw=kw, stride=stride, dilation=op.dilations[1], left=left)
+    local = f"TINYC_ALIGNED16 int8_t patch[{kh * kw * VECTOR}];"
+    parameters.append((("", "patch"), None))
+    return _call(unit, f"qdepthwise{kh}x{kw}", "qpie_depthwise", parameters, [*geometry, *last], local=local)
 
 
 _LEAST_PLACES = 8

@@ -10,6 +10,7 @@ BOTH(narrow_lanes, int8_t *, const int32_t *, const int16_t *, const int16_t *, 
 BOTH(taps, int32_t *, const int8_t *, const int8_t *, const int8_t *, const int8_t *, int, int)
 BOTH(store, int8_t *, const int8_t *, int)
 BOTH(copy, int8_t *, const int8_t *, int)
+BOTH(patch, int32_t *, const int8_t *, const int8_t *, int, int)
 BOTH(add, int8_t *, const int8_t *, const int8_t *, const int16_t *, int, int)
 
 #define A16 __attribute__((aligned(16)))
@@ -38,7 +39,7 @@ static void fill(int8_t *p, int n, int round)
     }
 }
 
-enum { DOTS, NARROW, NARROW_LANES, TAPS, STORE, COPY, ADD, BEYOND };
+enum { DOTS, NARROW, NARROW_LANES, TAPS, STORE, COPY, ADD, PATCH, BEYOND };
 
 /* Which of them differ; the rest of the bytes stay 0. */
 static int8_t *differ;
@@ -127,6 +128,12 @@ void net_run(void *arena, const int8_t *input, int8_t *output)
         twin_taps(sums[1], at, middle, bottom, w, step, count);
         compare(TAPS, sums[0], sums[1], 4 * count);
 
+        {
+            const int taps = 1 + below(31);
+            real_patch(sums[0], x + 64, w, taps, count);
+            twin_patch(sums[1], x + 64, w, taps, count);
+            compare(PATCH, sums[0], sums[1], 4 * count);
+        }
         {
             const int places = 8 + below(16);
             const int32_t values[] = {256, below(65536) - 32768, below(256), below(256), below(16000), below(16000),

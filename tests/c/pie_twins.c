@@ -41,3 +41,8 @@ void NAME(PREFIX, add)(int8_t *out, const int8_t *x, const int8_t *y, const int1
 {
     tinyc_pie_add_i8(out, x, y, c, places, n);
 }
+
+void NAME(PREFIX, patch)(int32_t *sums, const int8_t *patch, const int8_t *w, int vectors, int lanes)
+{
+    tinyc_pie_patch_i8(sums, patch, w, vectors, lanes);
+}

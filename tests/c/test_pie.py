@@ -100,7 +100,7 @@ def test_the_series_has_everything() -> None:
         assert not any(wanted(program, s, TUNING) for s in program.stages if takes(program, s, TUNING))
     assert taken > 60
     assert refused > 10
-    for kernel in ("qpie_pixels", "qpie_conv2d", "qpie_taps2d", "qpie_depthwise3x3", "qpie_add"):
+    for kernel in ("qpie_pixels", "qpie_conv2d", "qpie_taps2d", "qpie_depthwise3x3", "qpie_depthwise", "qpie_add"):
         assert f"tinyc_{kernel}_i8(" in text
     for form in (0, 1, 2, 4):
         assert f"/*form=*/{form});" in text
@@ -160,7 +160,7 @@ def test_depthwise_rows_over_dead_ones(reverse: bool, build: str, monkeypatch: p
     compare(program, network.arrays, on_host(program, build))
 
 
-SEQUENCES = ("dots", "narrow", "narrow_lanes", "taps", "store", "copy", "add")
+SEQUENCES = ("dots", "narrow", "narrow_lanes", "taps", "store", "copy", "add", "patch")
 
 
 def sequences(changed: tuple[str, str] = ("", "")) -> CSource:

@@ -3,6 +3,7 @@
 
 #include "common.h"
 #include "pie.h"
+#include "pie_lanes.h"
 
 #if TINYC_PIE
 #define TINYC_PIE_TAP(p, multiply)                                                                                     \
@@ -10,17 +11,6 @@
 #define TINYC_PIE_MORE "ee.vmulas.s8.qacc.ld.ip q2, %[w], 16, q0, q2\n"
 #define TINYC_PIE_TAPS(p)                                                                                              \
     TINYC_PIE_TAP(p, TINYC_PIE_MORE) TINYC_PIE_TAP(p, TINYC_PIE_MORE) TINYC_PIE_TAP(p, TINYC_PIE_MORE)
-/* The 20 bits of an even and of an odd lane, from words that begin anywhere. */
-#define TINYC_PIE_EVEN(at, to) "l32i %[t], %[sums], " #at "\n sext %[t], %[t], 19\n s32i %[t], %[to], " #to "\n"
-#define TINYC_PIE_ODD(at, to) "l32i %[u], %[sums], " #at "\n srai %[u], %[u], 12\n s32i %[u], %[to], " #to "\n"
-#define TINYC_PIE_SUMS                                                                                                 \
-    "ee.st.qacc_l.l.128.ip %[sums], 16\n ee.st.qacc_l.h.32.ip %[sums], 16\n"                                           \
-    "ee.st.qacc_h.l.128.ip %[sums], 16\n ee.st.qacc_h.h.32.ip %[sums], -48\n"                                          \
-    "addi %[to], %[sums], -64\n" TINYC_PIE_EVEN(0, 0) TINYC_PIE_ODD(16, 28) TINYC_PIE_EVEN(32, 32)                     \
-        TINYC_PIE_ODD(48, 60) "addi %[sums], %[sums], 1\n" TINYC_PIE_ODD(0, 4) TINYC_PIE_EVEN(4, 8)                    \
-            TINYC_PIE_ODD(32, 36) TINYC_PIE_EVEN(36, 40) "addi %[sums], %[sums], 1\n" TINYC_PIE_ODD(4, 12)             \
-                TINYC_PIE_EVEN(8, 16) TINYC_PIE_ODD(36, 44) TINYC_PIE_EVEN(40, 48) "addi %[sums], %[sums], 1\n"        \
-                    TINYC_PIE_ODD(8, 20) TINYC_PIE_EVEN(12, 24) TINYC_PIE_ODD(40, 52) TINYC_PIE_EVEN(44, 56)
 #endif
 
 /* The sums of the products of 3 x 3 pixels and up to 16 channels: `lanes` ones of pixels from any address, `step` apart

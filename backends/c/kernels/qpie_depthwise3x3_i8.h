@@ -4,30 +4,23 @@
 #include <stddef.h>
 
 #include "common.h"
-#include "narrow_i8.h"
 #include "pie.h"
 #include "pie_copy_i8.h"
-#include "pie_narrow_lanes_i8.h"
 #include "pie_store_i8.h"
 #include "pie_taps_i8.h"
 #include "pixel_i8.h"
-#include "shift_i8.h"
+#include "qpie_lanes_i8.h"
 
-/* The sums of one pixel, whose window begins in column `first`; that of a pixel not `inside` is copied to `patch`. */
-TINYC_INLINE void tinyc_qpie_window_i8(int32_t *sums, int8_t *patch, const int8_t **rows, const int8_t *pad,
-                                       const int8_t *w, int inside, int first, int width, int channels, int skip,
-                                       int lanes)
+/* Copies `lanes` channels of the window that begins in column `first`, [9][16]. */
+TINYC_INLINE void tinyc_qpie_nine_i8(int8_t *patch, const int8_t **rows, const int8_t *pad, int first, int width,
+                                     int channels, int skip, int lanes)
 {
-    if (inside) {
-        const int at = first * channels + skip;
-        tinyc_pie_taps_i8(sums, rows[0] + at, rows[1] + at, rows[2] + at, w, channels, lanes);
-        return;
+    for (int ky = 0; ky < 3; ++ky) {
+        tinyc_pie_copy_i8(patch, tinyc_pixel_i8(rows[ky], pad, first, width, channels) + skip, lanes);
+        tinyc_pie_copy_i8(patch + 16, tinyc_pixel_i8(rows[ky], pad, first + 1, width, channels) + skip, lanes);
+        tinyc_pie_copy_i8(patch + 32, tinyc_pixel_i8(rows[ky], pad, first + 2, width, channels) + skip, lanes);
+        patch += 48;
     }
-    for (int k = 0; k < 9; ++k) {
-        const int8_t *const p = tinyc_pixel_i8(rows[k / 3], pad, first + k % 3, width, channels);
-        tinyc_pie_copy_i8(patch + 16 * k, p + skip, lanes);
-    }
-    tinyc_pie_taps_i8(sums, patch, patch + 48, patch + 96, w, 16, lanes);
 }
 
 /* `lanes` channels of a row: see tinyc_qpie_depthwise3x3_i8. */
@@ -39,27 +32,28 @@ TINYC_INLINE void tinyc_qpie_channels_i8(const int8_t **rows, const int8_t *pad,
 {
     TINYC_ALIGNED16 int32_t sums[32];
     TINYC_ALIGNED16 int8_t results[32], patch[144];
+    const int8_t *const top = rows[0], *const middle = rows[1], *const bottom = rows[2];
+    int at = skip - left * channels;
     for (int x = 0; x < out_width; ++x) {
-        const int inside = x >= before && x < out_width - after;
         int8_t *const result = results + (late > 1 ? x % 2 * 16 : 0);
-        tinyc_qpie_window_i8(sums, patch, rows, pad, w, inside, x * stride - left, width, channels, skip, lanes);
-        if (late && x >= late) {
-            tinyc_pie_store_i8(out + (x - late) * channels, result, lanes);
-        }
-        if (form == 4) {
-            tinyc_pie_narrow_lanes_i8(result, sums, factors, constants, lanes);
+        if (x >= before && x < out_width - after) {
+            tinyc_pie_taps_i8(sums, top + at, middle + at, bottom + at, w, channels, lanes);
         } else {
-            for (int k = 0; k < lanes; ++k) {
-                result[k] = tinyc_narrow_i8(sums[k] + bias[k], multiplier[k], tinyc_shift_i8(shift, k, form), zero, low,
-                                            high, form);
-            }
+            tinyc_qpie_nine_i8(patch, rows, pad, x * stride - left, width, channels, skip, lanes);
+            tinyc_pie_taps_i8(sums, patch, patch + 48, patch + 96, w, 16, lanes);
         }
+        at += stride * channels;
+        if (late && x >= late) {
+            tinyc_pie_store_i8(out - late * channels, result, lanes);
+        }
+        tinyc_qpie_lanes_i8(result, sums, bias, factors, constants, multiplier, shift, lanes, zero, low, high, form);
         if (!late) {
-            tinyc_pie_store_i8(out + x * channels, result, lanes);
+            tinyc_pie_store_i8(out, result, lanes);
         }
+        out += channels;
     }
     for (int x = out_width > late ? out_width - late : 0; x < out_width; ++x) {
-        tinyc_pie_store_i8(out + x * channels, results + (late > 1 ? x % 2 * 16 : 0), lanes);
+        tinyc_pie_store_i8(out + (x - out_width) * channels, results + (late > 1 ? x % 2 * 16 : 0), lanes);
     }
 }
 
@@ -69,8 +63,7 @@ TINYC_INLINE void tinyc_qpie_channels_i8(const int8_t **rows, const int8_t *pad,
  *
  * `out` may be one of the rows: an output is written when `late` (0 to 2) more windows have been read.
  * Weights come in blocks of 16 channels, [9][16], with zeros for those that are not there. `form` is that of
- * tinyc_qpie_sums_i8; in form 4, factors are as tinyc_pie_narrow_lanes_i8 takes them, for whole blocks, in others there
- * are bias, multiplier and shift.
+ * tinyc_qpie_lanes_i8; in form 4, there are factors for whole blocks, in others bias, multiplier and shift.
  */
 TINYC_INLINE void tinyc_qpie_depthwise3x3_i8(const int8_t **rows, const int8_t *pad, const int8_t *w,
                                              const int32_t *bias, const int16_t *factors, const int16_t *constants,
