@@ -41,7 +41,8 @@ _LANE = 2**19 // 128
 """What the weights of a depthwise channel are together smaller than, in size."""
 
 # Instructions, as counted: a multiply-accumulate and a result without vectors; the sums of 16 channels of a depthwise
-# pixel, of 3x3, and of copied windows, with an element of these; a copied row of a window, a vector and an element of it.
+# pixel, of 3x3, and of copied windows, with an element of these; a copied row of a window, a vector and an element of
+# it.
 _MAC, _RESULT, _NINE, _LANES, _COPIED, _ROW, _VECTOR, _ELEMENT = 5.3, 14.0, 140.0, 110.0, 16.0, 12.0, 3.0, 5.0
 
 

@@ -21,7 +21,8 @@ from tinyc.backends.c.pie import takes, wanted
 from tinyc.backends.c.tuning import Tuning
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import MACHINES, HostRunner, Runner, SimulatorRunner
-from tinyc.ir import DType, IRError, Value
+from tinyc.ir import DType, IRError, Value, fixed_point
+from tinyc.ir.ops import QDepthwiseConv2d
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
 
@@ -29,6 +30,8 @@ HERE = Path(__file__).parent
 MACHINE = MACHINES["esp32s3"]
 TUNING = Tuning(pie=True)
 CHANNELS = (*range(1, 41), 48, 64, 96, 128)
+LARGEST = 2**30 - 2**14 - 1
+"""The largest multiplier of results by vectors."""
 LAYERS = 20
 SERIES = range(100)
 """Programs of so many layers: 2,000."""
@@ -39,10 +42,25 @@ CHEAP = ("gcc-sanitize", "clang-functions", "clang-sanitize", "gcc-functions")
 class Wide(Maker):
     """Layers with as many channels as vectors are for."""
 
+    def layer(self, weights: Array, axis: int, corner: str | None) -> list[Value]:
+        """With a corner of its own: results by vectors, factors and biases up to the largest of these."""
+        if corner != "vectors":
+            return super().layer(weights, axis, corner)
+        rng, count = self.rng, weights.shape[axis]
+        bound = fixed_point.accumulator_bound(weights, np.zeros(count, np.int32), axis)
+        spread = 128 / (5476 * (weights.size // count) ** 0.5) * 2.0 ** rng.uniform(-2, 2, count)
+        multiplier = np.minimum(spread * 2.0**31, LARGEST).astype(np.int64)
+        ends = rng.choice([0, 1, 2**14 - 1, 2**14, 2**15, LARGEST], count)
+        multiplier = np.where(rng.random(count) < 0.2, ends, multiplier)
+        room = 2**29 - 1 - bound
+        bias = np.where(rng.random(count) < 0.1, room * rng.choice([-1, 1], count), rng.integers(-20000, 20000, count))
+        vectors = (v.astype(np.int32) for v in (bias, multiplier, np.zeros(count)))
+        return [self.builder.constant(a) for a in (weights, *vectors)]
+
     def some_layer(self, x: Value) -> Value:
         """A layer of any kind. Raises `IRError` where its window is larger than x."""
         outputs, kind = int(self.rng.choice(CHANNELS)), self.rng.integers(7)
-        corner = "once" if self.rng.random() < 0.5 else None
+        corner = "vectors" if self.rng.random() < 0.6 else None
         if kind == 0:
             return self.dense(x, corner, outputs=outputs)
         if kind == 1:
@@ -50,7 +68,7 @@ class Wide(Maker):
         if kind == 6:
             return self.sum(x, self.input(x.shape))
         if kind in (2, 3):
-            return self.depthwise3x3(x) if kind == 2 else self.depthwise(x, corner)
+            return self.depthwise3x3(x, corner) if kind == 2 else self.depthwise(x, corner)
         return self.conv(x, corner, outputs=outputs, groups=1, dilations=(1, 1) if kind == 4 else (2, 2))
 
 
@@ -98,7 +116,7 @@ def test_the_series_has_everything() -> None:
         taken += sum(takes(program, stage, TUNING) for stage in program.stages)
         refused += sum(not takes(program, stage, TUNING) for stage in program.stages)
         assert not any(wanted(program, s, TUNING) for s in program.stages if takes(program, s, TUNING))
-    assert taken > 60
+    assert taken > 140
     assert refused > 10
     for kernel in ("qpie_pixels", "qpie_conv2d", "qpie_taps2d", "qpie_depthwise3x3", "qpie_depthwise", "qpie_add"):
         assert f"tinyc_{kernel}_i8(" in text
@@ -113,9 +131,9 @@ WINDOWS = [(kh, kw, c) for kh, kw in ((10, 4), (5, 5), (3, 3), (2, 7), (1, 3)) f
 
 def windows() -> tuple[RowProgram, list[Array]]:
     """Convolutions of small and large windows, with pads and without."""
-    maker, found = Maker(np.random.default_rng(3)), []
+    maker, found = Wide(np.random.default_rng(3)), []
     for number, (kh, kw, channels) in enumerate(WINDOWS):
-        corner = "once" if number % 3 else "ordinary"
+        corner = "vectors" if number % 3 else "ordinary"
         pads = (kh // 2, kw // 2, 1, number % kw) if number % 4 else (0, 0, 0, 0)
         geometry = {"strides": (1, 1 + number % 2), "pads": pads, "dilations": (1, 1 + (number % 5 == 4))}
         x = maker.input((1, 11, 15, channels))
@@ -139,6 +157,49 @@ def test_windows(build: str) -> None:
 def test_windows_on_the_core() -> None:
     need_simulator(MACHINE.name)
     program, arrays = windows()
+    compare(program, arrays, SimulatorRunner(generate(program, name="cases", tuning=TUNING), MACHINE))
+
+
+class Extreme(Wide):
+    """Layers whose weights are all the lowest, and inputs too."""
+
+    def input(self, shape: tuple[int, ...]) -> Value:
+        value = super().input(shape)
+        self.arrays[-1] = np.full(shape, -128, np.int8)
+        return value
+
+    def layer(self, weights: Array, axis: int, corner: str | None) -> list[Value]:
+        return super().layer(np.full_like(weights, -128), axis, corner)
+
+
+def extremes() -> tuple[RowProgram, list[Array]]:
+    maker, found = Extreme(np.random.default_rng(5)), list[Value]()
+    for number, channels in enumerate((16, 17, 40, 128)):
+        corner = ("vectors", "ordinary")[number % 2]
+        for kernel in ((3, 3), (5, 5), (5, 6), (6, 6)):
+            geometry = {"strides": (1, 1), "pads": (1, 1, 1, 1), "dilations": (1, 1)}
+            x = maker.input((1, 7, 9, channels))
+            found.append(maker.depthwise(x, corner, kernel=kernel, each=1, **geometry))
+            if channels < 128:
+                found.append(maker.conv(x, corner, kernel=kernel, groups=1, outputs=17, **geometry))
+        found.append(maker.dense(maker.input((3, 20 * channels)), corner, outputs=19))
+    return lowered(maker.builder.build(found)), maker.arrays
+
+
+@pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
+def test_extreme_weights(build: str) -> None:
+    program, arrays = extremes()
+    refused = [stage.op for stage in program.stages if not takes(program, stage, TUNING)]
+    # 32 and more products of the lowest numbers exceed the 20 bits of a lane.
+    assert {op.window() for op in refused if isinstance(op, QDepthwiseConv2d)} == {(6, 6)}
+    assert all(isinstance(op, QDepthwiseConv2d) for op in refused)
+    compare(program, arrays, on_host(program, build))
+
+
+@pytest.mark.simulator
+def test_extreme_weights_on_the_core() -> None:
+    need_simulator(MACHINE.name)
+    program, arrays = extremes()
     compare(program, arrays, SimulatorRunner(generate(program, name="cases", tuning=TUNING), MACHINE))
 
 

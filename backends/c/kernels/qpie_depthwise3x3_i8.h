@@ -31,7 +31,7 @@ TINYC_INLINE void tinyc_qpie_channels_i8(const int8_t **rows, const int8_t *pad,
                                          int zero, int low, int high, int form)
 {
     TINYC_ALIGNED16 int32_t sums[32];
-    TINYC_ALIGNED16 int8_t results[32], patch[144];
+    TINYC_ALIGNED16 int8_t results[32] = {0}, patch[144];
     const int8_t *const top = rows[0], *const middle = rows[1], *const bottom = rows[2];
     int at = skip - left * channels;
     for (int x = 0; x < out_width; ++x) {
