@@ -10,6 +10,9 @@ BOTH(narrow_lanes, int8_t *, const int32_t *, const int16_t *, const int16_t *, 
 BOTH(taps, int32_t *, const int8_t *, const int8_t *, const int8_t *, const int8_t *, int, int)
 BOTH(store, int8_t *, const int8_t *, int)
 BOTH(copy, int8_t *, const int8_t *, int)
+BOTH(total, int32_t *, const int8_t *, int, int, int)
+BOTH(totals, int32_t *)
+BOTH(most, int8_t *, const int8_t *, int, int, int)
 BOTH(patch, int32_t *, const int8_t *, const int8_t *, int, int)
 BOTH(add, int8_t *, const int8_t *, const int8_t *, const int16_t *, int, int)
 
@@ -39,7 +42,7 @@ static void fill(int8_t *p, int n, int round)
     }
 }
 
-enum { DOTS, NARROW, NARROW_LANES, TAPS, STORE, COPY, ADD, PATCH, BEYOND };
+enum { DOTS, NARROW, NARROW_LANES, TAPS, STORE, COPY, ADD, PATCH, TOTAL, TOTALS, MOST, BEYOND };
 
 /* Which of them differ; the rest of the bytes stay 0. */
 static int8_t *differ;
@@ -134,6 +137,20 @@ void net_run(void *arena, const int8_t *input, int8_t *output)
             twin_patch(sums[1], x + 64, w, taps, count);
             compare(PATCH, sums[0], sums[1], 4 * count);
         }
+        memset(sums, 0, sizeof sums);
+        memset(to, -128, 16);
+        memset(to[1], -128, 16);
+        for (int k = below(4); k >= 0; --k) {
+            const int pixels = 1 + below(50), apart = 1 + below(40);
+            real_total(sums[0], at + k, apart, pixels, count);
+            twin_total(sums[1], at + k, apart, pixels, count);
+            real_most(to[0], at + k, apart, pixels, count);
+            twin_most(to[1], at + k, apart, pixels, count);
+        }
+        real_totals(sums[0]);
+        twin_totals(sums[1]);
+        compare(TOTAL, sums[0], sums[1], 4 * count);
+        compare(MOST, to[0], to[1], count);
         {
             const int places = 8 + below(16);
             const int32_t values[] = {256, below(65536) - 32768, below(256), below(256), below(16000), below(16000),

@@ -46,3 +46,18 @@ void NAME(PREFIX, patch)(int32_t *sums, const int8_t *patch, const int8_t *w, in
 {
     tinyc_pie_patch_i8(sums, patch, w, vectors, lanes);
 }
+
+void NAME(PREFIX, total)(int32_t *sums, const int8_t *x, int step, int count, int lanes)
+{
+    tinyc_pie_total_i8(sums, x, step, count, lanes);
+}
+
+void NAME(PREFIX, totals)(int32_t *sums)
+{
+    tinyc_pie_totals_i8(sums);
+}
+
+void NAME(PREFIX, most)(int8_t *best, const int8_t *x, int step, int count, int lanes)
+{
+    tinyc_pie_most_i8(best, x, step, count, lanes);
+}
