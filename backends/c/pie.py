@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import singledispatch
+from typing import cast
 
 import numpy as np
 
@@ -94,13 +95,13 @@ def _windows(op: QConv2d) -> _Windows:
 
 
 @singledispatch
-def _sums(op: Op) -> float | None:
+def _sums(op: Op, program: RowProgram) -> float | None:
     """About the instructions for the sums of a pixel; None where there is no kernel."""
     return None
 
 
 @_sums.register
-def _sums_of_convolution(op: QConv2d) -> float | None:
+def _sums_of_convolution(op: QConv2d, program: RowProgram) -> float | None:
     if op.groups != 1:
         return None
     if op.per_pixel():
@@ -109,16 +110,18 @@ def _sums_of_convolution(op: QConv2d) -> float | None:
 
 
 @_sums.register
-def _sums_of_dense(op: QDense) -> float | None:
+def _sums_of_dense(op: QDense, program: RowProgram) -> float | None:
     return Chunks(op.w.shape[1]).instructions(op.w.shape[0])
 
 
 @_sums.register
-def _sums_of_depthwise(op: QDepthwiseConv2d) -> float | None:
-    taps, blocks = op.window()[0] * op.window()[1], up(op.x.shape[3]) / VECTOR
-    if op.may_overwrite_row():
-        return _NINE * blocks
-    return (_LANES + _COPIED * taps) * blocks if op.channel_multiplier() == 1 and taps <= _TAPS else None
+def _sums_of_depthwise(op: QDepthwiseConv2d, program: RowProgram) -> float | None:
+    weights, taps = constant(program, op.w), op.window()[0] * op.window()[1]
+    if weights is None or op.channel_multiplier() != 1 or taps > _TAPS:
+        return None
+    if np.abs(weights.astype(np.int64)).sum(axis=(0, 1)).max() >= _LANE:
+        return None
+    return (_NINE if op.may_overwrite_row() else _LANES + _COPIED * taps) * up(op.x.shape[3]) / VECTOR
 
 
 def _results(program: RowProgram, stage: Stage, op: IntegerLayer) -> Results | None:
@@ -133,21 +136,13 @@ def _results(program: RowProgram, stage: Stage, op: IntegerLayer) -> Results | N
     return Results(BY_VECTORS if plain else form(bound, shift), multiplier, shift, bias)
 
 
-def _fits_lanes(program: RowProgram, op: Op) -> bool:
-    """Whether no sum of a depthwise layer exceeds 20 bits; true of other layers, which have no such sums."""
-    weights = constant(program, op.w) if isinstance(op, QDepthwiseConv2d) else None
-    return weights is None or int(np.abs(weights.astype(np.int64)).sum(axis=(0, 1)).max()) < _LANE
-
-
 def takes(program: RowProgram, stage: Stage, tuning: Tuning) -> bool:
     """Whether a stage is computed by vectors."""
-    op = stage.op
-    sums = _sums(op) if tuning.pie and tuning.optimize != "size" and op.type.size else None
-    if sums is None or not isinstance(op, IntegerLayer):
+    sums = _sums(stage.op, program) if tuning.pie and tuning.optimize != "size" and stage.result.type.size else None
+    if sums is None:
         return False
+    op = cast("IntegerLayer", stage.op)  # the only ones that have sums
     results, outputs = _results(program, stage, op), op.type.shape[-1]
-    if results is not None and not _fits_lanes(program, op):
-        return False
     plain = (_MAC * op.macs() + _RESULT * op.type.size) * outputs / op.type.size
     return results is not None and sums + results.instructions(outputs) < plain
 

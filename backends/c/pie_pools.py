@@ -28,7 +28,7 @@ def _pays(unit: TranslationUnit, rows: int, columns: int, channels: int) -> bool
 
 
 def _pools(unit: TranslationUnit, stage: Stage, op: QAvgPool2d | MaxPool2d) -> bool:
-    return op.x.dtype is DType.I8 and _pays(unit, *op.kernel, op.x.shape[3])
+    return op.x.dtype is DType.I8 and _pays(unit, op.kernel[0], op.kernel[1], op.x.shape[3])
 
 
 def _means(unit: TranslationUnit, stage: Stage, op: QMean) -> bool:
