@@ -12,7 +12,8 @@ import pytest
 
 from tests.c.quantised import Maker
 from tests.c.support import BUILDS, lowered, need
-from tests.c.test_streaming import over_dead_rows
+from tests.c.test_streaming import over_dead_rows, side_by_side, with_rows
+from tests.cores.test_networks import networks
 from tests.runners.support import images, need_simulator, network
 from tests.sampling import some
 from tinyc.backends.c import CSource, generate
@@ -222,6 +223,36 @@ def test_none_without_the_instructions_or_for_the_least_code() -> None:
     for tuning in (Tuning(), Tuning("size", pie=True)):
         assert not any(takes(program, stage, tuning) for stage in program.stages)
         assert "tinyc_pie" not in generate(program, name="cases", tuning=tuning).files["cases.c"]
+
+
+def scheduled(where: str) -> tuple[RowProgram, list[Array]]:
+    """Random networks of many layers: streamed, with rows from outside, and with layers that two cores share."""
+    if where == "cores":
+        network, _, program = networks(31, DType.I8, "argument", 8)
+        assert any(stage.split > 1 and takes(program, stage, TUNING) for stage in program.stages)
+    elif where == "rows":
+        network, program = next(iter(with_rows(range(321, 330), DType.I8)))
+    else:
+        network, program = side_by_side(9, DType.I8, "arena", 10)
+    return program, network.arrays
+
+
+@pytest.mark.parametrize("build", ["gcc-functions", "clang-sanitize"])
+@pytest.mark.parametrize("where", ["arena", "rows", "cores"])
+def test_schedules(where: str, build: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinyc.backends.c.pie._MAC", 1e6)
+    program, arrays = scheduled(where)
+    assert sum(takes(program, stage, TUNING) for stage in program.stages) > 0
+    compare(program, arrays, on_host(program, build))
+
+
+@pytest.mark.simulator
+@pytest.mark.parametrize("where", ["arena", "rows"])
+def test_schedules_on_the_core(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    need_simulator(MACHINE.name)
+    monkeypatch.setattr("tinyc.backends.c.pie._MAC", 1e6)
+    program, arrays = scheduled(where)
+    compare(program, arrays, SimulatorRunner(generate(program, name="cases", tuning=TUNING), MACHINE))
 
 
 @pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
