@@ -157,12 +157,13 @@ def _taken(unit: TranslationUnit, stage: Stage, op: IntegerLayer) -> bool:
 
 
 def _layer(
-    unit: TranslationUnit, stage: Stage, op: QConvolution | QDense, packed: Array, lanes: bool
+    unit: TranslationUnit, stage: Stage, op: QConvolution | QDense, packed: Array, lanes: bool, times: int = 1
 ) -> tuple[list[Parameter], list[Literal]]:
     """What the kernel of a layer takes from the weights to the shifts, with sums of channels in `lanes` or one by one,
-    and its last literals."""
+    channels so many `times`; and its last literals."""
     results = _results(unit.program, stage, op)
     assert results is not None
+    results = results.repeated(times)
     words, shorts, make = pointer(DType.I32), pointer(DType.I16), unit.constants.symbol
     weights = make(packed, f"{op.w.name}_vectors", "weights, in vectors of 16")
     bias: Parameter = ((words, "bias"), Pointer(2))
@@ -261,21 +262,36 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
     return _call(unit, f"qconv{kh}x{kw}", "qpie_conv2d", parameters, [*copies, *literals], local=local)
 
 
+def _flat(unit: TranslationUnit, stage: Stage, op: QDepthwiseConv2d) -> bool:
+    """Whether lanes are the channels of several pixels, which lie side by side."""
+    results = _results(unit.program, stage, op)
+    few = op.x.shape[3] < VECTOR and VECTOR % op.x.shape[3] == 0
+    plain = op.may_overwrite_row() and op.strides[1] == 1 and op.pads[1] <= 1
+    return results is not None and results.by_vectors and few and plain
+
+
 @emits(QDepthwiseConv2d, where=_taken)
 def emit_qdepthwise(unit: TranslationUnit, stage: Stage, op: QDepthwiseConv2d) -> RowCall:
     """An integer depthwise convolution, channels in lanes."""
     channels, (kh, kw), stride, left = op.x.shape[3], op.window(), op.strides[1], op.pads[1]
     weights = constant(unit.program, op.w)
     assert weights is not None
+    flat = _flat(unit, stage, op)
     wide = np.zeros((kh * kw, up(channels)), np.int8)
     wide[:, :channels] = weights.reshape(kh * kw, channels)
+    if flat:
+        wide = np.tile(wide[:, :channels], (1, VECTOR // channels))
     blocks = wide.reshape(kh * kw, -1, VECTOR).transpose(1, 0, 2).reshape(-1)
     packed = np.concatenate([blocks, np.zeros(VECTOR, np.int8)])
-    taken, last = _layer(unit, stage, op, packed, lanes=True)
+    taken, last = _layer(unit, stage, op, packed, lanes=True, times=VECTOR // channels if flat else 1)
     parameters = [*_rows(unit, op), *taken]
     sizes = {"width": op.x.shape[2], "channels": channels, "out_width": op.type.shape[2]}
+    before, after = beside(op)
+    if flat:
+        first, _, factors, table, *_ = taken
+        literals = _numbers(before=before, after=after, **sizes, left=left)
+        return _call(unit, "qdepthwise3x3", "qpie_flat3x3", [*_rows(unit, op), first, factors, table], literals)
     if op.may_overwrite_row():
-        before, after = beside(op)
         geometry = _numbers(late=left if stride == 1 else 0, before=before, after=after, **sizes)
         literals = [*geometry, *_numbers(stride=stride, left=left), *last]
         return _call(unit, "qdepthwise3x3", "qpie_depthwise3x3", parameters, literals)

@@ -100,6 +100,10 @@ class Results:
         """Whether vector instructions do it."""
         return self.form == BY_VECTORS
 
+    def repeated(self, times: int) -> Results:
+        """Those of all channels, one after another, so many times."""
+        return Results(self.form, *(np.tile(v, times) for v in (self.multiplier, self.shift, self.bias)))
+
     def instructions(self, outputs: int) -> float:
         """About what the results of a pixel take."""
         return _EIGHT * -(-outputs // 8) if self.by_vectors else _SINGLE * outputs

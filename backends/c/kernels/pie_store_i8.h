@@ -18,6 +18,15 @@ TINYC_INLINE void tinyc_pie_store_i8(int8_t *out, const int8_t *vector, int coun
                          : "memory");
         return;
     }
+    if (count == 16) {
+        int32_t a, b;
+        __asm__ volatile("l32i %[a], %[from], 0\n l32i %[b], %[from], 4\n s32i %[a], %[to], 0\n s32i %[b], %[to], 4\n"
+                         "l32i %[a], %[from], 8\n l32i %[b], %[from], 12\n s32i %[a], %[to], 8\n s32i %[b], %[to], 12\n"
+                         : [a] "=&r"(a), [b] "=&r"(b)
+                         : [from] "r"(vector), [to] "r"(out)
+                         : "memory");
+        return;
+    }
     for (; k + 4 <= count; k += 4) {
         int32_t word;
         __asm__ volatile("l32i %[word], %[from], 0\n s32i %[word], %[to], 0\n"
