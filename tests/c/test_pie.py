@@ -255,15 +255,48 @@ def test_schedules_on_the_core(where: str, monkeypatch: pytest.MonkeyPatch) -> N
     compare(program, arrays, SimulatorRunner(generate(program, name="cases", tuning=TUNING), MACHINE))
 
 
-@pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-def test_depthwise_rows_over_dead_ones(reverse: bool, build: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinyc.backends.c.pie._MAC", 1e6)  # all layers, however small
-    network, program = over_dead_rows(DType.I8, reverse)
+def plain_factors(rng: np.random.Generator, corner: str, bound: Array, terms: int) -> tuple[Array, Array, Array]:
+    """In place of `factors`: such that results are made by vectors."""
+    count = bound.size
+    multiplier = 2.0**31 * 128 / (5476 * terms**0.5) * rng.uniform(0.5, 1, count)
+    vectors = rng.integers(-20000, 20000, count), np.minimum(multiplier, LARGEST), np.zeros(count)
+    return tuple(v.astype(np.int32) for v in vectors)  # type: ignore[return-value]
+
+
+def over_dead(reverse: bool, plain: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[RowProgram, list[Array]]:
+    """Depthwise layers over dead rows, all of them by vectors, however small."""
+    monkeypatch.setattr("tinyc.backends.c.pie._MAC", 1e6)
+    if plain:
+        monkeypatch.setattr("tests.c.quantised.factors", plain_factors)
+    made, program = over_dead_rows(DType.I8, reverse)
     over = [s for s in program.stages if (v := program.buffer[s.result.name].view) is not None and v.follows]
     assert len(over) > 7
     assert all(takes(program, stage, TUNING) for stage in over)
-    compare(program, network.arrays, on_host(program, build))
+    text = generate(program, name="cases", tuning=TUNING).files["cases.c"]
+    assert ("tinyc_qpie_flat3x3_i8(" in text) == plain
+    return program, made.arrays
+
+
+OVER = pytest.mark.parametrize(
+    ("reverse", "plain"),
+    [(False, False), (False, True), (True, True)],
+    ids=["one by one", "vectors", "vectors-reverse"],
+)
+
+
+@OVER
+@pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
+def test_depthwise_rows_over_dead_ones(reverse: bool, plain: bool, build: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, arrays = over_dead(reverse, plain, monkeypatch)
+    compare(program, arrays, on_host(program, build))
+
+
+@pytest.mark.simulator
+@OVER
+def test_depthwise_rows_over_dead_ones_on_the_core(reverse: bool, plain: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    need_simulator(MACHINE.name)
+    program, arrays = over_dead(reverse, plain, monkeypatch)
+    compare(program, arrays, SimulatorRunner(generate(program, name="cases", tuning=TUNING), MACHINE))
 
 
 SEQUENCES = ("dots", "narrow", "narrow_lanes", "taps", "store", "copy", "add", "patch", "total", "totals", "most")
@@ -323,12 +356,3 @@ def test_random_layers_on_the_core(number: int) -> None:
     need_simulator(MACHINE.name)
     program, arrays = layers(number)
     compare(program, arrays, SimulatorRunner(generate(program, name="cases", tuning=TUNING), MACHINE))
-
-
-@pytest.mark.simulator
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-def test_depthwise_rows_over_dead_ones_on_the_core(reverse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    need_simulator(MACHINE.name)
-    monkeypatch.setattr("tinyc.backends.c.pie._MAC", 1e6)
-    network, program = over_dead_rows(DType.I8, reverse)
-    compare(program, network.arrays, SimulatorRunner(generate(program, name="cases", tuning=TUNING), MACHINE))
