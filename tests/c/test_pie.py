@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.c.quantised import Maker
-from tests.c.support import BUILDS, lowered, need
+from tests.c.support import BUILDS, STRICT, lowered, need
 from tests.c.test_streaming import over_dead_rows, side_by_side, with_rows
 from tests.cores.test_networks import networks
 from tests.runners.support import images, need_simulator, network
@@ -105,6 +105,11 @@ def on_host(program: RowProgram, build: str, tuning: Tuning = TUNING) -> Runner:
     return HostRunner(generate(program, name="cases", tuning=tuning), cc=cc, flags=flags)
 
 
+def on_core(program: RowProgram, flags: tuple[str, ...] = STRICT) -> Runner:
+    need_simulator(MACHINE.name)
+    return SimulatorRunner(generate(program, name="cases", tuning=TUNING), MACHINE, flags)
+
+
 @pytest.mark.parametrize("number", some(SERIES, 6))
 def test_random_layers(number: int) -> None:
     program, arrays = layers(number)
@@ -170,9 +175,8 @@ def test_windows(build: str) -> None:
 
 @pytest.mark.simulator
 def test_windows_on_the_core() -> None:
-    need_simulator(MACHINE.name)
     program, arrays = windows()
-    compare(program, arrays, SimulatorRunner(generate(program, name="cases", tuning=TUNING), MACHINE))
+    compare(program, arrays, on_core(program))
 
 
 class Extreme(Wide):
@@ -213,9 +217,8 @@ def test_extreme_weights(build: str) -> None:
 
 @pytest.mark.simulator
 def test_extreme_weights_on_the_core() -> None:
-    need_simulator(MACHINE.name)
     program, arrays = extremes()
-    compare(program, arrays, SimulatorRunner(generate(program, name="cases", tuning=TUNING), MACHINE))
+    compare(program, arrays, on_core(program))
 
 
 def test_none_without_the_instructions_or_for_the_least_code() -> None:
@@ -249,10 +252,9 @@ def test_schedules(where: str, build: str, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.simulator
 @pytest.mark.parametrize("where", ["arena", "rows"])
 def test_schedules_on_the_core(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    need_simulator(MACHINE.name)
     monkeypatch.setattr("tinyc.backends.c.pie._MAC", 1e6)
     program, arrays = scheduled(where)
-    compare(program, arrays, SimulatorRunner(generate(program, name="cases", tuning=TUNING), MACHINE))
+    compare(program, arrays, on_core(program))
 
 
 def plain_factors(rng: np.random.Generator, corner: str, bound: Array, terms: int) -> tuple[Array, Array, Array]:
@@ -294,9 +296,8 @@ def test_depthwise_rows_over_dead_ones(reverse: bool, plain: bool, build: str, m
 @pytest.mark.simulator
 @OVER
 def test_depthwise_rows_over_dead_ones_on_the_core(reverse: bool, plain: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    need_simulator(MACHINE.name)
     program, arrays = over_dead(reverse, plain, monkeypatch)
-    compare(program, arrays, SimulatorRunner(generate(program, name="cases", tuning=TUNING), MACHINE))
+    compare(program, arrays, on_core(program))
 
 
 SEQUENCES = ("dots", "narrow", "narrow_lanes", "taps", "store", "copy", "add", "patch", "total", "totals", "most")
@@ -353,6 +354,5 @@ def test_the_comparison_sees_what_is_wrong(change: tuple[str, str], where: str) 
 @pytest.mark.simulator
 @pytest.mark.parametrize("number", some(SERIES, 4))
 def test_random_layers_on_the_core(number: int) -> None:
-    need_simulator(MACHINE.name)
     program, arrays = layers(number)
-    compare(program, arrays, SimulatorRunner(generate(program, name="cases", tuning=TUNING), MACHINE))
+    compare(program, arrays, on_core(program, (*STRICT, "-Os") if number % 2 else STRICT))
