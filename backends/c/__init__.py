@@ -3,7 +3,19 @@
 Emitters are registered when their files are imported, so all of them are imported here.
 """
 
-from tinyc.backends.c import borders, conv, esp_dsp, esp_nn, generic, mac16, pool, quantised, quantised_values
+from tinyc.backends.c import (
+    borders,
+    conv,
+    esp_dsp,
+    esp_nn,
+    generic,
+    mac16,
+    pie,
+    pie_pools,
+    pool,
+    quantised,
+    quantised_values,
+)
 from tinyc.backends.c.calls import pointer, specialise
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.library import KernelError, add_kernels
@@ -20,7 +32,7 @@ from tinyc.backends.c.source import (
 )
 from tinyc.backends.c.unit import Count, Pointer, RowCall, Rows, Scratch, TranslationUnit
 
-EMITTER_FILES = (borders, conv, esp_dsp, esp_nn, generic, mac16, pool, quantised, quantised_values)
+EMITTER_FILES = (borders, conv, esp_dsp, esp_nn, generic, mac16, pie, pie_pools, pool, quantised, quantised_values)
 
 __all__ = [
     "CPort",

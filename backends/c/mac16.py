@@ -15,6 +15,7 @@ import numpy as np
 
 from tinyc.backends.c.calls import leaves_columns, pointer, shared
 from tinyc.backends.c.emitter import emits
+from tinyc.backends.c.pie import takes
 from tinyc.backends.c.quantised import LayerArguments, Parameter, weighted
 from tinyc.backends.c.tuned import pixels
 from tinyc.backends.c.tuning import Tuning
@@ -70,7 +71,9 @@ class Room:
 
 def room(program: RowProgram, stage: Stage, tuning: Tuning) -> Room | None:
     """What memory the kernel of a stage needs; None for one that is not computed so."""
-    return _room(stage.op, program, stage) if tuning.mac16 and not stage.kernel.library else None
+    if not tuning.mac16 or stage.kernel.library or takes(program, stage, tuning):
+        return None
+    return _room(stage.op, program, stage)
 
 
 def wanted(program: RowProgram, stage: Stage, tuning: Tuning) -> tuple[int, ...]:

@@ -20,11 +20,12 @@ from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.tiles import LANES
 from tinyc.backends.c.tuned import pixels, shape_of
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, Scratch, TranslationUnit
+from tinyc.backends.libraries.operands import constant
 from tinyc.ir import fixed_point
 from tinyc.ir.op import Value
 from tinyc.ir.ops import QConv2d, QConvolution, QDense, QDepthwiseConv2d
 from tinyc.ir.ops.layer import IntegerLayer
-from tinyc.ir.rows import Stage
+from tinyc.ir.rows import RowProgram, Stage
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 
@@ -193,22 +194,7 @@ def weighted(
     Raises:
         CodegenError: a sum may overflow int32, or something is computed that has to be constant.
     """
-    multiplier = _constant(unit, stage, op.multiplier)
-    shift = _constant(unit, stage, op.shift)
-    if np.any(shift):
-        # Whatever the shift, nothing comes of a multiplier of zero; a negative one keeps the layer in the short form.
-        shift = np.where(multiplier == 0, -1, shift)
-    if bound is None:
-        w, b = _constant(unit, stage, op.w), _constant(unit, stage, op.b)
-        bound = fixed_point.accumulator_bound(w, b, op.output_axis)
-    if np.any(multiplier < 0) or np.any(shift < -31) or np.any(shift > 30):
-        raise CodegenError(f"{stage.where}: multipliers are not negative and shifts are -31 to 30")
-    if not fixed_point.fits(bound, shift):
-        channel = int(np.argmax(bound * 2.0 ** np.maximum(shift, 0)))
-        raise CodegenError(
-            f"{stage.where}: sums of output channel {channel} (up to {bound[channel]}, shifted left by "
-            f"{max(int(shift[channel]), 0)}) may overflow int32; keep this layer in floating point"
-        )
+    multiplier, shift, bound = requantisation(unit.program, stage, op, bound)
     taken: Argument = Pointer(1)
     if packed is not None:
         taken = unit.constants.symbol(packed, f"{op.w.name}_packed", "weights, four outputs interleaved")
@@ -228,8 +214,36 @@ def weighted(
     return LayerArguments((((pointer(DType.I8), "w"), taken), *parameters, last), (*literals, ("form", str(how))))
 
 
+def requantisation(
+    program: RowProgram, stage: Stage, op: IntegerLayer, bound: Array | None = None
+) -> tuple[Array, Array, Array]:
+    """The multiplier and the shift of each output channel, and the largest size of its sums: `bound`, or that of sums
+    of products. Raises `CodegenError` as `weighted` does."""
+    multiplier = _known(program, stage, op.multiplier)
+    shift = _known(program, stage, op.shift)
+    if np.any(shift):
+        # Whatever the shift, nothing comes of a multiplier of zero; a negative one keeps the layer in the short form.
+        shift = np.where(multiplier == 0, -1, shift)
+    if bound is None:
+        w, b = _known(program, stage, op.w), _known(program, stage, op.b)
+        bound = fixed_point.accumulator_bound(w, b, op.output_axis)
+    if np.any(multiplier < 0) or np.any(shift < -31) or np.any(shift > 30):
+        raise CodegenError(f"{stage.where}: multipliers are not negative and shifts are -31 to 30")
+    if not fixed_point.fits(bound, shift):
+        channel = int(np.argmax(bound * 2.0 ** np.maximum(shift, 0)))
+        raise CodegenError(
+            f"{stage.where}: sums of output channel {channel} (up to {bound[channel]}, shifted left by "
+            f"{max(int(shift[channel]), 0)}) may overflow int32; keep this layer in floating point"
+        )
+    return multiplier, shift, np.asarray(bound)
+
+
 def _constant(unit: TranslationUnit, stage: Stage, value: Value) -> Array:
-    array = unit.constant(value)
+    return _known(unit.program, stage, value)
+
+
+def _known(program: RowProgram, stage: Stage, value: Value) -> Array:
+    array = constant(program, value)
     if array is None:
         raise CodegenError(f"{stage.where}: {value} is computed; weights of integer layers have to be constants")
     return array

@@ -32,7 +32,12 @@ _SHARED: Mapping[Optimize, Mapping[str, frozenset[str]]] = MappingProxyType(
         # Every geometry has a function of its own.
         "speed": {},
         # Pointwise layers share one; depthwise ones lose more by that than they save.
-        "balanced": {"pointwise": _FLOATS, "qpointwise": _LIMITS | {"tiles", "outputs", "quads"}, **_MAC16},
+        "balanced": {
+            "pointwise": _FLOATS,
+            "qpointwise": _LIMITS | {"tiles", "outputs", "quads"},
+            "qpie_pixels": frozenset({"pixels", "next", "elements", "outputs", "blocks"}),
+            **_MAC16,
+        },
         # One function for all layers of a kind.
         "size": {
             "pointwise": _FLOATS,
@@ -59,6 +64,7 @@ class Tuning:
             0 for a core that does not gain by it.
         fpu: whether it computes with floats in hardware.
         fma: whether it has fused multiply-adds of floats.
+        pie: whether it has the vector instructions of the ESP32-S3.
         float_registers: how many of floats it has; 0 for one that computes with floats in software.
         mac16: whether it has the MAC16 option of Xtensa cores.
         choices: what was measured to be better for layers of some shapes than what follows from these; left aside for
@@ -72,6 +78,7 @@ class Tuning:
     fma: bool = False
     float_registers: int = 0
     mac16: bool = False
+    pie: bool = False
     choices: Choices = field(default_factory=Choices)
 
     def handed(self, kernel: str, part: float = 0.0) -> frozenset[str]:

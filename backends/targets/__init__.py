@@ -32,6 +32,7 @@ class Target:
         package: the form of the output unless another is asked for, for example "c" or "idf".
         cores: processors that can share the work.
         simd: the vector instructions it has, by the chip that brought them; empty for none.
+        pie: whether they are those of the ESP32-S3, for which there are kernels of tinyc's own.
         clock_hz: the highest clock of the processor; 0 where there is no one number.
         ram_bytes: internal memory for all data of an application: arena, buffers, stacks and the rest; 0 for no limit.
         static_bytes: what of it can be allocated statically: no array can be larger; 0 for no limit.
@@ -56,6 +57,7 @@ class Target:
     mac16: bool = False
     cores: int = 1
     simd: str = ""
+    pie: bool = False
     clock_hz: int = 0
     ram_bytes: int = 0
     static_bytes: int = 0
@@ -120,6 +122,7 @@ def on_machine(target: Target, simulator: str) -> Target:
         float_registers=chip.float_registers,
         tile=chip.tile,
         paired_tile=chip.paired_tile,
+        pie=chip.pie,
         tuned_on=chip.tuned_on,
     )
 

@@ -21,5 +21,6 @@ def tuning_of(optimize: Optimize, target: Target, tuned: str | Path | None = Non
         fma=target.fma,
         float_registers=target.float_registers,
         mac16=target.mac16,
+        pie=target.pie,
         choices=choices if optimize != "size" else Choices(),
     )

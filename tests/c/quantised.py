@@ -150,12 +150,12 @@ class Maker:
         attributes = {"zero": zero_point(self.rng), **self.out(), **self.geometry(kernel), **fixed}  # type: ignore[arg-type]
         return self.add(ops.QDepthwiseConv2d(x, *self.layer(w, 2, corner), **attributes))
 
-    def depthwise3x3(self, x: Value) -> Value:
+    def depthwise3x3(self, x: Value, corner: str | None = None) -> Value:
         stride = int(self.rng.integers(1, 3))
         left = int(self.rng.integers(0, 4 - stride))
         pads = (*(int(p) for p in self.rng.integers(0, 3, 1)), left, *(int(p) for p in self.rng.integers(0, 3, 2)))
         strides = (int(self.rng.integers(1, 3)), stride)
-        return self.depthwise(x, kernel=(3, 3), each=1, strides=strides, pads=pads, dilations=(1, 1))
+        return self.depthwise(x, corner, kernel=(3, 3), each=1, strides=strides, pads=pads, dilations=(1, 1))
 
     def dense(self, x: Value, corner: str | None = None, outputs: int | None = None) -> Value:
         w = int8(self.rng, (outputs or int(self.rng.integers(1, 12)), x.shape[-1]))

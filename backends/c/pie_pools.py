@@ -1,0 +1,78 @@
+"""C for int8 poolings with the vector instructions of the ESP32-S3: 16 channels at a time."""
+
+from __future__ import annotations
+
+from tinyc.backends.c.calls import Literal, leaves_rows, limits, specialise
+from tinyc.backends.c.emitter import emits
+from tinyc.backends.c.pie_tables import VECTOR
+from tinyc.backends.c.quantised import factor_form
+from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, TranslationUnit
+from tinyc.ir.op import RowMode
+from tinyc.ir.ops import MaxPool2d, QAvgPool2d, QMean
+from tinyc.ir.rows import Stage
+from tinyc.ir.types import DType
+
+_PIXELS = 4096
+"""What the pixels of a total of 20 bits are fewer than."""
+
+# Instructions, as counted: an element without vectors; 16 channels of a result, of a row of its window, and of a pixel.
+_ELEMENT, _RESULT, _ROW, _PIXEL = 4.5, 110.0, 22.0, 4.0
+
+
+def _pays(unit: TranslationUnit, rows: int, columns: int, channels: int) -> bool:
+    """Whether windows of so many pixels take fewer instructions by vectors."""
+    blocks = -(-channels // VECTOR)
+    vectors = blocks * (_RESULT + rows * (_ROW + columns * _PIXEL))
+    on = unit.tuning.pie and unit.tuning.optimize != "size"
+    return on and rows * columns < _PIXELS and vectors < _ELEMENT * rows * columns * channels
+
+
+def _pools(unit: TranslationUnit, stage: Stage, op: QAvgPool2d | MaxPool2d) -> bool:
+    return op.x.dtype is DType.I8 and _pays(unit, op.kernel[0], op.kernel[1], op.x.shape[3])
+
+
+def _means(unit: TranslationUnit, stage: Stage, op: QMean) -> bool:
+    return _pays(unit, 1, op.x.shape[1] * op.x.shape[2], op.x.shape[3])
+
+
+@emits(QMean, where=_means)
+def emit_qmean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
+    """The mean of each channel."""
+    count, height, width, channels = op.x.shape
+    multiplier, form = factor_form(255 * height * width, op.multiplier, op.shift)
+    values = {"count": count, "pixels": height * width, "channels": channels, "x_zero": op.zero}
+    values |= {"multiplier": multiplier, "shift": op.shift, "zero": op.out_zero}
+    literals = [*_texts(values), *limits(op.min, op.max, DType.I8), ("form", str(form))]
+    parameters = [("const int8_t *", "x"), ("int8_t *", "out")]
+    return RowCall(specialise(unit, "qmean", "qpie_mean", DType.I8, parameters, literals), (Pointer(0),))
+
+
+@emits(QAvgPool2d, where=_pools)
+def emit_qavg_pool(unit: TranslationUnit, stage: Stage, op: QAvgPool2d) -> RowCall:
+    """The average of each window."""
+    return _pool(unit, stage, op, "avg", limits(op.min, op.max, DType.I8))
+
+
+@emits(MaxPool2d, where=_pools)
+def emit_max_pool(unit: TranslationUnit, stage: Stage, op: MaxPool2d) -> RowCall:
+    """The largest of each window."""
+    return _pool(unit, stage, op, "max", [])
+
+
+def _pool(unit: TranslationUnit, stage: Stage, op: QAvgPool2d | MaxPool2d, kind: str, more: list[Literal]) -> RowCall:
+    window = stage.windows[0]
+    assert window is not None
+    clips = window.mode is RowMode.CLIP and leaves_rows(stage, window, op.x.shape[1])
+    (kh, kw), (_, stride), (_, dilation) = op.kernel, op.strides, op.dilations
+    values = {"width": op.x.shape[2], "channels": op.x.shape[3], "out_width": op.type.shape[2]}
+    values |= {"kw": kw, "stride": stride, "dilation": dilation, "left": op.pads[1]}
+    count = ("int", "count") if clips else ("", f"/*count=*/{kh}")
+    parameters = [("const int8_t **", "rows"), count, ("int8_t *", "out")]
+    literals = [*_texts(values), *more]
+    function = specialise(unit, f"q{kind}pool{kh}x{kw}", f"qpie_{kind}_pool2d", DType.I8, parameters, literals)
+    arguments: tuple[Argument, ...] = (Rows(0), Count(0)) if clips else (Rows(0),)
+    return RowCall(function, arguments)
+
+
+def _texts(values: dict[str, int]) -> list[Literal]:
+    return [(name, str(value)) for name, value in values.items()]
