@@ -17,7 +17,6 @@ from tinyc.ir.tensor import Array
 
 LARGEST = 127
 """Weights are symmetric: -128 is left out."""
-BIAS_STEPS = 2**23
 BIAS_LARGEST = 2**30
 """Half of int32, which is left for the sums."""
 ROUNDING = 1e-5
@@ -141,9 +140,8 @@ def _check_weights(layer: QuantisedLayer, w: Array, bias: Array) -> None:
             f"{scale[at[op.output_axis]]:.6g} in int8, more than half a step off"
         )
     largest = np.abs(op.by_output(w)).max(axis=1, initial=0.0)
-    # A bias of more steps than 2^23, and than the products can have together, makes the scale of its channel coarser.
-    together = 128 * LARGEST * np.abs(op.by_output(w)).sum(axis=1) / np.maximum(largest, TINY)
-    needed = np.maximum(largest / LARGEST, np.abs(bias) / (layer.input_scale * np.maximum(together, BIAS_STEPS)))
+    # A bias that does not fit makes the scale of its channel coarser.
+    needed = np.maximum(largest / LARGEST, np.abs(bias) / (layer.input_scale * BIAS_LARGEST))
     wide = np.where(needed > TINY, scale / np.maximum(needed, TINY), 1.0)
     if (wide > 1 + ROUNDING).any():
         c = int(np.argmax(wide))

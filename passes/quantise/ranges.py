@@ -19,9 +19,6 @@ WEIGHT_LIMIT = 127
 """Weights are symmetric, -127..127: ESP-NN and TFLite Micro leave -128 out."""
 BIAS_LIMIT = 2**30
 """Half of int32, so that the sum of products has the other half."""
-_FINE = 2**23
-"""Steps of a sum that a bias has at least, before they are made coarser for it: with 24 bits for both, sums need
-multipliers without a shift only (`fixed_point.plain_multipliers`)."""
 _TINY = 1e-15
 """Ranges below this are no signal; with them, products of two scales would leave float32's normal numbers."""
 
@@ -70,15 +67,12 @@ def weight_scales(weights: Array, axis: int, bias: Array | None, input_scale: fl
     """One scale for each output channel (dimension `axis`), for symmetric int8.
 
     A channel whose weights are tiny against its bias gets the smallest scale with which the bias, in units of
-    input_scale * scale, has no more than 23 bits, or is no larger than all products together can be. A channel of zeros
-    gets the largest scale of the others.
+    input_scale * scale, stays within `BIAS_LIMIT`. A channel of zeros gets the largest scale of the others.
     """
     others = tuple(d for d in range(weights.ndim) if d != axis)
-    sizes = np.abs(weights.astype(np.float64))
-    scales = sizes.max(axis=others, initial=0.0) / WEIGHT_LIMIT
+    scales = np.abs(weights.astype(np.float64)).max(axis=others, initial=0.0) / WEIGHT_LIMIT
     if bias is not None:
-        products = sizes.sum(axis=others) / np.maximum(scales, _TINY) * -LOW
-        scales = np.maximum(scales, np.abs(bias.astype(np.float64)) / (input_scale * np.maximum(products, _FINE)))
+        scales = np.maximum(scales, np.abs(bias.astype(np.float64)) / (input_scale * BIAS_LIMIT))
     scales = np.where(scales < _TINY, scales.max() if scales.max() >= _TINY else 1.0, scales)
     return np.asarray(scales.astype(np.float32))
 
