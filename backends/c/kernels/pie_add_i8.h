@@ -21,8 +21,8 @@
 /* Up to 16 sums by whole factors, as tinyc_qadd_whole_i8 makes them, of operands from any address.
  *
  * c has, each eight times, 2^8, the lower 16 bits of `start`, which are signed, the lower 8 of a and of b, what is left
- * of a, of b and of start without these, and the limits. `places` are at least 8. Factors are below 2^22. out and c are multiples of 16,
- * and there is room for 16 results.
+ * of a, of b and of start without these, and the limits. `places` are at least 8. Factors are below 2^22. out and c are
+ * multiples of 16, and there is room for 16 results.
  */
 TINYC_INLINE void tinyc_pie_add_i8(int8_t *out, const int8_t *x, const int8_t *y, const int16_t *c, int places, int n)
 {

@@ -4,7 +4,8 @@
 #include "common.h"
 #include "pie.h"
 
-/* Copies n elements from any address to one that is a multiple of 16, in whole vectors: what is behind them is no matter.
+/* Copies n elements from any address to one that is a multiple of 16, in whole vectors: what is behind them is no
+ * matter.
  */
 TINYC_INLINE void tinyc_pie_copy_i8(int8_t *out, const int8_t *x, int n)
 {

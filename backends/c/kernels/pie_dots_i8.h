@@ -9,7 +9,8 @@
 #define TINYC_PIE_X1 "ee.ld.128.usar.ip q0, %[x], 16\n ee.vld.128.ip q1, %[last], 0\n ee.src.q q0, q0, q1\n"
 #define TINYC_PIE_XS "ee.ld.128.usar.ip q0, %[x], 16\n ee.vld.128.ip q1, %[x], 16\n"
 #define TINYC_PIE_XN(a, b, c) "ee.src.q.ld.ip q" #c ", %[x], 16, q" #a ", q" #b "\n"
-#define TINYC_PIE_XE(a, b, c) "ee.src.q.ld.ip q" #c ", %[last], 0, q" #a ", q" #b "\n ee.src.q q" #b ", q" #b ", q" #c "\n"
+#define TINYC_PIE_XE(a, b, c)                                                                                          \
+    "ee.src.q.ld.ip q" #c ", %[last], 0, q" #a ", q" #b "\n ee.src.q q" #b ", q" #b ", q" #c "\n"
 /* Sixteen products more, and the weights of the next. */
 #define TINYC_PIE_W(a) "ee.vmulas.s8.accx.ld.ip q7, %[w], 16, q" #a ", q7\n"
 #define TINYC_PIE_DOTS(elements, products)                                                                             \
@@ -17,7 +18,7 @@
                               "loop %[count], 1f\n"                                                                    \
                               "ee.ld.accx.ip %[from], 8\n" products "ee.st.accx.ip %[to], 8\n"                         \
                               "1:\n"                                                                                   \
-                     : [x] "+r"(x), [last] "+r"(last), [w] "+r"(w), [from] "+r"(from), [to] "+r"(to)                    \
+                     : [x] "+r"(x), [last] "+r"(last), [w] "+r"(w), [from] "+r"(from), [to] "+r"(to)                   \
                      : [count] "r"(count)                                                                              \
                      : "memory")
 #endif

@@ -13,14 +13,14 @@
     "ee.xorq q0, q0, q6\n ee.vsubs.s16.ld.incp q1, %[f], q2, q2, q7\n ee.vmul.s16.ld.incp q3, %[f], " t ", q0, q1\n"
 #endif
 
-/* The results of `count` (1 to 16) sums, as tinyc_pie_dots_i8 leaves them, each greater by TINYC_PIE_RAISED:
- * sum * factor / 2^31, rounded to the nearest, a half up, plus the zero point, and limited. That is what forms 2 and 3 of
+/* The results of `count` (1 to 16) sums, as tinyc_pie_dots_i8 leaves them, each greater by TINYC_PIE_RAISED: sum *
+ * factor / 2^31, rounded to the nearest, a half up, plus the zero point, and limited. That is what forms 2 and 3 of
  * tinyc_narrow_i8 give. `out` has room for 16 results.
  *
  * A factor is high * 2^15 + low / 2 with high from 0 to 2^15 - 1 and low even, both of 16 bits; f has the low ones of 8
  * channels, their high ones, and so on. A sum is h * 2^16 + l with l of 16 bits too. Where P is low * l / 2^16 rounded
- * down, (P + high * l + low * h + 2^15) / 2^16 rounded down, plus high * h, is exact.
- * c has, each eight times, -2^15, 2^14, 4 * zero point + 2, and the limits. All addresses are multiples of 16.
+ * down, (P + high * l + low * h + 2^15) / 2^16 rounded down, plus high * h, is exact. c has, each eight times, -2^15,
+ * 2^14, 4 * zero point + 2, and the limits. All addresses are multiples of 16.
  */
 TINYC_INLINE void tinyc_pie_narrow_i8(int8_t *out, const int32_t *s, const int16_t *f, const int16_t *c, int count)
 {

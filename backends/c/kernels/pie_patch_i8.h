@@ -5,9 +5,9 @@
 #include "pie.h"
 #include "pie_lanes.h"
 
-/* The sums of the products of so many vectors of a patch and of weights, lane by lane; one vector of weights more can be
- * read. No sum exceeds 20 bits on its way. `sums` as in tinyc_pie_taps_i8; all addresses are multiples of 16. Only the
- * first `lanes` sums count.
+/* The sums of the products of so many vectors of a patch and of weights, lane by lane; one vector of weights more can
+ * be read. No sum exceeds 20 bits on its way. `sums` as in tinyc_pie_taps_i8; all addresses are multiples of 16. Only
+ * the first `lanes` sums count.
  */
 TINYC_INLINE void tinyc_pie_patch_i8(int32_t *sums, const int8_t *patch, const int8_t *w, int vectors, int lanes)
 {

@@ -4,7 +4,8 @@
 #include "common.h"
 #include "limit_i32.h"
 
-/* The result of one sum, as tinyc_pie_narrow_i8 gives it: `factor` is its low factor, which the high one is 8 behind. */
+/* The result of one sum, as tinyc_pie_narrow_i8 gives it: `factor` is its low factor, which the high one is 8 behind.
+ */
 TINYC_INLINE int8_t tinyc_pie_result_i8(int32_t sum, const int16_t *factor, const int16_t *c)
 {
     const int64_t product = (int64_t)sum * (factor[8] * 32768 + factor[0] / 2);

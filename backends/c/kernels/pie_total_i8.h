@@ -5,8 +5,8 @@
 #include "pie.h"
 
 /* Adds `count` (1 or more) pixels of `lanes` (1 to 16) channels, from any address and `step` apart, to the 16 totals
- * that are kept behind the first 16 of 32 words, as tinyc_pie_totals_i8 reads them; at first these are zeros. Fewer than
- * 4096 pixels in all fit a total. `sums` is a multiple of 16.
+ * that are kept behind the first 16 of 32 words, as tinyc_pie_totals_i8 reads them; at first these are zeros. Fewer
+ * than 4096 pixels in all fit a total. `sums` is a multiple of 16.
  */
 TINYC_INLINE void tinyc_pie_total_i8(int32_t *sums, const int8_t *x, int step, int count, int lanes)
 {

@@ -93,12 +93,12 @@ TINYC_INLINE void tinyc_qmac16_channel_i8(const int16_t *x, const int32_t *w, in
 }
 
 /* One output row of a 3x3 depthwise convolution of stride 1 or 2, one output channel for each input channel. Up to 2
- * columns `left` of a row hold the zero point of x, `fill`, and so do those right of it. Up to four channels are computed
- * together, `band` outputs at a time. `out` may be one of the rows: what an output overwrites was read before.
+ * columns `left` of a row hold the zero point of x, `fill`, and so do those right of it. Up to four channels are
+ * computed together, `band` outputs at a time. `out` may be one of the rows: what an output overwrites was read before.
  *
- * `words` has a word that is not used, and two for each column and row of a band. Weights have three words a channel, in
- * the order of columns: four, four and one, the second and third of four exchanged. A bias is that of elements with 128
- * added, times 256; `form` as in tinyc_narrow_i8.
+ * `words` has a word that is not used, and two for each column and row of a band. Weights have three words a channel,
+ * in the order of columns: four, four and one, the second and third of four exchanged. A bias is that of elements with
+ * 128 added, times 256; `form` as in tinyc_narrow_i8.
  */
 TINYC_INLINE void tinyc_qmac16_depthwise3x3_i8(const int8_t **rows, const int32_t *w, const int32_t *bias,
                                                const int32_t *multiplier, const int8_t *shift, int32_t *words,

@@ -35,8 +35,8 @@ TINYC_INLINE void tinyc_qmac16_weights_i8(int16_t *to, const int32_t *w, int qua
     }
 }
 
-/* All output channels of pixels whose 4 * quads elements are int16 in memory. `words` has a word that is not used, place
- * for the weights of one output channel, and the elements. `wide` says that sums take more than 32 bits.
+/* All output channels of pixels whose 4 * quads elements are int16 in memory. `words` has a word that is not used,
+ * place for the weights of one output channel, and the elements. `wide` says that sums take more than 32 bits.
  *
  * Weights are [outputs][quads], four int8 a word; a bias is that of sums over what is in memory. The rest is as in
  * tinyc_qpointwise_i8.

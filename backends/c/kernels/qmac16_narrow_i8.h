@@ -19,8 +19,8 @@ TINYC_INLINE int32_t tinyc_qmac16_addend_i8(int32_t zero, int form)
     return addend;
 }
 
-/* What tinyc_narrow_i8 makes of a sum that is 256 times too large, and less than 2^31 in size. The high half of a product
- * is then 256 times that of `form` 2, and 64 times that of form 3, with a rest that rounding down takes away.
+/* What tinyc_narrow_i8 makes of a sum that is 256 times too large, and less than 2^31 in size. The high half of a
+ * product is then 256 times that of `form` 2, and 64 times that of form 3, with a rest that rounding down takes away.
  */
 TINYC_INLINE int8_t tinyc_qmac16_narrow_i8(int32_t sum, int32_t multiplier, int shift, int32_t addend, int32_t zero,
                                            int32_t low, int32_t high, int form)

@@ -6,8 +6,8 @@
 #include "pixel_i8.h"
 
 /* Copies the window of kh rows whose first column is `first`, each row of it to `pitch` elements of a patch: whole rows
- * if all columns are `inside`; columns outside are `pad`. Where pixels or rows are no multiples of 16 elements, they are
- * copied one by one. What is behind a row of the window meets weights of 0.
+ * if all columns are `inside`; columns outside are `pad`. Where pixels or rows are no multiples of 16 elements, they
+ * are copied one by one. What is behind a row of the window meets weights of 0.
  */
 TINYC_INLINE void tinyc_qpie_patch_i8(int8_t *patch, const int8_t **rows, const int8_t *pad, int inside, int first,
                                       int pitch, int width, int channels, int kh, int kw, int dilation)

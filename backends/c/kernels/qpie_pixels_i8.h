@@ -30,8 +30,8 @@ TINYC_INLINE void tinyc_qpie_pixels_lanes_i8(const int8_t *x, const int8_t *w, c
 /* A 1x1 convolution, or a dense layer on as many rows as there are pixels, which lie `next` apart.
  *
  * Weights come in `blocks` of 16 output channels and a last one of the `rest` left over, each as tinyc_qpie_pixel_i8
- * takes them, then a vector of zeros. bias has pairs of a bias that is greater by TINYC_PIE_RAISED and 0. `form` is that
- * of tinyc_qpie_sums_i8; in form 4, there are factors for whole blocks, in others multiplier and shift.
+ * takes them, then a vector of zeros. bias has pairs of a bias that is greater by TINYC_PIE_RAISED and 0. `form` is
+ * that of tinyc_qpie_sums_i8; in form 4, there are factors for whole blocks, in others multiplier and shift.
  */
 TINYC_INLINE void tinyc_qpie_pixels_i8(const int8_t *x, const int8_t *w, const int32_t *bias, const int16_t *factors,
                                        const int16_t *constants, const int32_t *multiplier, const int8_t *shift,

@@ -39,8 +39,8 @@ TINYC_INLINE void tinyc_qpie_taps2d_lanes_i8(const int8_t **rows, const int8_t *
 }
 
 /* One output row of a convolution from kh input rows, for windows too large to be copied: pixel by pixel of the window,
- * as tinyc_qpie_pixels_i8, with weights [blocks][kh][kw] and so on. `left` columns of the zero point in `pad` lie before
- * each row.
+ * as tinyc_qpie_pixels_i8, with weights [blocks][kh][kw] and so on. `left` columns of the zero point in `pad` lie
+ * before each row.
  */
 TINYC_INLINE void tinyc_qpie_taps2d_i8(const int8_t **rows, const int8_t *pad, const int8_t *w, const int32_t *bias,
                                        const int16_t *factors, const int16_t *constants, const int32_t *multiplier,
