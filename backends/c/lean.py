@@ -5,25 +5,23 @@ A layer of windows copies those of one or two pixels, which are then pixels of a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from tinyc.backends.c.calls import Literal, leaves_columns, pointer, shared, wrapped
+from tinyc.backends.c.tiles import COPIES
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, TranslationUnit
 from tinyc.ir.ops import QConv2d
 from tinyc.ir.types import DType
 
 Parameters = Sequence[tuple[str, str]]
 
-_COPIES = 640
-"""Bytes of stack, at most, for copies of windows."""
-_SIZES = ("pixels", "inputs", "outputs", "zero", "low", "high")
-"""What layers that share the function differ in."""
-
 
 def is_lean(unit: TranslationUnit, op: QConv2d | None = None) -> bool:
-    """Whether a layer is computed so, one with windows as far as the stack allows."""
-    window = 0 if op is None else op.window()[0] * op.window()[1] * op.x.shape[3]
-    return unit.tuning.optimize == "size" and window <= _COPIES and (op is None or op.groups == 1)
+    """Whether a layer is computed so: one of pixels, or one of windows that the stack has room to copy."""
+    if unit.tuning.optimize != "size":
+        return False
+    return op is None or (op.groups == 1 and (op.per_pixel() or math.prod(op.w.shape[1:]) <= COPIES))
 
 
 def pixel_call(
@@ -49,9 +47,9 @@ def window_call(
 ) -> RowCall:
     """The call for one row of a layer of windows."""
     (kh, kw), width, outputs = op.window(), op.type.shape[2], op.type.shape[3]
-    window = kh * kw * op.x.shape[3]
-    each = 2 if 2 * window <= _COPIES and width > 1 else 1
-    pixels = "1" if each == 1 else "pixels" if width % 2 else "2"
+    window = math.prod(op.w.shape[1:])
+    each = 2 if 2 * window <= COPIES and width > 1 else 1
+    pixels = "pixels" if width % each else str(each)
     function, values = _function(unit, parameters, literals, pixels, window, outputs)
     rows: list[tuple[str, str]] = [("const int8_t **", "rows")]
     given: list[Argument] = [Rows(0)]
@@ -61,20 +59,13 @@ def window_call(
     else:
         unit.kernels.headers.add("stddef.h")  # NULL
     names = [name for kind, name in parameters[:-1] if kind]
-    geometry = [f"{op.x.shape[2]}", f"{op.x.shape[3]}", f"{kh}", f"{kw}", f"{op.dilations[1]}"]
     pad = "pad" if leaves_columns(op) else "NULL"
-    first = f"x * {op.strides[1]} - {op.pads[1]}"
-    copy = unit.kernels.use("qpatch", DType.I8)
+    numbers = (op.strides[1], op.pads[1], op.x.shape[2], op.x.shape[3], kh, kw, op.dilations[1])
     body = f"    int8_t patches[{each * window}];\n    for (int x = 0; x < {width}; x += {each}) {{\n"
-    if pixels == "pixels":
+    if width % each:
         body += f"        const int pixels = x + 1 < {width} ? 2 : 1;\n"
-    if each == 1:
-        body += wrapped(f"        {copy}(", ["patches", "rows", pad, first, *geometry], ");")
-    else:
-        body += f"        for (int k = 0; k < {pixels}; ++k) {{\n"
-        begin = f"(x + k) * {op.strides[1]} - {op.pads[1]}"
-        body += wrapped(f"            {copy}(", [f"patches + k * {window}", "rows", pad, begin, *geometry], ");")
-        body += "        }\n"
+    copied = ["patches", "rows", pad, "x", pixels, *map(str, numbers)]
+    body += wrapped(f"        {unit.kernels.use('qpatches', DType.I8)}(", copied, ");")
     body += wrapped(f"        {function}(", ["patches", *names, *values, f"out + x * {outputs}"], ");") + "    }\n"
     own = ", ".join(f"{kind}{name}" for kind, name in (*rows, *parameters) if kind)
     return RowCall(unit.function(f"qconv{kh}x{kw}", own, body), (*given, *arguments))
@@ -85,4 +76,4 @@ def _function(
 ) -> tuple[str, tuple[str, ...]]:
     sizes = [("pixels", pixels), ("inputs", str(inputs)), ("outputs", str(outputs))]
     own = [(pointer(DType.I8), "x"), *parameters]
-    return shared(unit, "qlean", "qlean", DType.I8, own, [*sizes, *literals], _SIZES)
+    return shared(unit, "qlean", "qlean", DType.I8, own, [*sizes, *literals], unit.tuning.handed("qlean"))

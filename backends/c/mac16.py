@@ -17,6 +17,7 @@ from tinyc.backends.c.calls import leaves_columns, pointer, shared
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.pie import takes
 from tinyc.backends.c.quantised import LayerArguments, Parameter, weighted
+from tinyc.backends.c.tiles import COPIES
 from tinyc.backends.c.tuned import pixels
 from tinyc.backends.c.tuning import Tuning
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, Scratch, TranslationUnit
@@ -31,7 +32,7 @@ from tinyc.ir.types import DType
 
 NARROW = 2**23
 """Sums below this fit 32 bits when they are 256 times as large."""
-STACK = 160
+STACK = COPIES // 4
 """Words of scratch memory on the stack, at most, where the arena has no room for more of them."""
 _STACKS = (40, 80, STACK)
 """What is taken of it: few sizes, so that layers share functions."""

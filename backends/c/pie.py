@@ -16,6 +16,7 @@ from tinyc.backends.c.calls import Literal, beside, leaves_columns, limits, poin
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.pie_tables import BY_VECTORS, VECTOR, Chunks, Results, addition, constants, up
 from tinyc.backends.c.quantised import Parameter, elements, form, requantisation
+from tinyc.backends.c.tiles import COPIES
 from tinyc.backends.c.tuned import pixels
 from tinyc.backends.c.tuning import Tuning
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, TranslationUnit
@@ -31,11 +32,9 @@ _SUM = 2**29
 """What sums are smaller than: they are raised by 2^30 and a bit."""
 _MULTIPLIER = 2**30 - 2**14
 """What multipliers are smaller than whose results are made by vectors."""
-_PATCHES = 640
-"""Bytes of stack, at most, for copies of windows."""
 _NULL: Parameter = (("", "NULL"), None)
 
-_TAPS = _PATCHES // VECTOR
+_TAPS = COPIES // VECTOR
 """Elements of a depthwise window, at most."""
 _LANE = 2**19 // 128
 """What the weights of a depthwise channel are together smaller than, in size."""
@@ -90,7 +89,7 @@ def _windows(op: QConv2d) -> _Windows:
     (kh, kw), channels = op.window(), op.x.shape[3]
     row = kw * channels
     choices = [_Windows(kh, row, kh * kw, channels, pitch) for pitch in (up(row), row, 0)]
-    return min((w for w in choices if w.bytes <= _PATCHES), key=lambda w: w.instructions(op.type.shape[3]))
+    return min((w for w in choices if w.bytes <= COPIES), key=lambda w: w.instructions(op.type.shape[3]))
 
 
 @singledispatch
@@ -249,7 +248,7 @@ def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
     literals, parameters = [*geometry, *chunks.literals(outputs), *last], [*_rows(unit, op), *taken]
     if not windows.pitch:
         return _call(unit, f"qconv{kh}x{kw}", "qpie_taps2d", parameters, literals)
-    tile, (before, after) = min(_PATCHES // windows.bytes, width), beside(op)
+    tile, (before, after) = min(COPIES // windows.bytes, width), beside(op)
     local = f"TINYC_ALIGNED16 int8_t patches[{tile * windows.bytes}];"
     copies = _numbers(tile=tile, next=windows.bytes, before=before, after=after, pitch=windows.pitch)
     parameters.append((("", "patches"), None))

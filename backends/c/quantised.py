@@ -281,14 +281,13 @@ def _pointwise(
     tiles, spare = divmod(pixels(stage), tile)
     quads, extra = divmod(inputs, LANES)
     handed = unit.tuning.handed("qpointwise", _macs_of_inputs(unit)[inputs] / max(unit.program.macs(), 1))
-    if not tiles and unit.tuning.optimize != "size":
+    if not tiles:
         handed -= {"tiles"}  # a single pixel needs no tile
     long = "quads" not in handed and tile < LARGEST_TILE and inputs % LONG_TURN == 0 and inputs > LONG_TURN
     geometry = pairing | {
         "tiles": tiles,
         "tile": tile,
         "spare": spare,
-        "one_by_one": int(unit.tuning.one_by_one),
         "turn": LONG_TURN if long and not pairing["paired"] else LANES,
         "quads": quads,
         "extra": extra,

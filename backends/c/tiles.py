@@ -8,6 +8,8 @@ LANES = 4
 """Output channels of a tile, at most: as many weights are interleaved, of floats and of integers."""
 MOST = 8
 """Pixels of a tile, at most: `tile_f32.h` has no more."""
+COPIES = 640
+"""Bytes of stack, at most, for copies of windows or of elements, where a kernel computes from these alone."""
 UNROLLED = 8
 """Elements of a run, at most, whose products are written out one after another."""
 

@@ -137,12 +137,13 @@ class Runner:
         # Sanitisers watch the bounds of what the compiler defines.
         if order is None or any(flag.startswith(("-fsanitize", "-flto")) for flag in self._toolchain.flags):
             return name
-        if not (self._folder / file).exists():
+        if file not in self._made:
             found = constants.lean(self._source.files[name], order)
             if found is None:
                 return name
             (self._folder / constants.BYTES).write_bytes(found.data)
             (self._folder / file).write_text(found.text, encoding="ascii")
+            self._made.add(file)
         return file
 
     def _object(self, name: str, variant: str, options: Sequence[str], file: str = "") -> str:

@@ -75,9 +75,17 @@ class Target:
         return library in self.kernels
 
     @property
+    def core(self) -> dict[str, Any]:
+        """What kernels are chosen by, of the core's registers and instructions."""
+        return {name: getattr(self, name) for name in _CORE}
+
+    @property
     def as_dict(self) -> dict[str, Any]:
         """All fields, as JSON has them."""
         return {**asdict(self), "kernels": list(self.kernels)}
+
+
+_CORE = ("tile", "paired_tile", "fpu", "fma", "float_registers", "mac16", "pie")
 
 
 @cache
@@ -115,16 +123,7 @@ def on_machine(target: Target, simulator: str) -> Target:
     chip = next((t for t in builtin().values() if t.simulator == simulator), None)
     if target.isa != "host" or not simulator or chip is None:
         return target
-    return replace(
-        target,
-        fpu=chip.fpu,
-        fma=chip.fma,
-        float_registers=chip.float_registers,
-        tile=chip.tile,
-        paired_tile=chip.paired_tile,
-        pie=chip.pie,
-        tuned_on=chip.tuned_on,
-    )
+    return replace(target, **chip.core, tuned_on=chip.tuned_on)
 
 
 def _with_base(table: dict[str, Any], source: str) -> dict[str, Any]:

@@ -13,14 +13,4 @@ def tuning_of(optimize: Optimize, target: Target, tuned: str | Path | None = Non
     """What options and the facts of a target amount to. A file of the user's stands in for the choices that tinyc has.
     Raises `TunedError` for one that is wrong."""
     choices = shipped(target.tuned_on) if tuned is None else Choices(load(tuned))
-    return Tuning(
-        optimize,
-        tile=target.tile,
-        paired_tile=target.paired_tile,
-        fpu=target.fpu,
-        fma=target.fma,
-        float_registers=target.float_registers,
-        mac16=target.mac16,
-        pie=target.pie,
-        choices=choices if optimize != "size" else Choices(),
-    )
+    return Tuning(optimize, **target.core, choices=choices if optimize != "size" else Choices())

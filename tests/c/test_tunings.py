@@ -103,7 +103,7 @@ def test_random_layers_are_of_all_kinds() -> None:
     assert min(kinds[name] for name in ("qconv2d", "qdepthwise_conv2d", "qdense")) >= 10
     for form in range(4):
         assert f"/*form=*/{form});" in text
-    for key in ("paired", "patched", "one_by_one"):
+    for key in ("paired", "patched"):
         assert f"/*{key}=*/0" in text
     assert "/*paired=*/2" in text
     assert "/*paired=*/4" in text
@@ -137,4 +137,18 @@ def test_least_code_that_needs_no_other_kernel() -> None:
     program = lowered(maker.builder.build([y]))
     text = generate(program, name="cases", tuning=Tuning("size")).files["cases.c"]
     assert "NULL" in text
+    compare(program, maker.arrays, Tuning("size"), "gcc")
+
+
+def test_least_code_for_pixels_of_many_channels() -> None:
+    """Pixels are not copied: the stack says nothing of how many channels they may have."""
+    need("gcc")
+    maker = Maker(np.random.default_rng(3))
+    x = maker.input((1, 2, 3, 700))
+    geometry = {"strides": (1, 1), "pads": (0, 0, 0, 0), "dilations": (1, 1)}
+    y = maker.conv(x, "ordinary", kernel=(1, 1), groups=1, outputs=6, **geometry)
+    program = lowered(maker.builder.build([y]))
+    text = generate(program, name="cases", tuning=Tuning("size")).files["cases.c"]
+    assert "qlean" in text
+    assert "qpointwise" not in text
     compare(program, maker.arrays, Tuning("size"), "gcc")

@@ -79,9 +79,11 @@ def test_small_arrays_are_left_to_the_compiler() -> None:
     assert lean(definition(numbers(DType.I8)[: LARGE - 1]), "<") is None
 
 
-def constants() -> tuple[CSource, list[Array]]:
+def constants(turn: int = 0) -> tuple[CSource, list[Array]]:
+    """A program that gives them, each from another begin on."""
     b = Builder("net")
-    arrays = [numbers(dtype) for dtype in DType if dtype is not DType.BOOL] + [np.arange(5, dtype=np.int8)]
+    arrays = [np.roll(numbers(dtype), turn) for dtype in DType if dtype is not DType.BOOL]
+    arrays.append(np.arange(5, dtype=np.int8))
     return generate(lowered(b.build([b.constant(a, f"c{k}") for k, a in enumerate(arrays)])), name="net"), arrays
 
 
@@ -92,6 +94,15 @@ def test_a_program_has_what_the_text_says(compiler: str, tmp_path: Path) -> None
     for got, want in zip(HostRunner(source, cc=compiler, keep=tmp_path).run([[]])[0], arrays, strict=True):
         assert got.tobytes() == want.tobytes()
     assert (tmp_path / BYTES).stat().st_size >= sum(a.nbytes for a in arrays[:-1])
+
+
+def test_a_folder_that_was_used_before(tmp_path: Path) -> None:
+    """What lies there is made anew."""
+    need("gcc")
+    for turn in (0, 1):
+        source, arrays = constants(turn)
+        for got, want in zip(HostRunner(source, cc="gcc", keep=tmp_path).run([[]])[0], arrays, strict=True):
+            assert got.tobytes() == want.tobytes()
 
 
 @pytest.mark.simulator

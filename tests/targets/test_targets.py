@@ -137,6 +137,8 @@ def test_any_computer_is_taken_for_the_machine_that_is_simulated() -> None:
     assert (on["rv32imafc"].name, on["rv32imafc"].ram_bytes) == ("host", 0)
     assert (on["rv32imc"].tile, on["rv32imc"].paired_tile) == (host.tile, host.paired_tile)
     assert (on["esp32"].fma, on["esp32"].float_registers, on["esp32"].tile) == (True, 16, find("esp32").tile)
+    assert (on["esp32"].mac16, on["esp32"].pie) == (True, False)
+    assert on_machine(host, "esp32s3").pie
     assert on_machine(find("esp32"), "rv32imafc") == find("esp32")
 
 

@@ -2,6 +2,7 @@
 #define TINYC_AVG_POOL2D_F32_H
 
 #include "common.h"
+#include "window_columns.h"
 
 /* The mean over `count` rows and the columns from, from + dilation, ..., before `to`, for each channel: their sum
  * divided by `divisor`, or where that is 0 by how many there are.
@@ -34,9 +35,8 @@ TINYC_INLINE void tinyc_avg_pool2d_f32(const float **rows, int count, float *res
         if (!border || (first >= 0 && first + extent <= width)) {
             tinyc_avg_pixel_f32(rows, out + x * channels, count, first, first + extent, dilation, channels, divisor);
         } else {
-            /* Columns before the row are skipped in steps of the dilation. */
-            const int from = first < 0 ? first + (dilation - 1 - first) / dilation * dilation : first;
-            const int to = first + extent < width ? first + extent : width;
+            const int from = tinyc_window_from(first, dilation);
+            const int to = tinyc_window_end(first, extent, width);
             tinyc_avg_pixel_f32(rows, out + x * channels, count, from, to, dilation, channels, divisor);
         }
     }

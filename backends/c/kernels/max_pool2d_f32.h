@@ -3,6 +3,7 @@
 
 #include "common.h"
 #include "reduce_max_f32.h"
+#include "window_columns.h"
 
 /* The largest of `count` rows by the columns from, from + dilation, ..., before `to`, for each channel. */
 TINYC_INLINE void tinyc_max_pixel_f32(const float **rows, float *restrict out, int count, int from, int to,
@@ -30,9 +31,8 @@ TINYC_INLINE void tinyc_max_pool2d_f32(const float **rows, int count, float *res
         if (!border || (first >= 0 && first + extent <= width)) {
             tinyc_max_pixel_f32(rows, out + x * channels, count, first, first + extent, dilation, channels);
         } else {
-            /* Columns before the row are skipped in steps of the dilation. */
-            const int from = first < 0 ? first + (dilation - 1 - first) / dilation * dilation : first;
-            const int to = first + extent < width ? first + extent : width;
+            const int from = tinyc_window_from(first, dilation);
+            const int to = tinyc_window_end(first, extent, width);
             tinyc_max_pixel_f32(rows, out + x * channels, count, from, to, dilation, channels);
         }
     }

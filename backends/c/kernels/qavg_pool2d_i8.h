@@ -4,6 +4,7 @@
 #include "common.h"
 #include "limit_i32.h"
 #include "strided_sum_i8.h"
+#include "window_columns.h"
 
 /* The mean over `count` rows and the columns from, from + dilation, ..., before `to`, for each channel, rounded half
  * away from zero and limited.
@@ -36,9 +37,8 @@ TINYC_INLINE void tinyc_qavg_pool2d_i8(const int8_t **rows, int count, int8_t *r
         if (!border || (first >= 0 && first + extent <= width)) {
             tinyc_qavg_pixel_i8(rows, to, count, first, first + extent, dilation, channels, low, high);
         } else {
-            /* Columns before the row are skipped in steps of the dilation. */
-            const int from = first < 0 ? first + (dilation - 1 - first) / dilation * dilation : first;
-            const int end = first + extent < width ? first + extent : width;
+            const int from = tinyc_window_from(first, dilation);
+            const int end = tinyc_window_end(first, extent, width);
             tinyc_qavg_pixel_i8(rows, to, count, from, end, dilation, channels, low, high);
         }
     }

@@ -6,6 +6,7 @@
 #include "pie.h"
 #include "pie_total_i8.h"
 #include "pie_totals_i8.h"
+#include "window_columns.h"
 
 /* As tinyc_qavg_pixel_i8, from some columns on. */
 TINYC_INLINE void tinyc_qpie_average_i8(const int8_t **rows, int8_t *restrict out, int count, int from, int columns,
@@ -39,9 +40,8 @@ TINYC_INLINE void tinyc_qpie_avg_pool2d_i8(const int8_t **rows, int count, int8_
         if (!border || (first >= 0 && first + extent <= width)) {
             tinyc_qpie_average_i8(rows, to, count, first, kw, dilation, channels, low, high);
         } else {
-            /* Columns before the row are skipped in steps of the dilation. */
-            const int from = first < 0 ? first + (dilation - 1 - first) / dilation * dilation : first;
-            const int end = first + extent < width ? first + extent : width;
+            const int from = tinyc_window_from(first, dilation);
+            const int end = tinyc_window_end(first, extent, width);
             tinyc_qpie_average_i8(rows, to, count, from, (end - from + dilation - 1) / dilation, dilation, channels,
                                   low, high);
         }

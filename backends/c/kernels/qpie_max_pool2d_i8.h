@@ -5,6 +5,7 @@
 #include "pie.h"
 #include "pie_most_i8.h"
 #include "pie_store_i8.h"
+#include "window_columns.h"
 
 /* One output row of a max pooling, as tinyc_max_pool2d_i8 makes it. */
 TINYC_INLINE void tinyc_qpie_max_pool2d_i8(const int8_t **rows, int count, int8_t *restrict out, int width,
@@ -13,9 +14,8 @@ TINYC_INLINE void tinyc_qpie_max_pool2d_i8(const int8_t **rows, int count, int8_
     const int extent = (kw - 1) * dilation + 1;
     for (int x = 0; x < out_width; ++x) {
         const int first = x * stride - left;
-        /* Columns before the row are skipped in steps of the dilation. */
-        const int from = first < 0 ? first + (dilation - 1 - first) / dilation * dilation : first;
-        const int end = first + extent < width ? first + extent : width;
+        const int from = tinyc_window_from(first, dilation);
+        const int end = tinyc_window_end(first, extent, width);
         for (int skip = 0; skip < channels; skip += 16) {
             const int lanes = channels - skip < 16 ? channels - skip : 16;
             TINYC_ALIGNED16 int8_t best[16] = {-128, -128, -128, -128, -128, -128, -128, -128,

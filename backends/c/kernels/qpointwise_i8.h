@@ -10,8 +10,8 @@
 TINYC_INLINE void tinyc_qpointwise_lanes_i8(const int8_t *x, const int8_t *w, const int32_t *words,
                                             const uint8_t *extras, const int32_t *bias, const int32_t *multiplier,
                                             const int8_t *shift, int8_t *restrict out, int paired, int lanes, int tiles,
-                                            int tile, int spare, int one_by_one, int turn, int inputs, int outputs,
-                                            int zero, int low, int high, int form)
+                                            int tile, int spare, int turn, int inputs, int outputs, int zero, int low,
+                                            int high, int form)
 {
     const int8_t *const end = x + tiles * tile * inputs;
     while (x != end) {
@@ -20,23 +20,15 @@ TINYC_INLINE void tinyc_qpointwise_lanes_i8(const int8_t *x, const int8_t *w, co
         x += tile * inputs;
         out += tile * outputs;
     }
-    if (one_by_one) {
-        const int8_t *const last = x + spare * inputs;
-        while (x != last) {
-            tinyc_qlanes_i8(&x, x, w, words, extras, bias, multiplier, shift, out, paired, lanes, 1, 0, 0, 0, inputs, 0,
-                            1, 1, 0, inputs, turn, outputs, zero, low, high, form);
-            x += inputs;
-            out += outputs;
-        }
-    } else if (spare) {
+    if (spare) {
         tinyc_qlanes_i8(&x, x, w, words, extras, bias, multiplier, shift, out, paired, lanes, spare, 0, 0, 0, inputs, 0,
                         1, 1, 0, inputs, turn, outputs, zero, low, high, form);
     }
 }
 
 /* A 1x1 convolution, or a dense layer on as many rows as there are pixels: `tiles` times `tile` ones that are computed
- * together, and `spare` ones, `one_by_one` or together, `turn` inputs in a turn of the loop. It has `quads` times four
- * inputs and `extra` ones, and `rest` is what is left of the outputs by four.
+ * together, and `spare` ones, which are too, `turn` inputs in a turn of the loop. It has `quads` times four inputs and
+ * `extra` ones, and `rest` is what is left of the outputs by four.
  *
  * Weights come in blocks of four output channels and a last one of the one to three left over, the lanes of a block
  * interleaved: [inputs][lanes]. With `paired` there are `words`, memory for two an input, and whole blocks are computed
@@ -45,8 +37,8 @@ TINYC_INLINE void tinyc_qpointwise_lanes_i8(const int8_t *x, const int8_t *w, co
  */
 TINYC_INLINE void tinyc_qpointwise_i8(const int8_t *x, const int8_t *w, const int32_t *bias, const int32_t *multiplier,
                                       const int8_t *shift, int32_t *words, const uint8_t *extras, int8_t *restrict out,
-                                      int paired, int tiles, int tile, int spare, int one_by_one, int turn, int quads,
-                                      int extra, int outputs, int rest, int zero, int low, int high, int form)
+                                      int paired, int tiles, int tile, int spare, int turn, int quads, int extra,
+                                      int outputs, int rest, int zero, int low, int high, int form)
 {
     const int inputs = 4 * quads + extra;
     const int32_t *const end = bias + outputs - rest;
@@ -55,7 +47,7 @@ TINYC_INLINE void tinyc_qpointwise_i8(const int8_t *x, const int8_t *w, const in
             tinyc_qpair_weights_i8(words, w, inputs);
         }
         tinyc_qpointwise_lanes_i8(x, w, words, extras, bias, multiplier, shift, out, paired, 4, tiles, tile, spare,
-                                  one_by_one, turn, inputs, outputs, zero, low, high, form);
+                                  turn, inputs, outputs, zero, low, high, form);
         extras = extras ? extras + extras[0] : NULL;
         w += 4 * inputs;
         bias += 4;
@@ -64,8 +56,8 @@ TINYC_INLINE void tinyc_qpointwise_i8(const int8_t *x, const int8_t *w, const in
         out += 4;
     }
     if (rest) {
-        tinyc_qpointwise_lanes_i8(x, w, NULL, NULL, bias, multiplier, shift, out, 0, rest, tiles, tile, spare,
-                                  one_by_one, turn, inputs, outputs, zero, low, high, form);
+        tinyc_qpointwise_lanes_i8(x, w, NULL, NULL, bias, multiplier, shift, out, 0, rest, tiles, tile, spare, turn,
+                                  inputs, outputs, zero, low, high, form);
     }
 }
 

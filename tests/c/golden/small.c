@@ -575,6 +575,20 @@ TINYC_INLINE float tinyc_reduce_max_f32(float found, float v)
     return v > found || v != v ? v : found;
 }
 
+/* The first column of a window that lies in the row, where the window begins at `first`: columns before the row are
+ * skipped in steps of the dilation.
+ */
+TINYC_INLINE int tinyc_window_from(int first, int dilation)
+{
+    return first < 0 ? first + (dilation - 1 - first) / dilation * dilation : first;
+}
+
+/* Behind the last column of a window of `extent` columns that lies in the row. */
+TINYC_INLINE int tinyc_window_end(int first, int extent, int width)
+{
+    return first + extent < width ? first + extent : width;
+}
+
 /* The largest of `count` rows by the columns from, from + dilation, ..., before `to`, for each channel. */
 TINYC_INLINE void tinyc_max_pixel_f32(const float **rows, float *restrict out, int count, int from, int to,
                                       int dilation, int channels)
@@ -601,9 +615,8 @@ TINYC_INLINE void tinyc_max_pool2d_f32(const float **rows, int count, float *res
         if (!border || (first >= 0 && first + extent <= width)) {
             tinyc_max_pixel_f32(rows, out + x * channels, count, first, first + extent, dilation, channels);
         } else {
-            /* Columns before the row are skipped in steps of the dilation. */
-            const int from = first < 0 ? first + (dilation - 1 - first) / dilation * dilation : first;
-            const int to = first + extent < width ? first + extent : width;
+            const int from = tinyc_window_from(first, dilation);
+            const int to = tinyc_window_end(first, extent, width);
             tinyc_max_pixel_f32(rows, out + x * channels, count, from, to, dilation, channels);
         }
     }
