@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tinyc.backends.c.calls import Literal, leaves_rows, limits, specialise
+from tinyc.backends.c.calls import Literal, limits, specialise
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.pie_tables import VECTOR
+from tinyc.backends.c.pool import pool_call
 from tinyc.backends.c.quantised import factor_form
-from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, TranslationUnit
-from tinyc.ir.op import RowMode
+from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit
 from tinyc.ir.ops import MaxPool2d, QAvgPool2d, QMean
 from tinyc.ir.rows import Stage
 from tinyc.ir.types import DType
@@ -50,28 +50,13 @@ def emit_qmean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
 @emits(QAvgPool2d, where=_pools)
 def emit_qavg_pool(unit: TranslationUnit, stage: Stage, op: QAvgPool2d) -> RowCall:
     """The average of each window."""
-    return _pool(unit, stage, op, "avg", limits(op.min, op.max, DType.I8))
+    return pool_call(unit, stage, op, "qavgpool", "qpie_avg_pool2d", limits(op.min, op.max, DType.I8))
 
 
 @emits(MaxPool2d, where=_pools)
 def emit_max_pool(unit: TranslationUnit, stage: Stage, op: MaxPool2d) -> RowCall:
     """The largest of each window."""
-    return _pool(unit, stage, op, "max", [])
-
-
-def _pool(unit: TranslationUnit, stage: Stage, op: QAvgPool2d | MaxPool2d, kind: str, more: list[Literal]) -> RowCall:
-    window = stage.windows[0]
-    assert window is not None
-    clips = window.mode is RowMode.CLIP and leaves_rows(stage, window, op.x.shape[1])
-    (kh, kw), (_, stride), (_, dilation) = op.kernel, op.strides, op.dilations
-    values = {"width": op.x.shape[2], "channels": op.x.shape[3], "out_width": op.type.shape[2]}
-    values |= {"kw": kw, "stride": stride, "dilation": dilation, "left": op.pads[1]}
-    count = ("int", "count") if clips else ("", f"/*count=*/{kh}")
-    parameters = [("const int8_t **", "rows"), count, ("int8_t *", "out")]
-    literals = [*_texts(values), *more]
-    function = specialise(unit, f"q{kind}pool{kh}x{kw}", f"qpie_{kind}_pool2d", DType.I8, parameters, literals)
-    arguments: tuple[Argument, ...] = (Rows(0), Count(0)) if clips else (Rows(0),)
-    return RowCall(function, arguments)
+    return pool_call(unit, stage, op, "qmaxpool", "qpie_max_pool2d", [])
 
 
 def _texts(values: dict[str, int]) -> list[Literal]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tinyc.backends.c.calls import Literal, leaves_rows, specialise
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.literals import C_TYPES
@@ -14,17 +16,20 @@ from tinyc.ir.rows import Stage
 @emits(MaxPool2d)
 def emit_max_pool(unit: TranslationUnit, stage: Stage, op: MaxPool2d) -> RowCall:
     """The largest of each window."""
-    return _pool(unit, stage, op, "max", [])
+    return pool_call(unit, stage, op, "maxpool", "max_pool2d", [])
 
 
 @emits(AvgPool2d)
 def emit_avg_pool(unit: TranslationUnit, stage: Stage, op: AvgPool2d) -> RowCall:
     """The average of each window."""
     divisor = op.kernel[0] * op.kernel[1] if op.count_pads else 0
-    return _pool(unit, stage, op, "avg", [("divisor", str(divisor))])
+    return pool_call(unit, stage, op, "avgpool", "avg_pool2d", [("divisor", str(divisor))])
 
 
-def _pool(unit: TranslationUnit, stage: Stage, op: Pool, kind: str, more: list[Literal]) -> RowCall:
+def pool_call(
+    unit: TranslationUnit, stage: Stage, op: Pool, hint: str, kernel: str, more: Sequence[Literal]
+) -> RowCall:
+    """The call of a kernel that pools the rows of a window, with more literals behind the geometry."""
     window = stage.windows[0]
     assert window is not None
     clips = window.mode is RowMode.CLIP and leaves_rows(stage, window, op.x.shape[1])
@@ -40,8 +45,8 @@ def _pool(unit: TranslationUnit, stage: Stage, op: Pool, kind: str, more: list[L
     element = C_TYPES[op.x.dtype]
     function = specialise(
         unit,
-        f"{kind}pool{op.kernel[0]}x{op.kernel[1]}",
-        f"{kind}_pool2d",
+        f"{hint}{op.kernel[0]}x{op.kernel[1]}",
+        kernel,
         op.x.dtype,
         [
             (f"const {element} **", "rows"),

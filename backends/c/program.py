@@ -83,6 +83,7 @@ def generate(
         fused=unit.kernels.fuses,
         functions=unit.function_count,
         optimize=unit.tuning.optimize,
+        paired_layers=sum(s.kernel.has_spare and not is_mac16(program, s, tuning) for s in program.stages),
         mac16_layers=sum(is_mac16(program, s, tuning) for s in program.stages),
         stages=tuple(
             CStage(number, label(stage), stage.result.type)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tinyc.backends.c.calls import Literal, leaves_rows, limits, pointer, specialise
+from tinyc.backends.c.calls import Literal, limits, pointer, specialise
 from tinyc.backends.c.emitter import emits
+from tinyc.backends.c.pool import pool_call
 from tinyc.backends.c.quantised import elements, factor_form
-from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, TranslationUnit
+from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit
 from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QMean, QMul, QSoftmax
 from tinyc.ir.rows import Stage
 from tinyc.ir.types import DType
@@ -78,29 +79,7 @@ def emit_qmean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
 @emits(QAvgPool2d)
 def emit_qavg_pool(unit: TranslationUnit, stage: Stage, op: QAvgPool2d) -> RowCall:
     """The average of each window."""
-    window = stage.windows[0]
-    assert window is not None
-    clips = leaves_rows(stage, window, op.x.shape[1])
-    literals = _literals(
-        width=op.x.shape[2],
-        channels=op.x.shape[3],
-        out_width=op.type.shape[2],
-        kw=op.kernel[1],
-        stride=op.strides[1],
-        dilation=op.dilations[1],
-        left=op.pads[1],
-    )
-    count = ("int", "count") if clips else ("", f"/*count=*/{op.kernel[0]}")
-    function = specialise(
-        unit,
-        f"qavgpool{op.kernel[0]}x{op.kernel[1]}",
-        "qavg_pool2d",
-        DType.I8,
-        [("const int8_t **", "rows"), count, _OUT],
-        [*literals, *limits(op.min, op.max, DType.I8)],
-    )
-    arguments: tuple[Argument, ...] = (Rows(0), Count(0)) if clips else (Rows(0),)
-    return RowCall(function, arguments)
+    return pool_call(unit, stage, op, "qavgpool", "qavg_pool2d", limits(op.min, op.max, DType.I8))
 
 
 @emits(QSoftmax)

@@ -104,9 +104,9 @@ class CSource:
     `weights_bytes` counts all constants, rows of padding included. `stages` lists those that do something. `cores`
     is how many cores it runs on; with two, `<name>_cores_start` has to be called once. `libraries` names the kernel
     libraries that it includes headers of and is linked with. `functions` is how many functions compute the stages:
-    fewer than these where some share one. `optimize` is what they are tuned for, `mac16_layers` how
-    many stages MAC16 computes. `fused` says that it calls `fmaf`,
-    which is quick only where the processor has an instruction for it.
+    fewer than these where some share one. `optimize` is what they are tuned for; `paired_layers` stages have
+    one multiplication for two products, and MAC16 computes `mac16_layers`. `fused` says that it calls `fmaf`, which is
+    quick only where the processor has an instruction for it.
     """
 
     name: str
@@ -122,6 +122,7 @@ class CSource:
     fused: bool = False
     functions: int = 0
     optimize: str = ""
+    paired_layers: int = 0
     mac16_layers: int = 0
 
     @property

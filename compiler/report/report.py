@@ -66,7 +66,7 @@ def make_report(
             "optimize": source.optimize,
             "functions": source.functions,
             "layers": len(source.stages),
-            "paired_layers": 0 if source.mac16_layers else sum(s.kernel.has_spare for s in program.stages),
+            "paired_layers": source.paired_layers,
             "mac16_layers": source.mac16_layers,
         },
         "passes": [

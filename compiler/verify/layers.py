@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -195,8 +195,8 @@ def allowed(op: Op, operands: Sequence[Array], found: Gap, relative: float = LAY
 
 def _of_sums(op: Op, operands: Sequence[Array]) -> float:
     """What rounding may make of the sums of an operator, which have been added one after the other."""
-    unlimited = {f.name: {"min": -np.inf, "max": np.inf}[f.name] for f in fields(op) if f.name in ("min", "max")}
-    sums = replace(op, **unlimited).run([np.abs(a) for a in operands])
+    free = op if op.limits() is None else op.limited(-math.inf, math.inf)
+    sums = free.run([np.abs(a) for a in operands])
     largest = float(np.abs(sums[np.isfinite(sums)]).max(initial=0.0))
     return largest * 2.0**-24 * math.sqrt(op.macs() / max(op.type.size, 1))
 

@@ -149,6 +149,6 @@ def test_least_code_for_pixels_of_many_channels() -> None:
     y = maker.conv(x, "ordinary", kernel=(1, 1), groups=1, outputs=6, **geometry)
     program = lowered(maker.builder.build([y]))
     text = generate(program, name="cases", tuning=Tuning("size")).files["cases.c"]
-    assert "qlean" in text
-    assert "qpointwise" not in text
+    assert "void tinyc_qlean_i8(" in text
+    assert "void tinyc_qpointwise_i8(" not in text
     compare(program, maker.arrays, Tuning("size"), "gcc")
