@@ -19,6 +19,7 @@ from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import MACHINES, MissingTool, RunnerError, SimulatorRunner, runner_for
 from tinyc.backends.runners.families import RISCV, WINDOWED
 from tinyc.backends.runners.tools import tools_for
+from tinyc.backends.targets import find, on_machine
 from tinyc.compiler.data.calibration import Calibration
 from tinyc.compiler.options import QuantiseOptions
 from tinyc.compiler.session import Compilation, api
@@ -86,7 +87,9 @@ def test_verify_and_bench(tmp_path: Path, name: str) -> None:
     assert [e["max_abs_error"] for e in document["executors"]] == [0.0, 0.0]
     document = json.loads(tinyc("bench", MODEL, "--on", name, *integers, "--json").stdout)
     assert (document["on"], document["macs"]) == (name, 452_216)
-    assert 2 < document["instructions_per_mac"] < 50
+    # An instruction has at most one product, or sixteen where kernels take vectors.
+    fewest = 1 / 16 if on_machine(find("host"), name).pie else 2
+    assert fewest < document["instructions_per_mac"] < 50
 
 
 def test_floats_are_refused_with_what_helps() -> None:
