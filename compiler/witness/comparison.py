@@ -25,8 +25,9 @@ at each product, 0.25 for 1,000 products and sums of 2^12 steps if all err one w
 What would be a fault, a wrong scale or zero point, is off by whole steps."""
 EXACT = 1e-9
 """Steps by which float64 sums may be off."""
-FAR = 4096.0
-"""Steps beyond which int8's limits hide what a result is: a channel without weights may have its bias limited there."""
+FAR = 256.0
+"""Steps beyond which int8's limits hide what a result is: a channel all of whose results lie there may have another
+bias."""
 ONE_PRODUCT = 2.0**-23
 """Relative error of a product of float32 numbers, and to spare."""
 

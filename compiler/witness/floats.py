@@ -19,6 +19,10 @@ LARGEST = 127
 """Weights are symmetric: -128 is left out."""
 BIAS_LARGEST = 2**30
 """Half of int32, which is left for the sums."""
+BIAS_STEPS = 2**23
+"""Units of the sums that a bias takes where products take fewer."""
+LEVELS = 255
+"""Steps of int8's range."""
 ROUNDING = 1e-5
 """Relative: scales are float32 numbers (2^-24), and so are the floats."""
 TINY = 1e-15
@@ -139,15 +143,25 @@ def _check_weights(layer: QuantisedLayer, w: Array, bias: Array) -> None:
             f"{layer.where}: weight {list(at)} is {w[at]:.6g} in the float model and {data[at]} times "
             f"{scale[at[op.output_axis]]:.6g} in int8, more than half a step off"
         )
-    largest = np.abs(op.by_output(w)).max(axis=1, initial=0.0)
-    # A bias that does not fit makes the scale of its channel coarser.
-    needed = np.maximum(largest / LARGEST, np.abs(bias) / (layer.input_scale * BIAS_LARGEST))
+    needed = np.maximum(np.abs(op.by_output(w)).max(axis=1, initial=0.0) / LARGEST, _for_biases(layer, w, bias))
     wide = np.where(needed > TINY, scale / np.maximum(needed, TINY), 1.0)
     if (wide > 1 + ROUNDING).any():
         c = int(np.argmax(wide))
         raise VerificationError(
             f"{layer.where}: the weights of channel {c} have the scale {scale[c]:.6g} where {needed[c]:.6g} would do"
         )
+
+
+def _for_biases(layer: QuantisedLayer, w: Array, bias: Array) -> Array:
+    """How coarse the biases make the weights' scales: they take less than int32, and no more of the sums than products
+    do, or 2^23, as long as they are within what the result can tell."""
+    rows = np.abs(layer.layer.op.by_output(w))
+    products = rows.sum(axis=1) * LEVELS * layer.input_scale
+    largest = rows.max(axis=1, initial=0.0)
+    steps = np.where(largest > 0, rows.sum(axis=1) * LEVELS * LARGEST / np.where(largest > 0, largest, 1.0), 0.0)
+    told = np.minimum(np.abs(bias), LEVELS * layer.out_scale + products)
+    needed = np.maximum(told / np.maximum(steps, BIAS_STEPS), np.abs(bias) / BIAS_LARGEST)
+    return np.asarray(needed / layer.input_scale)
 
 
 def _check_bias(layer: QuantisedLayer, bias: Array, given: Array, origin: str = "in the float model") -> None:

@@ -30,6 +30,8 @@ SAME_SCALE = 1e-6
 """Relative difference up to which a bias has the scale of the sums: both are products of float32 numbers."""
 FINE = 2.0**-11
 """Steps of the result in which the bias of a channel without weights is counted: its error is 2^-12 of a step."""
+HIDDEN = 272
+"""Steps from zero beyond which int8's limits hide what a result is, and to spare."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,7 @@ def numbers_of(
     own = bias_of(bias, rewriter, scale)
     if isinstance(own, Skip):
         return own
-    # Far beyond what int8 limits let through; and sums of 24 bits need multipliers without a shift only.
-    own = np.where(empty, np.clip(own, -(2.0**24), 2.0**24), own)
-    folded = own - x.zero * rows.sum(axis=1)
+    folded = _no_larger_than_seen(own - x.zero * rows.sum(axis=1), rows, scale / out.scale, out.zero)
     largest = float(np.abs(folded).max(initial=0.0))
     if largest > fixed_point.INT32[1]:
         return Skip(f"a bias of {largest:.4g} times the scale of the sums does not fit int32")
@@ -140,6 +140,15 @@ def numbers_of(
         pairs.append(pair)
     table = np.array(pairs, np.int64).reshape(-1, 2)
     return Numbers(integers.astype(np.int32), table[:, 0].astype(np.int32), table[:, 1].astype(np.int32))
+
+
+def _no_larger_than_seen(bias: Array, rows: Array, factors: Array, zero: int) -> Array:
+    """Biases, cut down as far as their channel gives the same limit of int8 for all operands: sums are smaller so, and
+    may need no shift."""
+    products = 128 * np.abs(rows).sum(axis=1)
+    with np.errstate(divide="ignore"):
+        low, high = ((end - zero) / factors for end in (-HIDDEN, HIDDEN))
+    return np.clip(bias, np.floor(low - products), np.ceil(high + products))
 
 
 @INTEGERS(Conv2d)

@@ -122,7 +122,7 @@ class _Inserter:
         loc, axis = layer.node.loc, layer.op.output_axis
         w, *rest = layer.op.operands[1:]
         input_scale = self._scales.of[unit.operands[0]].scale
-        scales = layer_scales(self._module, unit, input_scale)
+        scales = layer_scales(self._module, unit, input_scale, self._scales.of[unit.result])
         mapping = {w: self._constant(w, quantise_weights(self._array(w), axis, scales), scales, axis, loc)}
         if rest:
             wide = scales.astype(np.float64) * input_scale

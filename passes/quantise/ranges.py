@@ -19,6 +19,8 @@ WEIGHT_LIMIT = 127
 """Weights are symmetric, -127..127: ESP-NN and TFLite Micro leave -128 out."""
 BIAS_LIMIT = 2**30
 """Half of int32, so that the sum of products has the other half."""
+BIAS_STEPS = 2**23
+"""What a bias needs, and its channel's products together: sums below this are requantised in the shortest ways."""
 _TINY = 1e-15
 """Ranges below this are no signal; with them, products of two scales would leave float32's normal numbers."""
 
@@ -63,16 +65,25 @@ def parameters(low: float, high: float) -> Parameters:
     return Parameters(scale, min(max(zero, LOW), HIGH))
 
 
-def weight_scales(weights: Array, axis: int, bias: Array | None, input_scale: float) -> NDArray[np.float32]:
+def weight_scales(
+    weights: Array, axis: int, bias: Array | None, input_scale: float, reach: float
+) -> NDArray[np.float32]:
     """One scale for each output channel (dimension `axis`), for symmetric int8.
 
-    A channel whose weights are tiny against its bias gets the smallest scale with which the bias, in units of
-    input_scale * scale, stays within `BIAS_LIMIT`. A channel of zeros gets the largest scale of the others.
+    A channel whose weights are tiny against its bias gets a coarser scale than they need: the bias takes `BIAS_STEPS`
+    units of input_scale * scale, so that the sums stay small, as far as it is no larger than `reach`, the length of the
+    result's range, and the products together. A unit is then at most 2^-15 of a step of the result beyond what the
+    products' own steps are. No bias exceeds `BIAS_LIMIT` units. A channel of zeros gets the largest scale of the
+    others.
     """
     others = tuple(d for d in range(weights.ndim) if d != axis)
-    scales = np.abs(weights.astype(np.float64)).max(axis=others, initial=0.0) / WEIGHT_LIMIT
+    size = np.abs(weights.astype(np.float64))
+    scales = size.max(axis=others, initial=0.0) / WEIGHT_LIMIT
     if bias is not None:
-        scales = np.maximum(scales, np.abs(bias.astype(np.float64)) / (input_scale * BIAS_LIMIT))
+        large, products = np.abs(bias.astype(np.float64)), size.sum(axis=others) * STEPS * input_scale
+        steps = np.divide(products, input_scale * scales, out=np.zeros_like(products), where=scales > 0)
+        seen = np.minimum(large, reach + products) / (input_scale * np.maximum(steps, BIAS_STEPS))
+        scales = np.maximum(scales, np.maximum(seen, large / (input_scale * BIAS_LIMIT)))
     scales = np.where(scales < _TINY, scales.max() if scales.max() >= _TINY else 1.0, scales)
     return np.asarray(scales.astype(np.float32))
 

@@ -14,7 +14,7 @@ from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import PassError
 from tinyc.passes.quantise.calibrate import Range, Ranges
-from tinyc.passes.quantise.ranges import Parameters, parameters, weight_scales
+from tinyc.passes.quantise.ranges import STEPS, Parameters, parameters, weight_scales
 from tinyc.passes.quantise.units import Unit
 
 HEADROOM = 1.25
@@ -176,12 +176,12 @@ def _step(module: Module, unit: Unit, chosen: Mapping[Value, Parameters]) -> flo
     """The real value of one step of the integers that a unit's result is requantised from."""
     scales = [chosen[v].scale for v in unit.operands]
     if unit.form is Form.LAYER:
-        return scales[0] * float(layer_scales(module, unit, scales[0]).max())
+        return scales[0] * float(layer_scales(module, unit, scales[0], chosen[unit.result]).max())
     return unit.nodes[0].op.resolution(scales)
 
 
-def layer_scales(module: Module, unit: Unit, input_scale: float) -> Array:
-    """The scales of a layer's weights, one an output channel."""
+def layer_scales(module: Module, unit: Unit, input_scale: float, result: Parameters) -> Array:
+    """The scales of a layer's weights, one an output channel, for operands of a scale and results of parameters."""
     layer = made(unit.nodes[0], LinearLayer)
     assert layer is not None
     weights, bias = module.constant(layer.op.w), module.constant(layer.op.b)
@@ -189,4 +189,4 @@ def layer_scales(module: Module, unit: Unit, input_scale: float) -> Array:
     for array in (weights, bias):
         if array is not None and not np.isfinite(array).all():
             raise PassError(f"{layer.where} has NaN or infinite weights, which int8 has not")
-    return weight_scales(weights, layer.op.output_axis, bias, input_scale)
+    return weight_scales(weights, layer.op.output_axis, bias, input_scale, STEPS * result.scale)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.passes.integerise.support import Net, check, integerised, stays
 from tinyc.ir import Value
-from tinyc.ir.ops import Add, Clamp, Conv2d, Dense, DepthwiseConv2d, Dequantize, Neg, Pad, QConv2d
+from tinyc.ir.ops import Add, Clamp, Conv2d, Dense, DepthwiseConv2d, Dequantize, Neg, Pad, QConv2d, QDense
 from tinyc.ir.ops.qconv import QConvolution
 
 
@@ -147,8 +147,20 @@ def test_scales_far_apart(scale: float) -> None:
 
 def test_a_bias_beyond_int32_stays() -> None:
     n = Net()
-    y = n.op(Dense(n.input(1, 7), n.weights(2, 7), n.b.constant(np.float32([1e9, 0]))), 0.05)
+    y = n.op(Dense(n.input(1, 7), n.weights(2, 7), n.b.constant(np.float32([1e9, 0]))), 1e7)
     stays(n.integers(y), "does not fit int32", ["dense"])
+
+
+@pytest.mark.parametrize("bias", [1e9, -1e9, 30.0, -30.0])
+def test_a_bias_whose_result_is_always_at_a_limit_needs_no_shift(bias: float) -> None:
+    n = Net()
+    w = n.b.add(Dequantize(n.b.constant(np.int8([[1, -2, 3], [90, -80, 70]])), (1e-4, 0.01), (0, 0), 0))
+    y = n.op(Dense(n.input(1, 3), w, n.b.constant(np.float32([bias, 0]))), 0.05)
+    after = check(n.integers(y), {"qdense": 1}, exact=True)
+    (layer,) = after.made_by(QDense)
+    shift, cut = after.constant(layer.op.shift), after.constant(layer.op.b)
+    assert shift is not None and not shift.any()
+    assert cut is not None and abs(int(cut[0])) < 2**31 - 1
 
 
 def test_a_sum_that_may_overflow_stays() -> None:

@@ -143,7 +143,7 @@ def test_an_even_spread_is_not_clipped() -> None:
 
 def test_weights_that_are_tiny_against_the_bias_keep_the_bias_in_int32() -> None:
     weights, bias = np.array([[1.0], [1e-12], [0.0]]), np.array([0.5, 0.5, 0.0])
-    scales = weight_scales(weights, 0, bias, 0.01)
+    scales = weight_scales(weights, 0, bias, 0.01, reach=1e-9)
     assert (np.abs(bias) / (0.01 * scales) <= 2**30 * (1 + 1e-6)).all()  # scales are rounded to float32
     assert scales[0] == np.float32(1 / 127)
     assert scales[2] == scales[0]
