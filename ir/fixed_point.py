@@ -55,6 +55,34 @@ def plain_multipliers(factors: Array, bounds: Array) -> Int64s | None:
     return multipliers.astype(np.int64) if np.all(multipliers < 2**31) else None
 
 
+BYTE = 255
+"""The largest multiplier that one byte holds."""
+MOST_PLACES = 23
+"""Places of such multipliers, at most: half a step and a zero point of int8 in units of 2^-places then fit int32."""
+FLOAT_ERROR = 2.0**-22
+"""Relative error of a factor that is a quotient of products of three float32 numbers, and to spare."""
+
+
+def byte_places(largest: float) -> int:
+    """With how many binary places factors of at most `largest` are at most `BYTE` in units of 2^-places."""
+    return MOST_PLACES if largest <= 0 else min(MOST_PLACES, math.floor(math.log2(BYTE / largest)))
+
+
+def byte_multipliers(factors: Array) -> Int64s | None:
+    """Multipliers of shift 0 for factors that stand for whole numbers of one byte times 2^-places, as far as float32
+    numbers can; None where they do not. `2^(31 - places)` divides them, so that a sum needs a product of 32 bits only.
+    """
+    largest = float(np.max(factors, initial=0.0))
+    if not (np.all(np.isfinite(factors)) and np.all(factors >= 0)) or not 0 < largest < 1 - FLOAT_ERROR:
+        return None
+    places = byte_places(largest * (1 - FLOAT_ERROR))
+    units = factors * 2.0**places
+    whole = np.rint(units)
+    if np.any(np.abs(units - whole) > FLOAT_ERROR * units) or np.any(whole > BYTE):
+        return None
+    return np.asarray(whole.astype(np.int64) << (31 - places))
+
+
 LEAST_PLACES = 16
 """Binary places that the factors of a sum have at least: two operands of 255 steps, each with a factor that is half a
 unit off, are off by 2^-8 of a step."""
@@ -123,6 +151,26 @@ def accumulator_bound(weights: Array, bias: Array, axis: int = 0) -> Int64s:
     below = np.where(wide > 0, 128 * wide, -127 * wide).sum(axis=1)
     offset = bias.astype(np.int64)
     return np.asarray(np.maximum(np.maximum(above, below), np.maximum(above + offset, below - offset)))
+
+
+HIDDEN = 272
+"""Steps from 0 beyond which int8's limits hide what a result is, and to spare."""
+
+
+def seen_biases(rows: Array, factors: Array, zero: int, margin: float = 0.0) -> tuple[Array, Array]:
+    """The least and the greatest bias of each output channel, [outputs] in units of its sums, that can be told from
+    others: with one beyond, all int8 operands give the same limit.
+
+    Args:
+        rows: integer weights [outputs, products of a sum].
+        factors: what sums are multiplied with to be steps of the result.
+        zero: the result's zero point.
+        margin: steps by which the biases are to lie within.
+    """
+    products = 128.0 * np.abs(rows.astype(np.float64)).sum(axis=1)
+    with np.errstate(divide="ignore"):
+        low, high = ((end - zero) / factors for end in (margin - HIDDEN, HIDDEN - margin))
+    return np.floor(low - products), np.ceil(high + products)
 
 
 def fits(bound: Array | int, shift: Array | int) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 from tinyc.backends.c.calls import leaves_columns, pointer, shared
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.pie import takes
-from tinyc.backends.c.quantised import LayerArguments, Parameter, weighted
+from tinyc.backends.c.quantised import LayerArguments, Parameter, of_words
 from tinyc.backends.c.tiles import COPIES
 from tinyc.backends.c.tuned import pixels
 from tinyc.backends.c.tuning import Tuning
@@ -171,7 +171,7 @@ def _layer(unit: TranslationUnit, stage: Stage, op: IntegerLayer, flat: Array, e
     count = _words(stage, needed)
     in_arena = stage.kernel.scratch is not None and stage.kernel.scratch.type.size == count
     place: Parameter = (("int32_t *", "words"), Scratch()) if in_arena else (("", "words"), None)
-    layer = weighted(unit, stage, op, None)
+    layer = of_words(unit, stage, op, None)
     bound = _bound(unit.program, op)
     wide = bound is None or bound >= NARROW
     # Elements have 128 added. A sum is what it is to be modulo 2^32, whatever it begins with.

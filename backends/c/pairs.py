@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import singledispatch
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,10 +35,12 @@ PATCHES = 320
 """Bytes of stack, at most, for copies of the windows at the ends of a row."""
 LARGEST = 255
 """The largest size of the weights of a group together: 128 times as much fits 16 bits."""
-FURTHEST = 255
+FURTHEST = 127
 """How far an extra lies before the next one, at most."""
-MOST_BYTES = 255
-"""Bytes of the extras of a block, at most: their number is the first of them."""
+MOST_RUNS = 16
+"""Runs of a window in groups of four, at most."""
+ANOTHER = 128
+"""Added to that of an extra behind which another one of its run follows."""
 
 # Instructions for a pixel and four channels, as counted on rv32imc: an element without words, in groups of two and of
 # four; taking sums apart; looking for the extras of a run, and adding one. And what it takes to make the words of an
@@ -60,7 +63,8 @@ class Pairs:
         elements = int(self.weights.shape[1])
         if self.group == 2:
             return pixels * (_TWOS * elements + _APART) + _MADE * elements
-        extras = sum((len(block) - 1 - LANES * self.runs) / 2 for block in self.extras) / len(self.extras)
+        bits = (self.runs + 1) // 2
+        extras = sum(len(block) - bits for block in self.extras) / 2 / len(self.extras)
         seldom = _APART + _LOOK * self.runs + _EXTRA * extras
         return pixels * (_FOURS * elements + seldom) + _MADE * elements
 
@@ -72,16 +76,16 @@ def twos(weights: Array, runs: int) -> Pairs | None:
 
 
 def fours(weights: Array, runs: int) -> Pairs | None:
-    """The same in groups of four; None where a block of channels lacks too much."""
+    """The same in groups of four; None for more than `MOST_RUNS`."""
+    if runs > MOST_RUNS:
+        return None
     outputs, elements = weights.shape
     whole, run = outputs // LANES * LANES, elements // runs
     left = weights.astype(np.int64).reshape(outputs, runs, run)
     lacking = np.zeros((whole, runs, run), np.int64)
     for begin, end in _groups(run):
         _relieve(left[:whole, :, begin:end], lacking[:, :, begin:end])
-    extras = tuple(map(_extras, lacking.reshape(-1, LANES, runs, run)))
-    if max(map(len, extras)) > MOST_BYTES:
-        return None
+    extras = tuple(map(_extras, lacking.reshape(-1, LANES * runs, run)))
     return Pairs(4, left.reshape(weights.shape).astype(np.int8), runs, extras)
 
 
@@ -105,19 +109,16 @@ def _relieve(group: Array, lacking: Array) -> None:
 
 
 def _extras(block: Array) -> bytes:
-    """The bytes for what one block lacks, [lanes, runs, run]: their number, and for each channel and run, backwards
-    from the run's end, a distance and a part of a weight for each extra, and a zero. One byte too many is enough."""
-    found = bytearray(1)
-    for run in block.reshape(-1, block.shape[-1]):
-        at = run.size
-        for place in np.flatnonzero(run)[::-1].tolist():
-            while at - place > FURTHEST:
-                found += bytes([FURTHEST, 0])
-                at -= FURTHEST
-            found += bytes([at - place, int(run[place]) & 0xFF])
-            at = place
-        found += bytes(1)
-    found[0] = min(len(found), MOST_BYTES)
+    """The bytes for what one block lacks, [lanes * runs, run]: a bit for each row that says whether it lacks anything,
+    and for those that do, backwards from the end, the distance and the part of a weight of each extra."""
+    found = bytearray(np.packbits(block.any(axis=1), bitorder="little").tobytes())
+    for row in block:
+        places = [row.size - 1, *np.flatnonzero(row)[::-1].tolist()]
+        for before, place in pairwise(places):
+            further, near = divmod(before - place, FURTHEST)
+            found += bytes([ANOTHER + FURTHEST, 0] * further + [ANOTHER + near, int(row[place]) & 0xFF])
+        if len(places) > 1:
+            found[-2] -= ANOTHER
     return bytes(found)
 
 

@@ -16,23 +16,20 @@ from tinyc.backends.c.conv import pack
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.lean import is_lean, pixel_call, window_call
 from tinyc.backends.c.pairs import PATCHES, pairs_of
-from tinyc.backends.c.source import CodegenError
+from tinyc.backends.c.short import LARGEST, SHIFTS, known, requantisation, short_constants, takes_short
 from tinyc.backends.c.tiles import LANES
 from tinyc.backends.c.tuned import pixels, shape_of
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, Scratch, TranslationUnit
-from tinyc.backends.libraries.operands import constant
-from tinyc.ir import fixed_point
 from tinyc.ir.op import Value
 from tinyc.ir.ops import QConv2d, QConvolution, QDense, QDepthwiseConv2d
 from tinyc.ir.ops.layer import IntegerLayer
-from tinyc.ir.rows import RowProgram, Stage
+from tinyc.ir.rows import Stage
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 
 # The forms of requantisation of `narrow_i8.h`, and the limits of the short one.
-_ANY, _SHORT, _ONCE, _ONCE_LARGE = 0, 1, 2, 3
+_ANY, _SHORT, _ONCE, _ONCE_LARGE, _SHORT_CONSTANTS = 0, 1, 2, 3, 4
 _SHORT_SUM, _SHORT_SHIFTS = 2**29, (-21, -1)
-_ONCE_MULTIPLIER = 2**29
 LARGEST_TILE, LONG_TURN = 4, 8
 """Pixels of a tile that leaves no register free; and elements of a turn of the loops of others, whose number is known
 and is a multiple."""
@@ -48,7 +45,7 @@ def form(bound: Array | int, shift: Array | int) -> int:
 
 def factor_form(bound: int, multiplier: int, shift: int) -> tuple[int, int]:
     """The multiplier as `narrow_i8` takes it, and the form, where there is one for all sums of at most `bound`."""
-    if shift == 0 and multiplier < _ONCE_MULTIPLIER:
+    if shift == 0 and multiplier < LARGEST:
         return multiplier * 4, _ONCE
     if shift == 0 and bound < _SHORT_SUM:
         return multiplier, _ONCE_LARGE
@@ -66,6 +63,8 @@ class LayerArguments:
 
     taken: tuple[Parameter, ...]
     literals: tuple[Literal, ...]
+    fixed: frozenset[str] = frozenset()
+    """Literals that are no arguments at run time, whatever the kernel's others are."""
 
     def behind_shifts(self, *more: Parameter) -> LayerArguments:
         """The same with more parameters behind the shifts."""
@@ -96,7 +95,7 @@ def _pairable(
     if pairs is None:
         return layer.behind_shifts(_NOTHING, _NOTHING), {"paired": 0}
     extras = _NOTHING
-    if pairs.extras:
+    if any(map(any, pairs.extras)):
         array = np.frombuffer(b"".join(pairs.extras), np.uint8)
         symbol = unit.constants.symbol(array, f"{op.w.name}_extras", "what groups of four weights lack")
         extras = (pointer(DType.U8), "extras"), symbol
@@ -185,22 +184,44 @@ def elements(stage: Stage) -> int:
     return stage.op.type.size // stage.rows * stage.band
 
 
-def weighted(
-    unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Array | None, bound: Array | None = None
-) -> LayerArguments:
-    """What the kernel of a layer takes besides rows and geometry. `packed` are weights as the kernel takes them, None
-    for as they are; `bound` is the largest size of each output channel's sums, None where they are of products.
+def weighted(unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Array | None) -> LayerArguments:
+    """What the kernel of a layer takes besides rows and geometry, with short constants where they pay. `packed` are
+    weights as the kernel takes them, None for as they are.
 
     Raises:
         CodegenError: a sum may overflow int32, or something is computed that has to be constant.
     """
-    multiplier, shift, bound = requantisation(unit.program, stage, op, bound)
+    short = short_constants(unit.program, stage, op) if takes_short(unit) else None
+    if short is None:
+        whole = of_words(unit, stage, op, packed)
+        *result, form = whole.literals
+        return replace(whole, literals=(*result, (SHIFTS, "0"), form), fixed=frozenset({SHIFTS}))
+    biases = unit.constants.symbol(short.biases, f"{op.b.name}_16", f"times {1 << short.bias_left}")
+    note = f"times {1 << short.multiplier_left}, four times the real ones"
+    multipliers = unit.constants.symbol(short.multipliers, f"{op.multiplier.name}_8", note)
+    taken: tuple[Parameter, ...] = (
+        _weights_of(unit, op, packed),
+        ((pointer(DType.I16), "bias"), biases),
+        ((pointer(DType.U8), "multiplier"), multipliers),
+        _NOTHING,
+    )
+    own = (SHIFTS, str(short.shifts)), ("form", str(_SHORT_CONSTANTS))
+    return LayerArguments(taken, (("zero", str(op.out_zero)), *limits(op.min, op.max, DType.I8), *own))
+
+
+def _weights_of(unit: TranslationUnit, op: IntegerLayer, packed: Array | None) -> Parameter:
     taken: Argument = Pointer(1)
     if packed is not None:
         taken = unit.constants.symbol(packed, f"{op.w.name}_packed", "weights, four outputs interleaved")
+    return (pointer(DType.I8), "w"), taken
+
+
+def of_words(unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Array | None) -> LayerArguments:
+    """What `weighted` gives with constants of 32 bits, for kernels that take no shorter ones."""
+    multiplier, shift, bound = requantisation(unit.program, stage, op)
     literals: list[Literal] = [("zero", str(op.out_zero)), *limits(op.min, op.max, DType.I8)]
     vectors: list[Argument] = [Pointer(2), Pointer(3)]
-    if np.all(shift == 0) and np.all(multiplier < _ONCE_MULTIPLIER):
+    if np.all(shift == 0) and np.all(multiplier < LARGEST):
         vectors[1] = unit.constants.symbol((multiplier * 4).astype(np.int32), f"{op.multiplier.name}_4", "times four")
         last, how = _NOTHING, _ONCE
     elif np.all(shift == 0) and np.all(np.asarray(bound) < _SHORT_SUM):
@@ -211,42 +232,12 @@ def weighted(
         how = form(bound, shift)
     named = zip(("bias", "multiplier"), vectors, strict=True)
     parameters = [((pointer(DType.I32), name), vector) for name, vector in named]
-    return LayerArguments((((pointer(DType.I8), "w"), taken), *parameters, last), (*literals, ("form", str(how))))
-
-
-def requantisation(
-    program: RowProgram, stage: Stage, op: IntegerLayer, bound: Array | None = None
-) -> tuple[Array, Array, Array]:
-    """The multiplier and the shift of each output channel, and the largest size of its sums: `bound`, or that of sums
-    of products. Raises `CodegenError` as `weighted` does."""
-    multiplier = _known(program, stage, op.multiplier)
-    shift = _known(program, stage, op.shift)
-    if np.any(shift):
-        # Whatever the shift, nothing comes of a multiplier of zero; a negative one keeps the layer in the short form.
-        shift = np.where(multiplier == 0, -1, shift)
-    if bound is None:
-        w, b = _known(program, stage, op.w), _known(program, stage, op.b)
-        bound = fixed_point.accumulator_bound(w, b, op.output_axis)
-    if np.any(multiplier < 0) or np.any(shift < -31) or np.any(shift > 30):
-        raise CodegenError(f"{stage.where}: multipliers are not negative and shifts are -31 to 30")
-    if not fixed_point.fits(bound, shift):
-        channel = int(np.argmax(bound * 2.0 ** np.maximum(shift, 0)))
-        raise CodegenError(
-            f"{stage.where}: sums of output channel {channel} (up to {bound[channel]}, shifted left by "
-            f"{max(int(shift[channel]), 0)}) may overflow int32; keep this layer in floating point"
-        )
-    return multiplier, shift, np.asarray(bound)
+    taken = (_weights_of(unit, op, packed), *parameters, last)
+    return LayerArguments(taken, (*literals, ("form", str(how))))
 
 
 def _constant(unit: TranslationUnit, stage: Stage, value: Value) -> Array:
-    return _known(unit.program, stage, value)
-
-
-def _known(program: RowProgram, stage: Stage, value: Value) -> Array:
-    array = constant(program, value)
-    if array is None:
-        raise CodegenError(f"{stage.where}: {value} is computed; weights of integer layers have to be constants")
-    return array
+    return known(unit.program, stage, value)
 
 
 def _macs_of_inputs(unit: TranslationUnit) -> Counter[int]:
@@ -280,7 +271,8 @@ def _pointwise(
     tile = _tile(unit, stage, pixels(stage), pairing["paired"])
     tiles, spare = divmod(pixels(stage), tile)
     quads, extra = divmod(inputs, LANES)
-    handed = unit.tuning.handed("qpointwise", _macs_of_inputs(unit)[inputs] / max(unit.program.macs(), 1))
+    part = _macs_of_inputs(unit)[inputs] / max(unit.program.macs(), 1)
+    handed = unit.tuning.handed("qpointwise", part) - layer.fixed
     if not tiles:
         handed -= {"tiles"}  # a single pixel needs no tile
     long = "quads" not in handed and tile < LARGEST_TILE and inputs % LONG_TURN == 0 and inputs > LONG_TURN
@@ -322,6 +314,6 @@ def rows_call(
         parameters.append(("", "NULL"))
     literals = [*((name, str(value)) for name, value in geometry.items()), *layer.literals]
     parameters += layer.parameters
-    handed = unit.tuning.handed(kernel)
+    handed = unit.tuning.handed(kernel) - layer.fixed
     function, values = shared(unit, hint, kernel, DType.I8, parameters, literals, handed, local)
     return RowCall(function, (*arguments, *layer.arguments, *values))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyc.backends.c.calls import Literal, limits, pointer, specialise
+from tinyc.backends.c.calls import Literal, limits, pointer, shared, specialise
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.pool import pool_call
 from tinyc.backends.c.quantised import elements, factor_form
@@ -99,5 +99,5 @@ def _literals(**values: int) -> list[Literal]:
 def _elementwise(unit: TranslationUnit, kernel: str, second: str, literals: list[Literal]) -> RowCall:
     """A call of a kernel whose second operand is called so."""
     parameters = [_X, (pointer(DType.I8), second), _OUT]
-    function = specialise(unit, kernel, kernel, DType.I8, parameters, literals)
-    return RowCall(function, (Pointer(0), Pointer(1)), long_rows=True)
+    function, values = shared(unit, kernel, kernel, DType.I8, parameters, literals, unit.tuning.handed(kernel))
+    return RowCall(function, (Pointer(0), Pointer(1), *values), long_rows=True)

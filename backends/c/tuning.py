@@ -12,8 +12,12 @@ from tinyc.backends.c.tuned import Choices
 Optimize = Literal["speed", "balanced", "size"]
 
 _NOTHING: frozenset[str] = frozenset()
-_LIMITS = frozenset({"zero", "low", "high"})
+_RESULT = frozenset({"zero", "low", "high"})
+_SHIFTS = frozenset({"shifts"})
+_LIMITS = _RESULT | _SHIFTS
 _FLOATS = frozenset({"inputs", "outputs", "larger", "smaller"})
+_SUM = frozenset({"n", "a", "b", "start", "places"})
+"""What the loop of a sum has in registers anyway."""
 _INNER = frozenset({"quads"})
 """What the inner loop of a pointwise convolution needs."""
 _WORTH = 0.25
@@ -36,16 +40,19 @@ _SHARED: Mapping[Optimize, Mapping[str, frozenset[str]]] = MappingProxyType(
         "balanced": {
             "pointwise": _FLOATS,
             "qpointwise": _LIMITS | {"tiles", "outputs", "quads"},
+            **dict.fromkeys(("qconv2d", "qdepthwise", "qdepthwise3x3", "qdepthwise3x3s2"), _SHIFTS),
+            "qadd_whole": _SUM,
             "qpie_pixels": frozenset({"pixels", "next", "elements", "outputs", "blocks"}),
             **_MAC16,
         },
         # One function for all layers of a kind.
         "size": {
             "pointwise": _FLOATS,
+            "qadd_whole": _SUM,
             "qlean": _LIMITS | {"pixels", "inputs", "outputs"},
             "qdepthwise3x3": _LIMITS | {"width", "out_width", "channels", "fill"},
             "qdepthwise3x3s2": _LIMITS | {"width", "out_width", "channels", "fill"},
-            **{kernel: sizes | _LIMITS for kernel, sizes in _MAC16.items()},
+            **{kernel: sizes | _RESULT for kernel, sizes in _MAC16.items()},
         },
     }
 )

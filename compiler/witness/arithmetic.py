@@ -38,6 +38,8 @@ from tinyc.ir.tensor import Array
 MULTIPLIER = 2.0**-29
 """Relative error of a multiplier of 31 bits (2^-31), or of the two that an operand of a sum goes through, and to
 spare."""
+OF_BYTE = 2.0**-22
+"""The same of a layer's multiplier: scales chosen so that it is one byte are float32 numbers (2^-24 each)."""
 BIAS = 1e-6
 """Relative error of a bias: its scale is a float32 that stands for the product of two (2^-24), and may be one from a
 file that is off by some units in the last place."""
@@ -113,7 +115,7 @@ def layer(op: IntegerLayer, sums: Array, w: Array, vectors: Sequence[Array], zer
     scale = factor(multiplier, shift)
     real = total * scale
     # Half a unit of the sums is what the bias was rounded by, half a unit of itself the multiplier.
-    allowed = 0.5 * (1 + BIAS) * scale + MULTIPLIER * np.abs(real) + BIAS * np.abs(b + zero * weights) * scale
+    allowed = 0.5 * (1 + BIAS) * scale + OF_BYTE * np.abs(real) + BIAS * np.abs(b + zero * weights) * scale
     allowed = allowed + np.ldexp(0.5, shift - 31) * np.abs(total)
     integers = _limited(requantised(total, multiplier, shift) + op.out_zero, op)
     return Result(integers, real + op.out_zero, allowed, float(twice(shift).max()))

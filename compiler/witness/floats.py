@@ -25,6 +25,8 @@ LEVELS = 255
 """Steps of int8's range."""
 ROUNDING = 1e-5
 """Relative: scales are float32 numbers (2^-24), and so are the floats."""
+NARROWED = 1 / 16
+"""Steps of the result by which a bias of few bits may be off."""
 TINY = 1e-15
 """Weights below this times 127 are no signal."""
 
@@ -40,6 +42,7 @@ class QuantisedLayer:
         input_scale: of its operand.
         weights: its integers, and the scale of each output channel.
         out_scale: of its result.
+        out_zero: the result's zero point.
     """
 
     name: str
@@ -48,6 +51,7 @@ class QuantisedLayer:
     input_scale: float
     weights: tuple[Array, Array]
     out_scale: float
+    out_zero: int
 
     @property
     def where(self) -> str:
@@ -76,7 +80,7 @@ def layers_of(float_module: Module, module: Module) -> Iterator[QuantisedLayer]:
             continue
         scale = np.broadcast_to(_float32(w.op.scale), (data.shape[layer.op.output_axis],))
         out = float(np.float32(rounded.op.scale))
-        yield QuantisedLayer(name, before, layer, float(np.float32(x.op.scale[0])), (data, scale), out)
+        yield QuantisedLayer(name, before, layer, float(np.float32(x.op.scale[0])), (data, scale), out, rounded.op.zero)
 
 
 def _limited_layer(module: Module, value: Value | None) -> Made[LinearLayer] | None:
@@ -119,6 +123,34 @@ def check_biases(float_module: Module, module: Module, meant: Mapping[str, Array
             _check_bias(layer, meant[layer.name], bias_of(module, layer.layer), "as corrected")
 
 
+def check_narrowed(float_module: Module, corrected: Module, module: Module) -> None:
+    """Holds biases that were rounded to fewer bits against those before: no result changes by more than is allowed.
+
+    Raises:
+        VerificationError: one does; the message names the layer.
+    """
+    before = {layer.name: bias_of(corrected, layer.layer) for layer in layers_of(float_module, corrected)}
+    for layer in layers_of(float_module, module):
+        old, new = before[layer.name], bias_of(module, layer.layer)
+        sides = [_hidden_side(layer, bias) for bias in (old, new)]
+        hidden = (sides[0] == sides[1]) & (sides[0] != 0)
+        off = np.where(hidden, 0.0, np.abs(new - old) / layer.out_scale)
+        if off.max(initial=0.0) > NARROWED * (1 + ROUNDING):
+            c = int(np.argmax(off))
+            raise VerificationError(
+                f"{layer.where}: the bias of channel {c} is {new[c]:.6g} in few bits, {off[c]:.3g} steps of the result "
+                f"from {old[c]:.6g}"
+            )
+
+
+def _hidden_side(layer: QuantisedLayer, bias: Array) -> Array:
+    """1 where a channel gives int8's upper limit for all operands, -1 for the lower one, 0 where results are seen."""
+    data = np.abs(layer.layer.op.by_output(layer.weights[0]).astype(np.float64)).sum(axis=1)
+    products, begin = data * LEVELS * layer.units, bias / layer.out_scale + layer.out_zero
+    above = begin - products / layer.out_scale > LARGEST
+    return np.asarray(above.astype(int) - (begin + products / layer.out_scale < -LARGEST - 1))
+
+
 def bias_of(module: Module, layer: Made[LinearLayer]) -> Array:
     """The bias of a layer, in real numbers; zeros without one."""
     if layer.op.b is None:
@@ -144,12 +176,21 @@ def _check_weights(layer: QuantisedLayer, w: Array, bias: Array) -> None:
             f"{scale[at[op.output_axis]]:.6g} in int8, more than half a step off"
         )
     needed = np.maximum(np.abs(op.by_output(w)).max(axis=1, initial=0.0) / LARGEST, _for_biases(layer, w, bias))
-    wide = np.where(needed > TINY, scale / np.maximum(needed, TINY), 1.0)
+    wide = np.where(needed > TINY, scale / np.maximum(needed + _of_bytes(layer, needed), TINY), 1.0)
     if (wide > 1 + ROUNDING).any():
         c = int(np.argmax(wide))
         raise VerificationError(
             f"{layer.where}: the weights of channel {c} have the scale {scale[c]:.6g} where {needed[c]:.6g} would do"
         )
+
+
+def _of_bytes(layer: QuantisedLayer, needed: Array) -> Array:
+    """By how much scales may be coarser for their factors to be whole numbers of 7 or 8 bits: by a unit of the largest,
+    where the noise of rounded weights grows by 1/16 or 1/16 of a step."""
+    unit = max(float(needed.max(initial=0.0)) / LARGEST, 2.0**-23 * layer.out_scale / layer.input_scale)
+    products = layer.weights[0].size / len(needed)
+    noise = layer.out_scale / layer.input_scale / 16 / (256 / 12 * np.sqrt(products))
+    return np.asarray(np.minimum(unit, np.maximum(needed / 16, noise)))
 
 
 def _for_biases(layer: QuantisedLayer, w: Array, bias: Array) -> Array:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.compiler.verify import VerificationError
-from tinyc.compiler.witness.arithmetic import BIAS, LEAST
+from tinyc.compiler.witness.arithmetic import BIAS, LEAST, OF_BYTE
 from tinyc.compiler.witness.behind import behind_moves, only, real_constant
 from tinyc.compiler.witness.comparison import FAR
 from tinyc.compiler.witness.region import OFFSET, Region
@@ -85,7 +85,7 @@ def _check_vectors(region: Region, given: _Given, meant: _Meant, scale: float) -
     rows = given.op.by_output(given.weights)
     there = rows.any(axis=1)
     wanted = meant.sums / scale
-    off = np.where(there, np.abs(given.factors - wanted) - MULTIPLIER * wanted - LEAST, -1.0)
+    off = np.where(there, np.abs(given.factors - wanted) - OF_BYTE * wanted - LEAST, -1.0)
     if (off > 0).any():
         c = int(np.argmax(off / wanted))
         _differs(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness.correction import check_correction
 from tinyc.compiler.witness.equalisation import check_equalisation
-from tinyc.compiler.witness.floats import check_biases, check_floats
+from tinyc.compiler.witness.floats import check_biases, check_floats, check_narrowed
 from tinyc.compiler.witness.noise import clipped_inputs, judge, measure_noise
 from tinyc.ir.module import Module
 from tinyc.ir.tensor import Array
@@ -68,8 +68,9 @@ def check_quantisation(
     say("check equalisation")
     check_equalisation(module, made.float_module, calibration[:EQUALISED])
     say("check bias correction")
-    check_biases(made.float_module, made.module, made.biases)
-    left = check_correction(made.float_module, made.uncorrected, made.module, calibration)
+    check_biases(made.float_module, made.corrected, made.biases)
+    left = check_correction(made.float_module, made.uncorrected, made.corrected, calibration)
+    check_narrowed(made.float_module, made.corrected, made.module)
     noise = measure_noise(made.float_module, made.module, samples, say)
     calibrated = clipped_inputs(made.module, calibration) | {layer.value: layer.clipped for layer in made.layers}
     worse = judge(noise, calibrated)

@@ -30,8 +30,6 @@ SAME_SCALE = 1e-6
 """Relative difference up to which a bias has the scale of the sums: both are products of float32 numbers."""
 FINE = 2.0**-11
 """Steps of the result in which the bias of a channel without weights is counted: its error is 2^-12 of a step."""
-HIDDEN = 272
-"""Steps from zero beyond which int8's limits hide what a result is, and to spare."""
 
 
 @dataclass(frozen=True)
@@ -122,15 +120,18 @@ def numbers_of(
     own = bias_of(bias, rewriter, scale)
     if isinstance(own, Skip):
         return own
-    folded = _no_larger_than_seen(own - x.zero * rows.sum(axis=1), rows, scale / out.scale, out.zero)
+    factors = scale / out.scale
+    # Sums that are no larger than what is seen of them may need no shift.
+    folded = np.clip(own - x.zero * rows.sum(axis=1), *fixed_point.seen_biases(rows, factors, out.zero))
     largest = float(np.abs(folded).max(initial=0.0))
     if largest > fixed_point.INT32[1]:
         return Skip(f"a bias of {largest:.4g} times the scale of the sums does not fit int32")
     integers = folded.astype(np.int64)
     bounds = fixed_point.accumulator_bound(weights.integers, integers, weights.axis)
-    factors = scale / out.scale
     plain = fixed_point.plain_multipliers(factors, bounds)
     if plain is not None:
+        in_bytes = fixed_point.byte_multipliers(factors)
+        plain = plain if in_bytes is None else in_bytes
         return Numbers(integers.astype(np.int32), plain.astype(np.int32), np.zeros(len(plain), np.int32))
     pairs: list[tuple[int, int]] = []
     for factor, bound in zip(factors, bounds, strict=True):
@@ -140,15 +141,6 @@ def numbers_of(
         pairs.append(pair)
     table = np.array(pairs, np.int64).reshape(-1, 2)
     return Numbers(integers.astype(np.int32), table[:, 0].astype(np.int32), table[:, 1].astype(np.int32))
-
-
-def _no_larger_than_seen(bias: Array, rows: Array, factors: Array, zero: int) -> Array:
-    """Biases, cut down as far as their channel gives the same limit of int8 for all operands: sums are smaller so, and
-    may need no shift."""
-    products = 128 * np.abs(rows).sum(axis=1)
-    with np.errstate(divide="ignore"):
-        low, high = ((end - zero) / factors for end in (-HIDDEN, HIDDEN))
-    return np.clip(bias, np.floor(low - products), np.ceil(high + products))
 
 
 @INTEGERS(Conv2d)

@@ -4,6 +4,7 @@
     equalise    channels of neighbouring layers scaled to like ranges (equalise.py)
     quantise    quantize and dequantize around what is computed in int8 (units.py, scales.py, insert.py)
     correct     the mean error of every layer taken out of its bias (bias.py)
+    narrow      biases rounded to 16 bits times a power of two (narrow.py)
     measure     signal-to-noise ratios, layer by layer (report.py)
 
 The interpreter is given, as a callable: passes do not depend on a backend.

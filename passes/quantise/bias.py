@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node, made, remove_dead
-from tinyc.ir.op import Value, unused
-from tinyc.ir.ops import Clamp, Constant
+from tinyc.ir.module import Module, Node, made
+from tinyc.ir.op import Value
+from tinyc.ir.ops import Clamp
 from tinyc.ir.ops.layer import LinearLayer
-from tinyc.ir.ops.quantise import Dequantize
-from tinyc.ir.tensor import Array, Tensor
+from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import Pass
+from tinyc.passes.quantise.biases import real_bias, sum_scales, with_biases
 from tinyc.passes.quantise.calibrate import Progress, Run, Samples
 from tinyc.passes.quantise.ranges import quantise_bias
 from tinyc.passes.quantise.report import quantised_results
@@ -52,7 +52,7 @@ class CorrectBias(Pass, name="correct-bias"):
         layers = {
             node.result: name
             for name, (node, _) in quantised_results(self.float_module, module).items()
-            if made(node, LinearLayer) is not None and _scales(module, node) is not None
+            if made(node, LinearLayer) is not None and sum_scales(module, node) is not None
         }
         if not layers:
             return module, {}
@@ -62,16 +62,16 @@ class CorrectBias(Pass, name="correct-bias"):
         meant: dict[str, Array] = {}
         for number, (value, name) in enumerate(layers.items()):
             node = module.producer[value]
-            scales = _scales(module, node)
+            scales = sum_scales(module, node)
             assert scales is not None
-            old = _bias(module, node)
+            old = real_bias(module, node)
             quantised = biases.advance(value.name + BEFORE)
             meant[name] = old + (means[name] - quantised)
             new[value] = quantise_bias(meant[name], scales)
             biases.shift(new[value] * scales - old)
             if self.progress is not None:
                 self.progress("correct biases", number + 1, len(layers))
-        return _with_biases(module, new), meant
+        return with_biases(module, new), meant
 
     def _float_means(self, names: set[str]) -> Mapping[str, Array]:
         module = _unlimited(self.float_module, names)
@@ -138,52 +138,3 @@ def _unlimited(module: Module, names: set[str]) -> Module:
             op = Clamp(free, layer.op.min, layer.op.max)
         nodes.append(Node(node.result, op, node.loc))
     return Module(module.name, module.inputs, tuple(nodes), module.outputs)
-
-
-def _scales(module: Module, node: Node) -> Array | None:
-    """The scales of a layer's int32 sums; None where operand or weights are not dequantised, or weights asymmetric."""
-    found = [module.made(v, Dequantize) for v in node.op.operands[:2]]
-    ops = [f.op for f in found if f is not None]
-    if len(ops) != 2 or not ops[0].whole() or any(ops[1].zero):
-        return None
-    channels = node.result.shape[-1]
-    return np.broadcast_to(np.float64(ops[0].scale[0]) * np.array(ops[1].scale, np.float64), (channels,))
-
-
-def _bias(module: Module, node: Node) -> Array:
-    """The bias as the quantised layer has it, in real numbers."""
-    if len(node.op.operands) < 3:
-        return np.zeros(node.result.shape[-1])
-    scaled = module.made(node.op.operands[2], Dequantize)
-    if scaled is None:
-        array = module.constant(node.op.operands[2])
-        assert array is not None
-        return array.astype(np.float64)
-    q = module.constant(scaled.op.x)
-    assert q is not None
-    return np.asarray(q.astype(np.float64) * np.array(scaled.op.scale, np.float64))
-
-
-def _with_biases(module: Module, biases: Mapping[Value, Array]) -> Module:
-    """The module with these int32 biases."""
-    nodes: list[Node] = []
-    taken = {n.result.name for n in module.nodes} | {v.name for v in module.inputs}
-    for node in module.nodes:
-        op, layer = node.op, made(node, LinearLayer)
-        if layer is not None and node.result in biases:
-            scales = _scales(module, node)
-            assert scales is not None
-            q = _constant(nodes, taken, f"{node.result.name}_bias_q", Constant(Tensor(biases[node.result])), node.loc)
-            scaled = Dequantize(q, tuple(float(s) for s in scales), (0,) * len(scales), 0)
-            bias = _constant(nodes, taken, f"{node.result.name}_bias", scaled, node.loc)
-            op = layer.op.with_weights(layer.op.w, bias)
-        nodes.append(Node(node.result, op, node.loc))
-    return remove_dead(Module(module.name, module.inputs, tuple(nodes), module.outputs))
-
-
-def _constant(nodes: list[Node], taken: set[str], hint: str, op: Constant | Dequantize, loc: str) -> Value:
-    name = unused(hint, taken)
-    taken.add(name)
-    value = Value(name, op.type)
-    nodes.append(Node(value, op, loc))
-    return value

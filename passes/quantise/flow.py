@@ -11,6 +11,7 @@ from tinyc.passes.quantise.bias import CorrectBias
 from tinyc.passes.quantise.calibrate import Progress, Ranges, Run, Samples, calibrate
 from tinyc.passes.quantise.equalise import EqualiseRanges, see_channels
 from tinyc.passes.quantise.insert import Quantise
+from tinyc.passes.quantise.narrow import NarrowBiases
 from tinyc.passes.quantise.observers import Observer
 from tinyc.passes.quantise.report import LayerNoise, measure
 from tinyc.passes.quantise.units import find_units
@@ -24,7 +25,8 @@ class QuantisedModule:
 
     Attributes:
         module: computes in int8 between quantize and dequantize; same inputs and outputs as the float module.
-        uncorrected: the same before biases were corrected.
+        corrected: the same before biases were rounded to 16 bits.
+        uncorrected: before they were corrected.
         float_module: what was quantised: the given module, equalised.
         ranges: the calibrated ranges of its activations.
         layers: what quantisation cost, worst layer first.
@@ -32,6 +34,7 @@ class QuantisedModule:
     """
 
     module: Module
+    corrected: Module
     uncorrected: Module
     float_module: Module
     ranges: Ranges
@@ -74,5 +77,6 @@ def quantise_module(
     biases: Mapping[str, Array] = {}
     if correct_bias:
         quantised, biases = CorrectBias(module, samples, run, progress).corrected(quantised)
+    corrected, quantised = quantised, NarrowBiases().run(quantised)
     layers = tuple(measure(module, quantised, samples, run, progress))
-    return QuantisedModule(quantised, uncorrected, module, ranges, layers, biases)
+    return QuantisedModule(quantised, corrected, uncorrected, module, ranges, layers, biases)

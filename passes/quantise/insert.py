@@ -16,7 +16,7 @@ from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.core.base import Pass, PassError
 from tinyc.passes.core.rewrite import tell
 from tinyc.passes.quantise.calibrate import Ranges
-from tinyc.passes.quantise.ranges import HIGH, LOW, Parameters, quantise_bias, quantise_weights
+from tinyc.passes.quantise.ranges import HIGH, LOW, Parameters, in_bytes, quantise_bias, quantise_weights
 from tinyc.passes.quantise.scales import Scales, absorbed_clamps, assign, layer_scales
 from tinyc.passes.quantise.units import Unit, find_units
 
@@ -122,8 +122,10 @@ class _Inserter:
         loc, axis = layer.node.loc, layer.op.output_axis
         w, *rest = layer.op.operands[1:]
         input_scale = self._scales.of[unit.operands[0]].scale
-        scales = layer_scales(self._module, unit, input_scale, self._scales.of[unit.result])
-        mapping = {w: self._constant(w, quantise_weights(self._array(w), axis, scales), scales, axis, loc)}
+        result = self._scales.of[unit.result]
+        weights, scales = self._array(w), layer_scales(self._module, unit, input_scale, result)
+        scales = in_bytes(scales, weights.size // len(scales), input_scale, result.scale)
+        mapping = {w: self._constant(w, quantise_weights(weights, axis, scales), scales, axis, loc)}
         if rest:
             wide = scales.astype(np.float64) * input_scale
             mapping[rest[0]] = self._constant(rest[0], quantise_bias(self._array(rest[0]), wide), wide, 0, loc)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc.ir.fixed_point import FLOAT_ERROR, byte_places
 from tinyc.ir.tensor import Array
 
 LOW, HIGH = -128, 127
@@ -21,6 +22,7 @@ BIAS_LIMIT = 2**30
 """Half of int32, so that the sum of products has the other half."""
 BIAS_STEPS = 2**23
 """What a bias needs, and its channel's products together: sums below this are requantised in the shortest ways."""
+COARSER, NOISE = 1 / 16, 1 / 16
 _TINY = 1e-15
 """Ranges below this are no signal; with them, products of two scales would leave float32's normal numbers."""
 
@@ -86,6 +88,24 @@ def weight_scales(
         scales = np.maximum(scales, np.maximum(seen, large / (input_scale * BIAS_LIMIT)))
     scales = np.where(scales < _TINY, scales.max() if scales.max() >= _TINY else 1.0, scales)
     return np.asarray(scales.astype(np.float32))
+
+
+def in_bytes(scales: NDArray[np.float32], products: int, input_scale: float, out_scale: float) -> NDArray[np.float32]:
+    """Scales of weights, made coarser by so little that what sums are multiplied with, input_scale * scale / out_scale,
+    are whole numbers of one byte times a power of two that all output channels have in common.
+
+    They stay as they are where a channel would be more than `COARSER` coarser and its rounded weights, so many products
+    a sum, would add more than `NOISE` steps to the result.
+    """
+    factors = scales.astype(np.float64) * input_scale / out_scale
+    unit = 2.0 ** -byte_places(float(factors.max(initial=0.0)))
+    units = np.maximum(np.ceil(factors / unit - FLOAT_ERROR), 1.0)
+    coarser = units * unit - factors
+    # A rounded weight is off by 1 / sqrt(12), an operand of 256 equally likely values by 256 / sqrt(12) from its mean.
+    noise = coarser * 256 / 12 * np.sqrt(products)
+    if ((coarser > COARSER * factors) & (noise > NOISE)).any():
+        return scales
+    return np.asarray((units * unit * out_scale / input_scale).astype(np.float32))
 
 
 def quantise_weights(weights: Array, axis: int, scales: NDArray[np.float32]) -> NDArray[np.int8]:

@@ -43,7 +43,7 @@ def wrong_correction(original: Any, module: Module, biases: Mapping[Value, Array
     found = {}
     for value, corrected in biases.items():
         node = module.producer[value]
-        old = np.rint(bias._bias(module, node) / bias._scales(module, node))
+        old = np.rint(bias.real_bias(module, node) / bias.sum_scales(module, node))
         found[value] = (old - 4 * (corrected - old)).astype(np.int32)
     return original(module, found)
 
@@ -87,7 +87,7 @@ FAULTS = [
     Fault(
         "multiplier x 1.02", on_call(fixed_point, "plain_multipliers", larger_multipliers), "pass integerise: .*stem"
     ),
-    Fault("bias correction x -4", on_call(bias, "_with_biases", wrong_correction), "layer"),
+    Fault("bias correction x -4", on_call(bias, "with_biases", wrong_correction), "layer"),
     Fault(
         "bias floor",
         on_call(insert, "quantise_bias", floor_bias),

@@ -9,6 +9,8 @@
  *
  * `form` is the shortest way that gives what tinyc_requantise_i32 does for all sums and channels of a layer.
  *
+ * 4: as 2, with shorter constants: see channel_i8.h.
+ *
  * 3: the shift is 0, and the sum lies within -2^29..2^29 (both excluded). As 2, with four times the sum.
  *
  * 2: the shift is 0, and `multiplier` four times the real one. The high 32 bits of the product are sum * real / 2^30
@@ -21,8 +23,8 @@
  *
  * 0: any other.
  */
-TINYC_INLINE int8_t tinyc_narrow_i8(int32_t sum, int32_t multiplier, int shift, int32_t zero, int32_t low,
-                                    int32_t high, int form)
+TINYC_INLINE int8_t tinyc_narrow_i8(int32_t sum, int32_t multiplier, int shift, int32_t zero, int32_t low, int32_t high,
+                                    int form)
 {
     if (form >= 2) {
         const int32_t m = (int32_t)(((int64_t)(form == 3 ? sum * 4 : sum) * multiplier) >> 32);

@@ -1,6 +1,8 @@
 #ifndef TINYC_QDEPTHWISE3X3_I8_H
 #define TINYC_QDEPTHWISE3X3_I8_H
 
+#include "channel_at_i8.h"
+#include "channel_i8.h"
 #include "common.h"
 #include "narrow_i8.h"
 #include "qnine_i8.h"
@@ -36,10 +38,10 @@ TINYC_INLINE int32_t tinyc_qwindow_at_i8(tinyc_qwindow_i8 *v, const int8_t *top,
  * `out` may be one of the rows: a column is read before the output in its place is written. With `lean`, one loop
  * computes all outputs, which is less code.
  */
-TINYC_INLINE void tinyc_qdepthwise3x3_i8(const int8_t **rows, const int8_t *w, const int32_t *bias,
-                                         const int32_t *multiplier, const int8_t *shift, int8_t *out, int width,
-                                         int channels, int out_width, int left, int fill, int lean, int zero, int low,
-                                         int high, int form)
+TINYC_INLINE void tinyc_qdepthwise3x3_i8(const int8_t **rows, const int8_t *w, const void *bias, const void *multiplier,
+                                         const int8_t *shift, int8_t *out, int width, int channels, int out_width,
+                                         int left, int fill, int lean, int zero, int low, int high, int shifts,
+                                         int form)
 {
     /* What is written could otherwise be thought to change the pointers. */
     const int8_t *top = rows[0], *middle = rows[1], *bottom = rows[2];
@@ -50,9 +52,10 @@ TINYC_INLINE void tinyc_qdepthwise3x3_i8(const int8_t **rows, const int8_t *w, c
     const int third = (2 - left) * channels;
     int8_t *to = out;
     do {
-        const int32_t factor = *multiplier;
+        const int32_t factor = tinyc_multiplier_i8(multiplier, 0, shifts, form);
         const int places = tinyc_shift_i8(shift, 0, form);
-        tinyc_qwindow_i8 v = {tinyc_qnine_i8(w, channels), *bias, *bias, *bias};
+        const int32_t start = tinyc_bias_i8(bias, 0, shifts, form);
+        tinyc_qwindow_i8 v = {tinyc_qnine_i8(w, channels), start, start, start};
         int8_t *const stop = to + pairs * 2 * channels;
         (void)tinyc_qwindow_at_i8(&v, top, middle, bottom, third - 2 * channels, left < 1 && -left < width, fill);
         (void)tinyc_qwindow_at_i8(&v, top, middle, bottom, third - channels, left < 2 && 1 - left < width, fill);
@@ -86,8 +89,8 @@ TINYC_INLINE void tinyc_qdepthwise3x3_i8(const int8_t **rows, const int8_t *w, c
         bottom += 1 - pairs * 2 * channels;
         to += 1 - out_width * channels;
         ++w;
-        ++bias;
-        ++multiplier;
+        bias = tinyc_bias_at_i8(bias, 1, form);
+        multiplier = tinyc_multiplier_at_i8(multiplier, 1, form);
         if (form < 2) {
             ++shift;
         }

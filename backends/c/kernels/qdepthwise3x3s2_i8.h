@@ -1,6 +1,8 @@
 #ifndef TINYC_QDEPTHWISE3X3S2_I8_H
 #define TINYC_QDEPTHWISE3X3S2_I8_H
 
+#include "channel_at_i8.h"
+#include "channel_i8.h"
 #include "common.h"
 #include "narrow_i8.h"
 #include "qnine_i8.h"
@@ -35,10 +37,10 @@ TINYC_INLINE int32_t tinyc_qlast_i8(tinyc_qwindow_s2_i8 *v, const int8_t *top, c
 /* As tinyc_qdepthwise3x3_i8, for stride 2 and at most 1 column `left`: each output's last column is the next one's
  * first, so there are 6 loads for 9 products. `out` may be one of the rows; `lean` as there.
  */
-TINYC_INLINE void tinyc_qdepthwise3x3s2_i8(const int8_t **rows, const int8_t *w, const int32_t *bias,
-                                           const int32_t *multiplier, const int8_t *shift, int8_t *out, int width,
+TINYC_INLINE void tinyc_qdepthwise3x3s2_i8(const int8_t **rows, const int8_t *w, const void *bias,
+                                           const void *multiplier, const int8_t *shift, int8_t *out, int width,
                                            int channels, int out_width, int left, int fill, int lean, int zero, int low,
-                                           int high, int form)
+                                           int high, int shifts, int form)
 {
     /* What is written could otherwise be thought to change the pointers. */
     const int8_t *top = rows[0], *middle = rows[1], *bottom = rows[2];
@@ -49,9 +51,10 @@ TINYC_INLINE void tinyc_qdepthwise3x3s2_i8(const int8_t **rows, const int8_t *w,
     const int second = (1 - left) * channels;
     int8_t *to = out;
     do {
-        const int32_t factor = *multiplier;
+        const int32_t factor = tinyc_multiplier_i8(multiplier, 0, shifts, form);
         const int places = tinyc_shift_i8(shift, 0, form);
-        tinyc_qwindow_s2_i8 v = {tinyc_qnine_i8(w, channels), *bias, 0};
+        const int32_t start = tinyc_bias_i8(bias, 0, shifts, form);
+        tinyc_qwindow_s2_i8 v = {tinyc_qnine_i8(w, channels), start, 0};
         int8_t *const stop = to + fitting * channels;
         (void)tinyc_qlast_i8(&v, top, middle, bottom, 0, left == 0, fill);
         while (to != stop) {
@@ -79,8 +82,8 @@ TINYC_INLINE void tinyc_qdepthwise3x3s2_i8(const int8_t **rows, const int8_t *w,
         bottom += 1 - fitting * 2 * channels;
         to += 1 - out_width * channels;
         ++w;
-        ++bias;
-        ++multiplier;
+        bias = tinyc_bias_at_i8(bias, 1, form);
+        multiplier = tinyc_multiplier_at_i8(multiplier, 1, form);
         if (form < 2) {
             ++shift;
         }

@@ -113,13 +113,14 @@ TINYC_INLINE int32_t tinyc_qfirst_i8(uint32_t all, int32_t second)
  * Of `group` elements that follow each other in a run, two or four from its begin on, the weights of a channel are
  * together at most 255 in size. So the sum of their products fits 16 bits, the word that has two such sums fits 32, and
  * half a unit of the upper one added to it leaves the upper one when the lower one is shifted away. Where weights are
- * larger, the words have less of some, and `extras`, as in tinyc_qextras_i8, what is missing; NULL for none.
+ * larger, the words have less of some, and `extras`, with `bits` as in tinyc_qextras_i8, what is missing; NULL
+ * for none. Returns where that ends.
  */
-TINYC_INLINE void tinyc_qpairs_i8(const int8_t **rows, const int8_t *pad, const int32_t *w, const uint8_t *extras,
-                                  const int32_t *bias, const int32_t *multiplier, const int8_t *shift,
-                                  int8_t *restrict out, int group, int pixels, int border, int at, int skip, int next,
-                                  int limit, int kh, int kw, int step, int n, int out_next, int zero, int low, int high,
-                                  int form)
+TINYC_INLINE const uint8_t *tinyc_qpairs_i8(const int8_t **rows, const int8_t *pad, const int32_t *w, uint64_t bits,
+                                            const uint8_t *extras, const int32_t *bias, const int32_t *multiplier,
+                                            const int8_t *shift, int8_t *restrict out, int group, int pixels,
+                                            int border, int at, int skip, int next, int limit, int kh, int kw, int step,
+                                            int n, int out_next, int zero, int low, int high, int form)
 {
     tinyc_pairs_i8 a = {(uint32_t)bias[0] + ((uint32_t)bias[1] << 16), (uint32_t)bias[2] + ((uint32_t)bias[3] << 16),
                         bias[1], bias[3]};
@@ -155,9 +156,8 @@ TINYC_INLINE void tinyc_qpairs_i8(const int8_t **rows, const int8_t *pad, const 
     int32_t t = tinyc_qfirst_i8(b.all, b.second);
     int32_t u = tinyc_qfirst_i8(c.all, c.second);
     int32_t v = tinyc_qfirst_i8(d.all, d.second);
-    extras = extras ? extras + 1 : NULL;
-    extras =
-        tinyc_qextras_i8(&s, &t, &u, &v, rows, pad, extras, pixels, border, at, skip, next, limit, kh, kw, step, n);
+    extras = tinyc_qextras_i8(&s, &t, &u, &v, rows, pad, bits, extras, 0, pixels, border, at, skip, next, limit, kh, kw,
+                              step, n);
     /* From here on, what results need lies in registers that the sums have left. */
     TINYC_KEEP(out);
     if (form >= 2) {
@@ -167,23 +167,24 @@ TINYC_INLINE void tinyc_qpairs_i8(const int8_t **rows, const int8_t *pad, const 
     TINYC_KEEP(multiplier);
     tinyc_qstore_i8(out, pixels, out_next, s, t, u, v, multiplier, shift, 0, zero, low, high, form);
     s = a.second, t = b.second, u = c.second, v = d.second;
-    extras =
-        tinyc_qextras_i8(&s, &t, &u, &v, rows, pad, extras, pixels, border, at, skip, next, limit, kh, kw, step, n);
+    extras = tinyc_qextras_i8(&s, &t, &u, &v, rows, pad, bits, extras, 1, pixels, border, at, skip, next, limit, kh, kw,
+                              step, n);
     TINYC_KEEP(multiplier);
     tinyc_qstore_i8(out, pixels, out_next, s, t, u, v, multiplier, shift, 1, zero, low, high, form);
     s = tinyc_qfirst_i8(a.all2, a.second2);
     t = tinyc_qfirst_i8(b.all2, b.second2);
     u = tinyc_qfirst_i8(c.all2, c.second2);
     v = tinyc_qfirst_i8(d.all2, d.second2);
-    extras =
-        tinyc_qextras_i8(&s, &t, &u, &v, rows, pad, extras, pixels, border, at, skip, next, limit, kh, kw, step, n);
+    extras = tinyc_qextras_i8(&s, &t, &u, &v, rows, pad, bits, extras, 2, pixels, border, at, skip, next, limit, kh, kw,
+                              step, n);
     TINYC_KEEP(multiplier);
     tinyc_qstore_i8(out, pixels, out_next, s, t, u, v, multiplier, shift, 2, zero, low, high, form);
     s = a.second2, t = b.second2, u = c.second2, v = d.second2;
-    extras =
-        tinyc_qextras_i8(&s, &t, &u, &v, rows, pad, extras, pixels, border, at, skip, next, limit, kh, kw, step, n);
+    extras = tinyc_qextras_i8(&s, &t, &u, &v, rows, pad, bits, extras, 3, pixels, border, at, skip, next, limit, kh, kw,
+                              step, n);
     TINYC_KEEP(multiplier);
     tinyc_qstore_i8(out, pixels, out_next, s, t, u, v, multiplier, shift, 3, zero, low, high, form);
+    return extras;
 }
 
 #endif

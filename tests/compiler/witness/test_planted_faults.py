@@ -69,14 +69,14 @@ def correction(times: float) -> Plant:
 
         def wrong(self: bias.CorrectBias, module: Module) -> tuple[Module, Mapping[str, Array]]:
             old: list[Array] = []
-            known = bias._bias
+            known = bias.real_bias
 
             def remembered(module: Module, node: Node) -> Array:
                 old.append(known(module, node))
                 return old[-1]
 
             with pytest.MonkeyPatch.context() as inner:
-                inner.setattr(bias, "_bias", remembered)
+                inner.setattr(bias, "real_bias", remembered)
                 inner.setattr(bias, "quantise_bias", lambda b, s: right(old[-1] + times * (b - old[-1]), s))
                 made, meant = corrected(self, module)
             return made, {n: o + times * (m - o) for (n, m), o in zip(meant.items(), old, strict=True)}

@@ -159,8 +159,10 @@ def test_a_bias_whose_result_is_always_at_a_limit_needs_no_shift(bias: float) ->
     after = check(n.integers(y), {"qdense": 1}, exact=True)
     (layer,) = after.made_by(QDense)
     shift, cut = after.constant(layer.op.shift), after.constant(layer.op.b)
-    assert shift is not None and not shift.any()
-    assert cut is not None and abs(int(cut[0])) < 2**31 - 1
+    assert shift is not None
+    assert cut is not None
+    assert not shift.any()
+    assert abs(int(cut[0])) < 2**31 - 1
 
 
 def test_a_sum_that_may_overflow_stays() -> None:

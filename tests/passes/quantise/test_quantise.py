@@ -80,7 +80,8 @@ def test_a_network_is_quantised_throughout() -> None:
             assert len(made.scale) == node.result.shape[-1]
             assert set(made.zero) == {0}
             others = tuple(d for d in range(q.ndim) if d != made.axis)
-            assert set(np.abs(q.astype(int)).max(axis=others)) == {127}  # every channel uses all of its range
+            # Every channel uses all of its range, as far as multipliers of one byte allow.
+            assert set(np.abs(q.astype(int)).max(axis=others)) <= {126, 127}
             bias = result.module.producer[node.op.b].op  # type: ignore[attr-defined]
             assert bias.x.dtype is DType.I32
             (x,) = result.module.producer[node.op.x].op.scale  # type: ignore[attr-defined]

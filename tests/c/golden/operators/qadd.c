@@ -8,10 +8,9 @@ module @qadd {
 }
 */
 
-TINYC_NOINLINE void net_qadd_whole_0(const int8_t *x, const int8_t *y, int8_t *out)
+TINYC_NOINLINE void net_qadd_whole_0(const int8_t *x, const int8_t *y, int n, int a, int b, int start, int places, int8_t *out)
 {
-    tinyc_qadd_whole_i8(x, y, out, /*n=*/6, /*a=*/2097152, /*b=*/1048576, /*start=*/20971520, /*places=*/22,
-        /*low=*/-100, /*high=*/127);
+    tinyc_qadd_whole_i8(x, y, out, n, a, b, start, places, /*low=*/-100, /*high=*/127);
 }
 
 void net_run(void *arena, const int8_t *input_x, const int8_t *input_z, int8_t *output)
@@ -22,7 +21,7 @@ void net_run(void *arena, const int8_t *input_x, const int8_t *input_z, int8_t *
     TINYC_INPUT(1, input_z, 6);
 
     /* 0 qadd "y": 2x3, 2x3 -> 2x3, limits -100 to 127 */
-    net_qadd_whole_0(input_x, input_z, output);
+    net_qadd_whole_0(input_x, input_z, 6, 2097152, 1048576, 20971520, 22, output);
     TINYC_TRACE(0, 0, output, 6);
     TINYC_END();
 }

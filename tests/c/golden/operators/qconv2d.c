@@ -18,7 +18,7 @@ TINYC_NOINLINE void net_qconv3x2_0(const int8_t **rows, const int8_t *pad, const
     tinyc_qconv2d_i8(rows, pad, w, bias, multiplier, shift, NULL, NULL, patches, out, /*paired=*/0, /*patched=*/1,
         /*tile=*/4, /*before=*/0, /*after=*/2, /*width=*/6, /*channels=*/2, /*out_width=*/6, /*outputs=*/5, /*kh=*/3,
         /*kw=*/2, /*stride=*/1, /*dilation=*/1, /*left=*/0, /*groups=*/1, /*zero=*/-5, /*low=*/-5, /*high=*/127,
-        /*form=*/1);
+        /*shifts=*/0, /*form=*/1);
 }
 
 void net_run(void *arena, const int8_t *input, int8_t *output)
@@ -37,6 +37,10 @@ void net_run(void *arena, const int8_t *input, int8_t *output)
     TINYC_END();
 }
 
+NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_s[5] = {
+    -7, -8, -7, -8, -7,
+};
+
 /* weights, four outputs interleaved */
 NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_w_packed[60] = {
     117, 5, 95, 30, 95, 38, 117, -57,
@@ -47,10 +51,6 @@ NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_w_packed[60] = {
     50, -54, 42, 124, 6, 79, -11, -39,
     -115, -54, -99, 33, 68, 95, 69, -103,
     -41, 99, -40, -11,
-};
-
-NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_s[5] = {
-    -7, -8, -7, -8, -7,
 };
 
 NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_b[5] = {

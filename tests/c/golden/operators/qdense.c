@@ -14,7 +14,7 @@ module @qdense {
 TINYC_NOINLINE void net_qpointwise_0(const int8_t *x, const int8_t *w, const int32_t *bias, const int32_t *multiplier, const int8_t *shift, int quads, int outputs, int zero, int low, int high, int8_t *out)
 {
     tinyc_qpointwise_i8(x, w, bias, multiplier, shift, NULL, NULL, out, /*paired=*/0, /*tiles=*/0, /*tile=*/4,
-        /*spare=*/2, /*turn=*/4, quads, /*extra=*/3, outputs, /*rest=*/1, zero, low, high, /*form=*/1);
+        /*spare=*/2, /*turn=*/4, quads, /*extra=*/3, outputs, /*rest=*/1, zero, low, high, /*shifts=*/0, /*form=*/1);
 }
 
 void net_run(void *arena, const int8_t *input, int8_t *output)
@@ -29,14 +29,14 @@ void net_run(void *arena, const int8_t *input, int8_t *output)
     TINYC_END();
 }
 
+NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_s[5] = {
+    -7, -8, -7, -8, -7,
+};
+
 /* weights, four outputs interleaved */
 NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_w_packed[15] = {
     5, 25, 15, 127, 1, 2, -5, 1,
     -1, 0, 75, 2, -128, 12, 5,
-};
-
-NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_s[5] = {
-    -7, -8, -7, -8, -7,
 };
 
 NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_b[5] = {

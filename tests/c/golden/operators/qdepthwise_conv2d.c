@@ -15,7 +15,7 @@ module @qdepthwise_conv2d {
 TINYC_NOINLINE void net_qdepthwise3x3_0(const int8_t **rows, const int8_t *w, const int32_t *bias, const int32_t *multiplier, const int8_t *shift, int8_t *out)
 {
     tinyc_qdepthwise3x3_i8(rows, w, bias, multiplier, shift, out, /*width=*/5, /*channels=*/3, /*out_width=*/5,
-        /*left=*/1, /*fill=*/3, /*lean=*/0, /*zero=*/-5, /*low=*/-128, /*high=*/127, /*form=*/1);
+        /*left=*/1, /*fill=*/3, /*lean=*/0, /*zero=*/-5, /*low=*/-128, /*high=*/127, /*shifts=*/0, /*form=*/1);
 }
 
 void net_run(void *arena, const int8_t *input, int8_t *output)

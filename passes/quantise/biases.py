@@ -1,0 +1,72 @@
+"""The biases of quantised layers, and modules with others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tinyc.ir.module import Module, Node, made, remove_dead
+from tinyc.ir.op import Value, unused
+from tinyc.ir.ops import Constant
+from tinyc.ir.ops.layer import LinearLayer
+from tinyc.ir.ops.quantise import Dequantize
+from tinyc.ir.tensor import Array, Tensor
+
+
+def sum_scales(module: Module, node: Node) -> Array | None:
+    """The scales of a layer's int32 sums; None where operand or weights are not dequantised, or weights asymmetric."""
+    found = [module.made(v, Dequantize) for v in node.op.operands[:2]]
+    ops = [f.op for f in found if f is not None]
+    if len(ops) != 2 or not ops[0].whole() or any(ops[1].zero):
+        return None
+    channels = node.result.shape[-1]
+    return np.broadcast_to(np.float64(ops[0].scale[0]) * np.array(ops[1].scale, np.float64), (channels,))
+
+
+def real_bias(module: Module, node: Node) -> Array:
+    """The bias as the quantised layer has it, in real numbers."""
+    if len(node.op.operands) < 3:
+        return np.zeros(node.result.shape[-1])
+    scaled = module.made(node.op.operands[2], Dequantize)
+    if scaled is None:
+        array = module.constant(node.op.operands[2])
+        assert array is not None
+        return array.astype(np.float64)
+    q = module.constant(scaled.op.x)
+    assert q is not None
+    return np.asarray(q.astype(np.float64) * np.array(scaled.op.scale, np.float64))
+
+
+def integer_bias(module: Module, node: Node) -> Array | None:
+    """The same in units of the sums, in float64; None where it is not integers."""
+    if len(node.op.operands) < 3:
+        return np.zeros(node.result.shape[-1])
+    scaled = module.made(node.op.operands[2], Dequantize)
+    q = module.constant(scaled.op.x) if scaled is not None and not any(scaled.op.zero) else None
+    return q.astype(np.float64) if q is not None else None
+
+
+def with_biases(module: Module, biases: Mapping[Value, Array]) -> Module:
+    """The module with these int32 biases."""
+    nodes: list[Node] = []
+    taken = {n.result.name for n in module.nodes} | {v.name for v in module.inputs}
+    for node in module.nodes:
+        op, layer = node.op, made(node, LinearLayer)
+        if layer is not None and node.result in biases:
+            scales = sum_scales(module, node)
+            assert scales is not None
+            q = _constant(nodes, taken, f"{node.result.name}_bias_q", Constant(Tensor(biases[node.result])), node.loc)
+            scaled = Dequantize(q, tuple(float(s) for s in scales), (0,) * len(scales), 0)
+            bias = _constant(nodes, taken, f"{node.result.name}_bias", scaled, node.loc)
+            op = layer.op.with_weights(layer.op.w, bias)
+        nodes.append(Node(node.result, op, node.loc))
+    return remove_dead(Module(module.name, module.inputs, tuple(nodes), module.outputs))
+
+
+def _constant(nodes: list[Node], taken: set[str], hint: str, op: Constant | Dequantize, loc: str) -> Value:
+    name = unused(hint, taken)
+    taken.add(name)
+    value = Value(name, op.type)
+    nodes.append(Node(value, op, loc))
+    return value
