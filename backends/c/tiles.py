@@ -28,7 +28,8 @@ class Tiles:
 def room(registers: int, lanes: int) -> int:
     """How many pixels of a tile the floating-point registers hold: a sum for each lane of each, the weights of the
     lanes and one element. Where there are too few, or none, two: each weight is then read for two products."""
-    return min(max((registers - lanes - 1) // lanes, 2), MOST)
+    fit = [p for p in range(2, MOST + 1) if p * lanes + min(p, lanes) + 1 <= registers]
+    return max(fit, default=2)
 
 
 def tiles(count: int, most: int) -> Tiles:

@@ -25,6 +25,14 @@ TINYC_INLINE float tinyc_limit_f32(float v, float least, float most, float low, 
         __asm__("fmin.s %0, %1, %2" : "=f"(v) : "f"(v), "f"(most));
     }
     return v;
+#elif defined(__XTENSA__)
+    if (low > -INFINITY) {
+        __asm__("ole.s b0, %0, %1\n\tmovt.s %0, %1, b0" : "+f"(v) : "f"(least) : "b0");
+    }
+    if (high < INFINITY) {
+        __asm__("olt.s b0, %1, %0\n\tmovt.s %0, %1, b0" : "+f"(v) : "f"(most) : "b0");
+    }
+    return v;
 #else
     (void)low;
     (void)high;

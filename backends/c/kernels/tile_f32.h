@@ -27,10 +27,45 @@ TINYC_INLINE void tinyc_add_products_f32(tinyc_sums_f32 *sums, float x, const fl
     }
 }
 
+/* Adds the products of a weight of one output channel, whose sum `sum` is of each pixel, and the elements x0.. */
+#define TINYC_ADD_WEIGHT_F32(sum, weight)                                            \
+    do {                                                                             \
+        const float v = (weight);                                                    \
+        sums[0].sum = tinyc_multiply_add_f32(x0, v, sums[0].sum);                    \
+        if (pixels > 1) {                                                            \
+            sums[1].sum = tinyc_multiply_add_f32(x1, v, sums[1].sum);                \
+        }                                                                            \
+        if (pixels > 2) {                                                            \
+            sums[2].sum = tinyc_multiply_add_f32(x2, v, sums[2].sum);                \
+        }                                                                            \
+    } while (0)
+
+TINYC_INLINE void tinyc_add_weights_f32(tinyc_sums_f32 *sums, const float *p, const float *w, int lanes, int lane_step,
+                                        int pixels, int next)
+{
+    const float x0 = p[0];
+    const float x1 = pixels > 1 ? p[next] : 0.0f;
+    const float x2 = pixels > 2 ? p[2 * next] : 0.0f;
+    TINYC_ADD_WEIGHT_F32(s0, w[0]);
+    if (lanes > 1) {
+        TINYC_ADD_WEIGHT_F32(s1, w[lane_step]);
+    }
+    if (lanes > 2) {
+        TINYC_ADD_WEIGHT_F32(s2, w[2 * lane_step]);
+    }
+    if (lanes > 3) {
+        TINYC_ADD_WEIGHT_F32(s3, w[3 * lane_step]);
+    }
+}
+
 /* The same for one element of each of `pixels` pixels `next` apart. */
 TINYC_INLINE void tinyc_add_element_f32(tinyc_sums_f32 *sums, const float *p, const float *w, int lanes, int lane_step,
                                         int pixels, int next)
 {
+    if (pixels < lanes) {
+        tinyc_add_weights_f32(sums, p, w, lanes, lane_step, pixels, next);
+        return;
+    }
     tinyc_add_products_f32(&sums[0], p[0], w, lanes, lane_step);
     if (pixels > 1) {
         tinyc_add_products_f32(&sums[1], p[next], w, lanes, lane_step);
