@@ -5,6 +5,7 @@
 #include "common.h"
 #include "limit_f32.h"
 #include "multiply_add_f32.h"
+#include "next_f32.h"
 #include "unscheduled.h"
 
 /* The sums of up to four output channels of one pixel. */
@@ -27,45 +28,10 @@ TINYC_INLINE void tinyc_add_products_f32(tinyc_sums_f32 *sums, float x, const fl
     }
 }
 
-/* Adds the products of a weight of one output channel, whose sum `sum` is of each pixel, and the elements x0.. */
-#define TINYC_ADD_WEIGHT_F32(sum, weight)                                            \
-    do {                                                                             \
-        const float v = (weight);                                                    \
-        sums[0].sum = tinyc_multiply_add_f32(x0, v, sums[0].sum);                    \
-        if (pixels > 1) {                                                            \
-            sums[1].sum = tinyc_multiply_add_f32(x1, v, sums[1].sum);                \
-        }                                                                            \
-        if (pixels > 2) {                                                            \
-            sums[2].sum = tinyc_multiply_add_f32(x2, v, sums[2].sum);                \
-        }                                                                            \
-    } while (0)
-
-TINYC_INLINE void tinyc_add_weights_f32(tinyc_sums_f32 *sums, const float *p, const float *w, int lanes, int lane_step,
-                                        int pixels, int next)
-{
-    const float x0 = p[0];
-    const float x1 = pixels > 1 ? p[next] : 0.0f;
-    const float x2 = pixels > 2 ? p[2 * next] : 0.0f;
-    TINYC_ADD_WEIGHT_F32(s0, w[0]);
-    if (lanes > 1) {
-        TINYC_ADD_WEIGHT_F32(s1, w[lane_step]);
-    }
-    if (lanes > 2) {
-        TINYC_ADD_WEIGHT_F32(s2, w[2 * lane_step]);
-    }
-    if (lanes > 3) {
-        TINYC_ADD_WEIGHT_F32(s3, w[3 * lane_step]);
-    }
-}
-
 /* The same for one element of each of `pixels` pixels `next` apart. */
 TINYC_INLINE void tinyc_add_element_f32(tinyc_sums_f32 *sums, const float *p, const float *w, int lanes, int lane_step,
                                         int pixels, int next)
 {
-    if (pixels < lanes) {
-        tinyc_add_weights_f32(sums, p, w, lanes, lane_step, pixels, next);
-        return;
-    }
     tinyc_add_products_f32(&sums[0], p[0], w, lanes, lane_step);
     if (pixels > 1) {
         tinyc_add_products_f32(&sums[1], p[next], w, lanes, lane_step);
@@ -163,6 +129,86 @@ TINYC_INLINE float tinyc_taint_f32(const tinyc_sums_f32 *sums, int pixels, int l
     return even + odd;
 }
 
+/* Where the next elements of up to three pixels are, and the next weights. */
+typedef struct {
+    const float *x0, *x1, *x2, *w;
+} tinyc_walk_f32;
+
+/* Adds the products of a weight and one element of each of `pixels` pixels. */
+TINYC_INLINE void tinyc_add_weight_f32(float *s0, float *s1, float *s2, float v, float x0, float x1, float x2, int pixels)
+{
+    *s0 = tinyc_multiply_add_f32(x0, v, *s0);
+    if (pixels > 1) {
+        *s1 = tinyc_multiply_add_f32(x1, v, *s1);
+    }
+    if (pixels > 2) {
+        *s2 = tinyc_multiply_add_f32(x2, v, *s2);
+    }
+}
+
+TINYC_INLINE float tinyc_walk_weight_f32(tinyc_walk_f32 *at, int lane, int lane_step)
+{
+    return lane_step == 1 ? tinyc_next_f32(&at->w) : at->w[lane * lane_step];
+}
+
+/* Adds an element. */
+TINYC_INLINE void tinyc_walk_element_f32(tinyc_sums_f32 *sums, tinyc_walk_f32 *at, int lanes, int lane_step, int pixels)
+{
+    const float x0 = tinyc_next_f32(&at->x0);
+    const float x1 = pixels > 1 ? tinyc_next_f32(&at->x1) : 0.0f;
+    const float x2 = pixels > 2 ? tinyc_next_f32(&at->x2) : 0.0f;
+    tinyc_add_weight_f32(&sums[0].s0, &sums[1].s0, &sums[2].s0, tinyc_walk_weight_f32(at, 0, lane_step), x0, x1, x2,
+                         pixels);
+    if (lanes > 1) {
+        tinyc_add_weight_f32(&sums[0].s1, &sums[1].s1, &sums[2].s1, tinyc_walk_weight_f32(at, 1, lane_step), x0, x1,
+                             x2, pixels);
+    }
+    if (lanes > 2) {
+        tinyc_add_weight_f32(&sums[0].s2, &sums[1].s2, &sums[2].s2, tinyc_walk_weight_f32(at, 2, lane_step), x0, x1,
+                             x2, pixels);
+    }
+    if (lanes > 3) {
+        tinyc_add_weight_f32(&sums[0].s3, &sums[1].s3, &sums[2].s3, tinyc_walk_weight_f32(at, 3, lane_step), x0, x1,
+                             x2, pixels);
+    }
+    if (lane_step != 1) {
+        ++at->w;
+    }
+}
+
+/* Adds up to four elements */
+TINYC_INLINE void tinyc_walk_elements_f32(tinyc_sums_f32 *sums, tinyc_walk_f32 *at, int count, int lanes,
+                                          int lane_step, int pixels)
+{
+    if (count > 0) {
+        tinyc_walk_element_f32(sums, at, lanes, lane_step, pixels);
+    }
+    if (count > 1) {
+        tinyc_walk_element_f32(sums, at, lanes, lane_step, pixels);
+    }
+    if (count > 2) {
+        tinyc_walk_element_f32(sums, at, lanes, lane_step, pixels);
+    }
+    if (count > 3) {
+        tinyc_walk_element_f32(sums, at, lanes, lane_step, pixels);
+    }
+}
+
+TINYC_INLINE const float *tinyc_walk_f32_run(tinyc_sums_f32 *sums, const float *p, const float *w, int n, int head, int turn,
+                                 int lanes, int lane_step, int pixels, int next)
+{
+    tinyc_walk_f32 at = {p, p + (pixels > 1 ? next : 0), p + (pixels > 2 ? 2 * next : 0), w};
+    const float *const end = p + n;
+    tinyc_walk_elements_f32(sums, &at, head, lanes, lane_step, pixels);
+    if (head > 4) {
+        tinyc_walk_elements_f32(sums, &at, head - 4, lanes, lane_step, pixels);
+    }
+    while (at.x0 != end) {
+        tinyc_walk_elements_f32(sums, &at, turn, lanes, lane_step, pixels);
+    }
+    return at.w;
+}
+
 /* A register tile: `lanes` (1 to 4) output channels of `pixels` (1 to 8) pixels.
  *
  * Sums x * w over kh rows, in each over kw runs of n contiguous elements `step` apart, the first at element `at`: the
@@ -185,6 +231,10 @@ TINYC_INLINE void tinyc_tile_f32(const float **rows, const float *pad, const flo
         for (int kx = 0; kx < kw; ++kx) {
             const int from = at + kx * step;
             const float *p = (border && (from < 0 || from >= limit) ? pad : rows[ky] + from) + skip;
+            if (pixels < lanes) {
+                w = tinyc_walk_f32_run(sums, p, w, n, head, turn, lanes, lane_step, pixels, next);
+                continue;
+            }
             const float *const end = p + n;
             tinyc_add_elements_f32(sums, p, w, head, lanes, lane_step, element_step, pixels, next);
             if (head > 4) {

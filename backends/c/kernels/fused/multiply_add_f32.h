@@ -4,11 +4,12 @@
 #include <math.h>
 
 #include "common.h"
+#include "xtensa_float.h"
 
 /* sum + x * w, rounded once: the processor has an instruction for it, which compilers take under any options. */
 TINYC_INLINE float tinyc_multiply_add_f32(float x, float w, float sum)
 {
-#if defined(__GNUC__) && defined(__XTENSA__) && !defined(__XTENSA_SOFT_FLOAT__)
+#if TINYC_XTENSA_FLOAT
     __asm__("madd.s %0, %1, %2" : "+f"(sum) : "f"(x), "f"(w));
     return sum;
 #elif defined(__GNUC__)
