@@ -5,7 +5,6 @@
 
 #include "clamp_f32.h"
 #include "common.h"
-#include "xtensa_float.h"
 
 /* Limits v to low..high as tinyc_clamp_f32 does, by instructions where there are some. RISC-V's give the number if one
  * of two operands is NaN. So NaN is lost, unless `least` and `most`, which stand for low and high, are NaN themselves:
@@ -24,14 +23,6 @@ TINYC_INLINE float tinyc_limit_f32(float v, float least, float most, float low, 
     }
     if (high < INFINITY) {
         __asm__("fmin.s %0, %1, %2" : "=f"(v) : "f"(v), "f"(most));
-    }
-    return v;
-#elif TINYC_XTENSA_FLOAT
-    if (low > -INFINITY) {
-        __asm__("ole.s b0, %0, %1\n\tmovt.s %0, %1, b0" : "+f"(v) : "f"(least) : "b0");
-    }
-    if (high < INFINITY) {
-        __asm__("olt.s b0, %1, %0\n\tmovt.s %0, %1, b0" : "+f"(v) : "f"(most) : "b0");
     }
     return v;
 #else

@@ -198,11 +198,11 @@ TINYC_INLINE const float *tinyc_walk_f32_run(tinyc_sums_f32 *sums, const float *
                                  int lanes, int lane_step, int pixels, int next)
 {
     tinyc_walk_f32 at = {p, p + (pixels > 1 ? next : 0), p + (pixels > 2 ? 2 * next : 0), w};
-    const float *const end = p + n;
     tinyc_walk_elements_f32(sums, &at, head, lanes, lane_step, pixels);
     if (head > 4) {
         tinyc_walk_elements_f32(sums, &at, head - 4, lanes, lane_step, pixels);
     }
+    const float *const end = at.x0 + (n - head);
     while (at.x0 != end) {
         tinyc_walk_elements_f32(sums, &at, turn, lanes, lane_step, pixels);
     }

@@ -6,6 +6,8 @@
 #include "common.h"
 #include "xtensa_float.h"
 
+#define TINYC_FUSED 1
+
 /* sum + x * w, rounded once: the processor has an instruction for it, which compilers take under any options. */
 TINYC_INLINE float tinyc_multiply_add_f32(float x, float w, float sum)
 {
