@@ -8,6 +8,8 @@ LANES = 4
 """Output channels of a tile, at most: as many weights are interleaved, of floats and of integers."""
 MOST = 8
 """Pixels of a tile, at most: `tile_f32.h` has no more."""
+FEW = 3
+"""x."""
 COPIES = 640
 """Bytes of stack, at most, for copies of windows or of elements, where a kernel computes from these alone."""
 UNROLLED = 8
@@ -37,7 +39,8 @@ def tiles(count: int, most: int) -> Tiles:
     computes few pixels twice; else as few as there can be."""
     if count <= most:
         return Tiles(max(count, 1), min(count, 1))
-    for pixels in range(most, most * 2 // 3 - 1, -1):
+    least = max(most * 2 // 3, min(most, FEW)) if most > 2 else 1
+    for pixels in range(most, least - 1, -1):
         if count % pixels == 0:
             return Tiles(pixels, count // pixels)
     number = -(-count // most)
