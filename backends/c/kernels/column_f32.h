@@ -5,6 +5,7 @@
 #include "common.h"
 #include "limit_f32.h"
 #include "multiply_add_f32.h"
+#include "next_f32.h"
 
 /* Three elements or weights of a channel, one below the other. */
 typedef struct {
@@ -17,6 +18,20 @@ TINYC_INLINE float tinyc_add_column_f32(float sum, tinyc_column_f32 x, tinyc_col
     sum = tinyc_multiply_add_f32(x.top, w.top, sum);
     sum = tinyc_multiply_add_f32(x.middle, w.middle, sum);
     return tinyc_multiply_add_f32(x.bottom, w.bottom, sum);
+}
+
+/* The weights of a channel of a window of 3x3, by columns: each is `next` elements behind the one before, row by row. */
+TINYC_INLINE void tinyc_window_f32(tinyc_column_f32 *v, const float *w, int next)
+{
+    v[0].top = tinyc_step_f32(&w, next);
+    v[1].top = tinyc_step_f32(&w, next);
+    v[2].top = tinyc_step_f32(&w, next);
+    v[0].middle = tinyc_step_f32(&w, next);
+    v[1].middle = tinyc_step_f32(&w, next);
+    v[2].middle = tinyc_step_f32(&w, next);
+    v[0].bottom = tinyc_step_f32(&w, next);
+    v[1].bottom = tinyc_step_f32(&w, next);
+    v[2].bottom = *w;
 }
 
 /* Writes one channel of four pixels `next` apart. */

@@ -25,9 +25,8 @@ TINYC_INLINE void tinyc_depthwise3x3_f32(const float **rows, const float *pad, c
     /* The outputs whose last column lies in the row. */
     const int fitting = width + left - 2 < out_width ? width + left - 2 : out_width;
     for (int c = 0; c < channels; ++c) {
-        const tinyc_column_f32 v[3] = {{w[c], w[3 * channels + c], w[6 * channels + c]},
-                                       {w[channels + c], w[4 * channels + c], w[7 * channels + c]},
-                                       {w[2 * channels + c], w[5 * channels + c], w[8 * channels + c]}};
+        tinyc_column_f32 v[3];
+        tinyc_window_f32(v, w + c, channels);
         const float start = has_bias ? bias[c] : 0.0f;
         float *to = out + c;
         const tinyc_column_f32 zeroth = {tinyc_pixel_f32(top, pad, -left, width, channels)[c],
