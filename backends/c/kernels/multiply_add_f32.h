@@ -3,8 +3,6 @@
 
 #include "common.h"
 
-#define TINYC_FUSED 0
-
 /* sum + x * w: the product is rounded, and then the sum. */
 TINYC_INLINE float tinyc_multiply_add_f32(float x, float w, float sum)
 {

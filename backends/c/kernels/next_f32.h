@@ -18,20 +18,4 @@ TINYC_INLINE float tinyc_next_f32(const float **p)
 #endif
 }
 
-/* The element at *p, which moves on by `step` elements. */
-TINYC_INLINE float tinyc_step_f32(const float **p, int step)
-{
-#if TINYC_XTENSA_FLOAT
-    float v;
-    const float *at = *p;
-    __asm__("lsxp %0, %1, %2" : "=f"(v), "+r"(at) : "r"(step * 4), "m"(*at));
-    *p = at;
-    return v;
-#else
-    const float v = **p;
-    *p += step;
-    return v;
-#endif
-}
-
 #endif

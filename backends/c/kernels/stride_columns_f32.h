@@ -1,6 +1,9 @@
 #ifndef TINYC_STRIDE_COLUMNS_F32_H
 #define TINYC_STRIDE_COLUMNS_F32_H
 
+#include <math.h>
+
+#include "accumulate_f32.h"
 #include "clamp_f32.h"
 #include "column_f32.h"
 #include "common.h"
@@ -31,11 +34,11 @@
         TINYC_STRIDE_COLUMN_F32("a", "b", limit)                                                                       \
         "mov.s %[a], %[b]\n\t"                                                                                         \
         "2:"                                                                                                           \
-        : [a] "+f"(a), [b] "=&f"(b), [x] "=&f"(v), [top] "+r"(*top), [middle] "+r"(*middle), [bottom] "+r"(*bottom),      \
-          [out] "+r"(*out)                                                                                              \
+        : [a] "+f"(a), [b] "=&f"(b), [x] "=&f"(v), [top] "+r"(*top), [middle] "+r"(*middle),                           \
+          [bottom] "+r"(*bottom), [out] "+r"(*out)                                                                     \
         : [start] "f"(start), [w0] "f"(w[0].top), [w1] "f"(w[1].top), [w2] "f"(w[2].top), [w3] "f"(w[0].middle),       \
           [w4] "f"(w[1].middle), [w5] "f"(w[2].middle), [w6] "f"(w[0].bottom), [w7] "f"(w[1].bottom),                  \
-          [w8] "f"(w[2].bottom), [turns] "r"(count / 2), [rest] "r"(count % 2), [step] "r"(next * 4),            \
+          [w8] "f"(w[2].bottom), [turns] "r"(count / 2), [rest] "r"(count % 2), [step] "r"(next * 4),                  \
           [low] "f"(low), [high] "f"(high)                                                                             \
         : "memory", "b0")
 #endif

@@ -1,30 +1,27 @@
 #ifndef TINYC_TILE_F32_H
 #define TINYC_TILE_F32_H
 
+#include "accumulate_f32.h"
 #include "clamp_pixels_f32.h"
 #include "common.h"
 #include "limit_f32.h"
 #include "multiply_add_f32.h"
-#include "next_f32.h"
+#include "sums_f32.h"
 #include "unscheduled.h"
-
-/* The sums of up to four output channels of one pixel. */
-typedef struct {
-    float s0, s1, s2, s3;
-} tinyc_sums_f32;
+#include "walk_f32.h"
 
 /* Adds the products of one input element and the weights of `lanes` output channels. */
 TINYC_INLINE void tinyc_add_products_f32(tinyc_sums_f32 *sums, float x, const float *w, int lanes, int lane_step)
 {
-    sums->s0 = tinyc_multiply_add_f32(x, w[0], sums->s0);
+    sums->s0 = tinyc_accumulate_f32(x, w[0], sums->s0);
     if (lanes > 1) {
-        sums->s1 = tinyc_multiply_add_f32(x, w[lane_step], sums->s1);
+        sums->s1 = tinyc_accumulate_f32(x, w[lane_step], sums->s1);
     }
     if (lanes > 2) {
-        sums->s2 = tinyc_multiply_add_f32(x, w[2 * lane_step], sums->s2);
+        sums->s2 = tinyc_accumulate_f32(x, w[2 * lane_step], sums->s2);
     }
     if (lanes > 3) {
-        sums->s3 = tinyc_multiply_add_f32(x, w[3 * lane_step], sums->s3);
+        sums->s3 = tinyc_accumulate_f32(x, w[3 * lane_step], sums->s3);
     }
 }
 
@@ -129,86 +126,6 @@ TINYC_INLINE float tinyc_taint_f32(const tinyc_sums_f32 *sums, int pixels, int l
     return even + odd;
 }
 
-/* Where the next elements of up to three pixels are, and the next weights. */
-typedef struct {
-    const float *x0, *x1, *x2, *w;
-} tinyc_walk_f32;
-
-/* Adds the products of a weight and one element of each of `pixels` pixels. */
-TINYC_INLINE void tinyc_add_weight_f32(float *s0, float *s1, float *s2, float v, float x0, float x1, float x2, int pixels)
-{
-    *s0 = tinyc_multiply_add_f32(x0, v, *s0);
-    if (pixels > 1) {
-        *s1 = tinyc_multiply_add_f32(x1, v, *s1);
-    }
-    if (pixels > 2) {
-        *s2 = tinyc_multiply_add_f32(x2, v, *s2);
-    }
-}
-
-TINYC_INLINE float tinyc_walk_weight_f32(tinyc_walk_f32 *at, int lane, int lane_step)
-{
-    return lane_step == 1 ? tinyc_next_f32(&at->w) : at->w[lane * lane_step];
-}
-
-/* Adds an element. */
-TINYC_INLINE void tinyc_walk_element_f32(tinyc_sums_f32 *sums, tinyc_walk_f32 *at, int lanes, int lane_step, int pixels)
-{
-    const float x0 = tinyc_next_f32(&at->x0);
-    const float x1 = pixels > 1 ? tinyc_next_f32(&at->x1) : 0.0f;
-    const float x2 = pixels > 2 ? tinyc_next_f32(&at->x2) : 0.0f;
-    tinyc_add_weight_f32(&sums[0].s0, &sums[1].s0, &sums[2].s0, tinyc_walk_weight_f32(at, 0, lane_step), x0, x1, x2,
-                         pixels);
-    if (lanes > 1) {
-        tinyc_add_weight_f32(&sums[0].s1, &sums[1].s1, &sums[2].s1, tinyc_walk_weight_f32(at, 1, lane_step), x0, x1,
-                             x2, pixels);
-    }
-    if (lanes > 2) {
-        tinyc_add_weight_f32(&sums[0].s2, &sums[1].s2, &sums[2].s2, tinyc_walk_weight_f32(at, 2, lane_step), x0, x1,
-                             x2, pixels);
-    }
-    if (lanes > 3) {
-        tinyc_add_weight_f32(&sums[0].s3, &sums[1].s3, &sums[2].s3, tinyc_walk_weight_f32(at, 3, lane_step), x0, x1,
-                             x2, pixels);
-    }
-    if (lane_step != 1) {
-        ++at->w;
-    }
-}
-
-/* Adds up to four elements */
-TINYC_INLINE void tinyc_walk_elements_f32(tinyc_sums_f32 *sums, tinyc_walk_f32 *at, int count, int lanes,
-                                          int lane_step, int pixels)
-{
-    if (count > 0) {
-        tinyc_walk_element_f32(sums, at, lanes, lane_step, pixels);
-    }
-    if (count > 1) {
-        tinyc_walk_element_f32(sums, at, lanes, lane_step, pixels);
-    }
-    if (count > 2) {
-        tinyc_walk_element_f32(sums, at, lanes, lane_step, pixels);
-    }
-    if (count > 3) {
-        tinyc_walk_element_f32(sums, at, lanes, lane_step, pixels);
-    }
-}
-
-TINYC_INLINE const float *tinyc_walk_f32_run(tinyc_sums_f32 *sums, const float *p, const float *w, int n, int head, int turn,
-                                 int lanes, int lane_step, int pixels, int next)
-{
-    tinyc_walk_f32 at = {p, p + (pixels > 1 ? next : 0), p + (pixels > 2 ? 2 * next : 0), w};
-    tinyc_walk_elements_f32(sums, &at, head, lanes, lane_step, pixels);
-    if (head > 4) {
-        tinyc_walk_elements_f32(sums, &at, head - 4, lanes, lane_step, pixels);
-    }
-    const float *const end = at.x0 + (n - head);
-    while (at.x0 != end) {
-        tinyc_walk_elements_f32(sums, &at, turn, lanes, lane_step, pixels);
-    }
-    return at.w;
-}
-
 /* A register tile: `lanes` (1 to 4) output channels of `pixels` (1 to 8) pixels.
  *
  * Sums x * w over kh rows, in each over kw runs of n contiguous elements `step` apart, the first at element `at`: the
@@ -232,7 +149,7 @@ TINYC_INLINE void tinyc_tile_f32(const float **rows, const float *pad, const flo
             const int from = at + kx * step;
             const float *p = (border && (from < 0 || from >= limit) ? pad : rows[ky] + from) + skip;
             if (pixels < lanes) {
-                w = tinyc_walk_f32_run(sums, p, w, n, head, turn, lanes, lane_step, pixels, next);
+                w = tinyc_walk_f32(sums, p, w, n, head, turn, lanes, lane_step, element_step, pixels, next);
                 continue;
             }
             const float *const end = p + n;

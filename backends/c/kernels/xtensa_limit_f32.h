@@ -1,14 +1,6 @@
 #ifndef TINYC_XTENSA_LIMIT_F32_H
 #define TINYC_XTENSA_LIMIT_F32_H
 
-#include <math.h>
-
-#include "multiply_add_f32.h"
-#include "xtensa_float.h"
-
-/* Whether sums of products may be computed by instructions of Xtensa that fuse. */
-#define TINYC_XTENSA_FUSED (TINYC_XTENSA_FLOAT && TINYC_FUSED)
-
 /* Limit a named operand of inline assembly to the operands low and high, as tinyc_clamp_f32 does. */
 #define TINYC_XTENSA_NO_LIMIT(v)
 #define TINYC_XTENSA_LIMIT_LOW(v) "ole.s b0, %[" v "], %[low]\n\tmovt.s %[" v "], %[low], b0\n\t"

@@ -4,17 +4,11 @@
 #include <math.h>
 
 #include "common.h"
-#include "xtensa_float.h"
-
-#define TINYC_FUSED 1
 
 /* sum + x * w, rounded once: the processor has an instruction for it, which compilers take under any options. */
 TINYC_INLINE float tinyc_multiply_add_f32(float x, float w, float sum)
 {
-#if TINYC_XTENSA_FLOAT
-    __asm__("madd.s %0, %1, %2" : "+f"(sum) : "f"(x), "f"(w));
-    return sum;
-#elif defined(__GNUC__)
+#if defined(__GNUC__)
     return __builtin_fmaf(x, w, sum);
 #else
     return fmaf(x, w, sum);
