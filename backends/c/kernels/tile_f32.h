@@ -148,7 +148,8 @@ TINYC_INLINE void tinyc_tile_f32(const float **rows, const float *pad, const flo
         for (int kx = 0; kx < kw; ++kx) {
             const int from = at + kx * step;
             const float *p = (border && (from < 0 || from >= limit) ? pad : rows[ky] + from) + skip;
-            if (pixels < lanes) {
+            /* Turns of several are for cores with registers for floats. */
+            if (turn > 1 && pixels < lanes) {
                 w = tinyc_walk_f32(sums, p, w, n, head, turn, lanes, lane_step, element_step, pixels, next);
                 continue;
             }
