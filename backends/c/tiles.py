@@ -8,6 +8,8 @@ LANES = 4
 """Output channels of a tile, at most: as many weights are interleaved, of floats and of integers."""
 MOST = 8
 """Pixels of a tile, at most: `tile_f32.h` has no more."""
+_FEW = 3
+"""Pixels up to which a tile of one less is much smaller: of each product it takes about a tenth more instructions."""
 COPIES = 640
 """Bytes of stack, at most, for copies of windows or of elements, where a kernel computes from these alone."""
 UNROLLED = 8
@@ -26,9 +28,11 @@ class Tiles:
 
 
 def room(registers: int, lanes: int) -> int:
-    """How many pixels of a tile the floating-point registers hold: a sum for each lane of each, the weights of the
-    lanes and one element. Where there are too few, or none, two: each weight is then read for two products."""
-    return min(max((registers - lanes - 1) // lanes, 2), MOST)
+    """How many pixels of a tile the floating-point registers hold: a sum for each lane of each, and of the elements and
+    the weights of a turn the fewer and one of the others. Where there are too few, or none, two: each weight is then
+    read for two products."""
+    fitting = (n for n in range(2, MOST + 1) if n * lanes + min(n, lanes) + 1 <= registers)
+    return max(fitting, default=2)
 
 
 def tiles(count: int, most: int) -> Tiles:
@@ -36,7 +40,8 @@ def tiles(count: int, most: int) -> Tiles:
     computes few pixels twice; else as few as there can be."""
     if count <= most:
         return Tiles(max(count, 1), min(count, 1))
-    for pixels in range(most, most * 2 // 3 - 1, -1):
+    least = most if most == _FEW else most * 2 // 3
+    for pixels in range(most, least - 1, -1):
         if count % pixels == 0:
             return Tiles(pixels, count // pixels)
     number = -(-count // most)

@@ -4,9 +4,10 @@ whatever the compiler, its options, the tiles and the processor."""
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import platform
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -109,6 +110,58 @@ def test_the_riscv_kernels_take_the_steps(flags: tuple[str, ...]) -> None:
     cases = [*cases[::2], *with_everything(cases[1::2], 7)]
     program, source, inputs = built(cases, True, 32)
     compare(cases, program, inputs, simulator(source, "rv32imafc", flags=(*STRICT, *flags)))
+
+
+@cache
+def row_cases() -> list[Case]:
+    """Depthwise rows of every number of outputs around a turn of the loops on Xtensa, under each pair of limits."""
+    rng = np.random.default_rng(8)
+    limits = [{}, {"min": 0.0}, {"min": -0.25, "max": 0.5}, {"max": 0.5}]
+    cases: list[Case] = []
+    for width, stride, (left, right) in itertools.product(range(3, 15), (1, 2), ((1, 1), (0, 0), (2, 2), (0, 1))):
+        if stride == 2 and left > 1:
+            continue
+        attributes = {"strides": (1, stride), "pads": (1, left, 1, right), **limits[len(cases) % 4]}
+        channels = (1, 3, 300)[len(cases) % 3]
+        arrays = [random(rng, s) for s in ((1, 3, width, channels), (3, 3, channels), (channels,))]
+        arrays = arrays[: 2 + len(cases) % 5 // 2]
+        case = constant(len(cases), partial(DepthwiseConv2d, **attributes), arrays)
+        cases.append(dataclasses.replace(case, name=f"row_{len(cases)}"))
+    return cases
+
+
+@pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
+def test_rows_of_every_length(build: str) -> None:
+    need(build)
+    cases = with_everything(row_cases(), 9)
+    program, source, inputs = built(cases, True, 16)
+    compiler, flags = BUILDS[build]
+    compare(cases, program, inputs, HostRunner(source, cc=compiler, flags=flags))
+
+
+@pytest.mark.simulator
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [
+        ("esp32", ("-O0",)),
+        ("esp32", ("-Os", "-ffp-contract=fast")),
+        ("esp32s3", ("-O3",)),
+        ("esp32", ("-DTINYC_EMULATE",)),
+    ],
+)
+def test_the_xtensa_kernels_take_the_steps(name: str, flags: tuple[str, ...]) -> None:
+    """Inline assembly and the C beside it."""
+    cases = [c for group in (conv_cases, depthwise_cases, product_cases) for c in group()][::8]
+    cases = [*cases[::2], *with_everything([*cases[1::2], *row_cases()], 10)]
+    program, source, inputs = built(cases, True, 16)
+    compare(cases, program, inputs, simulator(source, name, flags=(*STRICT, *flags)))
+
+
+@pytest.mark.simulator
+def test_without_fusing_no_assembly_fuses() -> None:
+    cases = [*row_cases()[::7], *product_cases()[::7]]
+    program, source, inputs = built(cases, False, 16)
+    compare(cases, program, inputs, simulator(source, "esp32", flags=STRICT))
 
 
 CONTRACTING = {

@@ -1,10 +1,12 @@
 #ifndef TINYC_COLUMN_F32_H
 #define TINYC_COLUMN_F32_H
 
+#include "accumulate_f32.h"
 #include "clamp_pixels_f32.h"
 #include "common.h"
 #include "limit_f32.h"
 #include "multiply_add_f32.h"
+#include "step_f32.h"
 
 /* Three elements or weights of a channel, one below the other. */
 typedef struct {
@@ -14,9 +16,23 @@ typedef struct {
 /* sum and the products of a column of elements and one of weights, from the top down. */
 TINYC_INLINE float tinyc_add_column_f32(float sum, tinyc_column_f32 x, tinyc_column_f32 w)
 {
-    sum = tinyc_multiply_add_f32(x.top, w.top, sum);
-    sum = tinyc_multiply_add_f32(x.middle, w.middle, sum);
-    return tinyc_multiply_add_f32(x.bottom, w.bottom, sum);
+    sum = tinyc_accumulate_f32(x.top, w.top, sum);
+    sum = tinyc_accumulate_f32(x.middle, w.middle, sum);
+    return tinyc_accumulate_f32(x.bottom, w.bottom, sum);
+}
+
+/* The columns of a window of 3x3 weights of a channel, which lie row by row, `next` elements apart. */
+TINYC_INLINE void tinyc_window_f32(tinyc_column_f32 *v, const float *w, int next)
+{
+    v[0].top = tinyc_step_f32(&w, next);
+    v[1].top = tinyc_step_f32(&w, next);
+    v[2].top = tinyc_step_f32(&w, next);
+    v[0].middle = tinyc_step_f32(&w, next);
+    v[1].middle = tinyc_step_f32(&w, next);
+    v[2].middle = tinyc_step_f32(&w, next);
+    v[0].bottom = tinyc_step_f32(&w, next);
+    v[1].bottom = tinyc_step_f32(&w, next);
+    v[2].bottom = *w;
 }
 
 /* Writes one channel of four pixels `next` apart. */

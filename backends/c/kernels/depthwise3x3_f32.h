@@ -5,25 +5,9 @@
 #include "column_f32.h"
 #include "common.h"
 #include "pixel_f32.h"
+#include "slide_columns_f32.h"
+#include "slide_f32.h"
 #include "unscheduled.h"
-
-/* The sums that the next column belongs to: `first` is the output that it completes, `second` the one after that; a
- * third begins with it.
- */
-typedef struct {
-    float first, second;
-} tinyc_open_f32;
-
-/* Adds a column to the sums of the three outputs it belongs to, and returns the one it completes. */
-TINYC_INLINE float tinyc_slide_f32(tinyc_open_f32 *open, float top, float middle, float bottom,
-                                   const tinyc_column_f32 *w, float start)
-{
-    const tinyc_column_f32 x = {top, middle, bottom};
-    const float done = tinyc_add_column_f32(open->first, x, w[2]);
-    open->first = tinyc_add_column_f32(open->second, x, w[1]);
-    open->second = tinyc_add_column_f32(start, x, w[0]);
-    return done;
-}
 
 /* One output row of a 3x3 depthwise convolution of stride 1, one output channel for each input channel.
  *
@@ -41,9 +25,8 @@ TINYC_INLINE void tinyc_depthwise3x3_f32(const float **rows, const float *pad, c
     /* The outputs whose last column lies in the row. */
     const int fitting = width + left - 2 < out_width ? width + left - 2 : out_width;
     for (int c = 0; c < channels; ++c) {
-        const tinyc_column_f32 v[3] = {{w[c], w[3 * channels + c], w[6 * channels + c]},
-                                       {w[channels + c], w[4 * channels + c], w[7 * channels + c]},
-                                       {w[2 * channels + c], w[5 * channels + c], w[8 * channels + c]}};
+        tinyc_column_f32 v[3];
+        tinyc_window_f32(v, w + c, channels);
         const float start = has_bias ? bias[c] : 0.0f;
         float *to = out + c;
         const tinyc_column_f32 zeroth = {tinyc_pixel_f32(top, pad, -left, width, channels)[c],
@@ -68,13 +51,7 @@ TINYC_INLINE void tinyc_depthwise3x3_f32(const float **rows, const float *pad, c
             b += 4 * channels;
             to += 4 * channels;
         }
-        for (; x < fitting; ++x) {
-            *to = tinyc_clamp_f32(tinyc_slide_f32(&open, *t, *m, *b, v, start), low, high);
-            t += channels;
-            m += channels;
-            b += channels;
-            to += channels;
-        }
+        x = tinyc_slide_columns_f32(&open, &t, &m, &b, &to, x, fitting, channels, v, start, low, high);
         for (; x < out_width; ++x) {
             *to = tinyc_clamp_f32(tinyc_slide_f32(&open, pad[c], pad[c], pad[c], v, start), low, high);
             to += channels;

@@ -5,23 +5,9 @@
 #include "column_f32.h"
 #include "common.h"
 #include "pixel_f32.h"
+#include "stride_columns_f32.h"
+#include "stride_f32.h"
 #include "unscheduled.h"
-
-/* Completes the output whose first column `sum` has, and begins the next one. */
-TINYC_INLINE float tinyc_stride_f32(float *sum, tinyc_column_f32 x, tinyc_column_f32 last, const tinyc_column_f32 *w,
-                                    float start)
-{
-    const float done = tinyc_add_column_f32(tinyc_add_column_f32(*sum, x, w[1]), last, w[2]);
-    *sum = tinyc_add_column_f32(start, last, w[0]);
-    return done;
-}
-
-/* The elements of a channel in a column of three rows. */
-TINYC_INLINE tinyc_column_f32 tinyc_column_of_f32(const float *top, const float *middle, const float *bottom, int at)
-{
-    const tinyc_column_f32 x = {top[at], middle[at], bottom[at]};
-    return x;
-}
 
 /* As tinyc_depthwise3x3_f32, for stride 2 and at most 1 column `left`: each output's last column is the next one's
  * first, so there are 6 loads for 9 products. `sum` is the output that the next two columns complete.
@@ -37,9 +23,8 @@ TINYC_INLINE void tinyc_depthwise3x3s2_f32(const float **rows, const float *pad,
     const int most = width + left < 3 ? 0 : (width + left - 3) / 2 + 1;
     const int fitting = most < out_width ? most : out_width;
     for (int c = 0; c < channels; ++c) {
-        const tinyc_column_f32 v[3] = {{w[c], w[3 * channels + c], w[6 * channels + c]},
-                                       {w[channels + c], w[4 * channels + c], w[7 * channels + c]},
-                                       {w[2 * channels + c], w[5 * channels + c], w[8 * channels + c]}};
+        tinyc_column_f32 v[3];
+        tinyc_window_f32(v, w + c, channels);
         const float start = has_bias ? bias[c] : 0.0f;
         float *to = out + c;
         const tinyc_column_f32 zeroth = {tinyc_pixel_f32(top, pad, -left, width, channels)[c],
@@ -65,15 +50,7 @@ TINYC_INLINE void tinyc_depthwise3x3s2_f32(const float **rows, const float *pad,
             b += 8 * channels;
             to += 4 * channels;
         }
-        for (; x < fitting; ++x) {
-            *to = tinyc_clamp_f32(tinyc_stride_f32(&sum, tinyc_column_of_f32(t, m, b, 0),
-                                                   tinyc_column_of_f32(t, m, b, channels), v, start),
-                                  low, high);
-            t += 2 * channels;
-            m += 2 * channels;
-            b += 2 * channels;
-            to += channels;
-        }
+        x = tinyc_stride_columns_f32(&sum, &t, &m, &b, &to, x, fitting, channels, v, start, low, high);
         for (; x < out_width; ++x) {
             const int column = 2 * x + 1 - left;
             const tinyc_column_f32 e = {tinyc_pixel_f32(top, pad, column, width, channels)[c],

@@ -1,29 +1,27 @@
 #ifndef TINYC_TILE_F32_H
 #define TINYC_TILE_F32_H
 
+#include "accumulate_f32.h"
 #include "clamp_pixels_f32.h"
 #include "common.h"
 #include "limit_f32.h"
 #include "multiply_add_f32.h"
+#include "sums_f32.h"
 #include "unscheduled.h"
-
-/* The sums of up to four output channels of one pixel. */
-typedef struct {
-    float s0, s1, s2, s3;
-} tinyc_sums_f32;
+#include "walk_f32.h"
 
 /* Adds the products of one input element and the weights of `lanes` output channels. */
 TINYC_INLINE void tinyc_add_products_f32(tinyc_sums_f32 *sums, float x, const float *w, int lanes, int lane_step)
 {
-    sums->s0 = tinyc_multiply_add_f32(x, w[0], sums->s0);
+    sums->s0 = tinyc_accumulate_f32(x, w[0], sums->s0);
     if (lanes > 1) {
-        sums->s1 = tinyc_multiply_add_f32(x, w[lane_step], sums->s1);
+        sums->s1 = tinyc_accumulate_f32(x, w[lane_step], sums->s1);
     }
     if (lanes > 2) {
-        sums->s2 = tinyc_multiply_add_f32(x, w[2 * lane_step], sums->s2);
+        sums->s2 = tinyc_accumulate_f32(x, w[2 * lane_step], sums->s2);
     }
     if (lanes > 3) {
-        sums->s3 = tinyc_multiply_add_f32(x, w[3 * lane_step], sums->s3);
+        sums->s3 = tinyc_accumulate_f32(x, w[3 * lane_step], sums->s3);
     }
 }
 
@@ -150,6 +148,11 @@ TINYC_INLINE void tinyc_tile_f32(const float **rows, const float *pad, const flo
         for (int kx = 0; kx < kw; ++kx) {
             const int from = at + kx * step;
             const float *p = (border && (from < 0 || from >= limit) ? pad : rows[ky] + from) + skip;
+            /* Turns of several are for cores with registers for floats. */
+            if (turn > 1 && pixels < lanes) {
+                w = tinyc_walk_f32(sums, p, w, n, head, turn, lanes, lane_step, element_step, pixels, next);
+                continue;
+            }
             const float *const end = p + n;
             tinyc_add_elements_f32(sums, p, w, head, lanes, lane_step, element_step, pixels, next);
             if (head > 4) {

@@ -71,15 +71,61 @@
 #pragma STDC FP_CONTRACT OFF
 #endif
 
+/* Whether tinyc_multiply_add_f32 rounds once. */
+#define TINYC_FUSING 0
+
+/* sum + x * w: the product is rounded, and then the sum. */
+TINYC_INLINE float tinyc_multiply_add_f32(float x, float w, float sum)
+{
+    return sum + x * w;
+}
+
+/* Whether the compiler's core has the floating-point unit of Xtensa: 16 registers, multiply-adds, moves on a condition,
+ * loads and stores that move their pointer on. GCC copies sums from register to register between its own multiply-adds
+ * and does not use the others, so there are functions of inline assembly for single instructions and for whole loops.
+ * C of the same meaning stands beside each, for other cores and compilers, and where TINYC_EMULATE is defined.
+ */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__XTENSA__) && !defined(__XTENSA_SOFT_FLOAT__) && \
+    !defined(TINYC_EMULATE)
+#define TINYC_XTENSA_FLOAT 1
+#else
+#define TINYC_XTENSA_FLOAT 0
+#endif
+
+/* Whether sums of products may be computed by instructions of Xtensa, which fuse. */
+#define TINYC_XTENSA_FUSED (TINYC_XTENSA_FLOAT && TINYC_FUSING)
+
+/* tinyc_multiply_add_f32 for a sum of many products, which stays in its register. A loop of these is none of Xtensa's
+ * loops without overhead: it takes several.
+ */
+TINYC_INLINE float tinyc_accumulate_f32(float x, float w, float sum)
+{
+#if TINYC_XTENSA_FUSED
+    __asm__("madd.s %0, %1, %2" : "+f"(sum) : "f"(x), "f"(w));
+    return sum;
+#else
+    return tinyc_multiply_add_f32(x, w, sum);
+#endif
+}
+
 /* Limits v to low..high. An infinite limit costs nothing; NaN passes through. */
 TINYC_INLINE float tinyc_clamp_f32(float v, float low, float high)
 {
+#if TINYC_XTENSA_FLOAT
+    if (low > -INFINITY) {
+        __asm__("ole.s b0, %0, %1\n\tmovt.s %0, %1, b0" : "+f"(v) : "f"(low) : "b0");
+    }
+    if (high < INFINITY) {
+        __asm__("olt.s b0, %1, %0\n\tmovt.s %0, %1, b0" : "+f"(v) : "f"(high) : "b0");
+    }
+#else
     if (low > -INFINITY) {
         v = v <= low ? low : v;
     }
     if (high < INFINITY) {
         v = high < v ? high : v;
     }
+#endif
     return v;
 }
 
@@ -127,11 +173,10 @@ TINYC_INLINE int tinyc_tainted_f32(float taint, float low, float high)
     return TINYC_NUMBERS_ONLY && (low > -INFINITY || high < INFINITY) && taint != taint;
 }
 
-/* sum + x * w: the product is rounded, and then the sum. */
-TINYC_INLINE float tinyc_multiply_add_f32(float x, float w, float sum)
-{
-    return sum + x * w;
-}
+/* The sums of up to four output channels of one pixel. */
+typedef struct {
+    float s0, s1, s2, s3;
+} tinyc_sums_f32;
 
 /* Register tiles just fit the registers of RISC-V. GCC spills them, and takes up to half as many instructions again,
  * when it loads everything before the first product (scheduling, and the replacement of temporaries by trees), groups
@@ -143,23 +188,123 @@ TINYC_INLINE float tinyc_multiply_add_f32(float x, float w, float sum)
 #pragma GCC optimize("no-predictive-commoning,ira-region=one")
 #endif
 
-/* The sums of up to four output channels of one pixel. */
+/* The element at *p, which moves on to the next one. */
+TINYC_INLINE float tinyc_next_f32(const float **p)
+{
+#if TINYC_XTENSA_FLOAT
+    float v;
+    const float *at = *p;
+    __asm__("lsip %0, %1, 4" : "=f"(v), "+r"(at) : "m"(*at));
+    *p = at;
+    return v;
+#else
+    return *(*p)++;
+#endif
+}
+
+/* Where the next element of each of up to three pixels is, and the next weight. */
 typedef struct {
-    float s0, s1, s2, s3;
-} tinyc_sums_f32;
+    const float *x0, *x1, *x2, *w;
+} tinyc_places_f32;
+
+/* Adds the products of a weight and an element of each of `pixels` pixels to their sums of one output channel. */
+TINYC_INLINE void tinyc_add_weight_f32(float *s0, float *s1, float *s2, float w, float x0, float x1, float x2,
+                                       int pixels)
+{
+    *s0 = tinyc_accumulate_f32(x0, w, *s0);
+    if (pixels > 1) {
+        *s1 = tinyc_accumulate_f32(x1, w, *s1);
+    }
+    if (pixels > 2) {
+        *s2 = tinyc_accumulate_f32(x2, w, *s2);
+    }
+}
+
+/* The weight of an output channel: the next one, if those of an element lie side by side, `closely`. */
+TINYC_INLINE float tinyc_walk_weight_f32(tinyc_places_f32 *at, int lane, int closely, int lane_step)
+{
+    return closely ? tinyc_next_f32(&at->w) : at->w[lane * lane_step];
+}
+
+/* Adds the products of the next element of each pixel. */
+TINYC_INLINE void tinyc_walk_element_f32(tinyc_sums_f32 *sums, tinyc_places_f32 *at, int lanes, int lane_step,
+                                         int element_step, int pixels)
+{
+    const int closely = lane_step == 1 && element_step == lanes;
+    const float x0 = tinyc_next_f32(&at->x0);
+    const float x1 = pixels > 1 ? tinyc_next_f32(&at->x1) : 0.0f;
+    const float x2 = pixels > 2 ? tinyc_next_f32(&at->x2) : 0.0f;
+    tinyc_add_weight_f32(&sums[0].s0, &sums[1].s0, &sums[2].s0, tinyc_walk_weight_f32(at, 0, closely, lane_step), x0,
+                         x1, x2, pixels);
+    if (lanes > 1) {
+        tinyc_add_weight_f32(&sums[0].s1, &sums[1].s1, &sums[2].s1, tinyc_walk_weight_f32(at, 1, closely, lane_step),
+                             x0, x1, x2, pixels);
+    }
+    if (lanes > 2) {
+        tinyc_add_weight_f32(&sums[0].s2, &sums[1].s2, &sums[2].s2, tinyc_walk_weight_f32(at, 2, closely, lane_step),
+                             x0, x1, x2, pixels);
+    }
+    if (lanes > 3) {
+        tinyc_add_weight_f32(&sums[0].s3, &sums[1].s3, &sums[2].s3, tinyc_walk_weight_f32(at, 3, closely, lane_step),
+                             x0, x1, x2, pixels);
+    }
+    if (!closely) {
+        at->w += element_step;
+    }
+}
+
+/* The same for up to four elements. */
+TINYC_INLINE void tinyc_walk_elements_f32(tinyc_sums_f32 *sums, tinyc_places_f32 *at, int count, int lanes,
+                                          int lane_step, int element_step, int pixels)
+{
+    if (count > 0) {
+        tinyc_walk_element_f32(sums, at, lanes, lane_step, element_step, pixels);
+    }
+    if (count > 1) {
+        tinyc_walk_element_f32(sums, at, lanes, lane_step, element_step, pixels);
+    }
+    if (count > 2) {
+        tinyc_walk_element_f32(sums, at, lanes, lane_step, element_step, pixels);
+    }
+    if (count > 3) {
+        tinyc_walk_element_f32(sums, at, lanes, lane_step, element_step, pixels);
+    }
+}
+
+/* A run of tinyc_tile_f32, which says what the arguments are, for 1 to 3 pixels, fewer than lanes: adds the products of
+ * n elements of each and returns the weight behind theirs.
+ *
+ * The elements of the pixels are held while the weights pass by, one at a time: twelve sums then need no more than 16
+ * registers. Each pointer moves on by itself, in the load where the core has that.
+ */
+TINYC_INLINE const float *tinyc_walk_f32(tinyc_sums_f32 *sums, const float *p, const float *w, int n, int head,
+                                         int turn, int lanes, int lane_step, int element_step, int pixels, int next)
+{
+    tinyc_places_f32 at = {p, p + (pixels > 1 ? next : 0), p + (pixels > 2 ? 2 * next : 0), w};
+    tinyc_walk_elements_f32(sums, &at, head, lanes, lane_step, element_step, pixels);
+    if (head > 4) {
+        tinyc_walk_elements_f32(sums, &at, head - 4, lanes, lane_step, element_step, pixels);
+    }
+    /* The compiler does not know where x0 is by now, but that there is no more if n is the literal head. */
+    const float *const end = at.x0 + (n - head);
+    while (at.x0 != end) {
+        tinyc_walk_elements_f32(sums, &at, turn, lanes, lane_step, element_step, pixels);
+    }
+    return at.w;
+}
 
 /* Adds the products of one input element and the weights of `lanes` output channels. */
 TINYC_INLINE void tinyc_add_products_f32(tinyc_sums_f32 *sums, float x, const float *w, int lanes, int lane_step)
 {
-    sums->s0 = tinyc_multiply_add_f32(x, w[0], sums->s0);
+    sums->s0 = tinyc_accumulate_f32(x, w[0], sums->s0);
     if (lanes > 1) {
-        sums->s1 = tinyc_multiply_add_f32(x, w[lane_step], sums->s1);
+        sums->s1 = tinyc_accumulate_f32(x, w[lane_step], sums->s1);
     }
     if (lanes > 2) {
-        sums->s2 = tinyc_multiply_add_f32(x, w[2 * lane_step], sums->s2);
+        sums->s2 = tinyc_accumulate_f32(x, w[2 * lane_step], sums->s2);
     }
     if (lanes > 3) {
-        sums->s3 = tinyc_multiply_add_f32(x, w[3 * lane_step], sums->s3);
+        sums->s3 = tinyc_accumulate_f32(x, w[3 * lane_step], sums->s3);
     }
 }
 
@@ -286,6 +431,11 @@ TINYC_INLINE void tinyc_tile_f32(const float **rows, const float *pad, const flo
         for (int kx = 0; kx < kw; ++kx) {
             const int from = at + kx * step;
             const float *p = (border && (from < 0 || from >= limit) ? pad : rows[ky] + from) + skip;
+            /* Turns of several are for cores with registers for floats. */
+            if (turn > 1 && pixels < lanes) {
+                w = tinyc_walk_f32(sums, p, w, n, head, turn, lanes, lane_step, element_step, pixels, next);
+                continue;
+            }
             const float *const end = p + n;
             tinyc_add_elements_f32(sums, p, w, head, lanes, lane_step, element_step, pixels, next);
             if (head > 4) {
@@ -415,6 +565,22 @@ TINYC_NOINLINE void tinyc_fill_rows_f32(const float **rows, const float *x, cons
     }
 }
 
+/* The element at *p, which moves on by `step` elements. */
+TINYC_INLINE float tinyc_step_f32(const float **p, int step)
+{
+#if TINYC_XTENSA_FLOAT
+    float v;
+    const float *at = *p;
+    __asm__("lsxp %0, %1, %2" : "=f"(v), "+r"(at) : "r"(step * 4), "m"(*at));
+    *p = at;
+    return v;
+#else
+    const float v = **p;
+    *p += step;
+    return v;
+#endif
+}
+
 /* Three elements or weights of a channel, one below the other. */
 typedef struct {
     float top, middle, bottom;
@@ -423,9 +589,23 @@ typedef struct {
 /* sum and the products of a column of elements and one of weights, from the top down. */
 TINYC_INLINE float tinyc_add_column_f32(float sum, tinyc_column_f32 x, tinyc_column_f32 w)
 {
-    sum = tinyc_multiply_add_f32(x.top, w.top, sum);
-    sum = tinyc_multiply_add_f32(x.middle, w.middle, sum);
-    return tinyc_multiply_add_f32(x.bottom, w.bottom, sum);
+    sum = tinyc_accumulate_f32(x.top, w.top, sum);
+    sum = tinyc_accumulate_f32(x.middle, w.middle, sum);
+    return tinyc_accumulate_f32(x.bottom, w.bottom, sum);
+}
+
+/* The columns of a window of 3x3 weights of a channel, which lie row by row, `next` elements apart. */
+TINYC_INLINE void tinyc_window_f32(tinyc_column_f32 *v, const float *w, int next)
+{
+    v[0].top = tinyc_step_f32(&w, next);
+    v[1].top = tinyc_step_f32(&w, next);
+    v[2].top = tinyc_step_f32(&w, next);
+    v[0].middle = tinyc_step_f32(&w, next);
+    v[1].middle = tinyc_step_f32(&w, next);
+    v[2].middle = tinyc_step_f32(&w, next);
+    v[0].bottom = tinyc_step_f32(&w, next);
+    v[1].bottom = tinyc_step_f32(&w, next);
+    v[2].bottom = *w;
 }
 
 /* Writes one channel of four pixels `next` apart. */
@@ -467,6 +647,78 @@ TINYC_INLINE float tinyc_slide_f32(tinyc_open_f32 *open, float top, float middle
     return done;
 }
 
+/* Limit a named operand of inline assembly to the operands low and high, as tinyc_clamp_f32 does. */
+#define TINYC_XTENSA_NO_LIMIT(v)
+#define TINYC_XTENSA_LIMIT_LOW(v) "ole.s b0, %[" v "], %[low]\n\tmovt.s %[" v "], %[low], b0\n\t"
+#define TINYC_XTENSA_LIMIT_HIGH(v) "olt.s b0, %[high], %[" v "]\n\tmovt.s %[" v "], %[high], b0\n\t"
+#define TINYC_XTENSA_LIMIT(v) TINYC_XTENSA_LIMIT_LOW(v) TINYC_XTENSA_LIMIT_HIGH(v)
+
+#if TINYC_XTENSA_FUSED
+/* One output, in all 16 registers: `first` is completed, limited and written, `third` begins. */
+#define TINYC_SLIDE_ROW_F32(from, first, second, third, w0, w1, w2)                                                    \
+    "lsxp %[x], %[" from "], %[step]\n\t"                                                                              \
+    "madd.s %[" first "], %[x], %[" w2 "]\n\t"                                                                         \
+    "madd.s %[" second "], %[x], %[" w1 "]\n\t"                                                                        \
+    "madd.s %[" third "], %[x], %[" w0 "]\n\t"
+#define TINYC_SLIDE_COLUMN_F32(first, second, third, limit)                                                            \
+    "mov.s %[" third "], %[start]\n\t"                                                                                 \
+    TINYC_SLIDE_ROW_F32("top", first, second, third, "w0", "w1", "w2")                                                 \
+    TINYC_SLIDE_ROW_F32("middle", first, second, third, "w3", "w4", "w5")                                              \
+    TINYC_SLIDE_ROW_F32("bottom", first, second, third, "w6", "w7", "w8")                                              \
+    limit(first) "ssxp %[" first "], %[out], %[step]\n\t"
+/* Three outputs a turn, so that each sum stays in its register, and the `rest`. */
+#define TINYC_SLIDE_COLUMNS_F32(limit)                                                                                 \
+    __asm__ volatile(                                                                                                  \
+        "loopnez %[turns], 1f\n\t"                                                                                     \
+        TINYC_SLIDE_COLUMN_F32("a", "b", "c", limit)                                                                   \
+        TINYC_SLIDE_COLUMN_F32("b", "c", "a", limit)                                                                   \
+        TINYC_SLIDE_COLUMN_F32("c", "a", "b", limit)                                                                   \
+        "1:\n\tloopnez %[rest], 2f\n\t"                                                                                \
+        TINYC_SLIDE_COLUMN_F32("a", "b", "c", limit)                                                                   \
+        "mov.s %[a], %[b]\n\t"                                                                                         \
+        "mov.s %[b], %[c]\n\t"                                                                                         \
+        "2:"                                                                                                           \
+        : [a] "+f"(a), [b] "+f"(b), [c] "=&f"(c), [x] "=&f"(v), [top] "+r"(*top), [middle] "+r"(*middle),              \
+          [bottom] "+r"(*bottom), [out] "+r"(*out)                                                                     \
+        : [start] "f"(start), [w0] "f"(w[0].top), [w1] "f"(w[1].top), [w2] "f"(w[2].top), [w3] "f"(w[0].middle),       \
+          [w4] "f"(w[1].middle), [w5] "f"(w[2].middle), [w6] "f"(w[0].bottom), [w7] "f"(w[1].bottom),                  \
+          [w8] "f"(w[2].bottom), [turns] "r"(count / 3), [rest] "r"(count % 3), [step] "r"(next * 4),                  \
+          [low] "f"(low), [high] "f"(high)                                                                             \
+        : "memory", "b0")
+#endif
+
+/* Slides over the columns of a channel that complete the outputs from x to before `end`, and writes these, `next`
+ * elements apart. Returns the next output; `open` and the pointers are then that one's.
+ */
+TINYC_INLINE int tinyc_slide_columns_f32(tinyc_open_f32 *open, const float **top, const float **middle,
+                                         const float **bottom, float **out, int x, int end, int next,
+                                         const tinyc_column_f32 *w, float start, float low, float high)
+{
+#if TINYC_XTENSA_FUSED
+    const int count = end > x ? end - x : 0;
+    float a = open->first, b = open->second, c, v;
+    if (high < INFINITY) {
+        TINYC_SLIDE_COLUMNS_F32(TINYC_XTENSA_LIMIT);
+    } else if (low > -INFINITY) {
+        TINYC_SLIDE_COLUMNS_F32(TINYC_XTENSA_LIMIT_LOW);
+    } else {
+        TINYC_SLIDE_COLUMNS_F32(TINYC_XTENSA_NO_LIMIT);
+    }
+    open->first = a;
+    open->second = b;
+    x += count;
+#else
+    for (; x < end; ++x) {
+        **out = tinyc_clamp_f32(tinyc_slide_f32(open, **top, **middle, **bottom, w, start), low, high);
+        *top += next;
+        *middle += next;
+        *bottom += next;
+        *out += next;
+    }
+#endif
+    return x;
+}
+
 /* One output row of a 3x3 depthwise convolution of stride 1, one output channel for each input channel.
  *
  * A channel's nine weights stay in registers while its columns pass by. Each column is read once and added to the
@@ -483,9 +735,8 @@ TINYC_INLINE void tinyc_depthwise3x3_f32(const float **rows, const float *pad, c
     /* The outputs whose last column lies in the row. */
     const int fitting = width + left - 2 < out_width ? width + left - 2 : out_width;
     for (int c = 0; c < channels; ++c) {
-        const tinyc_column_f32 v[3] = {{w[c], w[3 * channels + c], w[6 * channels + c]},
-                                       {w[channels + c], w[4 * channels + c], w[7 * channels + c]},
-                                       {w[2 * channels + c], w[5 * channels + c], w[8 * channels + c]}};
+        tinyc_column_f32 v[3];
+        tinyc_window_f32(v, w + c, channels);
         const float start = has_bias ? bias[c] : 0.0f;
         float *to = out + c;
         const tinyc_column_f32 zeroth = {tinyc_pixel_f32(top, pad, -left, width, channels)[c],
@@ -510,13 +761,7 @@ TINYC_INLINE void tinyc_depthwise3x3_f32(const float **rows, const float *pad, c
             b += 4 * channels;
             to += 4 * channels;
         }
-        for (; x < fitting; ++x) {
-            *to = tinyc_clamp_f32(tinyc_slide_f32(&open, *t, *m, *b, v, start), low, high);
-            t += channels;
-            m += channels;
-            b += channels;
-            to += channels;
-        }
+        x = tinyc_slide_columns_f32(&open, &t, &m, &b, &to, x, fitting, channels, v, start, low, high);
         for (; x < out_width; ++x) {
             *to = tinyc_clamp_f32(tinyc_slide_f32(&open, pad[c], pad[c], pad[c], v, start), low, high);
             to += channels;
