@@ -13,12 +13,12 @@ import onnx
 import pytest
 
 import benchmarks.instructions.measure as counting
-from benchmarks import building
-from benchmarks.instructions import tables
+from benchmarks import building, esp_nn, sheets
+from benchmarks.instructions import onnx2c, tables
 from benchmarks.instructions.cases import CASES, Case, Limits
 from benchmarks.instructions.command import main
 from benchmarks.instructions.measure import Asked, measure
-from benchmarks.instructions.peers import ESP_NN_VARIABLE, ONNX2C_VARIABLE, folded
+from benchmarks.instructions.onnx2c import folded
 from benchmarks.instructions.row import Row
 from benchmarks.networks import Graph, micro_mobilenet, mobilenet_v1, resnet8
 from tests.kernels.support import HERE as SMALL_LIBRARIES
@@ -34,7 +34,7 @@ ENTRY = "void entry(const float image[1][1][96][96], float probabilities[1][10])
 
 @pytest.fixture(autouse=True)
 def _no_peers(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in (ESP_NN_VARIABLE, ONNX2C_VARIABLE):
+    for variable in (esp_nn.VARIABLE, onnx2c.VARIABLE):
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -144,7 +144,7 @@ def test_folding_keeps_what_a_model_computes(model: onnx.ModelProto) -> None:
 
 
 def test_what_rises_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
-    tables.show(tables.sweep([(0.25, 96, 3.0), (0.25, 128, 3.02), (0.5, 96, 2.5), (0.5, 128, 2.6)]))
+    sheets.show(tables.sweep([(0.25, 96, 3.0), (0.25, 128, 3.02), (0.5, 96, 2.5), (0.5, 128, 2.6)]))
     lines = [line for line in capsys.readouterr().out.splitlines() if "│" in line]
     assert ["rises" in line for line in lines] == [False, True]
     assert lines[1].count("rises") == 1
@@ -154,7 +154,7 @@ def test_tables_as_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     row = Row("a", "tinyc", "rv32imc", "esp32c3", macs=1000, weights=100, flags="-O2", constants=105)
     fast = dataclasses.replace(row, instructions=3001, code=7, limits=Limits(per_mac=3.0, code=7, beside=0.05))
     dense = dataclasses.replace(row, instructions=2500, flags="-Os", code=5)
-    tables.show(tables.cases([fast, dense]), markdown=True)
+    sheets.show(tables.cases([fast, dense]), markdown=True)
     counts, judged = "3,001 | 3.00 | 7 | 2,500 | 2.50 | 5", "3,000 missed | 7 met | 5.0% of 5% met"
     assert f"| a | rv32imc | tinyc | 1,000 | {counts} | {judged} |" in capsys.readouterr().out.splitlines()
 
