@@ -105,7 +105,7 @@ def built(folder: Path, machine: Machine, form: Form, flags: Sequence[str], into
     cc = tools_for(machine).compiler
     shutil.copytree(folder / "include", into / "include")
     includes = [f"-I{into.resolve() / 'include'}", f"-I{folder.resolve() / 'src' / 'common'}"]
-    options = ["-std=gnu11", "-O2", *flags, "-fwrapv", "-ffunction-sections", *form.macros]
+    options = ["-std=gnu11", "-O2", *flags, "-ffunction-sections", *form.macros]
     command = [*cc, *machine.flags, *options, *includes, "-c"]
     for kind in sorted({path.suffix for path in sources}):
         _called([*command, *(str(path) for path in sources if path.suffix == kind)], into)

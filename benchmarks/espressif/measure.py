@@ -13,7 +13,7 @@ from benchmarks import esp_nn
 from benchmarks.building import Differs, compiled, held
 from benchmarks.espressif.layers import LAYER, LAYERS
 from benchmarks.instructions.cases import INT8, TARGETS
-from tinyc.backends.runners import Machine, SimulatorRunner
+from tinyc.backends.runners import Machine, RunnerError, SimulatorRunner
 from tinyc.compiler.session import Compilation
 
 OURS, ALONE = "tinyc", "tinyc alone"
@@ -37,7 +37,7 @@ class Row:
         arena: bytes of the network's arena, with scratch memory.
         limit: instructions of a multiply-accumulate, or of an element, at most; None where nothing is asked.
         because: why it was not counted.
-        wrong: it was not counted because its results are others than the interpreter's.
+        wrong: it was not counted because it fails, or its results are others than the interpreter's.
     """
 
     layer: str
@@ -105,10 +105,10 @@ def _theirs(name: str, machine: Machine, flags: str, form: esp_nn.Form, library:
     made = _made(name, form.target or machine.name, room=True, kernels=esp_nn.LIBRARY)
     kernel = made.program.stages[_number(made)].kernel
     if kernel.library != esp_nn.LIBRARY:
-        return replace(row, because=f"not called: {kernel.note or 'there is no function for it'}")
+        return replace(row, because=f"not called: {kernel.note.removeprefix(f'{esp_nn.LIBRARY}: ')}")
     try:
         return _counted(made, esp_nn.runner(made.source, machine, form, flags.split(), library), row)
-    except Differs as error:
+    except (Differs, RunnerError) as error:
         return replace(row, because=str(error), wrong=True)
 
 
@@ -124,7 +124,12 @@ def _number(made: Compilation) -> int:
 
 
 def _counted(made: Compilation, runner: SimulatorRunner, row: Row) -> Row:
-    """The row with what the layer takes, once the results of the network have been compared. Raises `Differs`."""
+    """The row with what the layer takes, once the results of the network have been compared.
+
+    Raises:
+        Differs: they are others than the interpreter's.
+        RunnerError: the program cannot be made, or fails.
+    """
     held(made, runner, 0.0)
     number = _number(made)
     op = made.program.stages[number].op

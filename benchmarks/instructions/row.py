@@ -82,6 +82,8 @@ class Row:
     def judged(self) -> dict[str, tuple[float, float]]:
         """What is asked, as `Limits` names it: what it is, and what it may be at most. What it does not have is
         infinite."""
+        if self.skipped:
+            return {}
         limits = self.limits
         pairs = {
             "instructions": (self.instructions, limits.instructions_of(self.macs)),
@@ -91,8 +93,7 @@ class Row:
             "pointwise": (self.pointwise, limits.pointwise),
             "growth": (self.growth, limits.growth),
         }
-        found = {name: (inf if own is None else own, most) for name, (own, most) in pairs.items() if most is not None}
-        return {} if self.skipped else found
+        return {name: (inf if own is None else own, most) for name, (own, most) in pairs.items() if most is not None}
 
     def missed(self) -> list[str]:
         """The limits that it does not keep."""

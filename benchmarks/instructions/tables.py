@@ -23,7 +23,7 @@ def cases(rows: Sequence[Row], layers: bool = False) -> list[Sheet]:
     for found in groups:
         first, counts = found[0], list[str]()
         if first.skipped:
-            lines.append((first.case, first.machine, first.by, *["not counted"] * (len(counted) + 1), "", "", ""))
+            lines.append((first.case, first.machine, first.by, "not counted", *[""] * (len(counted) + 3)))
             continue
         for row in found:
             counts += [f"{row.instructions:,}", f"{row.per_mac:.2f}", f"{row.code:,}"]
