@@ -34,12 +34,14 @@ class Form:
         name: what tables call it.
         files: which of its sources, as patterns below src/.
         macros: options of the compiler, for these and for what includes its headers: what sdkconfig.h has.
+        options: more of them, for these alone.
         target: what code is generated for that calls it; the machine's own target where it is empty.
     """
 
     name: str
     files: tuple[str, ...]
     macros: tuple[str, ...]
+    options: tuple[str, ...] = ()
     target: str = ""
 
 
@@ -49,7 +51,8 @@ _PLAIN, _FAST = "-UCONFIG_NN_OPTIMIZED", "-DCONFIG_NN_OPTIMIZED=1"
 _S3 = Form(
     "assembly",
     (*_OPTIMISED, "*/*_esp32s3.c", "*/*_esp32s3.S"),
-    (_FAST, _XTENSA, "-DCONFIG_IDF_TARGET_ESP32S3=1", "-mlongcalls", "-fno-unroll-loops"),
+    (_FAST, _XTENSA, "-DCONFIG_IDF_TARGET_ESP32S3=1"),
+    ("-mlongcalls", "-fno-unroll-loops"),
 )
 FORMS: Mapping[str, tuple[Form, ...]] = {
     "esp32": (
@@ -58,9 +61,9 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
     ),
     "esp32s3": (Form("optimised C", _OPTIMISED, (_FAST, _XTENSA), target="esp32"), _S3),
 }
-"""What is counted on a machine, the best last. The options of the last are those of its own build."""
-PORTABLE = Form("optimised C", _OPTIMISED, (_FAST,))
-"""What other machines have."""
+"""What is counted on a machine, the best last, with the options of its own build."""
+PORTABLE = Form("optimised C", _OPTIMISED, (_FAST,), ("-fwrapv",))
+"""What other machines have; with -fwrapv it takes fewer instructions there."""
 
 
 def best_form(machine: Machine) -> Form:
@@ -105,16 +108,20 @@ def built(folder: Path, machine: Machine, form: Form, flags: Sequence[str], into
     cc = tools_for(machine).compiler
     shutil.copytree(folder / "include", into / "include")
     includes = [f"-I{into.resolve() / 'include'}", f"-I{folder.resolve() / 'src' / 'common'}"]
-    options = ["-std=gnu11", "-O2", *flags, "-ffunction-sections", *form.macros]
+    options = ["-std=gnu11", "-O2", *flags, "-ffunction-sections", *form.options, *form.macros]
     command = [*cc, *machine.flags, *options, *includes, "-c"]
     for kind in sorted({path.suffix for path in sources}):
         _called([*command, *(str(path) for path in sources if path.suffix == kind)], into)
-        for made in into.glob("esp_nn_*.o"):
-            # A file of C and one of assembly may have the same name.
-            made.rename(into / f"{kind[1:]}_{made.name}")
+        for path in (path for path in sources if path.suffix == kind):
+            (into / f"{path.stem}.o").rename(into / _object(path))
     archiver = _called([*cc, "-print-prog-name=ar"], into).strip()
-    _called([archiver, "rcs", f"lib{LIBRARY}.a", *sorted(made.name for made in into.glob("*.o"))], into)
+    _called([archiver, "rcs", f"lib{LIBRARY}.a", *map(_object, sources)], into)
     return into
+
+
+def _object(source: Path) -> str:
+    """The file that a source is compiled to: of one in C and one in assembly the names may be the same else."""
+    return f"{source.suffix[1:]}_{source.stem}.o"
 
 
 def runner(source: CSource, machine: Machine, form: Form, flags: Sequence[str], library: Path) -> SimulatorRunner:
