@@ -66,11 +66,16 @@ def compiled(
     return api.compile(model, name=name.replace(".", "_"), **options)
 
 
+class Differs(TinycError):
+    """A machine gives other numbers than the interpreter."""
+
+
 def held(made: Compilation, runner: SimulatorRunner, slack: float) -> list[Array]:
     """What the interpreter makes of a compilation's first sample, once a machine has computed the same.
 
     Raises:
-        TinycError: the results differ by more than `slack`, or fail.
+        Differs: the results differ by more than `slack`.
+        TinycError: the program fails.
     """
     sample = list(made.lowered.samples[0])
     found = runner.run([sample])[0]
@@ -78,7 +83,7 @@ def held(made: Compilation, runner: SimulatorRunner, slack: float) -> list[Array
     for own, wanted in zip(found, expected, strict=True):
         if not np.allclose(own, wanted, rtol=0.0, atol=slack):
             worst = float(np.abs(own.astype(float) - wanted.astype(float)).max())
-            raise TinycError(
+            raise Differs(
                 f"{made.source.name}: {runner.machine.name} gives other numbers than the interpreter, by up to "
                 f"{worst:g} where {slack:g} is allowed"
             )

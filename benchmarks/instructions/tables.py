@@ -1,66 +1,30 @@
-"""The tables for people: on a terminal, or as Markdown for the documentation."""
+"""What is measured, as tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import groupby
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from benchmarks.instructions.cases import MANY
 from benchmarks.instructions.row import Row
+from benchmarks.sheets import Sheet
 
-WIDTH = 210
 FLAT = 1.01
 """From one network to the next larger one, instructions for each multiply-accumulate that grow by less are flat."""
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """A table: how many columns at its left are words, the others being numbers; cells may have rich's markup."""
-
-    title: str
-    words: int
-    headings: tuple[str, ...]
-    lines: tuple[tuple[str, ...], ...]
-
-    def rich(self) -> Table:
-        """For a terminal."""
-        table = Table(title=self.title, title_justify="left")
-        for number, heading in enumerate(self.headings):
-            table.add_column(heading, justify="left" if number < self.words else "right")
-        for line in self.lines:
-            table.add_row(*line)
-        return table
-
-    def markdown(self) -> str:
-        """For the documentation."""
-        rules = ["---" if number < self.words else "---:" for number in range(len(self.headings))]
-        plain = [[Text.from_markup(cell).plain for cell in line] for line in self.lines]
-        return "\n".join(f"| {' | '.join(line)} |" for line in [self.headings, rules, *plain])
-
-
-def show(sheets: Iterable[Sheet], markdown: bool = False) -> None:
-    """Prints them."""
-    console = Console(width=WIDTH)
-    for sheet in sheets:
-        if markdown:
-            print(f"{sheet.title}:\n\n{sheet.markdown()}\n")
-        else:
-            console.print(sheet.rich())
-
-
 def cases(rows: Sequence[Row], layers: bool = False) -> list[Sheet]:
-    """A line for each case and whose C it is, the columns of each set of flags side by side; then a table of each
-    case's layers, if those are wanted."""
+    """A line for each case and whose C it is, the columns of each set of flags side by side; then what those take that
+    are held against the C without MAC16 and vectors, and a table of each case's layers, if those are wanted."""
     groups = [list(group) for _, group in groupby(rows, key=lambda row: (row.case, row.by))]
-    flags = dict.fromkeys(row.flags for row in rows)
+    flags = dict.fromkeys(row.flags for row in rows if not row.skipped)
     counted = [heading for option in flags for heading in (option, "/MAC", "code")]
     lines = []
     for found in groups:
         first, counts = found[0], list[str]()
+        if first.skipped:
+            lines.append((first.case, first.machine, first.by, "not counted", *[""] * (len(counted) + 3)))
+            continue
         for row in found:
             counts += [f"{row.instructions:,}", f"{row.per_mac:.2f}", f"{row.code:,}"]
         lines.append((first.case, first.machine, first.by, f"{first.macs:,}", *counts, *_judged(first)))
@@ -70,22 +34,50 @@ def cases(rows: Sequence[Row], layers: bool = False) -> list[Sheet]:
         ("case", "on", "C by", "MACs", *counted, "at most", "code at most", "beside"),
         tuple(lines),
     )
-    return [sheet, *(_layers(found) for found in groups if layers and found[0].layers)]
+    chips = [row for row in rows if row.plain is not None]
+    return [sheet, *([_chips(chips)] if chips else []), *(_layers(g) for g in groups if layers and g[0].layers)]
+
+
+def _limit(row: Row, name: str, spec: str = ",") -> str:
+    """What is asked at most, and whether it is kept; empty where nothing is."""
+    if name not in row.judged:
+        return ""
+    text = f"{row.judged[name][1]:{spec}}"
+    return f"{text} [red]missed[/]" if name in row.missed() else f"{text} [green]met[/]"
 
 
 def _judged(row: Row) -> tuple[str, str, str]:
     """What is asked at most, and whether it is kept; constants beside the weights."""
-    missed = row.missed()
-    most, code, beside = row.limits.instructions_of(row.macs), row.limits.code, row.limits.beside
+    beside = _limit(row, "beside", ".0%")
+    kept = f" of {beside}" if beside else ""
+    return _limit(row, "instructions"), _limit(row, "code"), f"{row.beside:.1%}{kept}"
 
-    def limit(name: str, text: str) -> str:
-        return f"{text} [red]missed[/]" if name in missed else f"{text} [green]met[/]"
 
-    return (
-        "" if most is None else limit("instructions", f"{most:,}"),
-        "" if code is None else limit("code", f"{code:,}"),
-        f"{row.beside:.1%}" + ("" if beside is None else f" of {limit('beside', f'{beside:.0%}')}"),
-    )
+def _chips(rows: Sequence[Row]) -> Sheet:
+    """What the instructions of a chip's own save, and what memory they take; those without in brackets."""
+    lines = []
+    for row in rows:
+        assert row.plain is not None
+        lines.append(
+            (
+                row.case,
+                row.flags,
+                f"{row.instructions:,} ({row.plain.instructions:,})",
+                f"{row.per_mac:.2f}",
+                _limit(row, "per_mac", ".2f"),
+                "" if row.pointwise is None else f"{row.pointwise:.2f}",
+                _limit(row, "pointwise", ".2f"),
+                f"{row.arena:,} ({row.plain.arena:,})",
+                f"{row.growth:.1%}",
+                _limit(row, "growth", ".0%"),
+                f"{row.scratch:,}",
+                f"{row.stack:,}",
+                f"{row.code:,}",
+            )
+        )
+    headings = ("case", "flags", "instructions", "/MAC", "at most", "pointwise", "at most", "arena", "more", "at most")
+    title = f"In brackets without MAC16 and vectors; pointwise layers of {MANY} inputs or more, for each MAC"
+    return Sheet(title, 2, (*headings, "scratch", "stack", "code"), tuple(lines))
 
 
 def _layers(rows: Sequence[Row]) -> Sheet:

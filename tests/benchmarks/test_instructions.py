@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +14,18 @@ import onnx
 import pytest
 
 import benchmarks.instructions.measure as counting
-from benchmarks import building
-from benchmarks.instructions import tables
-from benchmarks.instructions.cases import CASES, Case, Limits
+from benchmarks import building, esp_nn, sheets
+from benchmarks.instructions import command, onnx2c, tables
+from benchmarks.instructions.cases import CASES, Case, Limits, cases_of
 from benchmarks.instructions.command import main
 from benchmarks.instructions.measure import Asked, measure
-from benchmarks.instructions.peers import ESP_NN_VARIABLE, ONNX2C_VARIABLE, folded
-from benchmarks.instructions.row import Row
+from benchmarks.instructions.onnx2c import folded
+from benchmarks.instructions.row import Plain, Row
 from benchmarks.networks import Graph, micro_mobilenet, mobilenet_v1, resnet8
 from tests.kernels.support import HERE as SMALL_LIBRARIES
 from tests.runners.support import need_simulator
 from tests.sessions import open_onnxruntime
-from tinyc.backends.runners import MACHINES
+from tinyc.backends.runners import MACHINES, Machine, MissingTool
 from tinyc.compiler.lowering.fit import FitError
 from tinyc.ir.errors import TinycError
 
@@ -34,7 +35,7 @@ ENTRY = "void entry(const float image[1][1][96][96], float probabilities[1][10])
 
 @pytest.fixture(autouse=True)
 def _no_peers(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in (ESP_NN_VARIABLE, ONNX2C_VARIABLE):
+    for variable in (esp_nn.VARIABLE, onnx2c.VARIABLE):
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -144,7 +145,7 @@ def test_folding_keeps_what_a_model_computes(model: onnx.ModelProto) -> None:
 
 
 def test_what_rises_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
-    tables.show(tables.sweep([(0.25, 96, 3.0), (0.25, 128, 3.02), (0.5, 96, 2.5), (0.5, 128, 2.6)]))
+    sheets.show(tables.sweep([(0.25, 96, 3.0), (0.25, 128, 3.02), (0.5, 96, 2.5), (0.5, 128, 2.6)]))
     lines = [line for line in capsys.readouterr().out.splitlines() if "│" in line]
     assert ["rises" in line for line in lines] == [False, True]
     assert lines[1].count("rises") == 1
@@ -154,9 +155,98 @@ def test_tables_as_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     row = Row("a", "tinyc", "rv32imc", "esp32c3", macs=1000, weights=100, flags="-O2", constants=105)
     fast = dataclasses.replace(row, instructions=3001, code=7, limits=Limits(per_mac=3.0, code=7, beside=0.05))
     dense = dataclasses.replace(row, instructions=2500, flags="-Os", code=5)
-    tables.show(tables.cases([fast, dense]), markdown=True)
+    sheets.show(tables.cases([fast, dense]), markdown=True)
     counts, judged = "3,001 | 3.00 | 7 | 2,500 | 2.50 | 5", "3,000 missed | 7 met | 5.0% of 5% met"
     assert f"| a | rv32imc | tinyc | 1,000 | {counts} | {judged} |" in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.simulator
+def test_what_a_chip_has_of_its_own_is_held_against_the_c_without() -> None:
+    """A pointwise layer of 128 inputs behind a pool, in the memory of which it makes int16 of them."""
+    need_simulator("esp32")
+    g = Graph("wide", (1, 128, 8, 8))
+    g.add("MaxPool", "room", kernel_shape=[2, 2], strides=[2, 2])
+    g.conv("wide", g.random(64, 128, 1, 1), g.random_bias(64))
+    options = {"input_layout": "nhwc", "ram": "64K"}
+    limits = Limits(per_mac=2.0, pointwise=2.0, growth=0.03)
+    case = Case(lambda: g.model((1, 64, 4, 4)), "esp32", limits, options=options)
+    first, second = measure("wide", case, Asked(("-O2", "-Os")))
+    assert first.plain is not None
+    assert second.plain is None
+    assert first.macs == 16 * 128 * 64
+    assert first.pointwise is not None
+    assert first.macs * first.pointwise < first.instructions < 0.6 * first.plain.instructions
+    assert first.scratch >= 2 * 4 * 128
+    assert first.arena == first.plain.arena
+    assert first.missed() == []
+    tight = dataclasses.replace(first, limits=Limits(per_mac=1.0, pointwise=1.0, growth=-0.01))
+    assert tight.missed() == ["instructions", "per_mac", "pointwise", "growth"]
+
+
+def test_a_limit_of_what_is_not_there_is_not_kept() -> None:
+    row = Row("a", "tinyc", "esp32", "esp32", macs=1000, weights=100, instructions=100)
+    limited = dataclasses.replace(row, limits=Limits(per_mac=1.0, pointwise=1.35, growth=0.03))
+    assert limited.missed() == ["pointwise", "growth"]
+
+
+def test_the_table_of_chips(capsys: pytest.CaptureFixture[str]) -> None:
+    limits = Limits(per_mac=2.0, pointwise=1.35, growth=0.03)
+    row = Row("a", "tinyc", "esp32", "esp32", macs=1000, weights=100, flags="-O2", limits=limits)
+    row = dataclasses.replace(row, plain=Plain(5000, 1000), instructions=2001, pointwise=1.34, arena=1031)
+    row = dataclasses.replace(row, scratch=64, stack=320, code=77, constants=100)
+    sheets.show(tables.cases([row]), markdown=True)
+    judged = "2.00 missed | 1.34 | 1.35 met | 1,031 (1,000) | 3.1% | 3% missed"
+    assert f"| a | -O2 | 2,001 (5,000) | 2.00 | {judged} | 64 | 320 | 77 |" in capsys.readouterr().out.splitlines()
+
+
+def test_cases_of_a_machine() -> None:
+    assert cases_of("") == cases_of("rv32imac") == list(CASES)
+    chips = {machine: set(cases_of(machine)) for machine in ("esp32", "esp32s3")}
+    assert {name.rsplit("_", 1)[1] for machine in chips for name in chips[machine]} == set(chips)
+    assert all(CASES[name].limits.growth == 0.03 for names in chips.values() for name in names)
+
+
+@pytest.fixture
+def no_esp32(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tools for all machines but the cores of ESP32 and ESP32-S3; each case of these others gives one row at once."""
+
+    def tools(machine: Machine) -> None:
+        if machine.name.startswith("esp32"):
+            raise MissingTool("no such core")
+
+    row = Row("", "tinyc", "", "", macs=1, weights=1, flags="-O2")
+    monkeypatch.setattr(command, "tools_for", tools)
+    monkeypatch.setattr(command, "measure", lambda name, case, _: [dataclasses.replace(row, case=name)])
+    command._absent.cache_clear()
+    yield
+    command._absent.cache_clear()
+
+
+@pytest.mark.usefixtures("no_esp32")
+def test_cases_without_their_tools_are_left_out_and_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--json"]) == 0
+    printed = capsys.readouterr()
+    rows = json.loads(printed.out)
+    left = [row["case"] for row in rows if row["skipped"]]
+    assert left == [*cases_of("esp32"), *cases_of("esp32s3")]
+    assert len(rows) == len(CASES)
+    assert "ds_cnn_esp32s3 is not counted: no such core" in printed.err
+    assert main(["--markdown"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "| ds_cnn_esp32s3 | esp32s3 | tinyc | not counted |  |  |  |  |  |  |" in lines
+    assert main(["--on", "esp32"]) == 2, "nothing was counted"
+
+
+@pytest.mark.usefixtures("no_esp32")
+def test_a_case_that_is_named_is_not_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(*_: object) -> None:
+        raise MissingTool("no such core")
+
+    monkeypatch.setattr(command, "measure", missing)
+    assert main(["ds_cnn_esp32s3"]) == 2
+    assert "error: no such core" in capsys.readouterr().err
 
 
 def test_an_unknown_case_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,16 +1,11 @@
-"""The C of others for the same networks, on the same simulated machines: ESP-NN's portable kernels and onnx2c's output.
-
-Neither is part of this project. ESP-NN is compiled from a folder of its sources, called by the C that tinyc generates
-with `kernels=esp-nn`; onnx2c is a program on this computer that makes C of an ONNX model.
-"""
+"""onnx2c's C for the same networks, on the same simulated machines: a program on this computer that makes C of an ONNX
+model, no part of this project."""
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,59 +14,20 @@ import onnx
 from onnx import helper, numpy_helper
 
 from tinyc.backends.c.source import CSource
-from tinyc.backends.runners import Machine, MissingTool
-from tinyc.backends.runners.tools import tools_for
+from tinyc.backends.runners import MissingTool
 from tinyc.compiler.session import Compilation
 from tinyc.ir.errors import TinycError
 from tinyc.ir.tensor import Array
 
-ESP_NN_VARIABLE, ONNX2C_VARIABLE = "ESP_NN_SOURCE", "ONNX2C"
-"""The variables that name ESP-NN's sources, which has include/ and src/, and the program onnx2c."""
-PEER_SLACK = 1e-5
-"""What probabilities of onnx2c's C may differ by: batch norms folded before, in float32, and another order of sums."""
+VARIABLE = "ONNX2C"
+"""The variable that names the program."""
+SLACK = 1e-5
+"""What probabilities of its C may differ by: batch norms folded before, in float32, and another order of sums."""
 CONTRACTED = "-ffp-contract=fast"
 """gcc's default outside of ISO C: onnx2c's users get it."""
 
 
-def esp_nn_version(folder: Path) -> str:
-    """As its component file has it; empty where there is none."""
-    path = folder / "idf_component.yml"
-    found = (
-        re.search(r'^version: *"?([^"\n]+)', path.read_text(encoding="utf-8"), re.MULTILINE) if path.exists() else None
-    )
-    return found[1] if found else ""
-
-
-def esp_nn_library(folder: Path, machine: Machine, flags: Sequence[str], into: Path) -> Path:
-    """Compiles ESP-NN's portable C for a machine.
-
-    Args:
-        folder: its sources.
-        machine: what for.
-        flags: options of the compiler behind -O2, which is what its own build has.
-        into: a new folder for what is made.
-
-    Returns:
-        The folder, with include/ and libesp-nn.a.
-
-    Raises:
-        MissingTool: it has no sources, or there is no compiler.
-        TinycError: they do not compile.
-    """
-    sources = sorted(p for kind in ("ansi", "opt") for p in folder.resolve().glob(f"src/*/*_{kind}.c"))
-    if not sources or not (folder / "include" / "esp_nn.h").exists():
-        raise MissingTool(f"{folder} has no sources of ESP-NN: no src/*/*_ansi.c, or no include/esp_nn.h")
-    cc = tools_for(machine).compiler
-    shutil.copytree(folder / "include", into / "include")
-    includes = [f"-I{into.resolve() / 'include'}", f"-I{folder.resolve() / 'src' / 'common'}"]
-    options = ["-std=gnu11", "-O2", *flags, "-fwrapv", "-ffunction-sections", "-DCONFIG_NN_OPTIMIZED=1"]
-    _called([*cc, *machine.flags, *options, *includes, "-c", *map(str, sources)], into)
-    archiver = _called([*cc, "-print-prog-name=ar"], into).strip()
-    _called([archiver, "rcs", "libesp-nn.a", *(f"{p.stem}.o" for p in sources)], into)
-    return into
-
-
-def onnx2c_source(program: str, model: onnx.ModelProto, made: Compilation) -> CSource:
+def generated(program: str, model: onnx.ModelProto, made: Compilation) -> CSource:
     """The C that onnx2c makes of a float network with one input and one output, to be run as tinyc's own.
 
     Args:
@@ -119,13 +75,6 @@ def _onnx2c(program: str, model: onnx.ModelProto) -> str:
     if found.returncode:
         raise TinycError(f"{program} refuses {model.graph.name}: {found.stderr.decode(errors='replace')[-2000:]}")
     return found.stdout.decode("ascii", errors="backslashreplace")
-
-
-def _called(command: Sequence[str], folder: Path) -> str:
-    found = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if found.returncode:
-        raise TinycError(f"{' '.join(command[:3])} ... fails: {found.stderr[-2000:]}")
-    return found.stdout
 
 
 def folded(model: onnx.ModelProto) -> onnx.ModelProto:
