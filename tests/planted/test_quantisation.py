@@ -14,7 +14,7 @@ from tinyc.ir import Module, Value, fixed_point
 from tinyc.ir.ops import Constant, Conv2d, QConv2d, QDepthwiseConv2d
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.integerise import Integerise
-from tinyc.passes.quantise import bias, equalise, insert, scales
+from tinyc.passes.quantise import bias, equalise, insert, narrow, scales
 from tinyc.passes.quantise.equalise import EqualiseRanges
 from tinyc.passes.quantise.ranges import BIAS_LIMIT
 
@@ -34,8 +34,18 @@ def pads_of(change: Callable[[int], int]) -> Any:
     return on_result(Integerise, ops_where(is_padded, lambda op: dataclasses.replace(op, zero=change(op.zero))))
 
 
-def larger_multipliers(original: Any, factors: Array, bounds: Array) -> Any:
-    return original(factors * 1.02, bounds)
+def larger_multipliers(original: Any, factors: Array) -> Any:
+    return original(factors) * 102 // 100
+
+
+def moved_bias(original: Any, begin: Array, rows: Array, factors: Array, zero: int) -> Any:
+    """Half a step of the result more than it should be."""
+    found = original(begin, rows, factors, zero)
+    return None if found is None else found + np.rint(0.5 / factors)
+
+
+def coarse_bytes(original: Any, factors: Array, products: int, input_scale: float, out_scale: float) -> Any:
+    return original(factors, products, input_scale, out_scale) * np.float32(1.2)
 
 
 def wrong_correction(original: Any, module: Module, biases: Mapping[Value, Array]) -> Module:
@@ -85,7 +95,7 @@ FAULTS = [
     Fault("pads of 0", pads_of(lambda _: 0), "pass integerise: .*stem"),
     Fault("pads of one more", pads_of(lambda zero: zero + 1), "pass integerise: .*stem"),
     Fault(
-        "multiplier x 1.02", on_call(fixed_point, "plain_multipliers", larger_multipliers), "pass integerise: .*stem"
+        "multiplier x 1.02", on_call(fixed_point, "byte_multipliers", larger_multipliers), "pass integerise: .*stem"
     ),
     Fault("bias correction x -4", on_call(bias, "with_biases", wrong_correction), "layer"),
     Fault(
@@ -95,6 +105,8 @@ FAULTS = [
         quantising={"correct_bias": False},
     ),
     Fault("corrected bias floor", on_call(bias, "quantise_bias", floor_bias), "layer"),
+    Fault("narrowed bias half a step off", on_call(narrow, "_of_16_bits", moved_bias), "layer"),
+    Fault("scales for bytes too coarse", on_call(insert, "in_bytes", coarse_bytes), "layer"),
     Fault("weight scales / 4", on_call(scales, "weight_scales", quarter), "layer"),
     Fault("equalisation x 30 on one side", on_result(EqualiseRanges, one_side), "equalise-ranges"),
     Fault(

@@ -51,10 +51,16 @@ def caught(model: Path, folder: Path) -> str:
 def factors(times: float) -> Plant:
     """All multipliers are wrong by a factor."""
     right, plain, whole = fixed_point.to_multiplier, fixed_point.plain_multipliers, fixed_point.whole_factors
+    of_bytes = fixed_point.byte_multipliers
+
+    def wrong(given: Array) -> Array | None:
+        found = of_bytes(given)
+        return None if found is None else (found * times).astype(np.int64)
 
     def plant(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(fixed_point, "to_multiplier", lambda factor: right(factor * times))
         patch.setattr(fixed_point, "plain_multipliers", lambda factors, bounds: plain(factors * times, bounds))
+        patch.setattr(fixed_point, "byte_multipliers", wrong)
         patch.setattr(fixed_point, "whole_factors", lambda x, y: whole(x * times, y * times))
 
     return plant
