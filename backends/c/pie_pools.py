@@ -15,24 +15,29 @@ from tinyc.ir.types import DType
 _PIXELS = 4096
 """What the pixels of a total of 20 bits are fewer than."""
 
-# Instructions, as counted: an element without vectors; 16 channels of a result, of a row of its window, and of a pixel.
-_ELEMENT, _RESULT, _ROW, _PIXEL = 4.5, 110.0, 22.0, 4.0
+# Instructions, as counted: an element without vectors; 16 channels of a row of a window, and of a pixel; and of results,
+# the largest of a window and its mean, which are divided one by one.
+_ELEMENT, _ROW, _PIXEL, _LARGEST, _MEAN = 4.5, 22.0, 4.0, 20.0, 300.0
 
 
-def _pays(unit: TranslationUnit, rows: int, columns: int, channels: int) -> bool:
-    """Whether windows of so many pixels take fewer instructions by vectors."""
+def _pays(unit: TranslationUnit, result: float, rows: int, columns: int, channels: int) -> bool:
+    """Whether windows of so many pixels take fewer instructions by vectors, of which `result` are for its results."""
     blocks = -(-channels // VECTOR)
-    vectors = blocks * (_RESULT + rows * (_ROW + columns * _PIXEL))
+    vectors = blocks * (result + rows * (_ROW + columns * _PIXEL))
     on = unit.tuning.pie and unit.tuning.optimize != "size"
     return on and rows * columns < _PIXELS and vectors < _ELEMENT * rows * columns * channels
 
 
-def _pools(unit: TranslationUnit, stage: Stage, op: QAvgPool2d | MaxPool2d) -> bool:
-    return op.x.dtype is DType.I8 and _pays(unit, op.kernel[0], op.kernel[1], op.x.shape[3])
+def _averages(unit: TranslationUnit, stage: Stage, op: QAvgPool2d) -> bool:
+    return _pays(unit, _MEAN, op.kernel[0], op.kernel[1], op.x.shape[3])
+
+
+def _largest(unit: TranslationUnit, stage: Stage, op: MaxPool2d) -> bool:
+    return op.x.dtype is DType.I8 and _pays(unit, _LARGEST, op.kernel[0], op.kernel[1], op.x.shape[3])
 
 
 def _means(unit: TranslationUnit, stage: Stage, op: QMean) -> bool:
-    return _pays(unit, 1, op.x.shape[1] * op.x.shape[2], op.x.shape[3])
+    return _pays(unit, _MEAN, 1, op.x.shape[1] * op.x.shape[2], op.x.shape[3])
 
 
 @emits(QMean, where=_means)
@@ -47,13 +52,13 @@ def emit_qmean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
     return RowCall(specialise(unit, "qmean", "qpie_mean", DType.I8, parameters, literals), (Pointer(0),))
 
 
-@emits(QAvgPool2d, where=_pools)
+@emits(QAvgPool2d, where=_averages)
 def emit_qavg_pool(unit: TranslationUnit, stage: Stage, op: QAvgPool2d) -> RowCall:
     """The average of each window."""
     return pool_call(unit, stage, op, "qavgpool", "qpie_avg_pool2d", limits(op.min, op.max, DType.I8))
 
 
-@emits(MaxPool2d, where=_pools)
+@emits(MaxPool2d, where=_largest)
 def emit_max_pool(unit: TranslationUnit, stage: Stage, op: MaxPool2d) -> RowCall:
     """The largest of each window."""
     return pool_call(unit, stage, op, "qmaxpool", "qpie_max_pool2d", [])

@@ -30,8 +30,8 @@ class UseSpareMemory(RowPass, name="use-spare-memory"):
 
     Stages come in their order, each with the first gap that is large enough for the best that it can use, or the next
     best. Those that find none share one place behind the arena, which is a part `growth` of the arena's size at most:
-    without it the arena stays as large as it is. Stages that a kernel library computes have what it asked for, and
-    those that cores share would write one memory at once.
+    without it the arena stays as large as it is. With a `budget` the arena may take all of that. Stages that a kernel
+    library computes have what it asked for, and those that cores share would write one memory at once.
 
     `wants` says what a stage can use; `words` is for those of which it says nothing. `budget` is what the arena may
     take in bytes, None for any size.
@@ -83,8 +83,8 @@ class UseSpareMemory(RowPass, name="use-spare-memory"):
     def _behind(self, plan: Plan) -> tuple[int, int]:
         """Where memory behind the arena begins, and how many bytes of it there may be."""
         begin = -(-plan.bytes // 4) * 4
-        most = int(plan.bytes * (1 + self.growth))
-        return begin, (most if self.budget is None else min(most, self.budget)) - begin
+        most = int(plan.bytes * (1 + self.growth)) if self.budget is None else self.budget
+        return begin, most - begin
 
 
 def _wanted(program: RowProgram, wants: Wants, otherwise: int) -> dict[int, Sequence[int]]:

@@ -191,6 +191,9 @@ def test_one_place_behind_the_arena(streamed: bool) -> None:
     assert grown(0.09).plan == without.plan
     assert grown(0.11, plan.bytes + 4).plan == without.plan
     assert grown(0.11, 2 * plan.bytes).plan == after.plan
+    # What was given may be taken.
+    assert grown(0.0, 2 * plan.bytes).plan == after.plan
+    assert all(count == 4 * plan.bytes for count in words(grown(0.0, 6 * plan.bytes)))
 
 
 def test_two_cores_have_none() -> None:

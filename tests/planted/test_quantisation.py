@@ -94,9 +94,7 @@ FAULTS = [
     ),
     Fault("pads of 0", pads_of(lambda _: 0), "pass integerise: .*stem"),
     Fault("pads of one more", pads_of(lambda zero: zero + 1), "pass integerise: .*stem"),
-    Fault(
-        "multiplier x 1.02", on_call(fixed_point, "byte_multipliers", larger_multipliers), "pass integerise: .*stem"
-    ),
+    Fault("multiplier x 1.02", on_call(fixed_point, "byte_multipliers", larger_multipliers), "pass integerise: .*stem"),
     Fault("bias correction x -4", on_call(bias, "with_biases", wrong_correction), "layer"),
     Fault(
         "bias floor",

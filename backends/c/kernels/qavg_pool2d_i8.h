@@ -2,7 +2,7 @@
 #define TINYC_QAVG_POOL2D_I8_H
 
 #include "common.h"
-#include "limit_i32.h"
+#include "qmean_of_i8.h"
 #include "strided_sum_i8.h"
 #include "window_columns.h"
 
@@ -19,7 +19,7 @@ TINYC_INLINE void tinyc_qavg_pixel_i8(const int8_t **rows, int8_t *restrict out,
         for (int k = 0; k < count; ++k) {
             sum += tinyc_strided_sum_i8(rows[k] + from * channels + c, columns, dilation * channels);
         }
-        out[c] = (int8_t)tinyc_limit_i32((sum + (sum < 0 ? -(there / 2) : there / 2)) / there, low, high);
+        out[c] = tinyc_qmean_of_i8(sum, there, low, high);
     }
 }
 

@@ -2,10 +2,10 @@
 #define TINYC_QPIE_AVG_POOL2D_I8_H
 
 #include "common.h"
-#include "limit_i32.h"
 #include "pie.h"
 #include "pie_total_i8.h"
 #include "pie_totals_i8.h"
+#include "qmean_of_i8.h"
 #include "window_columns.h"
 
 /* As tinyc_qavg_pixel_i8, from some columns on. */
@@ -21,8 +21,7 @@ TINYC_INLINE void tinyc_qpie_average_i8(const int8_t **rows, int8_t *restrict ou
         }
         tinyc_pie_totals_i8(sums);
         for (int c = 0; c < lanes; ++c) {
-            const int32_t half = sums[c] < 0 ? -(there / 2) : there / 2;
-            out[skip + c] = (int8_t)tinyc_limit_i32((sums[c] + half) / there, low, high);
+            out[skip + c] = tinyc_qmean_of_i8(sums[c], there, low, high);
         }
     }
 }

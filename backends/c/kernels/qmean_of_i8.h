@@ -1,0 +1,16 @@
+#ifndef TINYC_QMEAN_OF_I8_H
+#define TINYC_QMEAN_OF_I8_H
+
+#include "common.h"
+#include "limit_i32.h"
+
+/* The mean of `count` int8 values that are `sum` together, rounded half away from zero and limited. It is an int8 value
+ * by itself.
+ */
+TINYC_INLINE int8_t tinyc_qmean_of_i8(int32_t sum, int32_t count, int low, int high)
+{
+    const int32_t mean = (sum + (sum < 0 ? -(count / 2) : count / 2)) / count;
+    return (int8_t)(low <= -128 && high >= 127 ? mean : tinyc_limit_i32(mean, low, high));
+}
+
+#endif
