@@ -7,6 +7,7 @@ from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.pie_tables import VECTOR
 from tinyc.backends.c.pool import pool_call
 from tinyc.backends.c.quantised import factor_form
+from tinyc.backends.c.tuning import Tuning
 from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit
 from tinyc.ir.ops import MaxPool2d, QAvgPool2d, QMean
 from tinyc.ir.rows import Stage
@@ -19,20 +20,29 @@ _PIXELS = 4096
 _ELEMENT, _RESULT, _ROW, _PIXEL = 4.5, 110.0, 22.0, 4.0
 
 
-def _pays(unit: TranslationUnit, rows: int, columns: int, channels: int) -> bool:
+def _pays(tuning: Tuning, rows: int, columns: int, channels: int) -> bool:
     """Whether windows of so many pixels take fewer instructions by vectors."""
     blocks = -(-channels // VECTOR)
     vectors = blocks * (_RESULT + rows * (_ROW + columns * _PIXEL))
-    on = unit.tuning.pie and unit.tuning.optimize != "size"
-    return on and rows * columns < _PIXELS and vectors < _ELEMENT * rows * columns * channels
+    return tuning.vectors and rows * columns < _PIXELS and vectors < _ELEMENT * rows * columns * channels
+
+
+def pools(op: QAvgPool2d | MaxPool2d, tuning: Tuning) -> bool:
+    """Whether a pooling is computed by vectors."""
+    return op.x.dtype is DType.I8 and _pays(tuning, op.kernel[0], op.kernel[1], op.x.shape[3])
+
+
+def means(op: QMean, tuning: Tuning) -> bool:
+    """Whether a mean is computed by vectors."""
+    return _pays(tuning, 1, op.x.shape[1] * op.x.shape[2], op.x.shape[3])
 
 
 def _pools(unit: TranslationUnit, stage: Stage, op: QAvgPool2d | MaxPool2d) -> bool:
-    return op.x.dtype is DType.I8 and _pays(unit, op.kernel[0], op.kernel[1], op.x.shape[3])
+    return pools(op, unit.tuning)
 
 
 def _means(unit: TranslationUnit, stage: Stage, op: QMean) -> bool:
-    return _pays(unit, 1, op.x.shape[1] * op.x.shape[2], op.x.shape[3])
+    return means(op, unit.tuning)
 
 
 @emits(QMean, where=_means)
