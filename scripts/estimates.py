@@ -41,7 +41,18 @@ HEAD = """# Instructions of kernels, by family of cores and kind of kernel: for 
 # result, for what is gathered, and for each product (`Work` in work.py says of what).
 # Written by `python -m scripts.estimates --write` from counts of {networks} networks (gcc, -O2).
 """
-SPECIAL = ("pointwise", "convolution", "depthwise", "qadd", "qavg_pool2d", "max_pool2d", "avg_pool2d", "qmean", "softmax", "qsoftmax")
+SPECIAL = (
+    "pointwise",
+    "convolution",
+    "depthwise",
+    "qadd",
+    "qavg_pool2d",
+    "max_pool2d",
+    "avg_pool2d",
+    "qmean",
+    "softmax",
+    "qsoftmax",
+)
 """Kinds that are no loops over elements."""
 NETWORKS = {
     "mobilenet_v1": "mobilenet_v1_0.25_96",
@@ -49,6 +60,7 @@ NETWORKS = {
     "ds_cnn": "ds_cnn",
     "resnet8": "resnet8",
     "mobilenet_v2": "mobilenet_v2_0.5_128",
+    "mobilenet_v2_st": "mobilenet_v2_0.5_128_st",
 }
 MODELS = (
     "lenet5_tanh_avgpool",
@@ -85,7 +97,12 @@ def cases(plain: Path) -> Iterator[Counted]:
     """What is counted; `plain` is a target file with an Xtensa core that has neither MAC16 nor vectors."""
     roomy = {"ram": "120K"}
     for network in NETWORKS:
-        for machine, target in (("rv32imc", "esp32c3"), ("esp32", "esp32"), ("esp32s3", "esp32s3"), ("esp32s3", str(plain))):
+        for machine, target in (
+            ("rv32imc", "esp32c3"),
+            ("esp32", "esp32"),
+            ("esp32s3", "esp32s3"),
+            ("esp32s3", str(plain)),
+        ):
             for options in ({}, roomy, {"optimize": "size"}):
                 yield Counted(network, machine, target, {"quantised": INT8, **options})
     for machine, target in (("rv32imafc", "esp32p4"), ("esp32s3", "esp32s3")):
@@ -131,7 +148,9 @@ def counts(case: Counted, kept: Path) -> list[Layer]:
     for stage, told in zip(program.stages, found["layers"], strict=True):
         work = work_of(program, stage, tuning)
         row = np.array(work.counts)
-        layers.append(Layer(case.name, family_of(target.isa), work.kind, row, told["instructions"], found["instructions"]))
+        layers.append(
+            Layer(case.name, family_of(target.isa), work.kind, row, told["instructions"], found["instructions"])
+        )
     return [layer for layer in layers if layer.count]
 
 
@@ -181,9 +200,15 @@ def errors(layers: Sequence[Layer], factors: Mapping[tuple[str, str], Array]) ->
         middle = float(np.sqrt(np.mean(np.square(wrong))))
         yield f"{key[0]:7} {key[1]:40} {len(found):4} layers, {middle:4.0%} of {min(wrong):+.0%} to {max(wrong):+.0%}"
     for network in dict.fromkeys(layer.network for layer in layers):
-        own = [(layer, float(layer.work @ factors[layer.family, layer.kind])) for layer in layers if layer.network == network]
+        own = [
+            (layer, float(layer.work @ factors[layer.family, layer.kind]))
+            for layer in layers
+            if layer.network == network
+        ]
         whole = sum(guess for _, guess in own) / sum(layer.count for layer, _ in own) - 1
-        worst = max((abs(guess / layer.count - 1) for layer, guess in own if 20 * layer.count > layer.whole), default=0.0)
+        worst = max(
+            (abs(guess / layer.count - 1) for layer, guess in own if 20 * layer.count > layer.whole), default=0.0
+        )
         yield f"{network:50} {whole:+6.1%}, a layer {worst:.0%}"
 
 

@@ -48,7 +48,9 @@ def instructions(program: RowProgram, stage: Stage, tuning: Tuning, family: str)
 def tables() -> Mapping[str, Mapping[str, Factors]]:
     """The factors by family and kind, in the order of `Work.counts`."""
     text = (resources.files("tinyc.backends.c") / "estimates.toml").read_text(encoding="utf-8")
-    return {f: {kind: tuple(map(float, line)) for kind, line in table.items()} for f, table in tomllib.loads(text).items()}
+    return {
+        f: {kind: tuple(map(float, line)) for kind, line in table.items()} for f, table in tomllib.loads(text).items()
+    }
 
 
 def _factors(work: Work, family: str) -> Factors:

@@ -6,16 +6,13 @@ from dataclasses import dataclass, replace
 from functools import singledispatch
 
 from tinyc.backends.c import mac16, pie
-from tinyc.backends.c.forms import Form, form
+from tinyc.backends.c.forms import form
 from tinyc.backends.c.pie_tables import VECTOR, up
 from tinyc.backends.c.tuning import Tuning
 from tinyc.ir.op import Op
 from tinyc.ir.ops import Conv2d, Dense, DepthwiseConv2d, QConv2d, QDense, QDepthwiseConv2d, QMean
 from tinyc.ir.ops.pool import Pool
 from tinyc.ir.rows import RowProgram, Stage
-
-_SINGLY = 4
-"""What results of vectors that are made one by one count for."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +43,12 @@ class Work:
 
 def work_of(program: RowProgram, stage: Stage, tuning: Tuning) -> Work:
     """What tinyc's own kernel for a stage does, with the scratch memory that the stage has now."""
-    how: Form = form(program, stage, tuning)
+    how: str = form(program, stage, tuning)
     work = _work(stage.op, stage, how == "vectors")
     if how == "mac16":
         work = replace(work, set_up=work.set_up * mac16.bands(program, stage, tuning))
     if how == "vectors" and pie.takes(program, stage, tuning) and not pie.results_by_vectors(program, stage):
-        work = replace(work, results=work.results * _SINGLY)
+        how = "singly"  # vectors, but for results
     kind = f"{work.kind} {stage.op.operands[0].dtype.value}" if stage.op.operands else work.kind
     software = "f32" in kind and not tuning.fpu
     return replace(work, kind=f"{kind} {'software' if software else how}")
