@@ -37,8 +37,8 @@ from tinyc.ir.tensor import Array
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "backends" / "c" / "estimates.toml"
-HEAD = """# Instructions of kernels, by family of cores and kind of kernel: for each call, for what a call sets up, for each
-# result, for what is gathered, and for each product (`Work` in work.py says of what).
+HEAD = """# Instructions of kernels, by family of cores and kind of kernel: for each call, for what a call sets up, for
+# each result, for what is gathered, and for each product (`Work` in work.py says of what).
 # Written by `python -m scripts.estimates --write` from counts of {networks} networks (gcc, -O2).
 """
 SPECIAL = (

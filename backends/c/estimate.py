@@ -34,6 +34,17 @@ def family_of(isa: str) -> str:
     return FAMILIES.get(isa[:4], "")
 
 
+def all_instructions(program: RowProgram, tuning: Tuning, family: str) -> list[int | None]:
+    """About the instructions of each stage by the kernel that it has, a library's too; None where nothing is known."""
+
+    def one(stage: Stage) -> int | None:
+        if stage.kernel.library:
+            return stage.kernel.instructions or None
+        return instructions(program, stage, tuning, family)
+
+    return [one(stage) for stage in program.stages]
+
+
 def instructions(program: RowProgram, stage: Stage, tuning: Tuning, family: str) -> int | None:
     """About the instructions of a stage in an inference by tinyc's own kernel; None for a family without counts."""
     if family not in tables():

@@ -39,9 +39,9 @@ THEIRS: Mapping[str, Mapping[str, float]] = {
     S3: {"matrix": 1.4, "dot": 1.6},
     "esp32p4": {"matrix": 28_276 / 16**3 / CYCLES, "dot": 1_319 / 256 / CYCLES},
 }
-"""Instructions a multiply-accumulate: of `dspm_mult_f32` and `dsps_dotprod_f32`, counted on the simulated cores of ESP32
-and ESP32-S3 for six matrices of 12 to 2,304 rows; of the ESP32-P4, from the cycles that its documentation has. On other
-chips it is portable C."""
+"""Instructions a multiply-accumulate: of `dspm_mult_f32` and `dsps_dotprod_f32`, counted on the simulated cores of
+ESP32 and ESP32-S3 for six matrices of 12 to 2,304 rows; of the ESP32-P4, from the cycles that its documentation has. On
+other chips it is portable C."""
 
 GATES: tuple[Gate, ...] = (
     Gate("in-place", (), (), lambda call: call.in_place, "the result lies over an operand", "interface"),

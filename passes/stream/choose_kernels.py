@@ -135,7 +135,8 @@ class ChooseKernels(RowPass, name="choose-kernels"):
             scratch = _scratch(stage, offer.scratch, names)
             if scratch is not None:
                 buffers.append(Buffer(scratch, Space.ARENA))
-            kernel = Kernel(library.name, library.chip, _said(offer, ours), offer.alignment, scratch)
+            said, theirs = _said(offer, ours), offer.theirs or 0
+            kernel = Kernel(library.name, library.chip, said, offer.alignment, scratch, theirs)
             stage = dataclasses.replace(stage, kernel=kernel, split=1)
             stages[number] = dataclasses.replace(stage, windows=(), band=1) if number in alone else stage
         return dataclasses.replace(program, buffers=tuple(buffers), stages=tuple(stages))
