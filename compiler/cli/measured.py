@@ -66,15 +66,14 @@ def times(document: Mapping[str, Any]) -> None:
     for note in document["notes"]:
         table.add_row("note", escape(as_flags(note)))
     out.print(table)
-    layers = Table("", "layer", "operator", "cycles", "us", "estimated us", "instructions", "cycles each")
+    layers = Table("", "layer", "cycles", "us", "est. us", "instructions", "each")
     layers.columns[1].overflow = "fold"
     for column in (layers.columns[0], *layers.columns[2:]):
-        column.no_wrap = True
-        column.justify = "left" if column is layers.columns[2] else "right"
+        column.no_wrap, column.justify = True, "right"
     for layer in document["layers"]:
         counted, guess = layer["counted_instructions"], layer["estimated_instructions"]
         instructions = f"{counted:,}" if counted is not None else "" if guess is None else f"about {guess:,}"
-        row = [str(layer["index"]), escape(layer["name"]), layer["operator"], f"{layer['cycles']:,}"]
+        row = [str(layer["index"]), escape(layer["name"]), f"{layer['cycles']:,}"]
         numbers = [layer["us"], layer["estimated_us"]]
         row += ["" if n is None else f"{n:,.1f}" for n in numbers]
         each = layer["cycles_per_instruction"]

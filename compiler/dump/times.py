@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -119,7 +119,7 @@ def compare_times(compiled: Compilation, log: Path) -> dict[str, Any]:
         notes.append("the log does not say the clock: times are for the target's, " + f"{hz / 1e6:.0f} MHz")
     elif found.mhz * 1_000_000 != target.clock_hz:
         notes.append(f"the device ran at {found.mhz} MHz, the target's clock is {target.clock_hz / 1e6:.0f} MHz")
-    expected = compiled.times(compiled.estimates if counted is None else counted)
+    expected = compiled.times(compiled.estimates if counted is None else counted, replace(target, clock_hz=hz))
     layers = [
         _layer(compiled, number, cycles[number], None if counted is None else counted[number])
         | {"us": _us(cycles[number], hz), "estimated_us": None if time is None else round(time.seconds * 1e6, 1)}

@@ -64,8 +64,9 @@ def test_what_a_build_prints(compiled: Compilation, tmp_path: Path) -> None:
 def test_times_beside_dumps_and_profiles(compiled: Compilation, tmp_path: Path) -> None:
     """All hooks in one build, each with lines of its own."""
     need("gcc")
-    own = "void %s_profile(int k, const char *n, uint32_t c);\nvoid %s_profile(int k, const char *n, uint32_t c) { (void)k; (void)n; (void)c; }\n"
-    include = CLOCK + own.replace("%s", compiled.source.name)
+    profile = f"void {compiled.source.name}_profile(int layer, const char *name, uint32_t cycles)"
+    body = "{ (void)layer; (void)name; (void)cycles; }"
+    include = f"{CLOCK}{profile};\n{profile} {body}\n"
     flags = ["-DTINYC_TIMES", "-DTINYC_PROFILE", "-DTINYC_DUMP"]
     text = printed(compiled.source, [list(compiled.lowered.samples[0])], tmp_path, flags, include=include)
     assert len(read(compiled, text, tmp_path)["layers"]) == len(compiled.program.stages)
@@ -116,6 +117,7 @@ def test_a_clock_of_its_own(compiled: Compilation, tmp_path: Path) -> None:
     assert slow["clock_hz"] == 80_000_000
     assert any("ran at 80 MHz, the target's clock is 160 MHz" in note for note in slow["notes"])
     unknown = read(compiled, "\n".join(log_of(compiled)).replace(" 160;", " 0;"), tmp_path)
+    assert slow["estimated_milliseconds"] > 1.5 * unknown["estimated_milliseconds"], "the estimate is for that clock"
     assert unknown["milliseconds"] == pytest.approx(slow["milliseconds"] / 2, rel=0.01)
     assert any("does not say the clock" in note for note in unknown["notes"])
 
@@ -156,8 +158,8 @@ PUBLISHED = {
     "esp32s3": (11_172_563, 54.0),
     "esp32c3": (60_764_169, 426.0),
 }
-"""Instructions of person detection (MobileNetV1 0.25 at 96x96x1, 2 classes) with ESP-NN 1.2.3 on the simulated cores, and
-the milliseconds that its README has."""
+"""Instructions of person detection (MobileNetV1 0.25 at 96x96x1, 2 classes) with ESP-NN 1.2.3 on the simulated cores,
+and the milliseconds that its README has."""
 WEIGHTS = 232_000
 """Bytes of its constants."""
 
@@ -180,7 +182,9 @@ def test_parts_of_a_time(compiled: Compilation) -> None:
     flash = layer_times(program, counts, chip, Places())
     outside = layer_times(program, counts, chip, Places(arena_in_psram=True))
     for stage, one, two, three in zip(program.stages, inside, flash, outside, strict=True):
-        assert one is not None and two is not None and three is not None
+        assert one is not None
+        assert two is not None
+        assert three is not None
         assert one.seconds == one.computing == pytest.approx(1000 * 1.05 / 240e6)
         assert two.flash == pytest.approx(-(-constant_bytes(program, stage) // 32) * 1050e-9)
         assert three.psram > 0 == two.psram
@@ -190,7 +194,8 @@ def test_parts_of_a_time(compiled: Compilation) -> None:
     assert streamed
     for number in streamed:
         before, after = flash[number], again[number]
-        assert before is not None and after is not None
+        assert before is not None
+        assert after is not None
         assert after.flash == pytest.approx(before.flash * program.stages[number].applications)
 
 
