@@ -150,7 +150,7 @@ def test_command(tmp_path: Path) -> None:
     document = json.loads(tinyc("bench", MODEL, "--target", "esp32s3", "--from-log", log, "--json").stdout)
     assert document["cycles"] == sum(layer["cycles"] for layer in document["layers"])
     refused(tinyc("bench", MODEL, "--target", "esp32s3", "--from-log", log, "--on", "esp32s3"), "--on", "--from-log")
-    refused(tinyc("bench", MODEL, "--target", "esp32s3", "--from-log", log, "--rows-from", "argument"), "same options")
+    refused(tinyc("bench", MODEL, "--target", "esp32s3", "--from-log", log, "--input-layout", "nhwc"), "same options")
 
 
 PUBLISHED = {
