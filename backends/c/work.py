@@ -61,17 +61,21 @@ def _work(op: Op, stage: Stage, vectors: bool) -> Work:
     return Work(op.mnemonic, stage.applications, 0, op.type.size / (VECTOR if vectors else 1), 0, read)
 
 
-@_work.register(QConv2d)
+@_work.register
+def _integer_convolution(op: QConv2d, stage: Stage, vectors: bool) -> Work:
+    if not vectors or op.per_pixel():
+        return _convolution(op, stage, vectors)
+    taken, copying = pie.copying(op)
+    outputs = op.type.shape[3]
+    return replace(_by_vectors(op, stage, "convolution", taken, outputs), gathered=op.type.size / outputs * copying)
+
+
 @_work.register(Conv2d)
 def _convolution(op: QConv2d | Conv2d, stage: Stage, vectors: bool) -> Work:
     inputs, (kh, kw), outputs = op.x.shape[3] // op.groups, op.window(), op.type.shape[3]
     if op.groups == 1 and op.per_pixel():
         return _pixels(op, stage, inputs, outputs, vectors)
-    if vectors and isinstance(op, QConv2d):
-        work = _by_vectors(op, stage, "convolution", pie.copying(op)[0], outputs)
-        return replace(work, gathered=op.type.size / outputs * pie.copying(op)[1])
-    kind = "convolution" if op.groups == 1 else "convolution in groups"
-    return _sums(op, stage, kind, kh * kw * inputs, outputs)
+    return _sums(op, stage, "convolution" if op.groups == 1 else "convolution in groups", kh * kw * inputs, outputs)
 
 
 @_work.register(QDense)
