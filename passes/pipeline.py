@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinyc.ir.rows.kernels import KernelLibrary
+from tinyc.ir.rows.kernels import Estimate, KernelLibrary, unknown
 from tinyc.passes.core.base import AnyPass, RowPass
 from tinyc.passes.integerise import Integerise, UnsignedToSigned
 from tinyc.passes.rows.lower import InputPlace, Lower
@@ -76,6 +76,7 @@ def row_passes(
     fused: bool = False,
     wants: Wants = nothing,
     growth: float = 0.0,
+    ours: Estimate = unknown,
 ) -> list[AnyPass]:
     """From tensors to the row level, and the passes over it.
 
@@ -89,12 +90,13 @@ def row_passes(
         fused: whether float sums are made by fused multiply-adds.
         wants: what memory the kernels of stages can use beside.
         growth: by which part of its size the arena may grow for that.
+        ours: about the instructions of tinyc's own kernels, which those of libraries are held against.
     """
     # Stages that advance together are not shared: for speed alone, each stands by itself.
     schedule: RowPass = Split(cores) if cores > 1 and budget is None else Stream(budget, cores)
     if libraries:
         apart = Split(cores) if cores > 1 else None
-        schedule = ChooseKernels(tuple(libraries), always, budget, apart, schedule)
+        schedule = ChooseKernels(tuple(libraries), always, budget, apart, schedule, ours)
     return [
         Lower(inputs, fused),  # from tensors to rows: buffers, and stages that fill them
         ShareBuffers(in_place=False),  # parts into their whole

@@ -16,14 +16,15 @@ from tinyc.ir.rows import RowProgram, Space
 from tinyc.ir.spelling import format_op
 from tinyc.ir.tensor import Array
 
-_MACROS = """/* Where a build may look into the network: with -DTINYC_PROFILE or -DTINYC_DUMP ($name_hooks.h), or by
- * definitions of its own, for example in a header given with -include. Without any, nothing of it is there.
+_MACROS = """/* Where a build may look into the network: with -DTINYC_TIMES, -DTINYC_PROFILE or -DTINYC_DUMP
+ * ($name_hooks.h), or by definitions of its own, for example in a header given with -include. Without any, nothing
+ * of it is there.
  *
  * TINYC_TRACE is called whenever elements of a layer's result are ready, with the number of the layer, the number of
  * the first element, a pointer to it and how many there are; TINYC_INPUT with the number of an input, a pointer to it
  * and its elements; TINYC_BEGIN before an inference (1) or a further part of one (0); TINYC_END after an inference.
  */
-#if defined(TINYC_PROFILE) || defined(TINYC_DUMP) || defined(TINYC_DUMP_CHECKSUMS)
+#if defined(TINYC_TIMES) || defined(TINYC_PROFILE) || defined(TINYC_DUMP) || defined(TINYC_DUMP_CHECKSUMS)
 #include "$name_hooks.h"
 #endif
 #ifndef TINYC_TRACE

@@ -90,6 +90,14 @@ def is_mac16(program: RowProgram, stage: Stage, tuning: Tuning) -> bool:
     return needed is not None and _words(stage, needed) > 0
 
 
+def bands(program: RowProgram, stage: Stage, tuning: Tuning) -> int:
+    """Into how many bands the outputs of a call are cut, in each of which weights are widened once; 1 for a stage that
+    is not computed so."""
+    needed = room(program, stage, tuning)
+    band = needed.band(_words(stage, needed)) if needed is not None else 0
+    return -(-needed.count // band) if needed is not None and band else 1
+
+
 def _words(stage: Stage, needed: Room) -> int:
     """The words that a stage has, in the arena or on the stack; 0 for too few."""
     scratch = stage.kernel.scratch

@@ -71,8 +71,13 @@ class _Windows:
         """About what the sums of a pixel take."""
         if not self.pitch:
             return self.chunks.instructions(outputs, self.taps)
+        return self.copying + self.chunks.instructions(outputs)
+
+    @property
+    def copying(self) -> float:
+        """About the instructions that copies take, for a pixel."""
         copied = _VECTOR * self.pitch / VECTOR if self.pitch % VECTOR == 0 else _ELEMENT * self.row
-        return self.rows * (_ROW + copied) + self.chunks.instructions(outputs)
+        return self.rows * (_ROW + copied) if self.pitch else 0.0
 
     def packed(self, weights: Array) -> Array:
         """Weights [outputs, rows, columns, channels] as the kernel takes them."""
@@ -82,6 +87,12 @@ class _Windows:
         wide = np.zeros((outputs, self.rows, self.pitch), np.int8)
         wide[:, :, : self.row] = weights.reshape(outputs, self.rows, self.row)
         return self.chunks.packed(wide.reshape(outputs, 1, -1))
+
+
+def copying(op: QConv2d) -> tuple[int, float]:
+    """The vectors of a window as it is computed, and about the instructions that its copy takes."""
+    windows = _windows(op)
+    return windows.chunks.total * (1 if windows.pitch else windows.taps), windows.copying
 
 
 def _windows(op: QConv2d) -> _Windows:
@@ -137,13 +148,19 @@ def _results(program: RowProgram, stage: Stage, op: IntegerLayer) -> Results | N
 
 def takes(program: RowProgram, stage: Stage, tuning: Tuning) -> bool:
     """Whether a stage is computed by vectors."""
-    sums = _sums(stage.op, program) if tuning.pie and tuning.optimize != "size" and stage.result.type.size else None
+    sums = _sums(stage.op, program) if tuning.vectors and stage.result.type.size else None
     if sums is None:
         return False
     op = cast("IntegerLayer", stage.op)  # the only ones that have sums
     results, outputs = _results(program, stage, op), op.type.shape[-1]
     plain = (_MAC * op.macs() + _RESULT * op.type.size) * outputs / op.type.size
     return results is not None and sums + results.instructions(outputs) < plain
+
+
+def results_by_vectors(program: RowProgram, stage: Stage) -> bool:
+    """Whether the results of a layer that vectors compute are made by vectors, too, and not one by one."""
+    results = _results(program, stage, cast("IntegerLayer", stage.op))
+    return results is not None and results.by_vectors
 
 
 def _taken(unit: TranslationUnit, stage: Stage, op: IntegerLayer) -> bool:
@@ -299,9 +316,9 @@ _LEAST_PLACES = 8
 """Of a sum by whole factors."""
 
 
-def _sum_table(unit: TranslationUnit, stage: Stage, op: QAdd) -> tuple[Array | None, int]:
-    """The table of a sum, None where there is none, and its places."""
-    whole = op.whole() if unit.tuning.pie and unit.tuning.optimize != "size" else None
+def sum_table(stage: Stage, op: QAdd, tuning: Tuning) -> tuple[Array | None, int]:
+    """The table of a sum by vectors, None where there is none, and its places."""
+    whole = op.whole() if tuning.vectors else None
     if whole is None or whole[3] < _LEAST_PLACES or elements(stage) < VECTOR:
         return None, 0
     a, b, start, places = whole
@@ -309,13 +326,13 @@ def _sum_table(unit: TranslationUnit, stage: Stage, op: QAdd) -> tuple[Array | N
 
 
 def _adds(unit: TranslationUnit, stage: Stage, op: QAdd) -> bool:
-    return _sum_table(unit, stage, op)[0] is not None
+    return sum_table(stage, op, unit.tuning)[0] is not None
 
 
 @emits(QAdd, where=_adds)
 def emit_qadd(unit: TranslationUnit, stage: Stage, op: QAdd) -> RowCall:
     """The sum of two values of different scales by whole factors."""
-    table, places = _sum_table(unit, stage, op)
+    table, places = sum_table(stage, op, unit.tuning)
     assert table is not None
     constants = unit.constants.symbol(table, f"{op.x.name}_sum", "eight of each")
     x, y = ((pointer(DType.I8), "x"), Pointer(0)), ((pointer(DType.I8), "y"), Pointer(1))

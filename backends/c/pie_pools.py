@@ -7,6 +7,7 @@ from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.pie_tables import VECTOR
 from tinyc.backends.c.pool import pool_call
 from tinyc.backends.c.quantised import factor_form
+from tinyc.backends.c.tuning import Tuning
 from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit
 from tinyc.ir.ops import MaxPool2d, QAvgPool2d, QMean
 from tinyc.ir.rows import Stage
@@ -15,29 +16,43 @@ from tinyc.ir.types import DType
 _PIXELS = 4096
 """What the pixels of a total of 20 bits are fewer than."""
 
-# Instructions, as counted: an element without vectors; 16 channels of a row of a window, and of a pixel; and of results,
-# the largest of a window and its mean, which are divided one by one.
+# Instructions, as counted: an element without vectors; 16 channels of a row of a window, and of a pixel; and of
+# results, the largest of a window and its mean, which are divided one by one.
 _ELEMENT, _ROW, _PIXEL, _LARGEST, _MEAN = 4.5, 22.0, 4.0, 20.0, 300.0
 
 
-def _pays(unit: TranslationUnit, result: float, rows: int, columns: int, channels: int) -> bool:
+def _pays(tuning: Tuning, result: float, rows: int, columns: int, channels: int) -> bool:
     """Whether windows of so many pixels take fewer instructions by vectors, of which `result` are for its results."""
     blocks = -(-channels // VECTOR)
     vectors = blocks * (result + rows * (_ROW + columns * _PIXEL))
-    on = unit.tuning.pie and unit.tuning.optimize != "size"
-    return on and rows * columns < _PIXELS and vectors < _ELEMENT * rows * columns * channels
+    return tuning.vectors and rows * columns < _PIXELS and vectors < _ELEMENT * rows * columns * channels
+
+
+def averages(op: QAvgPool2d, tuning: Tuning) -> bool:
+    """Whether an average pooling is computed by vectors."""
+    return _pays(tuning, _MEAN, op.kernel[0], op.kernel[1], op.x.shape[3])
+
+
+def largest(op: MaxPool2d, tuning: Tuning) -> bool:
+    """Whether a max pooling is."""
+    return op.x.dtype is DType.I8 and _pays(tuning, _LARGEST, op.kernel[0], op.kernel[1], op.x.shape[3])
+
+
+def means(op: QMean, tuning: Tuning) -> bool:
+    """Whether a mean is."""
+    return _pays(tuning, _MEAN, 1, op.x.shape[1] * op.x.shape[2], op.x.shape[3])
 
 
 def _averages(unit: TranslationUnit, stage: Stage, op: QAvgPool2d) -> bool:
-    return _pays(unit, _MEAN, op.kernel[0], op.kernel[1], op.x.shape[3])
+    return averages(op, unit.tuning)
 
 
 def _largest(unit: TranslationUnit, stage: Stage, op: MaxPool2d) -> bool:
-    return op.x.dtype is DType.I8 and _pays(unit, _LARGEST, op.kernel[0], op.kernel[1], op.x.shape[3])
+    return largest(op, unit.tuning)
 
 
 def _means(unit: TranslationUnit, stage: Stage, op: QMean) -> bool:
-    return _pays(unit, _MEAN, 1, op.x.shape[1] * op.x.shape[2], op.x.shape[3])
+    return means(op, unit.tuning)
 
 
 @emits(QMean, where=_means)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tinyc.backends.c import conversions, cores, functions
+from tinyc.backends.c import conversions, cores, forms, functions
 from tinyc.backends.c.cores import CORES, port_files, splits
 from tinyc.backends.c.describe import label
 from tinyc.backends.c.functions import Writer, place_of
 from tinyc.backends.c.header import header_text
 from tinyc.backends.c.hooks import hooks_header, macros
 from tinyc.backends.c.literals import C_TYPES
-from tinyc.backends.c.mac16 import is_mac16
 from tinyc.backends.c.names import comment, identifier
 from tinyc.backends.c.sections import attribute_lines
 from tinyc.backends.c.source import CodegenError, CPort, CSource, CStage, Interface, PortDescription, Sections
@@ -83,8 +82,9 @@ def generate(
         fused=unit.kernels.fuses,
         functions=unit.function_count,
         optimize=unit.tuning.optimize,
-        paired_layers=sum(s.kernel.has_spare and not is_mac16(program, s, tuning) for s in program.stages),
-        mac16_layers=sum(is_mac16(program, s, tuning) for s in program.stages),
+        paired_layers=forms.count(program, tuning, "pairs"),
+        mac16_layers=forms.count(program, tuning, "mac16"),
+        vector_layers=forms.count(program, tuning, "vectors"),
         stages=tuple(
             CStage(number, label(stage), stage.result.type)
             for number, stage in enumerate(program.stages)

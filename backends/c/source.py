@@ -105,8 +105,8 @@ class CSource:
     is how many cores it runs on; with two, `<name>_cores_start` has to be called once. `libraries` names the kernel
     libraries that it includes headers of and is linked with. `functions` is how many functions compute the stages:
     fewer than these where some share one. `optimize` is what they are tuned for; `paired_layers` stages have
-    one multiplication for two products, and MAC16 computes `mac16_layers`. `fused` says that it calls `fmaf`, which is
-    quick only where the processor has an instruction for it.
+    one multiplication for two products, MAC16 computes `mac16_layers`, and vector instructions `vector_layers`.
+    `fused` says that it calls `fmaf`, which is quick only where the processor has an instruction for it.
     """
 
     name: str
@@ -124,6 +124,7 @@ class CSource:
     optimize: str = ""
     paired_layers: int = 0
     mac16_layers: int = 0
+    vector_layers: int = 0
 
     @property
     def header(self) -> str:

@@ -102,6 +102,11 @@ class Tuning:
         return _GROWTH if self.mac16 else 0.0
 
     @property
+    def vectors(self) -> bool:
+        """Whether kernels may take the vector instructions of the ESP32-S3: they are functions of their own."""
+        return self.pie and self.optimize != "size"
+
+    @property
     def pairs(self) -> bool:
         """Whether kernels may pair weights: it takes functions of its own."""
         return bool(self.paired_tile) and self.optimize != "size"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinyc.backends.libraries.call import LibraryCall
-from tinyc.backends.libraries.esp_nn_costs import cycles
+from tinyc.backends.libraries.esp_nn_costs import instructions
 from tinyc.backends.libraries.esp_nn_gates import GATES, NONE
 from tinyc.backends.libraries.esp_nn_scratch import scratch_bytes
 from tinyc.backends.libraries.operands import VECTOR, constant, in_place, is_aligned
@@ -52,8 +52,10 @@ class EspNN:
         gate = next((g for g in GATES if g.holds(found, self.chip)), None)
         if gate is not None:
             return f"{gate.name}: {gate.because}"
-        ours, theirs = cycles(found, self.chip)
-        return Offer(scratch_bytes(found, self.chip), 1 if self.chip == NONE else VECTOR, ours, theirs)
+        alignment = 1 if self.chip == NONE else VECTOR
+        theirs = instructions(found, self.chip)
+        calls = 1 if whole else stage.rows
+        return Offer(scratch_bytes(found, self.chip), alignment, None if theirs is None else theirs * calls)
 
 
 def call_of(program: RowProgram, stage: Stage, whole: bool) -> LibraryCall | str:

@@ -18,6 +18,8 @@ LARGEST_DIMENSION = 2**15 - 1
 LARGEST_SUM = 2**31 - 1
 STACK_CHANNELS = 512
 """Channels for which an int32 each may lie on the stack: 2 kB."""
+S3_WHOLE = 40 * 1024
+"""Bytes of a padded operand above which its 3x3 depthwise convolution asks for memory for three rows of it."""
 S3_CACHE = 48 * 1024
 """Bytes of 16-bit filter and operand above which the ESP32-S3's depthwise convolution goes by tiles."""
 
@@ -40,6 +42,24 @@ def _s3_end_padding(call: LibraryCall) -> bool:
     row = call.kernel[1] * call.channels
     gathered = row < 16 <= row * call.kernel[0]
     return call.groups == 1 and any(call.begin) and more and not gathered
+
+
+def _s3_end_tiled(call: LibraryCall) -> bool:
+    """A depthwise convolution without pads at the beginning: how far the library takes its operand to be too small."""
+    down, right = (
+        out * step + size - 1 - inside
+        for out, step, size, inside in zip(
+            (call.out_height, call.out_width), call.strides, call.kernel, (call.height, call.width), strict=True
+        )
+    )
+    return (
+        call.each == 1
+        and call.kernel == (3, 3)
+        and call.channels % 16 == 0
+        and not any(call.begin)
+        and bool(down or right)
+        and (call.height + down) * (call.width + right) * call.channels > S3_WHOLE
+    )
 
 
 def _s3_tiled(call: LibraryCall) -> bool:
@@ -190,6 +210,14 @@ GATES: tuple[Gate, ...] = (
         ),
         "padding at the end is taken to be that at the beginning",
         "read",
+    ),
+    Gate(
+        "s3-depthwise-end-tiles",
+        ("depthwise",),
+        (S3,),
+        _s3_end_tiled,
+        "the whole operand is padded in scratch memory for three rows of it",
+        "run",
     ),
     Gate(
         "s3-depthwise-tiles",

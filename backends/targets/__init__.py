@@ -43,6 +43,13 @@ class Target:
         tile: pixels of a register tile of four output channels that its registers hold.
         paired_tile: the same where one multiplication gives the products of two channels; 0 where that does not pay.
         simulator: the runner that has its instruction set; empty for none.
+        cycles_per_100_instructions: of code that is in the cache, on average; 0 where nobody knows, for no times.
+        cache_bytes: through which constants are read from flash.
+        cache_line_bytes: what a miss loads.
+        flash_line_ns: how long that takes, in nanoseconds, from flash as ESP-IDF sets it up for speed.
+        psram_line_ns: the same from external memory.
+        time_error_percent: how far the times that follow from these are from a published one of this chip, at most; 0
+            where there is none to compare with.
         tuned_on: the simulated machine whose measurements of kernels hold for it; empty for none.
     """
 
@@ -68,6 +75,12 @@ class Target:
     tile: int = 4
     paired_tile: int = 3
     simulator: str = ""
+    cycles_per_100_instructions: int = 0
+    cache_bytes: int = 0
+    cache_line_bytes: int = 32
+    flash_line_ns: int = 0
+    psram_line_ns: int = 0
+    time_error_percent: int = 0
     tuned_on: str = ""
 
     def supports(self, library: str) -> bool:

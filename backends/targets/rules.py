@@ -82,6 +82,12 @@ def check_values(table: Mapping[str, Any], source: str) -> None:
         raise TargetError(f"{source}: {wrong}")
 
 
+_COUNTS = (
+    *("clock_hz", "ram_bytes", "static_bytes", "psram_bytes", "flash_bytes", "float_registers"),
+    *("cycles_per_100_instructions", "cache_bytes", "flash_line_ns", "psram_line_ns", "time_error_percent"),
+)
+
+
 def _impossible(table: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the values."""
     yield from _unknown_words(table)
@@ -89,7 +95,7 @@ def _impossible(table: Mapping[str, Any]) -> Iterator[str]:
         yield "name is empty"
     if table.get("cores", 1) < 1:
         yield f"cores is at least 1, not {table['cores']}"
-    for key in ("clock_hz", "ram_bytes", "static_bytes", "psram_bytes", "flash_bytes", "float_registers"):
+    for key in _COUNTS:
         if table.get(key, 0) < 0:
             yield f"{key} is at least 0, not {table[key]}"
     for key, least in (("tile", 1), ("paired_tile", 0)):
@@ -97,6 +103,8 @@ def _impossible(table: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key} is {least} to {LARGEST_TILE}, not {table[key]}"
     if table["alignment"] < 4 or table["alignment"] & (table["alignment"] - 1):
         yield f"alignment is a power of two of at least 4, not {table['alignment']}"
+    if table.get("cache_line_bytes", 1) < 1:
+        yield f"cache_line_bytes is at least 1, not {table['cache_line_bytes']}"
     isa, ram, static = table["isa"], table.get("ram_bytes", 0), table.get("static_bytes", 0)
     for key in ("ram_bytes", "static_bytes", "flash_bytes"):
         if isa != "host" and not table.get(key, 0):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -39,12 +40,12 @@ class Graph:
         self._weights.append(numpy_helper.from_array(np.asarray(data, order="C"), name))
         return name
 
-    def add(self, operator: str, name: str, *weights: str, **attributes: object) -> None:
+    def add(self, operator: str, name: str, *weights: str, **attributes: Any) -> None:
         """Adds a node that takes the last result and these weights."""
         self._nodes.append(helper.make_node(operator, [self.last, *weights], [name], name=name, **attributes))
         self.last = name
 
-    def conv(self, name: str, weights: Floats, bias: Floats | None = None, **attributes: object) -> None:
+    def conv(self, name: str, weights: Floats, bias: Floats | None = None, **attributes: Any) -> None:
         """Adds a convolution; weights are OIHW."""
         names = [self.weight(f"{name}_w", weights)]
         if bias is not None:

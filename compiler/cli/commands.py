@@ -23,7 +23,7 @@ from tinyc.backends.runners import MACHINES
 from tinyc.backends.targets import builtin
 from tinyc.compiler.base.files import SIGNALS
 from tinyc.compiler.base.version import VERSION
-from tinyc.compiler.cli import console
+from tinyc.compiler.cli import console, measured
 from tinyc.compiler.cli.flags import as_flags
 from tinyc.compiler.cli.options import (
     AcceptAccuracyFlag,
@@ -40,7 +40,7 @@ from tinyc.compiler.cli.options import (
     takes_code_options,
 )
 from tinyc.compiler.data.arrays import outputs_by_name, write_npz
-from tinyc.compiler.dump import compare_dump
+from tinyc.compiler.dump import compare_dump, compare_times
 from tinyc.compiler.options import EXECUTORS, VERIFIED, OptionKeywords, Options, Unpack, known_executors
 from tinyc.compiler.report.documents import inspection_document, outputs_document, verdicts_document
 from tinyc.compiler.session import Session, quantize
@@ -66,7 +66,14 @@ OnSeveralFlag = Annotated[
     str, typer.Option("--on", metavar="A,B", help=f"Where to run: some of {', '.join(EXECUTORS)}.")
 ]
 DEFAULT_ON = ",".join(VERIFIED)
-OnMachineFlag = Annotated[str, typer.Option("--on", metavar="|".join(MACHINES), help="The simulated machine.")]
+DEFAULT_MACHINE = "rv32imc"
+OnMachineFlag = Annotated[
+    str,
+    typer.Option("--on", metavar="|".join(MACHINES), help=f"The simulated machine. [default: {DEFAULT_MACHINE}]"),
+]
+FromLogFlag = Annotated[
+    Path | None, typer.Option("--from-log", metavar="LOG.txt", help="What a device printed, built with -DTINYC_TIMES.")
+]
 InputsFlag = Annotated[
     Path | None, typer.Option("--inputs", metavar="FILE|DIR", help="Arrays named as the model's inputs, or images.")
 ]
@@ -204,15 +211,43 @@ def verify_command(
 
 @app.command("bench")
 @takes_code_options
-def bench_command(model: ModelFlag, code: Code, on: OnMachineFlag = "rv32imc", as_json: JsonFlag = False) -> None:
-    """Count the instructions, stack and code of one inference on a simulated machine."""
+def bench_command(
+    model: ModelFlag,
+    code: Code,
+    on: OnMachineFlag = "",
+    from_log: Annotated[
+        Path | None,
+        typer.Option(
+            "--from-log",
+            metavar="LOG.txt",
+            help="What a device printed, built with -DTINYC_TIMES, in place of a machine.",
+        ),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Count the instructions, stack and code of one inference on a simulated machine, or read a device's times."""
     with reporting(as_json):
+        if from_log is not None:
+            _bench_log(model, code(verify=False), from_log, on, as_json)
+            return
+        on = on or DEFAULT_MACHINE
         machine = find_machine(on)
         with console.progress(quiet=as_json) as say:
             compiled = Session(model, code(verify=False), progress=say, machine=on).compilation
             say(f"measure on {on}")
             document = measure_on(compiled, machine)
-        _print_json(document) if as_json else console.bench(document)
+        _print_json(document) if as_json else measured.bench(document)
+
+
+def _bench_log(model: Path, options: Options, log: Path, on: str, as_json: bool) -> None:
+    """`tinyc bench --from-log`."""
+    if on:
+        raise TinycError("--on goes without --from-log: instructions are those of the target's own simulator")
+    with console.progress(quiet=as_json) as say:
+        compiled = Session(model, options, progress=say).compilation
+        say("read the log")
+        document = compare_times(compiled, log)
+    _print_json(document) if as_json else measured.times(document)
 
 
 @app.command("tune")
@@ -232,7 +267,7 @@ def tune_command(
     with reporting(as_json):
         with console.progress(quiet=as_json) as say:
             document = tune_session(Session(model, code(verify=False), progress=say, machine=on), on, output, say)
-        _print_json(document) if as_json else console.tuned(document)
+        _print_json(document) if as_json else measured.tuned(document)
 
 
 @app.command("compare-dump")

@@ -16,12 +16,13 @@ from rich.table import Table
 from tinyc.backends.targets import Target
 from tinyc.compiler.base.files import shown
 from tinyc.compiler.cli.flags import as_flags
+from tinyc.compiler.cli.measured import time
+from tinyc.compiler.cli.tables import grid, out
 from tinyc.compiler.lowering import Lowered
 from tinyc.compiler.session import Compilation
 
 LARGEST_BUFFERS = 12
 WORST_LAYERS = 5
-_out = Console()
 _err = Console(stderr=True)
 
 
@@ -59,7 +60,7 @@ def progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
 def compilation(result: Compilation, folder: Path) -> None:
     """The short table that ends `tinyc compile`."""
     report = result.report
-    table = _grid()
+    table = grid()
     table.add_row("model", f"{report['model']} for {report['target']}")
     table.add_row("layers", str(len(report["layers"])))
     table.add_row("parameters", f"{report['parameters']:,}")
@@ -83,17 +84,19 @@ def compilation(result: Compilation, folder: Path) -> None:
         table.add_row("stack", f"{ram['stack_bytes']:,} bytes on {ram['stack_measured_on']}")
     table.add_row("weights", f"{report['flash']['weights_bytes']:,} bytes of flash")
     table.add_row("code", _code(report["code"]))
+    if report["time"] is not None:
+        table.add_row("time", time(report["time"]))
     table.add_row("verified", verification(result))
     accepted = result.lowered.quantisation.accepted if result.lowered.quantisation is not None else ()
     for note in (*result.notes, *accepted):
         table.add_row("note", escape(as_flags(note)))
     table.add_row("written to", escape(shown(folder)))
-    _out.print(table)
+    out.print(table)
     memory_plan(ram)
     for layer in report["layers"]:
         if layer["operator"] == "transpose" and layer["inputs"] == [str(v.type) for v in result.program.inputs]:
             hint = "--input-layout nhwc takes the image as cameras give it and saves a transposed copy of"
-            _out.print(f"{hint} {layer['output_bytes']:,} bytes.", highlight=False)
+            out.print(f"{hint} {layer['output_bytes']:,} bytes.", highlight=False)
     if "quantisation" in report:
         quantisation(report["quantisation"])
     interfaces(report["interface"]["alternatives"], report)
@@ -103,7 +106,9 @@ def _code(code: Mapping[str, Any]) -> str:
     """What the C is tuned for, and what it takes and leaves for that."""
     paired = f", {code['paired_layers']} with two products a multiplication" if code["paired_layers"] else ""
     mac16 = f", {code['mac16_layers']} by MAC16" if code["mac16_layers"] else ""
-    return f"{code['functions']} functions for {code['layers']} layers{paired}{mac16} (--optimize {code['optimize']})"
+    vectors = f", {code['vector_layers']} by vectors" if code["vector_layers"] else ""
+    layers = f"{code['layers']} layers{paired}{mac16}{vectors}"
+    return f"{code['functions']} functions for {layers} (--optimize {code['optimize']})"
 
 
 def notes(lines: Iterable[str]) -> None:
@@ -139,10 +144,10 @@ def memory_plan(ram: Mapping[str, Any]) -> None:
         rows = str(b["rows"]) if b["rows_kept"] == b["rows"] else f"{b['rows_kept']} of {b['rows']}"
         row = (f"{b['bytes']:,}", str(b["offset"]), b["name"], rows, f"{first} to {b['last_layer']}")
         table.add_row(*(escape(text) for text in row))
-    _out.print(table)
+    out.print(table)
     together = [f"{s['first']} to {s['last']}" for s in ram["segments"]]
     if together:
-        _out.print(f"row by row together: layers {', '.join(together)}", highlight=False)
+        out.print(f"row by row together: layers {', '.join(together)}", highlight=False)
 
 
 def interfaces(found: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -> None:
@@ -161,12 +166,12 @@ def interfaces(found: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) ->
         steps = other["instructions_more_estimated"]
         cells = (f"about {steps:+,}", f"{arena:+,} bytes", f"{outputs:+,} bytes", f"about {bytes_:+,} bytes")
         table.add_row(as_flags(f"`{other['option']}={other['value']}`"), *cells)
-    _out.print(table)
+    out.print(table)
 
 
 def quantisation(found: Mapping[str, Any]) -> None:
     """What quantisation cost: accuracy, the worst layers and what stayed float."""
-    table = _grid()
+    table = grid()
     accuracy = found.get("accuracy")
     if accuracy is not None:
         change = 100 * (accuracy["int8"] - accuracy["float"])
@@ -181,7 +186,7 @@ def quantisation(found: Mapping[str, Any]) -> None:
         table.add_row(escape(port["name"]), escape(text))
     for left in found["float_operators"]:
         table.add_row("stays float", escape(f"{left['name']}: {left['reason']}"))
-    _out.print(table)
+    out.print(table)
     layer_table(found["layers"][:WORST_LAYERS], f"worst {min(WORST_LAYERS, len(found['layers']))} layers")
 
 
@@ -193,12 +198,12 @@ def layer_table(layers: Sequence[Mapping[str, Any]], title: str) -> None:
         low, high = layer["seen"]
         row = (layer["name"], layer["op"], ratio, f"{low:.4g} to {high:.4g}", f"{layer['clipped']:.2%}")
         table.add_row(*(escape(text) for text in row))
-    _out.print(table)
+    out.print(table)
 
 
 def quantised_layers(document: Mapping[str, Any]) -> None:
     """What `tinyc quantize` tells."""
-    _out.print(f"written to {escape(document['written'])}", highlight=False)
+    out.print(f"written to {escape(document['written'])}", highlight=False)
     layer_table(document["layers"][:WORST_LAYERS], "worst layers first")
 
 
@@ -231,7 +236,7 @@ def _witness(lowered: Lowered) -> list[str]:
 
 def inspection(document: Mapping[str, Any]) -> None:
     """The table of `tinyc inspect`."""
-    table = _grid()
+    table = grid()
     table.add_row("model", escape(document["model"]))
     table.add_row(
         "producer",
@@ -257,23 +262,23 @@ def inspection(document: Mapping[str, Any]) -> None:
         table.add_row("problem", escape(document["problem"]))
     else:
         table.add_row("supported", "all operators")
-    _out.print(table)
+    out.print(table)
 
 
 def outputs(document: Mapping[str, Any]) -> None:
     """The table of `tinyc run`."""
-    table = _grid()
+    table = grid()
     table.add_row("ran", f"{document['inferences']} inference(s) on {document['on']}")
     for name, found in document["outputs"].items():
         indices = ", ".join(map(str, found["argmax"][:10])) + (", ..." if len(found["argmax"]) > 10 else "")
         text = f"{found['type']}{found['shape']}, from {found['min']} to {found['max']}, largest at {indices}"
         table.add_row(escape(name), escape(text))
-    _out.print(table)
+    out.print(table)
 
 
 def verdicts(document: Mapping[str, Any]) -> None:
     """The table of `tinyc verify`."""
-    table = _grid()
+    table = grid()
     for found in document["executors"]:
         if found["passed"]:
             worst = found["max_abs_error"]
@@ -281,66 +286,12 @@ def verdicts(document: Mapping[str, Any]) -> None:
         else:
             text = f"DIFFERS: {found['first_difference']}"
         table.add_row(found["executor"], escape(text))
-    _out.print(table)
-
-
-def bench(document: Mapping[str, Any]) -> None:
-    """The tables of `tinyc bench`."""
-    table = _grid()
-    table.add_row("model", escape(f"{document['model']} on {document['on']} ({document['chips']})"))
-    ratio = document["instructions_per_mac"]
-    per_mac = "" if ratio is None else f", {ratio:.2f} for each of {document['macs']:,} MACs"
-    table.add_row("instructions", f"{document['instructions']:,} an inference{per_mac}")
-    table.add_row("stack", f"{document['stack_bytes']:,} bytes")
-    table.add_row("arena", f"{document['arena_bytes']:,} bytes")
-    table.add_row("code", f"{document['code_bytes']:,} bytes, without the C library")
-    table.add_row("weights", f"{document['weights_bytes']:,} bytes")
-    if document["note"]:
-        table.add_row("note", escape(as_flags(document["note"])))
-    _out.print(table)
-    layers = Table("", "layer", "operator", "MACs", "instructions", "part")
-    layers.columns[1].overflow = "fold"
-    for column in (layers.columns[0], *layers.columns[2:]):
-        column.no_wrap = True
-        column.justify = "left" if column is layers.columns[2] else "right"
-    total = sum(layer["instructions"] for layer in document["layers"]) or 1
-    for layer in document["layers"]:
-        part = f"{layer['instructions'] / total:.1%}"
-        counts = (f"{layer['macs']:,}", f"{layer['instructions']:,}", part)
-        layers.add_row(str(layer["index"]), escape(layer["name"]), layer["operator"], *counts)
-    _out.print(layers)
-
-
-def tuned(document: Mapping[str, Any]) -> None:
-    """The tables of `tinyc tune`."""
-    layers = Table("", "layer", "kernel", "chosen", "before", "after", "gain")
-    layers.columns[1].overflow = "fold"
-    for column in (layers.columns[0], *layers.columns[4:]):
-        column.no_wrap, column.justify = True, "right"
-    for layer in document["layers"]:
-        counts = (f"{layer['before']:,}", f"{layer['after']:,}", _gain(layer["before"], layer["after"]))
-        chosen = layer["choice"] or "as by rule"
-        layers.add_row(str(layer["index"]), *map(escape, (layer["name"], layer["shape"], chosen)), *counts)
-    _out.print(layers)
-    table = _grid()
-    before, after = document["before"], document["after"]
-    table.add_row("model", escape(f"{document['model']} on {document['on']}"))
-    table.add_row("instructions", f"{before:,} by the rules, {after:,} as chosen: {_gain(before, after)} fewer")
-    table.add_row("code", f"{document['code_bytes_before']:,} bytes, then {document['code_bytes_after']:,}")
-    table.add_row("took", f"{document['seconds']} s, {document['builds']} builds")
-    written = document["written"]
-    table.add_row("written to", escape(shown(written)) if written else "nothing: the rules are the best that was tried")
-    _out.print(table)
-
-
-def _gain(before: int, after: int) -> str:
-    """The part of a count that is saved."""
-    return f"{(before - after) / max(before, 1):.1%}"
+    out.print(table)
 
 
 def dump(document: Mapping[str, Any]) -> None:
     """What `tinyc compare-dump` tells."""
-    table = _grid()
+    table = grid()
     table.add_row("model", escape(f"{document['model']}, program {document['program']}"))
     for note in document["notes"]:
         table.add_row("note", escape(as_flags(note)))
@@ -348,7 +299,7 @@ def dump(document: Mapping[str, Any]) -> None:
         differs = found["input_difference"] or found["first_difference"]
         state = "" if found["passed"] else "DIFFERS: " if differs else "INCOMPLETE: "
         table.add_row(f"inference {number}", escape(state + found["summary"]))
-    _out.print(table)
+    out.print(table)
 
 
 def listing(items: Mapping[str, str], as_json: bool, print_json: Callable[[Any], None]) -> None:
@@ -356,10 +307,10 @@ def listing(items: Mapping[str, str], as_json: bool, print_json: Callable[[Any],
     if as_json:
         print_json([{"name": name, "purpose": purpose} for name, purpose in items.items()])
         return
-    table = _grid()
+    table = grid()
     for name, purpose in items.items():
         table.add_row(escape(name), escape(purpose))
-    _out.print(table)
+    out.print(table)
 
 
 def targets(found: Iterable[Target]) -> None:
@@ -373,8 +324,8 @@ def targets(found: Iterable[Target]) -> None:
     for t in found:
         memories = [_kilobytes(b) for b in (t.ram_bytes, t.static_bytes, t.psram_bytes, t.flash_bytes)]
         table.add_row(t.name, t.isa, str(t.cores), "yes" if t.fpu else "no", t.simd or "-", *memories)
-    _out.print(table)
-    _out.print("PSRAM: the most that the chip can address. --json has all of it, a .toml file may say otherwise.")
+    out.print(table)
+    out.print("PSRAM: the most that the chip can address. --json has all of it, a .toml file may say otherwise.")
 
 
 def _kilobytes(size: int) -> str:
@@ -382,10 +333,3 @@ def _kilobytes(size: int) -> str:
     if not size:
         return "-"
     return f"{size >> 20} MB" if size % (1 << 20) == 0 else f"{size // 1024} KB"
-
-
-def _grid() -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    return table

@@ -9,8 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from tinyc.backends.c.estimate import family_of, instructions
 from tinyc.backends.c.scratch import wanted
 from tinyc.backends.c.tuning import DEFAULT, Tuning
+from tinyc.backends.targets import find
 from tinyc.compiler.lowering.kernels import kernel_libraries
 from tinyc.compiler.options import CustomPass, Options, Samples
 from tinyc.compiler.verify.pass_layers import ComparePasses
@@ -47,7 +49,8 @@ class Pipeline:
         libraries = kernel_libraries(options)
         wants = partial(wanted, tuning=tuning)
         given = (place, options.ram_bytes, options.cores, libraries, options.kernels != "auto")
-        rows = row_passes(*given, tuning.fma, wants, tuning.growth)
+        ours = partial(instructions, tuning=tuning, family=family_of(find(options.target).isa))
+        rows = row_passes(*given, tuning.fma, wants, tuning.growth, ours)
         custom = [p if isinstance(p, CustomPass) else CustomPass(p) for p in options.extra_passes]
         last = [p.step for p in custom if not p.after and not p.before]
         groups: dict[Group, Sequence[AnyPass]] = {

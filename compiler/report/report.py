@@ -68,6 +68,7 @@ def make_report(
             "layers": len(source.stages),
             "paired_layers": source.paired_layers,
             "mac16_layers": source.mac16_layers,
+            "vector_layers": source.vector_layers,
         },
         "passes": [
             {"name": r.name, "seconds": round(r.seconds, 6), "max_abs_error": _finite(r.max_abs_error)}

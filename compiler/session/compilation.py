@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from tinyc.backends.c import CSource
+from tinyc.backends.c.estimate import all_instructions, family_of
+from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.backends.packages import Packing, package_files
 from tinyc.backends.targets import Target
 from tinyc.compiler.base.checked import checked
@@ -22,6 +24,7 @@ from tinyc.compiler.lowering import Lowered, Quality
 from tinyc.compiler.lowering.quantised import as_taken
 from tinyc.compiler.options import Executor, Samples, known_executors
 from tinyc.compiler.report.report import make_report, to_json
+from tinyc.compiler.report.times import LayerTime, Places, layer_times, time_document
 from tinyc.compiler.session.alternatives import Alternative
 from tinyc.compiler.verify import Verdict, run_on
 from tinyc.ir.rows import RowProgram
@@ -44,6 +47,8 @@ class Compilation:
     """What the import was compared with; empty when nothing was."""
     others: Callable[[], Sequence[Alternative]] = tuple
     """What other types at the interface would cost, once somebody asks for it."""
+    tuning: Tuning = DEFAULT
+    """What the C is tuned for."""
 
     @property
     def program(self) -> RowProgram:
@@ -85,10 +90,23 @@ class Compilation:
         return as_taken(self.program, samples, self.lowered.inputs)
 
     @cached_property
+    def estimates(self) -> Sequence[int | None]:
+        """About the instructions of each stage; None where nothing is known."""
+        return all_instructions(self.program, self.tuning, family_of(self.target.isa))
+
+    def times(self, counts: Sequence[int | None], target: Target | None = None) -> Sequence[LayerTime | None]:
+        """About the time of each stage with so many instructions on the target, or on another chip."""
+        places = Places(self.packing.weights_in == "flash", self.packing.arena_in == "psram")
+        return layer_times(self.program, counts, target or self.target, places)
+
+    @cached_property
     def report(self) -> dict[str, Any]:
         """The report, as in report.json."""
         report = make_report(self.imported, self.lowered, self.source, self.target.name, self.verdicts, self.quality)
         report["interface"]["alternatives"] = [a.as_dict for a in self.others()]
+        report["time"] = time_document(self.times(self.estimates), self.target, counted=False)
+        for layer, count in zip(report["layers"], self.estimates, strict=True):
+            layer["estimated_instructions"] = count
         return {**report, "package": self.packing.as_dict, "notes": list(self.notes), "reference": self.reference}
 
     @cached_property

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from tinyc.backends.runners import MACHINES, Machine, SimulatorRunner
+from tinyc.backends.targets import builtin
+from tinyc.compiler.report.times import has_times, time_document
 from tinyc.compiler.session.compilation import Compilation
 from tinyc.ir.errors import TinycError
 
@@ -26,6 +28,8 @@ class Measured(TypedDict):
     are from another build, so that their sum is only near it. A layer without elements has no instructions.
     `weights_bytes` are the arrays of the generated constants, `constants_bytes` what they and other constants of the
     generated files take in the linked program.
+    `time` is the estimate for the target, or for the machine's chip where the target is any computer, with these
+    instructions; None for a target that has not the machine's instruction set.
     `instructions_per_mac` is None for a network without multiply-accumulates.
     """
 
@@ -40,6 +44,7 @@ class Measured(TypedDict):
     constants_bytes: int
     arena_bytes: int
     weights_bytes: int
+    time: dict[str, Any] | None
     note: str
     layers: list[MeasuredLayer]
 
@@ -81,6 +86,7 @@ def measured(compiled: Compilation, runner: SimulatorRunner) -> Measured:
         "constants_bytes": found.constant_bytes,
         "arena_bytes": source.arena_bytes,
         "weights_bytes": source.weights_bytes,
+        "time": _time(compiled, machine, [by_stage.get(k, 0) for k in range(len(program.stages))]),
         "note": _note(compiled, machine),
         "layers": [
             {
@@ -93,6 +99,13 @@ def measured(compiled: Compilation, runner: SimulatorRunner) -> Measured:
             for number, stage in enumerate(program.stages)
         ],
     }
+
+
+def _time(compiled: Compilation, machine: Machine, counts: list[int]) -> dict[str, Any] | None:
+    """The estimated time with these instructions."""
+    chips = [compiled.target, *(builtin().values() if compiled.target.isa == "host" else ())]
+    target = next((t for t in chips if t.simulator == machine.name and has_times(t)), None)
+    return None if target is None else time_document(compiled.times(counts, target), target, counted=True)
 
 
 def _note(compiled: Compilation, machine: Machine) -> str:

@@ -172,7 +172,7 @@ class Session:
         if self.options.verify:
             others = partial(try_interfaces, lowered, source, self.imported, self.options, setup)
         found = (tuple(verdicts), tuple(notes), quality, agreed.against, others)
-        return Compilation(self.imported, lowered, source, setup.target, setup.packing, *found)
+        return Compilation(self.imported, lowered, source, setup.target, setup.packing, *found, setup.tuning)
 
     def _runner(self, source: CSource, executor: str) -> Runner:
         """What runs the C there; the programs that it has built are kept for the next who runs it."""

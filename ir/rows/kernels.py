@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,18 +15,21 @@ class Offer:
     """A library can compute a stage, bit for bit where that is integers.
 
     `scratch` is the memory it needs meanwhile, in bytes; `alignment` what the addresses of operands and result must be
-    multiples of; `ours` and `theirs` are cycles, estimated (None: not known, no faster than ours).
+    multiples of; `theirs` are instructions, estimated (None: not known, portable C and no faster than ours).
     """
 
     scratch: int
     alignment: int
-    ours: int
     theirs: int | None
 
-    @property
-    def saved(self) -> int:
-        """The cycles that it saves; negative where ours is faster, 0 where that is not known."""
-        return 0 if self.theirs is None else self.ours - self.theirs
+
+Estimate = Callable[[RowProgram, Stage], int | None]
+"""About the instructions of tinyc's own kernel for a stage; None where nothing is known."""
+
+
+def unknown(program: RowProgram, stage: Stage) -> int | None:
+    """The estimate of who knows nothing."""
+    return None
 
 
 class KernelLibrary(Protocol):

@@ -91,7 +91,8 @@ class Kernel:
 
     `chip` are the vector instructions that the library was chosen for, empty for none. `alignment` is what the
     addresses of operands and result in the arena are multiples of. `scratch` is memory of the arena that the kernel
-    writes as it likes while the stage runs. `note` says why this one was chosen.
+    writes as it likes while the stage runs. `note` says why this one was chosen; `instructions` is about what the
+    library's takes, 0 where that is not known.
     """
 
     library: str = ""
@@ -99,6 +100,7 @@ class Kernel:
     note: str = ""
     alignment: int = 1
     scratch: Value | None = None
+    instructions: int = 0
 
     @property
     def has_spare(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,9 +64,11 @@ class UseSpareMemory(RowPass, name="use-spare-memory"):
         for number, sizes in wanted.items():
             name = names[number]
             span = found[name].hull
-            fitting = ((_gap(occupied, span, 4 * size, 4, plan.bytes), size) for size in sizes)
-            spare = ((behind, size) for size in sizes if 4 * size <= room)
-            place, size = next((p for p in (*fitting, *spare) if p[0] is not None), (None, 0))
+            fitting = [(_gap(occupied, span, 4 * size, 4, plan.bytes), size) for size in sizes]
+            spare = [(behind if 4 * size <= room else None, size) for size in sizes]
+            # What was given may be taken for the best; what was not is for those that have none otherwise.
+            order = fitting + spare if self.budget is None else chain(*zip(fitting, spare, strict=True))
+            place, size = next((p for p in order if p[0] is not None), (None, 0))
             if place is None:
                 continue
             given[number] = _memory(name, size)

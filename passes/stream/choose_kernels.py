@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tinyc.ir.op import Value, unused
 from tinyc.ir.rows import Buffer, Kernel, RowProgram, Segment, Space, Stage
-from tinyc.ir.rows.kernels import KernelLibrary, Offer
+from tinyc.ir.rows.kernels import Estimate, KernelLibrary, Offer, unknown
 from tinyc.ir.rows.lives import lives, peak
 from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.base import RowPass, Slack
@@ -16,10 +16,10 @@ from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.stream.stream import Stream
 
 LARGEST_SCRATCH = 64 * 1024
-"""Bytes of scratch memory that a layer is given where nobody has said how much memory there is."""
-WORTH = 0.25
-"""Cycles to save for each multiply-accumulate of the program: for less, a library is not worth the memory that layers
-take when they stand alone, nor the dependency. Ours take about three."""
+"""Bytes of scratch memory that a layer is given where a library is asked for and nobody has said how much memory there
+is."""
+WORTH = 0.1
+"""The part of the program's instructions to save: for less, a library is not worth the dependency."""
 SECONDS = 0.3
 
 
@@ -32,13 +32,16 @@ class ChooseKernels(RowPass, name="choose-kernels"):
     layers stand alone where memory allows it. Where it does not, or where no library takes any, the schedule is that of
     another pass, and libraries take what they can of that.
 
+    Unless libraries are asked for (`always`), the arena is never larger than without them.
+
     Fields:
         libraries: those to ask, in this order.
         always: take a library wherever it is exact; without it, only where it is said to be faster, and only if that
             saves enough in all.
-        budget: bytes of arena that may be used. Without it, no layer gets more than `LARGEST_SCRATCH`.
+        budget: bytes of arena that may be used. Without it, and `always`, no layer gets more than `LARGEST_SCRATCH`.
         apart: what is done to the layers that stand alone, before.
         otherwise: gives the other schedule; `Stream` without it.
+        ours: about what tinyc's own kernels take.
     """
 
     libraries: tuple[KernelLibrary, ...] = ()
@@ -46,63 +49,70 @@ class ChooseKernels(RowPass, name="choose-kernels"):
     budget: int | None = None
     apart: RowPass | None = None
     otherwise: RowPass | None = None
+    ours: Estimate = unknown
 
     slack = Slack(1e-6, "a float sum over a whole tensor may be rounded otherwise than the same sum over one row")
 
     def run(self, program: RowProgram) -> RowProgram:
-        chosen = self._with_kernels(self.apart.run(program) if self.apart is not None else program)
-        if not _has_kernels(chosen) or (self.budget is not None and _arena(chosen) > self.budget):
-            chosen = self._with_kernels((self.otherwise or Stream(self.budget)).run(program))
+        plain, limit = (self.otherwise or Stream(self.budget)).run(program), self.budget
+        if limit is None and not self.always:
+            limit = _arena(plain, None)
+        chosen = self._with_kernels(self.apart.run(program) if self.apart is not None else program, limit)
+        if not _has_kernels(chosen) or (limit is not None and _arena(chosen, None) > limit):
+            chosen = self._with_kernels(plain, limit)
+            if limit is not None and not self.always and _arena(chosen, None) > limit:
+                return plain
         return chosen
 
-    def _with_kernels(self, program: RowProgram) -> RowProgram:
+    def _with_kernels(self, program: RowProgram, limit: int | None) -> RowProgram:
         """The program in this schedule, with layers given to libraries: of those that save most for each byte of
-        scratch memory first, all with which the arena stays within the budget."""
+        scratch memory first, all with which the arena stays within the limit."""
         offers: dict[int, _Taken] = {}
         notes: dict[int, str] = {}
+        whole = 0
         for segment in program.order:
             for number in segment.stages:
-                found = self._offer(program, segment, number)
+                stage = program.stages[number]
+                # A library computes a layer on one core.
+                ours = (self.ours(program, stage) or 0) // stage.split
+                whole += ours
+                found = self._offer(program, segment, stage, ours)
                 if isinstance(found, str):
                     notes[number] = found
                 else:
                     offers[number] = found
-        if not self.always and sum(o.saved for _, o in offers.values()) < WORTH * program.macs():
-            notes |= {n: f"{library.name}: {_said(o)}; too little in all" for n, (library, o) in offers.items()}
+        if not self.always and sum(o.saved for o in offers.values()) < WORTH * whole:
+            notes |= {n: f"{o.library.name}: {_said(o.offer, o.ours)}; too little in all" for n, o in offers.items()}
             offers = {}
-        order = sorted(offers, key=lambda n: -offers[n][1].saved / (offers[n][1].scratch + 1))
-        if self.budget is None:
+        order = sorted(offers, key=lambda n: -offers[n].saved / (offers[n].offer.scratch + 1))
+        if limit is None:
             return self._applied(program, offers, order, notes)
         taken: list[int] = []
         for number in order:
             trial = self._applied(program, offers, [*taken, number], notes)
-            if peak(list(lives(trial).values())) <= self.budget:
+            if peak(list(lives(trial).values())) <= limit:
                 taken.append(number)
         # No plan is smaller than the peak, and few are larger.
-        while taken and _arena(self._applied(program, offers, taken, notes)) > self.budget:
+        while taken and _arena(self._applied(program, offers, taken, notes)) > limit:
             taken.pop()
         return self._applied(program, offers, taken, notes)
 
-    def _offer(self, program: RowProgram, segment: Segment, number: int) -> _Taken | str:
+    def _offer(self, program: RowProgram, segment: Segment, stage: Stage, ours: int) -> _Taken | str:
         """The library for a stage and its offer; or why none takes it."""
-        stage = program.stages[number]
         reasons = []
         for library in self.libraries:
             found = library.offer(program, stage, not segment.streams)
-            if not isinstance(found, str):
-                # A library computes a layer on one core.
-                found = dataclasses.replace(found, ours=found.ours // stage.split)
             if isinstance(found, str):
                 if not found.startswith("no function"):
                     reasons.append(f"{library.name}: {found}")
-            elif self.budget is None and found.scratch > LARGEST_SCRATCH:
+            elif self.budget is None and self.always and found.scratch > LARGEST_SCRATCH:
                 reasons.append(f"{library.name}: {found.scratch:,} bytes of scratch memory")
-            elif self.always or found.saved > 0:
-                return library, found
+            elif self.always or (found.theirs is not None and found.theirs < ours):
+                return _Taken(library, found, ours)
             elif found.theirs is None:
                 reasons.append(f"{library.name}: portable C, no faster than ours")
             else:
-                reasons.append(f"{library.name}: about {found.theirs:,} cycles, ours {found.ours:,}")
+                reasons.append(f"{library.name}: {_said(found, ours)}")
         return "; ".join(reasons)
 
     def _applied(
@@ -121,22 +131,33 @@ class ChooseKernels(RowPass, name="choose-kernels"):
                 why = notes.get(number, "the arena would be larger than allowed")
                 stages[number] = dataclasses.replace(stage, kernel=Kernel(note=why))
                 continue
-            library, offer = offers[number]
+            library, offer, ours = offers[number].library, offers[number].offer, offers[number].ours
             scratch = _scratch(stage, offer.scratch, names)
             if scratch is not None:
                 buffers.append(Buffer(scratch, Space.ARENA))
-            kernel = Kernel(library.name, library.chip, _said(offer), offer.alignment, scratch)
+            said, theirs = _said(offer, ours), offer.theirs or 0
+            kernel = Kernel(library.name, library.chip, said, offer.alignment, scratch, theirs)
             stage = dataclasses.replace(stage, kernel=kernel, split=1)
             stages[number] = dataclasses.replace(stage, windows=(), band=1) if number in alone else stage
         return dataclasses.replace(program, buffers=tuple(buffers), stages=tuple(stages))
 
 
-_Taken = tuple[KernelLibrary, Offer]
-"""A library and what it takes to compute a stage."""
+@dataclass(frozen=True)
+class _Taken:
+    """A library, what it takes to compute a stage, and about the instructions of tinyc's own kernel."""
+
+    library: KernelLibrary
+    offer: Offer
+    ours: int
+
+    @property
+    def saved(self) -> int:
+        """Instructions that the library saves; negative where ours is faster, 0 where that is not known."""
+        return 0 if self.offer.theirs is None else self.ours - self.offer.theirs
 
 
-def _said(offer: Offer) -> str:
-    return "" if offer.theirs is None else f"about {offer.theirs:,} cycles, ours {offer.ours:,}"
+def _said(offer: Offer, ours: int) -> str:
+    return "" if offer.theirs is None else f"about {offer.theirs:,} instructions, ours {ours:,}"
 
 
 def _scratch(stage: Stage, size: int, names: set[str]) -> Value | None:
@@ -152,7 +173,8 @@ def _has_kernels(program: RowProgram) -> bool:
     return any(s.kernel.library for s in program.stages)
 
 
-def _arena(program: RowProgram) -> int:
-    plan = PlanArena(seconds=SECONDS).run(program).plan
+def _arena(program: RowProgram, seconds: float | None = SECONDS) -> int:
+    """Bytes of the arena, as far as the planner finds in so many of its seconds; None for as it is planned at last."""
+    plan = (PlanArena() if seconds is None else PlanArena(seconds=seconds)).run(program).plan
     assert plan is not None
     return plan.bytes

@@ -110,6 +110,11 @@ GATES: dict[str, AtGate] = {
     "s3-end-padding": AtGate(S3, conv(WIDE, 3, 4, pads=(1, 1, 1, 2)), conv(WIDE, 3, 4, pads=(1, 1, 1, 1))),
     "s3-depthwise-scratch": AtGate(S3, depthwise(WIDE, 3, (1, 0, 1, 0)), depthwise(WIDE, 3, (1, 1, 1, 1))),
     "s3-depthwise-end-padding": AtGate(S3, depthwise(WIDE, 3, (1, 1, 2, 1)), depthwise(WIDE, 3, (1, 1, 0, 1))),
+    "s3-depthwise-end-tiles": AtGate(
+        S3,
+        depthwise((1, 32, 32, 48), 3, (0, 0, 1, 1), strides=(2, 2)),
+        depthwise((1, 24, 24, 48), 3, (0, 0, 1, 1), strides=(2, 2)),
+    ),
     "s3-depthwise-tiles": AtGate(
         S3, depthwise((1, 20, 20, 64), 5, (2, 2, 2, 2)), depthwise((1, 20, 20, 64), 5, (0, 2, 0, 2))
     ),

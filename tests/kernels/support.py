@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,14 @@ from tests.c.support import STRICT
 from tests.kernels.cases import Layers
 from tests.rows import lowered
 from tinyc.backends.c import CSource, generate
+from tinyc.backends.c.estimate import family_of, instructions
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.libraries import Kernels, libraries
 from tinyc.backends.runners import HostRunner
 from tinyc.backends.runners.host import find_compiler
 from tinyc.backends.runners.linked import VARIABLES
+from tinyc.backends.targets import find
+from tinyc.compiler.lowering.tuning import tuning_of
 from tinyc.ir import Value
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
@@ -62,7 +66,9 @@ def choose(
     always: bool = True,
 ) -> RowProgram:
     """The program with kernels chosen, planned."""
-    chosen = ChooseKernels(libraries(kernels, chip, isa), always, budget).run(program)
+    target = find(chip or "esp32")
+    ours = partial(instructions, tuning=tuning_of("balanced", target), family=family_of(target.isa))
+    chosen = ChooseKernels(libraries(kernels, chip, isa), always, budget, ours=ours).run(program)
     return PlanArena(seconds=0.05).run(chosen)
 
 

@@ -24,6 +24,7 @@ from tinyc.passes.rows.split import Split
 from tinyc.passes.stream import Stream
 from tinyc.passes.stream.choose_kernels import ChooseKernels
 
+ROOMY = 1 << 20
 LENET = ROOT / "examples" / "mobile_lenet" / "mobile_lenet.onnx"
 
 
@@ -32,13 +33,17 @@ class Everything:
     """A library that takes every stage of its own."""
 
     scratch: int = 100
-    ours: int = 1_000_000
     theirs: int | None = 500
     name: str = "everything"
     chip: str = ""
 
     def offer(self, program: RowProgram, stage: Stage, whole: bool) -> Offer | str:
-        return Offer(self.scratch, 16, self.ours, self.theirs) if whole else "not by rows"
+        return Offer(self.scratch, 16, self.theirs) if whole else "not by rows"
+
+
+def slow(program: RowProgram, stage: Stage) -> int:
+    """Kernels of ours that each take a million."""
+    return 1_000_000
 
 
 def program_of(seed: int) -> tuple[list[np.ndarray[tuple[int, ...], np.dtype[np.int8]]], RowProgram]:
@@ -53,21 +58,39 @@ def test_the_faster_ones() -> None:
         (Everything(theirs=1_500_000), False),
         (Everything(theirs=None), False),
     ):
-        stages = ChooseKernels((library,)).run(program).stages
+        stages = ChooseKernels((library,), budget=ROOMY, ours=slow).run(program).stages
         assert {bool(s.kernel.library) for s in stages} == {taken}
         assert all(s.kernel.note for s in stages)
     assert all(s.kernel.library for s in ChooseKernels((Everything(theirs=None),), always=True).run(program).stages)
 
 
 def test_too_little_in_all() -> None:
-    """A few cycles are not worth a library, nor the memory of layers that stand alone."""
+    """A few instructions are not worth a library."""
     _, program = program_of(400)
-    some = ChooseKernels((Everything(ours=1000, theirs=999),))
-    assert program.macs() > 100
-    chosen = some.run(program)
+    chosen = ChooseKernels((Everything(theirs=950_000),), budget=ROOMY, ours=slow).run(program)
     assert not any(s.kernel.library for s in chosen.stages)
     assert any(s.kernel.note.endswith("too little in all") for s in chosen.stages)
-    assert chosen.segments == Stream().run(program).segments
+    assert chosen.segments == Stream(ROOMY).run(program).segments
+
+
+@pytest.mark.parametrize("seed", range(400, 406))
+@pytest.mark.parametrize("scratch", [0, 100])
+def test_never_a_larger_arena_unless_asked(seed: int, scratch: int) -> None:
+    """A library that is faster everywhere gets what there is room for beside nothing else."""
+    arrays, program = program_of(seed)
+    want = run_program(program, arrays)
+    arena = [
+        PlanArena().run(a_pass.run(program))
+        for a_pass in (
+            Stream(),
+            ChooseKernels((Everything(scratch),), ours=slow),
+            ChooseKernels((Everything(scratch),), True),
+        )
+    ]
+    generic, auto, asked = (found.plan.bytes for found in arena if found.plan is not None)
+    assert auto <= generic <= asked
+    for got, exact in zip(run_program(arena[1], arrays), want, strict=True):
+        np.testing.assert_array_equal(got, exact)
 
 
 def test_too_much_scratch() -> None:
@@ -82,12 +105,12 @@ def test_within_the_budget(seed: int) -> None:
     """The more memory, the more layers a library takes; results stay what they were."""
     arrays, program = program_of(seed)
     want = run_program(program, arrays)
-    free = PlanArena(seconds=0.05).run(ChooseKernels((Everything(),)).run(program))
+    free = PlanArena(seconds=0.05).run(ChooseKernels((Everything(),), always=True).run(program))
     assert free.plan is not None
     counts = []
     for share in (1.0, 0.8, 0.5):
         budget = int(free.plan.bytes * share)
-        chosen = PlanArena(seconds=0.05).run(ChooseKernels((Everything(),), budget=budget).run(program))
+        chosen = PlanArena(seconds=0.05).run(ChooseKernels((Everything(),), budget=budget, ours=slow).run(program))
         assert chosen.plan is not None
         counts.append(sum(bool(s.kernel.library) for s in chosen.stages))
         assert chosen.plan.bytes <= budget or not counts[-1]
@@ -119,7 +142,7 @@ def test_scratch_that_is_shared_with_an_operand_shows() -> None:
 
 def test_scratch_memory_is_a_buffer_of_the_arena() -> None:
     _, program = program_of(400)
-    chosen = ChooseKernels((Everything(),)).run(program)
+    chosen = ChooseKernels((Everything(),), always=True).run(program)
     without = tuple(b for b in chosen.buffers if not b.name.endswith("_scratch"))
     with pytest.raises(IRError, match=r"has scratch memory .* that is no buffer of the arena"):
         verify_program(dataclasses.replace(chosen, buffers=without))

@@ -270,10 +270,11 @@ class _Context:
         return CorrectBias(self.module, self.samples, run_module)
 
     def kernels(self, options: dict[str, Option]) -> AnyPass:
-        """Libraries by name, for a chip; other passes by name."""
+        """Libraries by name, for a chip; other passes by name; the instructions of each of tinyc's own kernels."""
         given = dict(options)
         name, chip = str(given.pop("library", "auto")), str(given.pop("chip", ""))
-        found = ChooseKernels(libraries(name, chip, ""))  # type: ignore[arg-type]
+        ours = int(given.pop("ours", 100_000))
+        found = ChooseKernels(libraries(name, chip, ""), ours=lambda *_: ours)  # type: ignore[arg-type]
         for word in ("apart", "otherwise"):
             if word in given:
                 other = registered()[str(given.pop(word))]()

@@ -1,6 +1,7 @@
 /* What small.c does besides when it is built to look into the network. Made by tinyc; do not edit.
  *
  *   TINYC_PROFILE         calls small_profile for each layer after each inference, with the cycles that it took
+ *   TINYC_TIMES           prints these cycles, for `tinyc bench --from-log`
  *   TINYC_DUMP            prints the inputs and every layer's result, for `tinyc compare-dump`
  *   TINYC_DUMP_CHECKSUMS  the same with checksums of integers in their place: for slow lines. Inputs and floats, whose
  *                         checksums rounding changes, it prints as they are.
@@ -19,16 +20,24 @@
 
 #define TINYC_HOOKS_LAYERS 8
 
-#ifdef TINYC_PROFILE
+#if defined(TINYC_PROFILE) || defined(TINYC_TIMES)
+#define TINYC_HOOKS_CLOCK 1
 
 #ifndef TINYC_CYCLES
 #ifdef ESP_PLATFORM
 #include "esp_cpu.h"
 #define TINYC_CYCLES() esp_cpu_get_cycle_count()
 #else
-#error "TINYC_PROFILE needs a clock: define TINYC_CYCLES(), an expression that counts upwards"
+#error "TINYC_PROFILE and TINYC_TIMES need a clock: define TINYC_CYCLES(), an expression that counts upwards"
 #endif
 #endif
+
+static uint32_t tinyc_hooks_cycles[TINYC_HOOKS_LAYERS];
+static uint32_t tinyc_hooks_last;
+
+#endif
+
+#ifdef TINYC_PROFILE
 
 /* Yours to define. Called after each inference, once for each layer, in their order. */
 void small_profile(int layer, const char *name, uint32_t cycles);
@@ -43,21 +52,53 @@ static const char *const tinyc_hooks_names[TINYC_HOOKS_LAYERS] = {
     "dense fc",
     "softmax softmax",
 };
-static uint32_t tinyc_hooks_cycles[TINYC_HOOKS_LAYERS];
-static uint32_t tinyc_hooks_last;
 
 #endif
 
-#if defined(TINYC_DUMP) || defined(TINYC_DUMP_CHECKSUMS)
+#if defined(TINYC_TIMES) || defined(TINYC_DUMP) || defined(TINYC_DUMP_CHECKSUMS)
 
 #include <stdio.h>
 
-/* Which network, in which order of work: the options of `tinyc compare-dump` must give the same one. */
+/* Which network, in which order of work: the options of what reads the log must give the same one. */
 #define TINYC_HOOKS_PROGRAM "3b95c173"
 
 #ifndef TINYC_DUMP_LINE
 #define TINYC_DUMP_LINE(text) ((void)puts(text))
 #endif
+
+#endif
+
+#ifdef TINYC_TIMES
+
+/* The clock that cycles are those of, in MHz; 0 where it is not known. */
+#ifndef TINYC_MHZ
+#ifdef ESP_PLATFORM
+#include "esp_rom_sys.h"
+#define TINYC_MHZ() esp_rom_get_cpu_ticks_per_us()
+#else
+#define TINYC_MHZ() 0
+#endif
+#endif
+
+/* Prints `tinyc-times PROGRAM LAYER CYCLES;` for each layer, then `tinyc-times PROGRAM end LAYERS SUM MHZ;`. */
+static void tinyc_hooks_print_times(void)
+{
+    char line[80];
+    uint32_t sum = 0;
+    for (int k = 0; k < TINYC_HOOKS_LAYERS; ++k) {
+        sum += tinyc_hooks_cycles[k];
+        (void)snprintf(line, sizeof line, "tinyc-times " TINYC_HOOKS_PROGRAM " %d %lu;", k,
+                       (unsigned long)tinyc_hooks_cycles[k]);
+        TINYC_DUMP_LINE(line);
+    }
+    (void)snprintf(line, sizeof line, "tinyc-times " TINYC_HOOKS_PROGRAM " end %d %lu %lu;", TINYC_HOOKS_LAYERS,
+                   (unsigned long)sum, (unsigned long)TINYC_MHZ());
+    TINYC_DUMP_LINE(line);
+}
+
+#endif
+
+#if defined(TINYC_DUMP) || defined(TINYC_DUMP_CHECKSUMS)
 
 /* The CRC-32 of zlib and PNG. */
 static uint32_t tinyc_hooks_crc(const unsigned char *bytes, uint32_t size)
@@ -140,7 +181,7 @@ static void tinyc_hooks_begin(int first)
         TINYC_DUMP_LINE("tinyc " TINYC_HOOKS_PROGRAM " begin;");
     }
 #endif
-#ifdef TINYC_PROFILE
+#ifdef TINYC_HOOKS_CLOCK
     for (int k = 0; first && k < TINYC_HOOKS_LAYERS; ++k) {
         tinyc_hooks_cycles[k] = 0;
     }
@@ -153,6 +194,9 @@ static void tinyc_hooks_end(void)
 #if defined(TINYC_DUMP) || defined(TINYC_DUMP_CHECKSUMS)
     TINYC_DUMP_LINE("tinyc " TINYC_HOOKS_PROGRAM " end;");
 #endif
+#ifdef TINYC_TIMES
+    tinyc_hooks_print_times();
+#endif
 #ifdef TINYC_PROFILE
     for (int k = 0; k < TINYC_HOOKS_LAYERS; ++k) {
         small_profile(k, tinyc_hooks_names[k], tinyc_hooks_cycles[k]);
@@ -163,13 +207,13 @@ static void tinyc_hooks_end(void)
 /* Elements of a layer's result, or of an input, are there. What this does takes none of a layer's cycles. */
 static void tinyc_hooks_see(int layer, uint32_t first, const void *data, uint32_t count, uint32_t size)
 {
-#ifdef TINYC_PROFILE
+#ifdef TINYC_HOOKS_CLOCK
     if (layer >= 0) {
         tinyc_hooks_cycles[layer] += (uint32_t)TINYC_CYCLES() - tinyc_hooks_last;
     }
 #endif
     tinyc_hooks_dump(layer, first, data, count, size);
-#ifdef TINYC_PROFILE
+#ifdef TINYC_HOOKS_CLOCK
     tinyc_hooks_last = (uint32_t)TINYC_CYCLES();
 #endif
 }
