@@ -1,7 +1,7 @@
 """About how many instructions ESP-NN's functions take, to choose between them and tinyc's own kernels.
 
 For each result and for each unit of `LibraryCall.work`. On the ESP32-S3 they are fitted to counts of its assembly on
-the simulated core, version 1.2.3: 140 layers alone and in MobileNetV1 0.25 at 96, Mobile-LeNet, DS-CNN and ResNet-8,
+the simulated core, version 1.2.3: 164 layers alone and in MobileNetV1 0.25 at 96, Mobile-LeNet, DS-CNN and ResNet-8,
 within 25 % for most layers, and more than that too little where channels fill no vectors. Its functions for the
 ESP32-P4 could not be counted: nothing was measured there, and what stands for it are the cycles of its README. Without
 vector instructions it is portable C, which takes more instructions than ours on each core that was counted.
