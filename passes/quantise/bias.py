@@ -14,10 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.ir.module import Module, Node, made
-from tinyc.ir.op import Value
-from tinyc.ir.ops import Clamp
+from tinyc.ir.op import Value, unused
+from tinyc.ir.ops import Clamp, Constant
 from tinyc.ir.ops.layer import LinearLayer
-from tinyc.ir.tensor import Array
+from tinyc.ir.ops.quantise import Dequantize
+from tinyc.ir.tensor import Array, Tensor
+from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.base import Pass
 from tinyc.passes.quantise.biases import real_bias, sum_scales, with_biases
 from tinyc.passes.quantise.calibrate import Progress, Run, Samples
@@ -68,7 +70,7 @@ class CorrectBias(Pass, name="correct-bias"):
             quantised = biases.advance(value.name + BEFORE)
             meant[name] = old + (means[name] - quantised)
             new[value] = quantise_bias(meant[name], scales)
-            biases.shift(new[value] * scales - old)
+            biases.rebias(new[value], scales)
             if self.progress is not None:
                 self.progress("correct biases", number + 1, len(layers))
         return with_biases(module, new), meant
@@ -98,6 +100,8 @@ class _Lockstep:
         self._known: list[dict[Value, Array]] = [dict(zip(module.inputs, s, strict=True)) for s in samples]
         self._done = 0
         self._at = module.nodes[0].result
+        self._taken: list[Value] = []
+        self._operands: list[list[Array]] = []
 
     def advance(self, name: str) -> Array:
         """Computes up to the value of this name; its mean over samples, for each channel."""
@@ -106,24 +110,36 @@ class _Lockstep:
         part = nodes[self._done : end]
         self._at = part[-1].result
         later = {v for n in nodes[end:] for v in n.op.operands} | {self._at}
+        self._taken = list(part[-1].op.operands[:2])
         made = {n.result for n in part}
         taken = dict.fromkeys(v for n in part for v in n.op.operands if v not in made)
-        outputs = tuple(v for v in made if v in later)
+        outputs = tuple(v for v in made if v in later or v in self._taken)
         segment = Module(self._module.name, tuple(taken), part, outputs)
         total: Array = np.zeros(self._at.shape[-1])
+        self._operands = []
         for known in self._known:
             results = self._run(segment, [known[v] for v in taken])
             known.update(zip(outputs, results, strict=True))
+            self._operands.append([known[v] for v in self._taken])
             for value in [v for v in known if v not in later]:
                 del known[value]
             total = total + known[self._at].reshape(-1, self._at.shape[-1]).mean(axis=0, dtype=np.float64)
         self._done = end
         return total / len(self._known)
 
-    def shift(self, change: Array) -> None:
-        """Adds to each channel of the value last computed."""
-        for known in self._known:
-            known[self._at] = (known[self._at] + change).astype(np.float32)
+    def rebias(self, bias: Array, scales: Array) -> None:
+        """Computes the layer last computed again, with another bias in units of its sums: what comes behind it sees the
+        numbers, to the last bit, that the module with that bias has."""
+        layer = made(self._module.producer[self._at], LinearLayer)
+        assert layer is not None
+        names = {v.name for v in (*self._taken, self._at)}
+        integers, real = (Value(unused(f"bias_{k}", names), TensorType(bias.shape, k)) for k in (DType.I32, DType.F32))
+        constant = Node(integers, Constant(Tensor(bias)))
+        scaled = Node(real, Dequantize(integers, tuple(float(s) for s in scales), (0,) * len(scales), 0))
+        node = Node(self._at, layer.op.with_weights(layer.op.w, real), layer.node.loc)
+        alone = Module(self._module.name, tuple(self._taken), (constant, scaled, node), (self._at,))
+        for known, operands in zip(self._known, self._operands, strict=True):
+            (known[self._at],) = self._run(alone, operands)
 
 
 def _unlimited(module: Module, names: set[str]) -> Module:
