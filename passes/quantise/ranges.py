@@ -23,6 +23,7 @@ BIAS_LIMIT = 2**30
 BIAS_STEPS = 2**23
 """What a bias needs, and its channel's products together: sums below this are requantised in the shortest ways."""
 COARSER, NOISE = 1 / 16, 1 / 16
+"""By which part a scale may become coarser for a multiplier of one byte, or else what that may add, in steps."""
 _TINY = 1e-15
 """Ranges below this are no signal; with them, products of two scales would leave float32's normal numbers."""
 
