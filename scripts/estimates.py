@@ -1,6 +1,6 @@
 """The factors from which instructions are estimated (`backends/c/estimate.py`), from counts on simulated machines.
 
-    python -m scripts.estimates [--counts FOLDER] [--write] [--only TEXT]
+    python -m scripts.estimates [--counts FOLDER] [--write]
 
 Compiles and counts networks of `benchmarks/networks` and models of other kinds on simulated machines, fits the factors
 of each kind of kernel to the counts, and prints how far estimates are from these. `--write` writes

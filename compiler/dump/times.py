@@ -116,7 +116,7 @@ def compare_times(compiled: Compilation, log: Path) -> dict[str, Any]:
         notes.append(f"{found.broken} inference(s) that did not arrive whole are left out")
     hz = found.mhz * 1_000_000 or target.clock_hz
     if not found.mhz:
-        notes.append("the log does not say the clock: times are for the target's, " + f"{hz / 1e6:.0f} MHz")
+        notes.append(f"the log does not say the clock: times are for the target's, {hz / 1e6:.0f} MHz")
     elif found.mhz * 1_000_000 != target.clock_hz:
         notes.append(f"the device ran at {found.mhz} MHz, the target's clock is {target.clock_hz / 1e6:.0f} MHz")
     expected = compiled.times(compiled.estimates if counted is None else counted, replace(target, clock_hz=hz))

@@ -90,6 +90,23 @@ def computes(op: Op) -> bool:
     return EXACT.find(type(op)) is not None and op.type.dtype.is_integer
 
 
+FAR = 256.0
+"""Steps beyond which int8's limits hide what a result is: a channel all of whose results lie there may have another
+bias."""
+
+
+def same_limit(begins: Sequence[Array], products: Array) -> Array:
+    """Whether int8 gives the same limit for all operands, whichever of some biases a channel has.
+
+    Args:
+        begins: what sums begin with, the operand's zero point folded in, in steps of the result from -128 to 127, one a
+            channel.
+        products: how far the products of int8 operands move them either way, in the same steps.
+    """
+    sides = [(begin - products > FAR).astype(int) - (begin + products < -FAR) for begin in begins]
+    return np.asarray(np.all([(side == sides[0]) & (side != 0) for side in sides], axis=0))
+
+
 def _limited(values: Array, op: Any) -> Int64s:
     return np.asarray(np.minimum(np.maximum(values, op.min), op.max))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinyc.compiler.verify import ABSOLUTE, RELATIVE, VerificationError
+from tinyc.compiler.witness.arithmetic import FAR
 from tinyc.compiler.witness.behind import chosen
 from tinyc.compiler.witness.definition import evaluate
 from tinyc.compiler.witness.ran import Ran, run_region
@@ -25,9 +26,6 @@ at each product, 0.25 for 1,000 products and sums of 2^12 steps if all err one w
 What would be a fault, a wrong scale or zero point, is off by whole steps."""
 EXACT = 1e-9
 """Steps by which float64 sums may be off."""
-FAR = 256.0
-"""Steps beyond which int8's limits hide what a result is: a channel all of whose results lie there may have another
-bias."""
 ONE_PRODUCT = 2.0**-23
 """Relative error of a product of float32 numbers, and to spare."""
 

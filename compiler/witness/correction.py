@@ -22,6 +22,9 @@ FLIPPED = 0.5
 """Steps of the result, over the square root of the samples: sums in float32 may round to either side of a step, and a
 few elements of the layers before do. A dense layer on eight samples was 0.07 off. That each bias is what the correction
 came to is held exactly elsewhere (`floats.check_biases`)."""
+LAST_PLACE = 2.0**-23
+"""Of a bias: results before the limits, and the bias itself, are float32 numbers, half a unit in the last place (2^-24)
+off each. It is more than half a unit of the sums for biases of more than 2^22 of these."""
 CHANCE = 4.0
 """Standard errors of a mean of samples that are explained as chance."""
 
@@ -58,19 +61,21 @@ def check_correction(
     for layer, floats, integers in zip(layers, exact, given, strict=True):
         left = floats - integers  # one row a sample, one column a channel
         mean = left.mean(axis=0)
-        limited = np.abs(bias_of(module, layer.layer)) >= 0.999 * BIAS_LARGEST * layer.units
-        mean = np.where(limited, 0.0, mean)
+        bias = np.abs(bias_of(module, layer.layer))
+        mean = np.where(bias >= 0.999 * BIAS_LARGEST * layer.units, 0.0, mean)
+        rounding = 0.51 * layer.units + LAST_PLACE * bias
         if len(taken) == len(samples):
-            _check_gone(layer, mean, FLIPPED / math.sqrt(len(taken)))
+            _check_gone(layer, mean, rounding + FLIPPED / math.sqrt(len(taken)) * layer.out_scale)
         else:
             error = left.std(axis=0, ddof=1) / math.sqrt(len(taken))
-            _check_less(layer, mean, change[layer.name], error, FLIPPED / math.sqrt(len(taken)))
+            allowed = CHANCE * error + rounding + FLIPPED / math.sqrt(len(taken)) * layer.out_scale
+            _check_less(layer, mean, change[layer.name], allowed)
         worst = max(worst, float(np.abs(mean).max(initial=0.0)) / layer.out_scale)
     return worst
 
 
-def _check_gone(layer: QuantisedLayer, mean: Array, flipped: float) -> None:
-    over = np.abs(mean) - 0.51 * layer.units - flipped * layer.out_scale
+def _check_gone(layer: QuantisedLayer, mean: Array, allowed: Array) -> None:
+    over = np.abs(mean) - allowed
     if over.size and over.max() > 0:
         c = int(np.argmax(over))
         raise VerificationError(
@@ -79,9 +84,8 @@ def _check_gone(layer: QuantisedLayer, mean: Array, flipped: float) -> None:
         )
 
 
-def _check_less(layer: QuantisedLayer, mean: Array, change: Array, error: Array, flipped: float) -> None:
+def _check_less(layer: QuantisedLayer, mean: Array, change: Array, allowed: Array) -> None:
     """What is left is less than it would be without the correction, as far as it is more than chance."""
-    allowed = CHANCE * error + 0.51 * layer.units + flipped * layer.out_scale
     excess = np.maximum(np.abs(mean) - allowed, 0.0)
     without = np.maximum(np.abs(mean + change) - allowed, 0.0)
     if float((excess**2).sum()) > float((without**2).sum()):

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.compiler.verify import VerificationError
+from tinyc.compiler.witness.arithmetic import same_limit
 from tinyc.compiler.witness.behind import real_constant
+from tinyc.compiler.witness.region import OFFSET
 from tinyc.ir.module import Made, Module, made
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Clamp, Dequantize, Quantize
@@ -40,6 +42,7 @@ class QuantisedLayer:
         before: the layer in the float module.
         layer: in the quantised one.
         input_scale: of its operand.
+        input_zero: the operand's zero point.
         weights: its integers, and the scale of each output channel.
         out_scale: of its result.
         out_zero: the result's zero point.
@@ -49,6 +52,7 @@ class QuantisedLayer:
     before: Made[LinearLayer]
     layer: Made[LinearLayer]
     input_scale: float
+    input_zero: int
     weights: tuple[Array, Array]
     out_scale: float
     out_zero: int
@@ -80,7 +84,8 @@ def layers_of(float_module: Module, module: Module) -> Iterator[QuantisedLayer]:
             continue
         scale = np.broadcast_to(_float32(w.op.scale), (data.shape[layer.op.output_axis],))
         out = float(np.float32(rounded.op.scale))
-        yield QuantisedLayer(name, before, layer, float(np.float32(x.op.scale[0])), (data, scale), out, rounded.op.zero)
+        given = float(np.float32(x.op.scale[0])), x.op.zero[0]
+        yield QuantisedLayer(name, before, layer, *given, (data, scale), out, rounded.op.zero)
 
 
 def _limited_layer(module: Module, value: Value | None) -> Made[LinearLayer] | None:
@@ -132,8 +137,10 @@ def check_narrowed(float_module: Module, corrected: Module, module: Module) -> N
     before = {layer.name: bias_of(corrected, layer.layer) for layer in layers_of(float_module, corrected)}
     for layer in layers_of(float_module, module):
         old, new = before[layer.name], bias_of(module, layer.layer)
-        sides = [_hidden_side(layer, bias) for bias in (old, new)]
-        hidden = (sides[0] == sides[1]) & (sides[0] != 0)
+        rows = layer.layer.op.by_output(layer.weights[0]).astype(np.float64)
+        step = layer.units / layer.out_scale
+        folded = [b / layer.out_scale - layer.input_zero * rows.sum(axis=1) * step + layer.out_zero for b in (old, new)]
+        hidden = same_limit(folded, OFFSET * np.abs(rows).sum(axis=1) * step)
         off = np.where(hidden, 0.0, np.abs(new - old) / layer.out_scale)
         if off.max(initial=0.0) > NARROWED * (1 + ROUNDING):
             c = int(np.argmax(off))
@@ -141,14 +148,6 @@ def check_narrowed(float_module: Module, corrected: Module, module: Module) -> N
                 f"{layer.where}: the bias of channel {c} is {new[c]:.6g} in few bits, {off[c]:.3g} steps of the result "
                 f"from {old[c]:.6g}"
             )
-
-
-def _hidden_side(layer: QuantisedLayer, bias: Array) -> Array:
-    """1 where a channel gives int8's upper limit for all operands, -1 for the lower one, 0 where results are seen."""
-    data = np.abs(layer.layer.op.by_output(layer.weights[0]).astype(np.float64)).sum(axis=1)
-    products, begin = data * LEVELS * layer.units, bias / layer.out_scale + layer.out_zero
-    above = begin - products / layer.out_scale > LARGEST
-    return np.asarray(above.astype(int) - (begin + products / layer.out_scale < -LARGEST - 1))
 
 
 def bias_of(module: Module, layer: Made[LinearLayer]) -> Array:

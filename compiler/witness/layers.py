@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.compiler.verify import VerificationError
-from tinyc.compiler.witness.arithmetic import BIAS, LEAST, OF_BYTE
+from tinyc.compiler.witness.arithmetic import BIAS, LEAST, OF_BYTE, same_limit
 from tinyc.compiler.witness.behind import behind_moves, only, real_constant
-from tinyc.compiler.witness.comparison import FAR
 from tinyc.compiler.witness.region import OFFSET, Region
 from tinyc.ir.module import Module, made
 from tinyc.ir.ops import Dequantize, QSoftmax, Quantize, Softmax
@@ -96,22 +95,12 @@ def _check_vectors(region: Region, given: _Given, meant: _Meant, scale: float) -
     if meant.bias is None:
         return
     own = given.bias + meant.zero * rows.sum(axis=1)
-    seen = there & ~_hidden(given, meant.bias - meant.zero * rows.sum(axis=1), wanted)
+    begins = [b * wanted + given.op.out_zero for b in (given.bias, meant.bias - meant.zero * rows.sum(axis=1))]
+    seen = there & ~same_limit(begins, OFFSET * np.abs(rows).sum(axis=1) * wanted)
     off = np.where(seen, np.abs(own - meant.bias) - 0.5 - BIAS * np.abs(meant.bias), -1.0)
     if (off > 0).any():
         c = int(np.argmax(off))
         _differs(region, f"the bias of channel {c} is {own[c]} units of the sums, defined as {meant.bias[c]:.6g}")
-
-
-def _hidden(given: _Given, bias: Array, factors: Array) -> Array:
-    """Whether int8 gives the same limit for all operands, with the given biases and with those that are meant."""
-    products = OFFSET * np.abs(given.op.by_output(given.weights)).sum(axis=1)
-    own, other = (
-        ((b - products) * factors + given.op.out_zero > FAR).astype(int)
-        - ((b + products) * factors + given.op.out_zero < -FAR)
-        for b in (given.bias, bias)
-    )
-    return np.asarray((own == other) & (own != 0))
 
 
 def check_softmax(region: Region) -> bool:

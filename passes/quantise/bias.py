@@ -17,11 +17,10 @@ from tinyc.ir.module import Module, Node, made
 from tinyc.ir.op import Value, unused
 from tinyc.ir.ops import Clamp, Constant
 from tinyc.ir.ops.layer import LinearLayer
-from tinyc.ir.ops.quantise import Dequantize
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.base import Pass
-from tinyc.passes.quantise.biases import real_bias, sum_scales, with_biases
+from tinyc.passes.quantise.biases import dequantised, real_bias, sum_scales, with_biases
 from tinyc.passes.quantise.calibrate import Progress, Run, Samples
 from tinyc.passes.quantise.ranges import quantise_bias
 from tinyc.passes.quantise.report import quantised_results
@@ -134,10 +133,12 @@ class _Lockstep:
         assert layer is not None
         names = {v.name for v in (*self._taken, self._at)}
         integers, real = (Value(unused(f"bias_{k}", names), TensorType(bias.shape, k)) for k in (DType.I32, DType.F32))
-        constant = Node(integers, Constant(Tensor(bias)))
-        scaled = Node(real, Dequantize(integers, tuple(float(s) for s in scales), (0,) * len(scales), 0))
-        node = Node(self._at, layer.op.with_weights(layer.op.w, real), layer.node.loc)
-        alone = Module(self._module.name, tuple(self._taken), (constant, scaled, node), (self._at,))
+        nodes = (
+            Node(integers, Constant(Tensor(bias))),
+            Node(real, dequantised(integers, scales)),
+            Node(self._at, layer.op.with_weights(layer.op.w, real), layer.node.loc),
+        )
+        alone = Module(self._module.name, tuple(self._taken), nodes, (self._at,))
         for known, operands in zip(self._known, self._operands, strict=True):
             (known[self._at],) = self._run(alone, operands)
 

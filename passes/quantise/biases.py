@@ -25,7 +25,8 @@ def sum_scales(module: Module, node: Node) -> Array | None:
 
 
 def real_bias(module: Module, node: Node) -> Array:
-    """The bias as the quantised layer has it, in real numbers."""
+    """The bias that the quantised layer computes with: float32 numbers, in float64. What is large is further from its
+    integers times their scale than half a unit."""
     if len(node.op.operands) < 3:
         return np.zeros(node.result.shape[-1])
     scaled = module.made(node.op.operands[2], Dequantize)
@@ -35,7 +36,7 @@ def real_bias(module: Module, node: Node) -> Array:
         return array.astype(np.float64)
     q = module.constant(scaled.op.x)
     assert q is not None
-    return np.asarray(q.astype(np.float64) * np.array(scaled.op.scale, np.float64))
+    return scaled.op.run([q]).astype(np.float64)
 
 
 def integer_bias(module: Module, node: Node) -> Array | None:
@@ -45,6 +46,11 @@ def integer_bias(module: Module, node: Node) -> Array | None:
     scaled = module.made(node.op.operands[2], Dequantize)
     q = module.constant(scaled.op.x) if scaled is not None and not any(scaled.op.zero) else None
     return q.astype(np.float64) if q is not None else None
+
+
+def dequantised(q: Value, scales: Array) -> Dequantize:
+    """int32 biases in real numbers."""
+    return Dequantize(q, tuple(float(s) for s in scales), (0,) * len(scales), 0)
 
 
 def with_biases(module: Module, biases: Mapping[Value, Array]) -> Module:
@@ -57,8 +63,7 @@ def with_biases(module: Module, biases: Mapping[Value, Array]) -> Module:
             scales = sum_scales(module, node)
             assert scales is not None
             q = _constant(nodes, taken, f"{node.result.name}_bias_q", Constant(Tensor(biases[node.result])), node.loc)
-            scaled = Dequantize(q, tuple(float(s) for s in scales), (0,) * len(scales), 0)
-            bias = _constant(nodes, taken, f"{node.result.name}_bias", scaled, node.loc)
+            bias = _constant(nodes, taken, f"{node.result.name}_bias", dequantised(q, scales), node.loc)
             op = layer.op.with_weights(layer.op.w, bias)
         nodes.append(Node(node.result, op, node.loc))
     return remove_dead(Module(module.name, module.inputs, tuple(nodes), module.outputs))

@@ -63,6 +63,26 @@ def test_a_quantised_network_is_verified_and_accurate(kind: str) -> None:
     assert 10 * np.log10((want**2).sum() / noise) > 25
 
 
+@pytest.mark.parametrize("bias", [-200, -2e4])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_channel_that_is_always_at_a_limit_whatever_its_weights(sign: int, bias: float) -> None:
+    """Behind a ReLU the operand's zero point is at the end of int8, so weights of one sign move what sums begin with as
+    far as the products do."""
+    rng = np.random.default_rng(0)
+    w, b = rng.normal(0, 0.2, (5, 3, 3, 3)).astype(np.float32), rng.normal(0, 0.1, 5).astype(np.float32)
+    v, c = rng.normal(0, 0.2, (3, 5, 1, 1)).astype(np.float32), np.float32([bias, 0.1, 0.2])
+    v[0] = sign * np.abs(v[0]) * 4
+    conv = helper.make_node("Conv", ["x", "w", "b"], ["a"], pads=[1] * 4)
+    nodes = [conv, helper.make_node("Relu", ["a"], ["r"]), helper.make_node("Conv", ["r", "v", "c"], ["s"])]
+    nodes.append(helper.make_node("Relu", ["s"], ["y"]))
+    net = model(nodes, (1, 3, 9, 9), (1, 3, 9, 9), w=w, b=b, v=v, c=c)
+    samples = rng.normal(0, 1, (8, 1, 3, 9, 9)).astype(np.float32)
+    quantise = tinyc.QuantiseOptions([[x] for x in samples], **INTEGERS)  # type: ignore[arg-type]
+    y = tinyc.compile(net, quantise=quantise)(samples)["y"]
+    assert not y[:, 0].any()
+    assert y[:, 1:].any()
+
+
 def test_a_channel_without_weights_far_beyond_the_limits() -> None:
     """A model that came quantised: a bias of 400 steps of the result, which saturates."""
     w = np.random.default_rng(0).integers(-60, 60, (4, 3, 1, 1)).astype(np.int8)
