@@ -129,13 +129,13 @@ def test_they_are_for_networks_of_layers_that_have_them(monkeypatch: pytest.Monk
     assert "uint8_t" not in generate(program, name="net").files["net_weights.h"]
 
 
-def test_a_layer_of_many_pixels_keeps_long_ones() -> None:
-    """A shift for each channel of each tile is more than a few bytes are worth."""
+def test_a_layer_of_many_rows_keeps_long_ones() -> None:
+    """Two shifts for each channel of each row are more than a few bytes are worth."""
     builder = Builder("large")
     x = builder.input("x", TensorType((1, 64, 64, 4), DType.I8))
     numbers = [np.full(4, v, np.int32) for v in (64, 1 << 20, 0)]
     rng = np.random.default_rng(0)
-    program = lowered(builder.build([builder.add(layer(builder, "pointwise", x, 4, numbers, rng), "y", "y")]))
+    program = lowered(builder.build([builder.add(layer(builder, "conv", x, 4, numbers, rng), "y", "y")]))
     for optimize, small in (("balanced", False), ("speed", False), ("size", True)):
         tuning = Tuning(optimize=optimize)  # type: ignore[arg-type]
         assert ("uint8_t" in generate(program, name="net", tuning=tuning).files["net_weights.h"]) == small
