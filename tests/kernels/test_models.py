@@ -161,8 +161,8 @@ def test_auto_is_generic_where_ours_have_vectors(tmp_path: Path) -> None:
 
 
 def test_auto_takes_what_is_faster_for_no_more_memory() -> None:
-    """ESP-DSP multiplies float matrices by vectors: behind a large image there is room for whole operands. What it saves
-    of a network of other layers is not worth the dependency."""
+    """ESP-DSP multiplies float matrices by vectors: behind a large image there is room for whole operands. What it
+    saves of a network of other layers is not worth the dependency."""
     graph = Graph("pixels", (1, 32, 32, 32))
     graph.add("MaxPool", "pool", kernel_shape=[4, 4], strides=[4, 4])
     for number in range(3):
