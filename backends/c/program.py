@@ -14,6 +14,7 @@ from tinyc.backends.c.hooks import hooks_header, macros
 from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.names import comment, identifier
 from tinyc.backends.c.sections import attribute_lines
+from tinyc.backends.c.short import widening
 from tinyc.backends.c.source import CodegenError, CPort, CSource, CStage, Interface, PortDescription, Sections
 from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.backends.c.unit import TranslationUnit
@@ -85,6 +86,7 @@ def generate(
         paired_layers=forms.count(program, tuning, "pairs"),
         mac16_layers=forms.count(program, tuning, "mac16"),
         vector_layers=forms.count(program, tuning, "vectors"),
+        widening=widening(unit),
         stages=tuple(
             CStage(number, label(stage), stage.result.type)
             for number, stage in enumerate(program.stages)

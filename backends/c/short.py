@@ -94,21 +94,28 @@ def short_constants(program: RowProgram, stage: Stage, op: IntegerLayer) -> Shor
 def takes_short(unit: TranslationUnit) -> bool:
     """Whether the layers of a program take short constants where they can: most of them can, and the bytes saved are
     worth the instructions, or are all that the code is tuned for."""
-    if unit.short is None:
-        unit.short = _pays(unit)
-    return unit.short
+    if unit.widening is None:
+        unit.widening = _widening(unit)
+    return unit.widening > 0
 
 
-def _pays(unit: TranslationUnit) -> bool:
+def widening(unit: TranslationUnit) -> int:
+    """Instructions of an inference, estimated, that short constants take; 0 where there are none."""
+    return round(unit.widening or 0)
+
+
+def _widening(unit: TranslationUnit) -> float:
+    """What short constants take where they pay, 0 where they do not."""
     tuning = unit.tuning
     if tuning.optimize == "speed" or tuning.pie or tuning.mac16:
         # Kernels of such cores have tables of their own.
-        return False
+        return 0.0
     layers = [c for stage in unit.program.stages if (c := _channels(stage.op, unit, stage)) is not None]
     channels = sum(layer.short for layer in layers)
     if not channels or channels < (1 - _MOST_LONG) * sum(layer.all for layer in layers):
-        return False
-    return tuning.optimize == "size" or sum(layer.instructions for layer in layers) <= _WORTH * _SAVED * channels
+        return 0.0
+    instructions = sum(layer.instructions for layer in layers)
+    return instructions if tuning.optimize == "size" or instructions <= _WORTH * _SAVED * channels else 0.0
 
 
 @dataclass(frozen=True)

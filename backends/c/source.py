@@ -106,6 +106,7 @@ class CSource:
     libraries that it includes headers of and is linked with. `functions` is how many functions compute the stages:
     fewer than these where some share one. `optimize` is what they are tuned for; `paired_layers` stages have
     one multiplication for two products, MAC16 computes `mac16_layers`, and vector instructions `vector_layers`.
+    `widening` is how many instructions of an inference short constants take, estimated.
     `fused` says that it calls `fmaf`, which is quick only where the processor has an instruction for it.
     """
 
@@ -125,6 +126,7 @@ class CSource:
     paired_layers: int = 0
     mac16_layers: int = 0
     vector_layers: int = 0
+    widening: int = 0
 
     @property
     def header(self) -> str:

@@ -81,7 +81,7 @@ class TranslationUnit:
         self._functions: dict[tuple[str, str], str] = {}
         self.libraries: dict[str, str] = {}
         self.pointwise_macs: Counter[int] = Counter()
-        self.short: bool | None = None
+        self.widening: float | None = None
 
     def constant(self, value: Value) -> Array | None:
         """The array of a value that is a constant, or a part of one."""

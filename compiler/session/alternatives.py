@@ -128,7 +128,7 @@ def _types(source: CSource) -> list[DType]:
 
 def _alternative(option: str, value: str, source: CSource, other: CSource, fpu: bool, unpaired: int) -> Alternative:
     """The cost of another interface, with which so many multiply-accumulates more have no memory to pair weights in."""
-    instructions, code = round(unpaired * SAVED_BY_PAIRS), 0
+    instructions, code = round(unpaired * SAVED_BY_PAIRS) + other.widening - source.widening, 0
     for side, sign in ((source, -1), (other, 1)):
         ports = [(p, _taken(p)) for p in side.inputs] + [(p, _given(p, fpu)) for p in side.outputs]
         instructions += sign * sum(p.type.size * c.instructions for p, c in ports)
