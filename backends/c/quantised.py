@@ -253,8 +253,8 @@ def _macs_of_inputs(unit: TranslationUnit) -> Counter[int]:
 
 def _tile(unit: TranslationUnit, stage: Stage, pixels: int, paired: int) -> int:
     """How many pixels of a row a register tile has: as was measured, or else as many as the core's registers hold, or
-    one less where fewer are left over so, but for pairs of `paired` two: they lose by it. More than two take more code
-    than `size` is for."""
+    one less where fewer are left over so: but for pairs of `paired` two, which lose by it, and in networks where what
+    is left over has code anyway. More than two take more code than `size` is for."""
     if unit.tuning.optimize == "size":
         return min(unit.tuning.tile, 2)
     measured = unit.tuning.choices.find(stage)
@@ -262,7 +262,27 @@ def _tile(unit: TranslationUnit, stage: Stage, pixels: int, paired: int) -> int:
     if chosen:
         return chosen
     most = unit.tuning.paired_tile if paired else unit.tuning.tile
-    return most - 1 if most > 2 and paired != 2 and pixels % (most - 1) < pixels % most else most
+    one_less = _leaves_fewer(most, pixels) and paired != 2 and not (paired and _has_rests(unit))
+    return most - 1 if one_less else most
+
+
+def _leaves_fewer(most: int, pixels: int) -> bool:
+    """Whether tiles of one less leave fewer pixels over."""
+    return most > 2 and pixels % (most - 1) < pixels % most
+
+
+def _has_rests(unit: TranslationUnit) -> bool:
+    """Whether pointwise layers whose weights are paired have code for pixels left over by the larger tiles, which all
+    of them share: those with some number of pixels are a large part of the network."""
+    if unit.has_rests is None:
+        macs: Counter[int] = Counter()
+        for stage in unit.program.stages:
+            shape = shape_of(stage)
+            if shape is not None and shape.kind == "qpointwise" and stage.kernel.has_spare:
+                macs[pixels(stage)] += stage.op.macs()
+        largest = max((m for n, m in macs.items() if _leaves_fewer(unit.tuning.paired_tile, n)), default=0)
+        unit.has_rests = unit.tuning.pays(largest / max(unit.program.macs(), 1))
+    return unit.has_rests
 
 
 def _pointwise(

@@ -21,8 +21,9 @@ _SUM = frozenset({"n", "a", "b", "start", "places"})
 _INNER = frozenset({"quads"})
 """What the inner loop of a pointwise convolution needs."""
 _WORTH = 0.25
-"""The part of a network's multiply-accumulates from which on layers with as many inputs have a function of their own.
-It saves about 0.06 instructions for each, of about three, and takes about 1.1 KB on rv32imc."""
+"""The part of a network's multiply-accumulates from which on layers with as many inputs have a function of their own,
+and those with as many pixels code for what tiles leave over. The first saves about 0.06 instructions for each, of about
+three, the second 0.15; they take about 1.1 KB on rv32imc."""
 _GROWTH = 0.03
 """By which part of its size the arena may grow."""
 _MAC16: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -93,7 +94,11 @@ class Tuning:
         """The literals of a kernel that are arguments at run time. `part` is that of the network's multiply-accumulates
         in layers that could share a function in which those of the inner loop stay literals."""
         shared = _SHARED[self.optimize].get(kernel, _NOTHING)
-        return shared - _INNER if self.optimize == "balanced" and part >= _WORTH else shared
+        return shared - _INNER if self.optimize == "balanced" and self.pays(part) else shared
+
+    def pays(self, part: float) -> bool:
+        """Whether layers with such a part of the network's multiply-accumulates are worth code of their own."""
+        return self.optimize == "speed" or (self.optimize == "balanced" and part >= _WORTH)
 
     @property
     def growth(self) -> float:

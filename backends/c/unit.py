@@ -82,6 +82,7 @@ class TranslationUnit:
         self.libraries: dict[str, str] = {}
         self.pointwise_macs: Counter[int] = Counter()
         self.widening: float | None = None
+        self.has_rests: bool | None = None
 
     def constant(self, value: Value) -> Array | None:
         """The array of a value that is a constant, or a part of one."""

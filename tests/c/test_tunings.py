@@ -152,3 +152,23 @@ def test_least_code_for_pixels_of_many_channels() -> None:
     assert "void tinyc_qlean_i8(" in text
     assert "void tinyc_qpointwise_i8(" not in text
     compare(program, maker.arrays, Tuning("size"), "gcc")
+
+
+@pytest.mark.parametrize("optimize", ["speed", "balanced"])
+@pytest.mark.parametrize("others", [0, 6])
+def test_pixels_left_over(optimize: Optimize, others: int) -> None:
+    """196 pixels are 65 tiles of three and one. That one has code of its own where such layers are a large part of the
+    network, or code does not matter; else 98 tiles of two need none."""
+    need("gcc")
+    maker = Paired(np.random.default_rng(4))
+    pixel = {"strides": (1, 1), "pads": (0, 0, 0, 0), "dilations": (1, 1)}
+    outputs = []
+    for side in (14, *[12] * others):
+        x = maker.input((1, side, side, 32))
+        outputs.append(maker.conv(x, "once", kernel=(1, 1), groups=1, outputs=32, **pixel))
+    program = with_words(lowered(maker.builder.build(outputs)), Tuning(optimize))
+    assert program.stages[0].kernel.has_spare
+    text = generate(program, name="cases", tuning=Tuning(optimize)).files["cases.c"]
+    own = not others or optimize == "speed"
+    assert ("/*spare=*/1" in text, "/*tile=*/2," in text) == (own, not own)
+    compare(program, maker.arrays, Tuning(optimize), "gcc")
