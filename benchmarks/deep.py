@@ -27,12 +27,13 @@ def separable(layers: int) -> onnx.ModelProto:
 
 
 def residual(layers: int) -> onnx.ModelProto:
-    """Convolutions 3x3 on 32x32x8, around each two of which the operand is added to the result."""
+    """Convolutions 3x3 on 32x32x8, around each two of which the operand is added to the result. The second has small
+    weights: sums of so many results stay far from the largest float."""
     g = _graph(f"residual_{layers}")
     for number in range(0, layers, 2):
         entry = g.last
         _convolution(g, f"conv{number}", 3)
-        _convolution(g, f"conv{number + 1}", 3)
+        _convolution(g, f"conv{number + 1}", 3, scale=0.1)
         g.add("Add", f"add{number}", entry)
     return _model(g)
 
@@ -52,8 +53,8 @@ def _graph(name: str) -> Graph:
     return Graph(name, (1, CHANNELS, SIZE, SIZE))
 
 
-def _convolution(g: Graph, name: str, size: int, depthwise: bool = False) -> None:
-    weights = g.random(CHANNELS, 1 if depthwise else CHANNELS, size, size)
+def _convolution(g: Graph, name: str, size: int, depthwise: bool = False, scale: float = 1.0) -> None:
+    weights = g.random(CHANNELS, 1 if depthwise else CHANNELS, size, size) * np.float32(scale)
     g.conv(name, weights, g.random_bias(CHANNELS), pads=[size // 2] * 4, group=CHANNELS if depthwise else 1)
     g.add("Relu", f"{name}_relu")
 
