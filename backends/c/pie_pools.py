@@ -7,6 +7,7 @@ from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.pie_tables import VECTOR
 from tinyc.backends.c.pool import pool_call
 from tinyc.backends.c.quantised import factor_form
+from tinyc.backends.c.quantised_values import average_literals
 from tinyc.backends.c.tuning import Tuning
 from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit
 from tinyc.ir.ops import MaxPool2d, QAvgPool2d, QMean
@@ -70,7 +71,7 @@ def emit_qmean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
 @emits(QAvgPool2d, where=_averages)
 def emit_qavg_pool(unit: TranslationUnit, stage: Stage, op: QAvgPool2d) -> RowCall:
     """The average of each window."""
-    return pool_call(unit, stage, op, "qavgpool", "qpie_avg_pool2d", limits(op.min, op.max, DType.I8))
+    return pool_call(unit, stage, op, "qavgpool", "qpie_avg_pool2d", average_literals(op))
 
 
 @emits(MaxPool2d, where=_largest)

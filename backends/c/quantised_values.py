@@ -79,7 +79,15 @@ def emit_qmean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
 @emits(QAvgPool2d)
 def emit_qavg_pool(unit: TranslationUnit, stage: Stage, op: QAvgPool2d) -> RowCall:
     """The average of each window."""
-    return pool_call(unit, stage, op, "qavgpool", "qavg_pool2d", limits(op.min, op.max, DType.I8))
+    return pool_call(unit, stage, op, "qavgpool", "qavg_pool2d", average_literals(op))
+
+
+def average_literals(op: QAvgPool2d) -> list[Literal]:
+    """What kernels for averages take beside the geometry: the places that the pixels of a window shift a sum by, or -1,
+    and the limits."""
+    count = op.kernel[0] * op.kernel[1]
+    places = count.bit_length() - 1 if count & (count - 1) == 0 else -1
+    return [("places", str(places)), *limits(op.min, op.max, DType.I8)]
 
 
 @emits(QSoftmax)

@@ -10,7 +10,7 @@
  * away from zero and limited.
  */
 TINYC_INLINE void tinyc_qavg_pixel_i8(const int8_t **rows, int8_t *restrict out, int count, int from, int to,
-                                      int dilation, int channels, int low, int high)
+                                      int dilation, int channels, int places, int low, int high)
 {
     const int columns = (to - from + dilation - 1) / dilation;
     const int there = count * columns;
@@ -19,7 +19,7 @@ TINYC_INLINE void tinyc_qavg_pixel_i8(const int8_t **rows, int8_t *restrict out,
         for (int k = 0; k < count; ++k) {
             sum += tinyc_strided_sum_i8(rows[k] + from * channels + c, columns, dilation * channels);
         }
-        out[c] = tinyc_qmean_of_i8(sum, there, low, high);
+        out[c] = tinyc_qmean_of_i8(sum, there, places, low, high);
     }
 }
 
@@ -27,7 +27,8 @@ TINYC_INLINE void tinyc_qavg_pixel_i8(const int8_t **rows, int8_t *restrict out,
  * nor are they counted.
  */
 TINYC_INLINE void tinyc_qavg_pool2d_i8(const int8_t **rows, int count, int8_t *restrict out, int width, int channels,
-                                       int out_width, int kw, int stride, int dilation, int left, int low, int high)
+                                       int out_width, int kw, int stride, int dilation, int left, int places, int low,
+                                       int high)
 {
     const int extent = (kw - 1) * dilation + 1;
     const int border = left > 0 || (out_width - 1) * stride - left + extent > width;
@@ -35,11 +36,11 @@ TINYC_INLINE void tinyc_qavg_pool2d_i8(const int8_t **rows, int count, int8_t *r
         const int first = x * stride - left;
         int8_t *const to = out + x * channels;
         if (!border || (first >= 0 && first + extent <= width)) {
-            tinyc_qavg_pixel_i8(rows, to, count, first, first + extent, dilation, channels, low, high);
+            tinyc_qavg_pixel_i8(rows, to, count, first, first + extent, dilation, channels, places, low, high);
         } else {
             const int from = tinyc_window_from(first, dilation);
             const int end = tinyc_window_end(first, extent, width);
-            tinyc_qavg_pixel_i8(rows, to, count, from, end, dilation, channels, low, high);
+            tinyc_qavg_pixel_i8(rows, to, count, from, end, dilation, channels, places, low, high);
         }
     }
 }

@@ -5,11 +5,17 @@
 #include "limit_i32.h"
 
 /* The mean of `count` int8 values that are `sum` together, rounded half away from zero and limited. It is an int8 value
- * by itself.
+ * by itself. Where `count` is 2^places, more than one, it is a shift: one is taken off negative sums, so that ties
+ * that are rounded up otherwise are rounded down.
  */
-TINYC_INLINE int8_t tinyc_qmean_of_i8(int32_t sum, int32_t count, int low, int high)
+TINYC_INLINE int8_t tinyc_qmean_of_i8(int32_t sum, int32_t count, int places, int low, int high)
 {
-    const int32_t mean = (sum + (sum < 0 ? -(count / 2) : count / 2)) / count;
+    int32_t mean;
+    if (places > 0 && count == 1 << places) {
+        mean = (sum + count / 2 + (sum >> 31)) >> places;
+    } else {
+        mean = (sum + (sum < 0 ? -(count / 2) : count / 2)) / count;
+    }
     return (int8_t)(low <= -128 && high >= 127 ? mean : tinyc_limit_i32(mean, low, high));
 }
 

@@ -10,7 +10,7 @@
 
 /* As tinyc_qavg_pixel_i8, from some columns on. */
 TINYC_INLINE void tinyc_qpie_average_i8(const int8_t **rows, int8_t *restrict out, int count, int from, int columns,
-                                        int dilation, int channels, int low, int high)
+                                        int dilation, int channels, int places, int low, int high)
 {
     const int there = count * columns;
     for (int skip = 0; skip < channels; skip += 16) {
@@ -21,7 +21,7 @@ TINYC_INLINE void tinyc_qpie_average_i8(const int8_t **rows, int8_t *restrict ou
         }
         tinyc_pie_totals_i8(sums);
         for (int c = 0; c < lanes; ++c) {
-            out[skip + c] = tinyc_qmean_of_i8(sums[c], there, low, high);
+            out[skip + c] = tinyc_qmean_of_i8(sums[c], there, places, low, high);
         }
     }
 }
@@ -29,7 +29,7 @@ TINYC_INLINE void tinyc_qpie_average_i8(const int8_t **rows, int8_t *restrict ou
 /* As tinyc_qavg_pool2d_i8, for fewer than 4096 pixels a window. */
 TINYC_INLINE void tinyc_qpie_avg_pool2d_i8(const int8_t **rows, int count, int8_t *restrict out, int width,
                                            int channels, int out_width, int kw, int stride, int dilation, int left,
-                                           int low, int high)
+                                           int places, int low, int high)
 {
     const int extent = (kw - 1) * dilation + 1;
     const int border = left > 0 || (out_width - 1) * stride - left + extent > width;
@@ -37,12 +37,12 @@ TINYC_INLINE void tinyc_qpie_avg_pool2d_i8(const int8_t **rows, int count, int8_
         const int first = x * stride - left;
         int8_t *const to = out + x * channels;
         if (!border || (first >= 0 && first + extent <= width)) {
-            tinyc_qpie_average_i8(rows, to, count, first, kw, dilation, channels, low, high);
+            tinyc_qpie_average_i8(rows, to, count, first, kw, dilation, channels, places, low, high);
         } else {
             const int from = tinyc_window_from(first, dilation);
             const int end = tinyc_window_end(first, extent, width);
             tinyc_qpie_average_i8(rows, to, count, from, (end - from + dilation - 1) / dilation, dilation, channels,
-                                  low, high);
+                                  places, low, high);
         }
     }
 }

@@ -10,7 +10,7 @@ module @qavg_pool2d {
 TINYC_NOINLINE void net_qavgpool2x3_0(const int8_t **rows, int8_t *out)
 {
     tinyc_qavg_pool2d_i8(rows, /*count=*/2, out, /*width=*/5, /*channels=*/2, /*out_width=*/5, /*kw=*/3,
-        /*stride=*/1, /*dilation=*/1, /*left=*/1, /*low=*/-128, /*high=*/100);
+        /*stride=*/1, /*dilation=*/1, /*left=*/1, /*places=*/-1, /*low=*/-128, /*high=*/100);
 }
 
 void net_run(void *arena, const int8_t *input, int8_t *output)
