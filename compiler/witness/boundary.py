@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from tinyc.compiler.witness.comparison import Witnessed, check_region
 from tinyc.compiler.witness.region import OFFSET, Region
 from tinyc.compiler.witness.regions import find_regions
 from tinyc.ir.module import Made, Module, Node, made
-from tinyc.ir.op import Op, Value, unused
+from tinyc.ir.op import Value, unused
 from tinyc.ir.ops import Copy, Dequantize, Quantize
 from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
 from tinyc.ir.tensor import Array
@@ -24,6 +24,11 @@ from tinyc.passes.tensor.eliminate_common import EliminateCommon
 
 PIXEL = 1e-12
 """Relative difference of a scale from the inverse of the deviation: one division in float64."""
+
+
+BYTE = 255
+NEAREST = 1e-5
+"""Relative: what is rounded to float32 on the way from a pixel to the layer that pads."""
 
 
 def _quantize_of(module: Module, name: str) -> Made[Quantize]:
@@ -120,7 +125,7 @@ def check_boundary(
             steps = {m: _steps(conversions[m], array, port) for m, (array, port) in bytes_.items()}
             unrounded = region
             for value, (_, port) in bytes_.items():
-                unrounded = _of_pixels(region, value, port)
+                unrounded = _of_pixels(region, value, conversions[value], port)
             check_region(unrounded, own, {}, found, steps)
     return len(touching)
 
@@ -144,7 +149,7 @@ def _steps(op: Quantize, pixels: Array, port: ScaledPort) -> Array:
     return np.asarray(real / float(np.float32(op.scale)) + op.zero)
 
 
-def _of_pixels(region: Region, value: Value, port: ScaledPort) -> Region:
+def _of_pixels(region: Region, value: Value, conversion: Quantize, port: ScaledPort) -> Region:
     """The region for pixels in place of the integers `value`: padding by the pixel nearest to the pad value, which need
     not be a whole one, and nothing rounded to the integers' steps again where it is only moved.
 
@@ -153,24 +158,52 @@ def _of_pixels(region: Region, value: Value, port: ScaledPort) -> Region:
     """
     pads = (layer.op.outside() for layer in region.own.made_by(IntegerLayer))
     pad = next((p + OFFSET for p in pads if p is not None), None)
+    meant = _unrounded(region.meant, value)
     nodes: list[Node] = []
-    for node in region.meant.nodes:
+    for node in meant.nodes:
         layer = made(node, LinearLayer)
-        op: Op | None = _padded(region.where, layer.op, pad, port) if layer is not None and pad is not None else None
-        nodes.append(Node(node.result, op or node.op, node.loc))
-    meant = dataclasses.replace(region.meant, nodes=tuple(nodes))
-    return dataclasses.replace(region, meant=_unrounded(meant, value))
+        if layer is not None and pad is not None and layer.op.outside() is not None:
+            steps = {p: float(_steps(conversion, np.array(p), port)) for p in (pad, pad - 1, pad + 1) if 0 <= p <= BYTE}
+            node = Node(node.result, _padded(region.where, meant, layer.op, value, steps), node.loc)
+        nodes.append(node)
+    return dataclasses.replace(region, meant=dataclasses.replace(meant, nodes=tuple(nodes)))
 
 
-def _padded(where: str, op: LinearLayer, pad: float, port: ScaledPort) -> LinearLayer:
-    """A layer that pads with what a pixel stands for, if it pads."""
+def _padded(where: str, meant: Module, op: LinearLayer, value: Value, steps: Mapping[float, float]) -> LinearLayer:
+    """A layer that pads with what a pixel stands for where the layer takes it: of all pixels the nearest to its pad
+    value. `steps` has that pixel first and those beside it, in steps of `value`."""
     outside = op.outside()
-    if outside is None:
-        return op
-    wanted = outside / port.scale + port.zero
-    if abs(pad - wanted) > 0.5:
-        raise VerificationError(f"{where}: padding is pixel {pad:.0f}, not {wanted:.6g}")
-    return op.with_outside((pad - port.zero) * port.scale)
+    assert outside is not None
+    real = {pixel: _reaching(meant, value, op.operands[0], step) for pixel, step in steps.items()}
+    pad = next(iter(real))
+    away = {pixel: float(np.abs(array - outside).max()) for pixel, array in real.items()}
+    nearest = min(away, key=lambda pixel: away[pixel])
+    if away[nearest] < away[pad] * (1 - NEAREST):
+        raise VerificationError(f"{where}: padding is pixel {pad:.0f}, but {nearest:.0f} is nearer to {outside:.6g}")
+    if np.ptp(real[pad]) > NEAREST * np.abs(real[pad]).max():
+        raise VerificationError(f"{where}: padding is pixel {pad:.0f}, which stands for several numbers")
+    return op.with_outside(float(real[pad].flat[0]))
+
+
+def _reaching(meant: Module, value: Value, wanted: Value, step: float) -> Array:
+    """What `wanted` is where `value` is the same everywhere, in its steps, without rounding in between."""
+    known: dict[Value, Array] = {value: np.full(value.shape, step)}
+    reached = {value}
+    for node in meant.nodes:
+        operands, real = node.op.operands, made(node, Dequantize)
+        if not all(v in known for v in operands):
+            continue
+        if not reached.intersection(operands):
+            known[node.result] = node.op.run([known[v] for v in operands])
+            continue
+        reached.add(node.result)
+        if real is not None:
+            known[node.result] = (known[real.op.x] - real.op.zero[0]) * real.op.scale[0]
+        elif (again := made(node, Quantize)) is not None:
+            known[node.result] = known[again.op.x] / again.op.scale + again.op.zero
+        else:
+            known[node.result] = node.op.run([known[v].astype(v.dtype.numpy) for v in operands]).astype(np.float64)
+    return known[wanted]
 
 
 def _unrounded(meant: Module, value: Value) -> Module:
@@ -183,9 +216,15 @@ def _unrounded(meant: Module, value: Value) -> Module:
     for node in meant.nodes:
         again, real, before = made(node, Quantize), made(node, Dequantize), moved(node.op)
         first = behind_moves(meant, again.op.x) if again is not None else None
-        if again is not None and first is not None and first.x == value:
+        if again is not None and first is not None and (first.x == value or first.x in floats):
             if (first.scale, first.zero) == ((again.op.scale,), (again.op.zero,)):
                 floats[node.result], steps[node.result] = again.op.x, (first.scale, first.zero)
+        elif again is not None and (shift := _shifted(meant, value, node)) is not None:
+            real_op = Dequantize(value, (again.op.scale,), (again.op.zero - shift,))
+            result = Value(unused(f"{node.result.name}_unrounded", names), real_op.type)
+            names.add(result.name)
+            nodes.append(Node(result, real_op, node.loc))
+            floats[node.result], steps[node.result] = result, ((again.op.scale,), (again.op.zero,))
         elif before in floats:
             op = node.op.replace_operands({before: floats[before]})
             result = Value(unused(f"{node.result.name}_unrounded", names), op.type)
@@ -197,3 +236,26 @@ def _unrounded(meant: Module, value: Value) -> Module:
             continue
         nodes.append(node)
     return dataclasses.replace(meant, nodes=tuple(nodes))
+
+
+def _shifted(meant: Module, value: Value, node: Node) -> int | None:
+    """By how much a value that is quantised again is more than the integers `value` that it is made of, element by
+    element, where that is the same for all that it does not limit: the layer then takes these in its place."""
+    if node.result.shape != value.shape or node.result.dtype != value.dtype:
+        return None
+    shifts: set[int] = set()
+    for first in range(-OFFSET, OFFSET, value.type.size):
+        numbers = (np.arange(value.type.size) + first + OFFSET) % (2 * OFFSET) - OFFSET
+        known = {value: numbers.astype(value.dtype.numpy).reshape(value.shape)}
+        reached = {value}
+        for other in meant.nodes:
+            operands = other.op.operands
+            if all(v in known for v in operands) and (other.op.elementwise() or not reached.intersection(operands)):
+                known[other.result] = other.op.run([known[v] for v in operands])
+                reached |= {other.result} if reached.intersection(operands) else set()
+        if node.result not in reached:
+            return None
+        after = known[node.result].astype(np.int64)
+        within = (after > -OFFSET) & (after < OFFSET - 1)
+        shifts.update(np.unique((after - known[value])[within]).tolist())
+    return shifts.pop() if len(shifts) == 1 else None
