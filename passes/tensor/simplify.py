@@ -13,6 +13,7 @@ import numpy as np
 from tinyc.ir.module import Made, Module, Node
 from tinyc.ir.op import Value
 from tinyc.ir.ops import (
+    Add,
     Broadcast,
     Cast,
     Clamp,
@@ -24,6 +25,7 @@ from tinyc.ir.ops import (
     Pad,
     Reshape,
     Slice,
+    Sub,
     Transpose,
     Where,
 )
@@ -56,6 +58,7 @@ class Simplify(Pass, name="simplify"):
                 merge_clamps,
                 merge_casts,
                 divide_by_power_of_two,
+                add_the_negative,
                 constant_condition,
             ],
         )
@@ -233,6 +236,16 @@ def divide_by_power_of_two(at: Made[Div], rewriter: Rewriter) -> Answer:
         inverse = (1.0 / divisor.astype(np.float64)).astype(np.float32)
     powers = (np.abs(np.frexp(divisor)[0]) == 0.5) & np.isfinite(inverse) & (inverse != 0)
     return Replaced(Mul(op.x, rewriter.constant_value(inverse, op.y.name))) if powers.all() else None
+
+
+@on(Sub)
+def add_the_negative(at: Made[Sub], rewriter: Rewriter) -> Answer:
+    """Replace the subtraction of a constant by an addition, which is what scales and shifts of channels are."""
+    op = at.op
+    number = rewriter.constant(op.y) if op.type.dtype.is_float else None
+    if number is None or np.isnan(number).any():
+        return None
+    return Replaced(Add(op.x, rewriter.constant_value(-number, op.y.name)))
 
 
 @on(Where)
