@@ -62,6 +62,8 @@ NETWORKS = {
     "mobilenet_v2": "mobilenet_v2_0.5_128",
     "mobilenet_v2_st": "mobilenet_v2_0.5_128_st",
 }
+FLOATS = ("float32", "float32")
+"""Types of the inputs and outputs of integer networks that convert floats."""
 MODELS = (
     "lenet5_tanh_avgpool",
     "mnist_cnn_pytorch11_ort",
@@ -89,7 +91,7 @@ class Counted:
     @property
     def name(self) -> str:
         """What files and lines call it."""
-        more = "".join(f"-{name}-{value}" for name, value in self.options.items() if name != "quantised")
+        more = "".join(f"-{name}-{value}" for name, value in self.options.items() if value != INT8)
         return f"{self.network}-{Path(self.target).stem}{more}"
 
 
@@ -110,6 +112,14 @@ def cases(plain: Path) -> Iterator[Counted]:
             yield Counted(network, machine, target)
         for model in MODELS:
             yield Counted(model, machine, target, {"arena_in": "psram", "weights_in": "flash"})
+    for machine, target in (
+        ("rv32imc", "esp32c3"),
+        ("rv32imafc", "esp32p4"),
+        ("esp32", "esp32"),
+        ("esp32s3", "esp32s3"),
+    ):
+        for network in ("mobilenet_v1", "mobile_lenet"):
+            yield Counted(network, machine, target, {"quantised": FLOATS})
     yield Counted("mobile_lenet", "rv32imc", "esp32c3")
     yield Counted("lenet5_tanh_avgpool", "rv32imc", "esp32c3")
 

@@ -10,7 +10,7 @@ from tinyc.backends.c.forms import form
 from tinyc.backends.c.pie_tables import VECTOR, up
 from tinyc.backends.c.tuning import Tuning
 from tinyc.ir.op import Op
-from tinyc.ir.ops import Conv2d, Dense, DepthwiseConv2d, QConv2d, QDense, QDepthwiseConv2d, QMean
+from tinyc.ir.ops import Conv2d, Dense, DepthwiseConv2d, QConv2d, QDense, QDepthwiseConv2d, QMean, Quantize
 from tinyc.ir.ops.pool import Pool
 from tinyc.ir.rows import RowProgram, Stage
 
@@ -50,7 +50,8 @@ def work_of(program: RowProgram, stage: Stage, tuning: Tuning) -> Work:
     if how == "vectors" and pie.takes(program, stage, tuning) and not pie.results_by_vectors(program, stage):
         how = "singly"  # vectors, but for results
     kind = f"{work.kind} {stage.op.operands[0].dtype.value}" if stage.op.operands else work.kind
-    software = "f32" in kind and not tuning.fpu
+    # What floats are quantised to is found from their bits.
+    software = "f32" in kind and not tuning.fpu and work.kind != Quantize.mnemonic
     return replace(work, kind=f"{kind} {'software' if software else how}")
 
 
