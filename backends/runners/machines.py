@@ -20,6 +20,8 @@ class Machine:
         family: what programs for it are made with, and what simulates it.
         selected: options of the compiler that choose it among those of its family.
         has_float: whether it computes with float32; otherwise software does, at tens of times the cost, or nothing.
+        has_vectors: whether it runs code with the vector instructions of the ESP32-S3: it has them, or is no Xtensa, for
+            which the code has C in their place.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Machine:
     family: Family
     selected: tuple[str, ...] = ()
     has_float: bool = False
+    has_vectors: bool = False
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -37,7 +40,7 @@ class Machine:
 
 def _riscv(name: str, cpu: str, chips: str, abi: str = "ilp32", has_float: bool = False) -> Machine:
     """One of RISC-V; `abi` says how floats are passed, as -mabi takes it."""
-    return Machine(name, cpu, chips, RISCV, (f"-march={name}", f"-mabi={abi}"), has_float)
+    return Machine(name, cpu, chips, RISCV, (f"-march={name}", f"-mabi={abi}"), has_float, True)
 
 
 MACHINES: Mapping[str, Machine] = MappingProxyType(
@@ -48,7 +51,7 @@ MACHINES: Mapping[str, Machine] = MappingProxyType(
             _riscv("rv32imac", "rv32,f=off,d=off", "ESP32-C6, ESP32-H2"),
             _riscv("rv32imafc", "rv32,d=off", "ESP32-P4", abi="ilp32f", has_float=True),
             Machine("esp32", "esp32", "ESP32", WINDOWED, has_float=True),
-            Machine("esp32s3", "esp32s3", "ESP32-S3", WINDOWED, has_float=True),
+            Machine("esp32s3", "esp32s3", "ESP32-S3", WINDOWED, has_float=True, has_vectors=True),
             Machine("xtensa-lx106", "lx106", "ESP8266", XTENSA),
         )
     }

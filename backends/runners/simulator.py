@@ -92,6 +92,11 @@ class SimulatorRunner(Runner):
     ) -> None:
         if libraries is None:
             refuse_libraries(source, machine.name)
+        if source.vector_layers and not machine.has_vectors:
+            raise Unsupported(
+                f"{source.name} has vector instructions of the ESP32-S3, which {machine.name} does not have: run it on "
+                "esp32s3, or compile it for another target"
+            )
         clock = tools_for(machine).clock
         found = linked(source, libraries or {})
         self.machine = machine

@@ -250,6 +250,14 @@ def test_what_the_machine_does_not_have_fails() -> None:
         simulator(source, "rv32imc").run(images(1))
 
 
+@pytest.mark.parametrize("machine", ["esp32", "xtensa-lx106"])
+def test_vector_instructions_of_another_chip_are_refused(machine: str) -> None:
+    source = dataclasses.replace(network(), vector_layers=1)
+    with pytest.raises(RunnerError, match=f"vector instructions of the ESP32-S3, which {machine} does not have"):
+        SimulatorRunner(source, MACHINES[machine])
+    assert simulator(source, "rv32imc").run(images(1))
+
+
 def test_a_program_that_does_not_end_is_stopped() -> None:
     simulator(network()).run(images(1))
     endless = network("argument", exact('for (;;) { __asm__ volatile(""); }'))
