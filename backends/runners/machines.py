@@ -20,8 +20,8 @@ class Machine:
         family: what programs for it are made with, and what simulates it.
         selected: options of the compiler that choose it among those of its family.
         has_float: whether it computes with float32; otherwise software does, at tens of times the cost, or nothing.
-        has_vectors: whether it runs code with the vector instructions of the ESP32-S3: it has them, or is no Xtensa, for
-            which the code has C in their place.
+        has_vectors: whether it runs code with the vector instructions of the ESP32-S3: it has them, or it is no Xtensa,
+            for which there is C in their place.
     """
 
     name: str

@@ -13,6 +13,7 @@ import numpy as np
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg, Lit
+from tinyc.ir.forms import RowForm, Window
 from tinyc.ir.loops import Index, Loops, Via, broadcast_strides, contiguous
 from tinyc.ir.op import Op, Value
 from tinyc.ir.tensor import Array
@@ -261,6 +262,15 @@ class Concat(Movement, mnemonic="concat"):
             return ()
         starts = itertools.accumulate((x.type.size for x in self.xs), initial=0)
         return tuple(zip(self.xs, starts, strict=False))
+
+    def row_form(self) -> RowForm | None:
+        """Columns or channels are joined row by row."""
+        shape = self.type.shape
+        by_rows = len(shape) == 4 and shape[0] == 1 and self.axis > 1 and not self.parts()
+        return RowForm((Window(),) * len(self.xs)) if by_rows else None
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        return self.with_operands([x.with_rows(rows) for x in self.xs])
 
     def infer(self) -> TensorType:
         if not self.xs or not 0 <= self.axis < self.xs[0].type.rank:

@@ -85,7 +85,7 @@ def _planned(program: RowProgram, options: Sequence[Piece], limits: Sequence[int
 
 
 def _best_way(program: RowProgram, chosen: Sequence[Piece], limit: int) -> _Planned:
-    """The schedule with the smaller arena: that in which all segments run forward, or that in which every second one
+    """The schedule with the smallest arena: that in which all segments run forward, or those in which every second one
     runs in reverse.
 
     Where each segment's result lies over the dead rows of what it reads, results lie lower and lower in the arena when
@@ -93,12 +93,12 @@ def _best_way(program: RowProgram, chosen: Sequence[Piece], limit: int) -> _Plan
     """
     cutter = Cutter(program)
     ways = []
-    for every in (len(chosen) + 1, 2):
+    for turns in (range(0), range(1, len(chosen), 2), range(0, len(chosen), 2)):
         turned = []
         for number, piece in enumerate(chosen):
             stages = piece.segment.stages
             forward = piece.split > 1 or any(program.stages[k].copies_rows for k in stages)
-            reverse = number % every == every - 1 and not forward
+            reverse = number in turns and not forward
             options = [p for p in cutter.pieces(stages, True) if p.by_rows == piece.by_rows] if reverse else [piece]
             turned.append(options[0] if options else piece)
         trial = apply(program, turned)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.c.support import AROUND, BUILDS, FUNCTIONS_ONLY, difference
 from tests.passes.stream.support import planned, random_schedule
+from tests.passes.stream.test_stream import joined
 from tests.rows import Network, lowered, maker_of, pointwise, random_network
 from tinyc.backends.c import generate
 from tinyc.backends.interpreter import run_program
@@ -129,6 +130,15 @@ def test_many_networks_side_by_side(block: int, dtype: DType, build: str) -> Non
 def test_rows_from_outside_of_many(block: int, dtype: DType, build: str) -> None:
     for number, (network, program) in enumerate(with_rows(range(1000 + 10 * block, 1005 + 10 * block), dtype)):
         compare(network, program, build, push=bool(number % 2))
+
+
+@pytest.mark.parametrize("build", AROUND)
+@pytest.mark.parametrize("axis", [2, 3])
+def test_rows_that_are_joined(axis: int, build: str) -> None:
+    found = joined(axis)
+    program = planned(Stream().run(found.program))
+    assert any(s.streams and len(s.paces) > 3 for s in program.segments)
+    compare(found.network, program, build)
 
 
 HORIZONTAL = ((1, 0), (1, 1), (1, 2), (2, 0), (2, 1))

@@ -19,6 +19,7 @@ from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.stream import Stream
 from tinyc.passes.stream.piece import Cutter, apply
 
+PADS: dict[int, dict[str, Any]] = {1: {"pads": (0, 0, 0, 0)}, 3: {}}
 SAME: dict[str, Any] = {"strides": (1, 1), "pads": (1, 1, 1, 1), "dilations": (1, 1)}
 
 
@@ -27,6 +28,18 @@ def case(make: Callable[[Integers, Value], Value], shape: tuple[int, ...], place
     maker = Integers(np.random.default_rng(0))
     network = Network(maker.builder.build([make(maker, maker.input(shape))]), maker.arrays)
     return Case("small", network, lowered(network.module, place))
+
+
+def joined(axis: int) -> Case:
+    """A pointwise convolution and a 3x3 one of the same rows, joined along columns or channels before another one."""
+
+    def make(m: Integers, x: Value) -> Value:
+        y = pointwise(m, x, 3)
+        near, far = (m.conv(y, kernel=(k, k), groups=1, outputs=5, **SAME | PADS[k]) for k in (1, 3))
+        whole = m.add(ops.Concat((near, far, near), axis))
+        return m.conv(whole, kernel=(3, 3), groups=1, outputs=2, **SAME)
+
+    return case(make, (1, 14, 6, 2))
 
 
 def size(program: RowProgram) -> int:
@@ -87,6 +100,20 @@ def test_a_concatenation_is_no_reason_to_take_more_memory() -> None:
 
     small = case(make, (1, 12, 2, 1))
     assert size(Stream().run(small.program)) <= size(small.program)
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+def test_columns_and_channels_are_joined_row_by_row(axis: int) -> None:
+    """Of branches of other delays, and one of them twice."""
+    small = joined(axis)
+    streamed = Stream().run(small.program)
+    assert size(streamed) < 0.7 * size(small.program)
+    agree(small, streamed)
+    for reverse in (False, True):
+        pieces = Cutter(small.program).pieces(range(len(small.program.stages)), reverse)
+        assert pieces
+        for piece in pieces:
+            agree(small, apply(small.program, [piece]))
 
 
 @pytest.mark.parametrize("block", range(2))
