@@ -126,7 +126,8 @@ def check_boundary(
             unrounded = region
             for value, (_, port) in bytes_.items():
                 unrounded = _of_pixels(region, value, conversions[value], port)
-            check_region(unrounded, own, {}, found, steps)
+            coarser = max((conversions[m].scale / port.scale for m, (_, port) in bytes_.items()), default=1.0)
+            check_region(unrounded, own, {}, found, steps, coarser)
     return len(touching)
 
 

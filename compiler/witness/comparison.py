@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from tinyc.compiler.witness.tables import TABLE_STEPS
 from tinyc.ir.module import Node, made
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Dequantize, Quantize
+from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 
@@ -59,6 +60,7 @@ def check_region(
     known: Mapping[Value, Array],
     found: Witnessed,
     meaning: Mapping[Value, Array] | None = None,
+    coarser: float = 1.0,
 ) -> None:
     """Runs a region on the reference's numbers, or on its own where the reference has none, and compares.
 
@@ -68,6 +70,7 @@ def check_region(
         known: the reference's arrays, of values of the quantised module.
         found: what has been found so far; added to.
         meaning: steps of quantised values that are given with fractions, in place of integers.
+        coarser: how large these steps are, in those of the region's own operand.
 
     Raises:
         VerificationError: the region's result is further from its definition than rounding explains.
@@ -79,10 +82,23 @@ def check_region(
     }
     given.update({m: steps for m, steps in (meaning or {}).items() if m in given})
     ran = run_region(region, operands)
+    if meaning and ran.error is not None:
+        ran = replace(ran, error=ran.error + _rounded_again(region) * coarser)
     if region.quantize is not None:
         _check_rounded(region, region.quantize.op, ran, given, known if asked else {}, found)
     elif not ran.rounds:
         _check_floats(region, ran.array, evaluate(region.meant.nodes, given, region.definition.result))
+
+
+def _rounded_again(region: Region) -> float:
+    """Steps of the result that half a unit of biases is. Layers that take numbers with fractions have biases which were
+    rounded in units of layers for whole ones before."""
+    units = [0.0]
+    for layer in region.own.made_by(IntegerLayer):
+        multiplier, shift = region.own.constant(layer.op.multiplier), region.own.constant(layer.op.shift)
+        if multiplier is not None and shift is not None and multiplier.size:
+            units.append(float(np.ldexp(multiplier.astype(np.float64), shift.astype(np.int64) - 31).max()))
+    return 0.5 * max(units)
 
 
 def _check_rounded(
