@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tinyc.ir.rows import RowProgram, Segment
@@ -116,17 +117,19 @@ def candidates(program: RowProgram, budget: int | None = None, cores: int = 1) -
     longer.
     """
     cutter, count = Cutter(program, cores), len(program.stages)
-    short = [p for start in range(count) for p in _from(cutter, program, start, start + SHORT)]
-    most = max(_least_peak(short, count), budget or 0)
-    return [p for start in range(count) for p in _from(cutter, program, start, start + LONG, most)]
+    growing = [cutter.growing(range(start, min(start + LONG, count))) for start in range(count)]
+    short = [list(itertools.islice(pieces, SHORT)) for pieces in growing]
+    most = max(_least_peak([p for begun in short for pieces in begun for p in pieces], count), budget or 0)
+    begun = (itertools.chain(first, rest) for first, rest in zip(short, growing, strict=True))
+    return [p for pieces in begun for p in _within(pieces, most)]
 
 
-def _from(cutter: Cutter, program: RowProgram, start: int, stop: int, most: int | None = None) -> Iterator[Piece]:
-    """The segments that begin with stage `start` and end before `stop`."""
-    for pieces in cutter.growing(range(start, min(stop, len(program.stages)))):
+def _within(growing: Iterable[Sequence[Piece]], most: int) -> Iterator[Piece]:
+    """The segments that begin with one stage, up to the first whose rings take more."""
+    for pieces in growing:
         for piece in pieces:
             yield piece
-            if most is not None and piece.kept > most:
+            if piece.kept > most:
                 return
 
 
