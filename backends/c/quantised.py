@@ -6,7 +6,6 @@ between two forms of requantisation, and refuses what would overflow.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,9 +15,10 @@ from tinyc.backends.c.conv import pack
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.lean import is_lean, pixel_call, window_call
 from tinyc.backends.c.pairs import PATCHES, pairs_of
+from tinyc.backends.c.shares import leaves_fewer
 from tinyc.backends.c.short import LARGEST, SHIFTS, known, requantisation, short_constants, takes_short
 from tinyc.backends.c.tiles import LANES
-from tinyc.backends.c.tuned import pixels, shape_of
+from tinyc.backends.c.tuned import pixels
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, Scratch, TranslationUnit
 from tinyc.ir.op import Value
 from tinyc.ir.ops import QConv2d, QConvolution, QDense, QDepthwiseConv2d
@@ -240,21 +240,10 @@ def _constant(unit: TranslationUnit, stage: Stage, value: Value) -> Array:
     return known(unit.program, stage, value)
 
 
-def _macs_of_inputs(unit: TranslationUnit) -> Counter[int]:
-    """The multiply-accumulates of all pointwise integer layers of the program that have a tile of pixels, by their
-    number of inputs."""
-    if not unit.pointwise_macs:
-        for stage in unit.program.stages:
-            shape = shape_of(stage)
-            if shape is not None and shape.kind == "qpointwise" and pixels(stage) >= unit.tuning.tile:
-                unit.pointwise_macs[shape.by_name["inputs"]] += stage.op.macs()
-    return unit.pointwise_macs
-
-
-def _tile(unit: TranslationUnit, stage: Stage, pixels: int, paired: int) -> int:
-    """How many pixels of a row a register tile has: as was measured, or else as many as the core's registers hold, or
-    one less where fewer are left over so: but for pairs of `paired` two, which lose by it, and in networks where what
-    is left over has code anyway. More than two take more code than `size` is for."""
+def _tile(unit: TranslationUnit, stage: Stage, count: int, paired: int, rests: bool = False) -> int:
+    """How many of `count` pixels of a row a register tile has: as was measured, or else as many as the core's registers
+    hold, or one less where fewer are left over so: but for pairs of `paired` two, which lose by it, and where there are
+    `rests`, code for what is left over, anyway. More than two take more code than `size` is for."""
     if unit.tuning.optimize == "size":
         return min(unit.tuning.tile, 2)
     measured = unit.tuning.choices.find(stage)
@@ -262,37 +251,18 @@ def _tile(unit: TranslationUnit, stage: Stage, pixels: int, paired: int) -> int:
     if chosen:
         return chosen
     most = unit.tuning.paired_tile if paired else unit.tuning.tile
-    one_less = _leaves_fewer(most, pixels) and paired != 2 and not (paired and _has_rests(unit))
-    return most - 1 if one_less else most
-
-
-def _leaves_fewer(most: int, pixels: int) -> bool:
-    """Whether tiles of one less leave fewer pixels over."""
-    return most > 2 and pixels % (most - 1) < pixels % most
-
-
-def _has_rests(unit: TranslationUnit) -> bool:
-    """Whether pointwise layers whose weights are paired have code for pixels left over by the larger tiles, which all
-    of them share: those with some number of pixels are a large part of the network."""
-    if unit.has_rests is None:
-        macs: Counter[int] = Counter()
-        for stage in unit.program.stages:
-            shape = shape_of(stage)
-            if shape is not None and shape.kind == "qpointwise" and stage.kernel.has_spare:
-                macs[pixels(stage)] += stage.op.macs()
-        largest = max((m for n, m in macs.items() if _leaves_fewer(unit.tuning.paired_tile, n)), default=0)
-        unit.has_rests = unit.tuning.pays(largest / max(unit.program.macs(), 1))
-    return unit.has_rests
+    return most - 1 if leaves_fewer(most, count) and paired != 2 and not rests else most
 
 
 def _pointwise(
     unit: TranslationUnit, stage: Stage, layer: LayerArguments, pairing: dict[str, int], inputs: int, outputs: int
 ) -> RowCall:
-    tile = _tile(unit, stage, pixels(stage), pairing["paired"])
+    paired = pairing["paired"]
+    rests = bool(paired) and unit.tuning.pays(unit.shares.with_rests(unit.tuning.paired_tile))
+    tile = _tile(unit, stage, pixels(stage), paired, rests)
     tiles, spare = divmod(pixels(stage), tile)
     quads, extra = divmod(inputs, LANES)
-    part = _macs_of_inputs(unit)[inputs] / max(unit.program.macs(), 1)
-    handed = unit.tuning.handed("qpointwise", part) - layer.fixed
+    handed = unit.tuning.handed("qpointwise", unit.tuning.pays(unit.shares.with_inputs(inputs))) - layer.fixed
     if not tiles:
         handed -= {"tiles"}  # a single pixel needs no tile
     long = "quads" not in handed and tile < LARGEST_TILE and inputs % LONG_TURN == 0 and inputs > LONG_TURN

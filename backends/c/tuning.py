@@ -90,11 +90,10 @@ class Tuning:
     pie: bool = False
     choices: Choices = field(default_factory=Choices)
 
-    def handed(self, kernel: str, part: float = 0.0) -> frozenset[str]:
-        """The literals of a kernel that are arguments at run time. `part` is that of the network's multiply-accumulates
-        in layers that could share a function in which those of the inner loop stay literals."""
-        shared = _SHARED[self.optimize].get(kernel, _NOTHING)
-        return shared - _INNER if self.optimize == "balanced" and self.pays(part) else shared
+    def handed(self, kernel: str, own_loop: bool = False) -> frozenset[str]:
+        """The literals of a kernel that are arguments at run time. With `own_loop`, those of the inner loop stay
+        literals."""
+        return _SHARED[self.optimize].get(kernel, _NOTHING) - (_INNER if own_loop else _NOTHING)
 
     def pays(self, part: float) -> bool:
         """Whether layers with such a part of the network's multiply-accumulates are worth code of their own."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 
 from tinyc.backends.c.expressions import Printer
 from tinyc.backends.c.library import Kernels
 from tinyc.backends.c.names import Names
+from tinyc.backends.c.shares import Shares, shares_of
 from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.backends.c.weights import Constants
 from tinyc.backends.libraries.operands import constant
@@ -80,9 +81,12 @@ class TranslationUnit:
         self.constants = Constants(prefix, self.names)
         self._functions: dict[tuple[str, str], str] = {}
         self.libraries: dict[str, str] = {}
-        self.pointwise_macs: Counter[int] = Counter()
         self.widening: float | None = None
-        self.has_rests: bool | None = None
+
+    @cached_property
+    def shares(self) -> Shares:
+        """What parts of the network layers have."""
+        return shares_of(self.program, self.tuning.tile)
 
     def constant(self, value: Value) -> Array | None:
         """The array of a value that is a constant, or a part of one."""
