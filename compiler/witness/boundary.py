@@ -24,8 +24,6 @@ from tinyc.passes.tensor.eliminate_common import EliminateCommon
 
 PIXEL = 1e-12
 """Relative difference of a scale from the inverse of the deviation: one division in float64."""
-
-
 BYTE = 255
 NEAREST = 1e-5
 """Relative: what is rounded to float32 on the way from a pixel to the layer that pads."""
@@ -125,7 +123,7 @@ def check_boundary(
             steps = {m: _steps(conversions[m], array, port) for m, (array, port) in bytes_.items()}
             unrounded = region
             for value, (_, port) in bytes_.items():
-                unrounded = _of_pixels(region, value, conversions[value], port)
+                unrounded = _of_pixels(unrounded, value, conversions[value], port)
             coarser = max((conversions[m].scale / port.scale for m, (_, port) in bytes_.items()), default=1.0)
             check_region(unrounded, own, {}, found, steps, coarser)
     return len(touching)

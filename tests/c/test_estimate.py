@@ -67,6 +67,19 @@ def test_layers(target: str, ram: str | None) -> None:
             assert guess == pytest.approx(layer["instructions"], rel=LAYER), layer["name"]
 
 
+@pytest.mark.simulator
+@pytest.mark.parametrize("target", ["esp32c3", "esp32p4", "esp32s3"])
+def test_floats_at_the_interface(target: str) -> None:
+    """What quantises them works on their bits, with a floating-point unit and without one."""
+    machine = find(target).simulator
+    need_simulator(machine)
+    made = compiled(CASES["ds_cnn"].network(), "ds_cnn", ("float32", "float32"), target=target, verify=False)
+    found = measured(made, SimulatorRunner(made.source, MACHINES[machine]))
+    (counted,) = (layer["instructions"] for layer in found["layers"] if layer["operator"] == "quantize")
+    numbers = [k for k, stage in enumerate(made.program.stages) if stage.op.mnemonic == "quantize"]
+    assert [guessed(made, target)[k] for k in numbers] == [pytest.approx(counted, rel=LAYER)]
+
+
 def test_every_chip_has_a_family() -> None:
     assert {t.name for t in builtin().values() if not family_of(t.isa)} == {"host"}
     made = network("ds_cnn", "esp32")

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from tests.c.support import AROUND, BUILDS, FUNCTIONS_ONLY, difference
-from tests.passes.stream.support import planned, random_schedule
-from tests.passes.stream.test_stream import joined
+from tests.passes.stream.support import joined, planned, random_schedule
 from tests.rows import Network, lowered, maker_of, pointwise, random_network
 from tinyc.backends.c import generate
 from tinyc.backends.interpreter import run_program

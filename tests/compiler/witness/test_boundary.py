@@ -18,6 +18,7 @@ from tinyc.compiler.data.calibration import Calibration, Normalise
 from tinyc.compiler.lowering import steps as lowering
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness import boundary as witness
+from tinyc.ir import DType
 from tinyc.ir.tensor import Array
 from tinyc.passes.integerise import boundary
 
@@ -94,6 +95,40 @@ def test_wrong_ones(
     plant(monkeypatch)
     with pytest.raises(VerificationError):
         tinyc.compile(model, quantise=options(kind))
+
+
+def normalising(channels: int, deviation: bool) -> tuple[onnx.ModelProto, tinyc.QuantiseOptions]:
+    """A model that subtracts a mean from its channels, and divides by a deviation, before a convolution with pads."""
+    rng = np.random.default_rng(channels)
+    shape = (1, channels, 24, 24)
+    constants = {
+        "mean": np.float32([0.485, 0.456, 0.406])[:channels].reshape(1, channels, 1, 1),
+        "std": np.float32([0.229, 0.224, 0.225])[:channels].reshape(1, channels, 1, 1),
+        "w": rng.normal(0, 0.3, (8, channels, 3, 3)).astype(np.float32),
+        "b": rng.normal(0, 0.1, 8).astype(np.float32),
+    }
+    nodes = [helper.make_node("Sub", ["image", "mean"], ["centred"])]
+    nodes += [helper.make_node("Div", ["centred", "std"], ["scaled"])] if deviation else []
+    nodes.append(helper.make_node("Conv", [nodes[-1].output[0], "w", "b"], ["y"], pads=[1] * 4))
+    ports = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, c, 24, 24]) for n, c in (("image", channels), ("y", 8))
+    ]
+    weights = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "normalising", ports[:1], ports[1:], weights)
+    samples = [[rng.random(shape, np.float32)] for _ in range(24)]
+    return helper.make_model(graph), tinyc.QuantiseOptions(samples, input_type="uint8")
+
+
+@pytest.mark.parametrize("deviation", [False, True])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_normalisation_in_the_model(channels: int, deviation: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A convolution pads with what is zero behind it, which is no zero of the pixels."""
+    made, chosen = normalising(channels, deviation)
+    assert tinyc.compile(made, quantise=chosen).source.inputs[0].type.dtype is DType.U8
+    if channels == 1:  # the mean becomes the zero point; of several channels, each has its own in a layer before
+        pads(monkeypatch)
+        with pytest.raises(VerificationError, match="is nearer to 0"):
+            tinyc.compile(made, quantise=chosen)
 
 
 def test_what_pixels_stand_for(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

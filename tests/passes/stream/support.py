@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import numpy as np
 
-from tests.rows import PLACES, Network, lowered, random_network
+from tests.rows import PLACES, Integers, Network, lowered, pointwise, random_network
 from tinyc.backends.interpreter import run_program
-from tinyc.ir import DType
+from tinyc.ir import DType, Value, ops
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
 from tinyc.passes.rows.lower import InputPlace
 from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.stream.piece import Cutter, Piece, apply
+
+SAME: dict[str, Any] = {"strides": (1, 1), "pads": (1, 1, 1, 1), "dilations": (1, 1)}
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,27 @@ class Case:
     name: str
     network: Network
     program: RowProgram
+
+
+def small_case(
+    make: Callable[[Integers, Value], Value], shape: tuple[int, ...], place: InputPlace = "argument"
+) -> Case:
+    """An int8 network of one input."""
+    maker = Integers(np.random.default_rng(0))
+    network = Network(maker.builder.build([make(maker, maker.input(shape))]), maker.arrays)
+    return Case("small", network, lowered(network.module, place))
+
+
+def joined(axis: int) -> Case:
+    """A pointwise convolution and a 3x3 one of the same rows, joined along columns or channels before another one."""
+
+    def make(m: Integers, x: Value) -> Value:
+        y = pointwise(m, x, 3)
+        near, far = pointwise(m, y, 5), m.conv(y, kernel=(3, 3), groups=1, outputs=5, **SAME)
+        whole = m.add(ops.Concat((near, far, near), axis))
+        return m.conv(whole, kernel=(3, 3), groups=1, outputs=2, **SAME)
+
+    return small_case(make, (1, 14, 6, 2))
 
 
 def cases(seeds: range, places: Sequence[InputPlace] = ()) -> Iterator[Case]:

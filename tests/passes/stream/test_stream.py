@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
 from typing import Any
 
-import numpy as np
 import pytest
 
-from tests.passes.stream.support import Case, cases, differences, planned, random_division, results
-from tests.rows import Integers, Network, lowered, maker_of, pointwise
+from tests.passes.stream.support import (
+    SAME,
+    Case,
+    cases,
+    differences,
+    joined,
+    planned,
+    random_division,
+    results,
+    small_case,
+)
+from tests.rows import Integers, lowered, maker_of, pointwise
 from tinyc.ir import DType, Value, ops
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.rows.lives import lives, peak
-from tinyc.passes.rows.lower import InputPlace
 from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.stream import Stream
 from tinyc.passes.stream.piece import Cutter, apply
-
-PADS: dict[int, dict[str, Any]] = {1: {"pads": (0, 0, 0, 0)}, 3: {}}
-SAME: dict[str, Any] = {"strides": (1, 1), "pads": (1, 1, 1, 1), "dilations": (1, 1)}
-
-
-def case(make: Callable[[Integers, Value], Value], shape: tuple[int, ...], place: InputPlace = "argument") -> Case:
-    """An int8 network of one input."""
-    maker = Integers(np.random.default_rng(0))
-    network = Network(maker.builder.build([make(maker, maker.input(shape))]), maker.arrays)
-    return Case("small", network, lowered(network.module, place))
-
-
-def joined(axis: int) -> Case:
-    """A pointwise convolution and a 3x3 one of the same rows, joined along columns or channels before another one."""
-
-    def make(m: Integers, x: Value) -> Value:
-        y = pointwise(m, x, 3)
-        near, far = (m.conv(y, kernel=(k, k), groups=1, outputs=5, **SAME | PADS[k]) for k in (1, 3))
-        whole = m.add(ops.Concat((near, far, near), axis))
-        return m.conv(whole, kernel=(3, 3), groups=1, outputs=2, **SAME)
-
-    return case(make, (1, 14, 6, 2))
 
 
 def size(program: RowProgram) -> int:
@@ -77,7 +62,7 @@ def test_a_depthwise_layer_between_pointwise_ones(vertical: tuple[int, int, int]
     def make(m: Integers, x: Value) -> Value:
         return pointwise(m, m.depthwise(pointwise(m, x, 12), **geometry), 2)
 
-    small = case(make, (1, height, 4, 2))
+    small = small_case(make, (1, height, 4, 2))
     agree(small, Stream().run(small.program))
     for piece in Cutter(small.program).pieces(range(3), reverse):
         agree(small, apply(small.program, [piece]))
@@ -85,7 +70,7 @@ def test_a_depthwise_layer_between_pointwise_ones(vertical: tuple[int, int, int]
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_an_input_in_the_arena_that_is_concatenated(order: int) -> None:
-    small = case(lambda m, x: m.add(ops.Concat((x, m.lookup(x))[::order], 1)), (1, 3, 4, 2), "arena")
+    small = small_case(lambda m, x: m.add(ops.Concat((x, m.lookup(x))[::order], 1)), (1, 3, 4, 2), "arena")
     agree(small, small.program)
     agree(small, Stream().run(small.program))
 
@@ -98,7 +83,7 @@ def test_a_concatenation_is_no_reason_to_take_more_memory() -> None:
         parts = [m.conv(y, kernel=(3, 3), groups=1, outputs=5, **SAME) for _ in range(2)]
         return m.flat(m.mean(m.add(ops.Concat(tuple(parts), 1))))
 
-    small = case(make, (1, 12, 2, 1))
+    small = small_case(make, (1, 12, 2, 1))
     assert size(Stream().run(small.program)) <= size(small.program)
 
 
