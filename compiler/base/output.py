@@ -53,8 +53,9 @@ def write_folder(folder: Path, files: Mapping[str, str], force: bool = False) ->
         with locked(real.parent), uninterrupted():
             _recover(real)
             old = _check(real, folder, force)
-            marker = {"generator": "tinyc", "files": {n: _digest(files[n].encode("utf-8")) for n in sorted(files)}}
-            contents = {**files, MARKER: json.dumps(marker, indent=2) + "\n"}
+            contents = {name: files[name].encode("utf-8") for name in sorted(files)}
+            marker = {"generator": "tinyc", "files": {name: _digest(content) for name, content in contents.items()}}
+            contents[MARKER] = (json.dumps(marker, indent=2) + "\n").encode("utf-8")
             if not _replace_beside(real, contents):
                 _replace_within(real, contents, old - set(contents))
     except (OSError, ValueError) as error:
@@ -155,15 +156,15 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _write_all(folder: Path, files: Mapping[str, str]) -> None:
+def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:
     folder.mkdir()
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode("utf-8"))
+        path.write_bytes(content)
 
 
-def _replace_beside(folder: Path, files: Mapping[str, str]) -> bool:
+def _replace_beside(folder: Path, files: Mapping[str, bytes]) -> bool:
     """Builds the new folder beside the old one and lets them change places. False where that cannot be."""
     exists = folder.exists()
     if exists and (_is_current(folder) or os.path.ismount(folder)):
@@ -193,7 +194,7 @@ def _is_current(folder: Path) -> bool:
         return False
 
 
-def _replace_within(folder: Path, files: Mapping[str, str], obsolete: set[str]) -> None:
+def _replace_within(folder: Path, files: Mapping[str, bytes], obsolete: set[str]) -> None:
     """Replaces the files of a folder one by one, by a journal."""
     part = folder / PART
     try:
