@@ -27,6 +27,7 @@ from tinyc.ir.forms import RowForm as RowForm
 from tinyc.ir.forms import RowMode as RowMode
 from tinyc.ir.forms import StaysFloat as StaysFloat
 from tinyc.ir.forms import Window as Window
+from tinyc.ir.gathering import gather, one_row
 from tinyc.ir.loops import Loops
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.ir.types import TensorType
@@ -166,6 +167,32 @@ class Op:
         if self.row_form() is not None or self.loops() is not None:
             return ""
         return f"{self.mnemonic} has neither rows nor loops here, nor a kernel for whole tensors"
+
+    def gathered(self) -> TensorType | None:
+        """What the memory of the result holds while the rows of the first operand are taken one by one, all other
+        operands being whole: until the last has come, sums say, of a type that may take more bytes. None where the
+        operator has to have its operand whole, or takes rows for rows (`row_form`)."""
+        one = one_row(self)
+        return None if one is None else one.held
+
+    def loops_over_rows(self) -> tuple[Loops, ...] | None:
+        """The loops from which follows how rows are gathered."""
+        return self.loops() if self.row_form() is None else None
+
+    def gather(
+        self,
+        held: Array,
+        operands: typing.Sequence[Array],
+        row: int,
+        first: bool,
+        last: bool,
+        fused: bool | None = None,
+    ) -> Array:
+        """What the memory of the result holds after one more row, where `gathered` says that rows are taken so: see
+        `gathering.gather`. After the last row it is the result."""
+        one = one_row(self)
+        assert one is not None
+        return gather(one, held, operands, row, first, last, fused)
 
     def row_fill(self) -> float | None:
         """What rows outside an operand hold, for windows that fill; None when its windows leave no operand."""

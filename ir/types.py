@@ -119,5 +119,11 @@ class TensorType:
         """Bytes of all elements."""
         return self.size * self.dtype.bytes
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether dimension 1 is that of rows: of an image [1, H, W, C], of a sequence [1, T, C], of whatever has three
+        dimensions or more and a batch of 1."""
+        return len(self.shape) >= 3 and self.shape[0] == 1
+
     def __str__(self) -> str:
         return f"{self.dtype.value}[{','.join(map(str, self.shape))}]"

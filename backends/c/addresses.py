@@ -58,18 +58,21 @@ class Addresses:
         root, _ = program.root(value.name)
         if not root.ring:
             return f"{self.whole(value)} + {row} * {buffer.row_elements}"
-        stride, pad = 1, 0
+        stride, pad, shown = 1, 0, buffer
         while buffer.view is not None:
+            base = program.buffer[buffer.view.base]
             if buffer.view.follows is not None:
                 stride, pad = stride * buffer.view.follows[0], pad * buffer.view.follows[0] + buffer.view.follows[1]
-            buffer = program.buffer[buffer.view.base]
+                shown = base
+            buffer = base
+        kept = program.ring_of(shown.name)
         # Rows before the first are counted from the end of the ring: no sum is negative.
         index = row if stride == 1 else f"{row} * {stride}"
-        if pad % root.ring:
-            index = f"({index} + {-pad % root.ring})"
+        if pad % kept:
+            index = f"({index} + {-pad % kept})"
         elif stride != 1:
             index = f"({index})"
-        return f"{self.base(value)} + {index} % {root.ring} * {root.row_elements}"
+        return f"{self.base(value)} + {index} % {kept} * {shown.row_elements}"
 
     def base(self, value: Value) -> str:
         """Where the rows of a value are kept: a pointer to the first place of a ring, or to the first row."""

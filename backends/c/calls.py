@@ -78,6 +78,11 @@ def wrapped(head: str, items: Sequence[str], tail: str, width: int = 118) -> str
     return "\n".join([*lines, line]) + "\n"
 
 
+def elements(stage: Stage) -> int:
+    """Elements of the result that one application computes."""
+    return stage.op.type.size // stage.rows * stage.band
+
+
 def limits(low: float, high: float, dtype: DType) -> list[Literal]:
     """The arguments for a fused activation."""
     return [("low", literal(dtype, low)), ("high", literal(dtype, high))]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from tinyc.backends.c.calls import pointer, require_float, specialise
+from tinyc.backends.c.calls import elements, pointer, require_float, specialise
 from tinyc.backends.c.emitter import EMITTERS, emits
 from tinyc.backends.c.literals import C_TYPES
-from tinyc.backends.c.loops import nest_lines, used_operands
+from tinyc.backends.c.loops import gathered_lines, nest_lines, used_operands
 from tinyc.backends.c.source import CodegenError
-from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit
+from tinyc.backends.c.unit import Argument, Pointer, RowCall, TranslationUnit, Turn
 from tinyc.ir.constant import Constant
+from tinyc.ir.gathering import one_row
 from tinyc.ir.op import Op
 from tinyc.ir.ops.movement import Reshape
 from tinyc.ir.ops.normalise import BatchNorm, Softmax
@@ -24,6 +25,8 @@ EMITTERS.declared.refuse(
 @emits(Op)
 def emit_loops(unit: TranslationUnit, stage: Stage, whole: Op) -> RowCall:
     """Any operator that can be said in loops. Nothing is `restrict`: the result may lie over an operand."""
+    if stage.gathers:
+        return _gathered(unit, stage, whole)
     op = whole.row_op(stage.band, 0) if stage.windows else whole
     nests = op.loops()
     if nests is None:
@@ -37,6 +40,23 @@ def emit_loops(unit: TranslationUnit, stage: Stage, whole: Op) -> RowCall:
     return RowCall(function, tuple(Pointer(k) for k in used), long_rows=True)
 
 
+def _gathered(unit: TranslationUnit, stage: Stage, op: Op) -> RowCall:
+    """An operator that takes one row more of its first operand."""
+    one = one_row(op)
+    if one is None:
+        raise CodegenError(f"{stage.where}: {EMITTERS.declared.missing(type(op))}")
+    used = used_operands([one.nest])
+    turns: list[tuple[str, Argument]] = [("first", Turn(True))] if one.combine else []
+    turns += [("last", Turn(False))] if one.finish is not None else []
+    parameters = [f"{pointer(op.operands[k].dtype)}x{k}" for k in used]
+    parameters += [f"int {name}" for name, _ in turns] + (["int y"] if one.step else [])
+    parameters.append(f"{C_TYPES[op.type.dtype]} *out")
+    lines = [f"out += y * {one.step};"] if one.step else []
+    lines += gathered_lines(one, unit.printer) if one.combine else nest_lines(one.nest, unit.printer)
+    function = unit.function(stage.op.mnemonic, ", ".join(parameters), "".join(f"    {line}\n" for line in lines))
+    return RowCall(function, (*(Pointer(k) for k in used), *(t for _, t in turns), *(["y"] if one.step else [])))
+
+
 @emits(Softmax)
 def emit_softmax(unit: TranslationUnit, stage: Stage, op: Softmax) -> RowCall:
     """Softmax over the last dimension."""
@@ -48,6 +68,6 @@ def emit_softmax(unit: TranslationUnit, stage: Stage, op: Softmax) -> RowCall:
         "softmax",
         op.type.dtype,
         [(pointer(op.type.dtype), "x"), ("float *", "out")],
-        [("count", str(op.type.size // n)), ("n", str(n))],
+        [("count", str(elements(stage) // n)), ("n", str(n))],
     )
-    return RowCall(function, (Pointer(0),))
+    return RowCall(function, (Pointer(0),), long_rows=True)

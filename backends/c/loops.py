@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from tinyc.backends.c.expressions import Level, Printer
 from tinyc.backends.c.literals import C_TYPES, literal
 from tinyc.ir.expr import Arg, Call, arguments
+from tinyc.ir.gathering import OneRow
 from tinyc.ir.loops import Index, Loops, is_product
 from tinyc.ir.types import DType
 
@@ -79,6 +80,34 @@ def nest_lines(nest: Loops, printer: Printer) -> list[str]:
     return lines
 
 
+def gathered_lines(one: OneRow, printer: Printer) -> list[str]:
+    """The statements that take one more row into `out`, of which `first` and `last` say whether it is that."""
+    nest = merged(one.nest)
+    outer = len(nest.space) - nest.reduced
+    value = [f"x{k}[{_source(nest, k, printer)}]" for k in range(len(nest.inputs))]
+    dtype, target = nest.body.dtype, f"out[{_index(nest.output)}]"
+    inner = _sum(nest, outer, value, printer) if nest.reduced else []
+    part = "sum" if nest.reduced else printer.text(nest.body, value).code
+    total = f"first ? {part} : {_joined(one.combine, dtype, target, part, printer)}"
+    if one.finish is None:
+        inner.append(f"{target} = {total};")
+    else:
+        inner += [
+            f"const {C_TYPES[dtype]} total = {total};",
+            f"{target} = last ? {printer.code(one.finish, ['total'])} : total;",
+        ]
+    lines = ["    " * d + _for(d, nest.space[d]) for d in range(outer)]
+    lines += _indented(inner, outer)
+    return lines + ["    " * d + "}" for d in reversed(range(outer))]
+
+
+def _joined(combine: str, dtype: DType, held: str, part: str, printer: Printer) -> str:
+    """What is there and what a row gives as one."""
+    if combine in ("max", "min"):
+        return f"{printer.kernels.use(f'reduce_{combine}', dtype)}({held}, {part})"
+    return printer.code(Call(dtype, combine, (Arg(dtype, 0), Arg(dtype, 1))), [held, part])
+
+
 def _moves(nest: Loops) -> bool:
     """Whether each iteration only moves an element, so that counting would take longer than that."""
     plain = isinstance(nest.body, Arg) and nest.finish is None and not nest.reduced
@@ -123,14 +152,19 @@ def _body(nest: Loops, parallel: int, printer: Printer) -> list[str]:
                 f"{target} = {printer.code(nest.finish, ['value'])};",
             ]
         return [f"{target} = {result.code};"]
+    lines = _sum(nest, parallel, value, printer)
+    result_code = "sum" if nest.finish is None else printer.code(nest.finish, ["sum"])
+    return [*lines, f"{target} = {result_code};"]
+
+
+def _sum(nest: Loops, parallel: int, value: Sequence[str], printer: Printer) -> list[str]:
+    """The statements that reduce to `sum`."""
     dtype = nest.body.dtype
     lines = [f"{C_TYPES[dtype]} sum = {_start(nest.combine, dtype, printer)};"]
     for d in range(parallel, len(nest.space)):
         lines.append("    " * (d - parallel) + _for(d, nest.space[d]))
     lines += _indented([_combine(nest, value, printer)], nest.reduced)
-    lines += ["    " * d + "}" for d in reversed(range(nest.reduced))]
-    result_code = "sum" if nest.finish is None else printer.code(nest.finish, ["sum"])
-    return [*lines, f"{target} = {result_code};"]
+    return lines + ["    " * d + "}" for d in reversed(range(nest.reduced))]
 
 
 def _combine(nest: Loops, value: Sequence[str], printer: Printer) -> str:

@@ -12,10 +12,10 @@ from typing import cast
 
 import numpy as np
 
-from tinyc.backends.c.calls import Literal, beside, leaves_columns, limits, pointer, shared
+from tinyc.backends.c.calls import Literal, beside, elements, leaves_columns, limits, pointer, shared
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.pie_tables import BY_VECTORS, VECTOR, Chunks, Results, addition, constants, up
-from tinyc.backends.c.quantised import Parameter, elements, form
+from tinyc.backends.c.quantised import Parameter, form
 from tinyc.backends.c.short import requantisation
 from tinyc.backends.c.tiles import COPIES
 from tinyc.backends.c.tuned import pixels

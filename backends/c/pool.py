@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tinyc.backends.c.calls import Literal, leaves_rows, specialise
 from tinyc.backends.c.emitter import emits
+from tinyc.backends.c.generic import emit_loops
 from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.unit import Argument, Count, RowCall, Rows, TranslationUnit
 from tinyc.ir.op import RowMode
@@ -16,12 +17,16 @@ from tinyc.ir.rows import Stage
 @emits(MaxPool2d)
 def emit_max_pool(unit: TranslationUnit, stage: Stage, op: MaxPool2d) -> RowCall:
     """The largest of each window."""
+    if stage.gathers:
+        return emit_loops(unit, stage, op)
     return pool_call(unit, stage, op, "maxpool", "max_pool2d", [])
 
 
 @emits(AvgPool2d)
 def emit_avg_pool(unit: TranslationUnit, stage: Stage, op: AvgPool2d) -> RowCall:
     """The average of each window."""
+    if stage.gathers:
+        return emit_loops(unit, stage, op)
     divisor = op.kernel[0] * op.kernel[1] if op.count_pads else 0
     return pool_call(unit, stage, op, "avgpool", "avg_pool2d", [("divisor", str(divisor))])
 

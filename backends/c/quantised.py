@@ -179,11 +179,6 @@ def emit_qdense(unit: TranslationUnit, stage: Stage, op: QDense) -> RowCall:
     return _pointwise(unit, stage, layer, pairing, inputs, outputs)
 
 
-def elements(stage: Stage) -> int:
-    """Elements of the result that one application computes."""
-    return stage.op.type.size // stage.rows * stage.band
-
-
 def weighted(unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Array | None) -> LayerArguments:
     """What the kernel of a layer takes besides rows and geometry, with short constants where they pay. `packed` are
     weights as the kernel takes them, None for as they are.

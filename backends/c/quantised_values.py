@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tinyc.backends.c.calls import Literal, limits, pointer, shared, specialise
+from tinyc.backends.c.calls import Literal, elements, limits, pointer, shared, specialise
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.pool import pool_call
-from tinyc.backends.c.quantised import elements, factor_form
-from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit
+from tinyc.backends.c.quantised import factor_form
+from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit, Turn
 from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QMean, QMul, QSoftmax
 from tinyc.ir.rows import Stage
 from tinyc.ir.types import DType
@@ -71,6 +71,10 @@ def emit_lookup(unit: TranslationUnit, stage: Stage, op: Lookup) -> RowCall:
 def emit_qmean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
     """The mean of each channel."""
     count, height, width, channels = op.x.shape
+    if stage.gathers:
+        given = _literals(pixels=width, channels=channels, offset=height * width * op.zero)
+        given += _requantised(op, 255 * height * width)
+        return _one_row_more(unit, "qmean_row", given)
     literals = _literals(count=count, pixels=height * width, channels=channels, x_zero=op.zero)
     literals += _requantised(op, 255 * height * width)
     return RowCall(specialise(unit, "qmean", "qmean", DType.I8, [_X, _OUT], literals), (Pointer(0),))
@@ -79,7 +83,17 @@ def emit_qmean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
 @emits(QAvgPool2d)
 def emit_qavg_pool(unit: TranslationUnit, stage: Stage, op: QAvgPool2d) -> RowCall:
     """The average of each window."""
+    if stage.gathers:
+        given = _literals(pixels=op.x.shape[2], channels=op.x.shape[3], there=op.kernel[0] * op.kernel[1])
+        return _one_row_more(unit, "qavg_row", [*given, *average_literals(op)])
     return pool_call(unit, stage, op, "qavgpool", "qavg_pool2d", average_literals(op))
+
+
+def _one_row_more(unit: TranslationUnit, kernel: str, literals: list[Literal]) -> RowCall:
+    """A call of a kernel that gathers rows."""
+    parameters = [_X, ("int", "first"), ("int", "last"), _OUT]
+    function = specialise(unit, kernel, kernel, DType.I8, parameters, literals)
+    return RowCall(function, (Pointer(0), Turn(True), Turn(False)))
 
 
 def average_literals(op: QAvgPool2d) -> list[Literal]:
@@ -95,9 +109,10 @@ def emit_qsoftmax(unit: TranslationUnit, stage: Stage, op: QSoftmax) -> RowCall:
     """Softmax over the last dimension."""
     n = op.type.shape[-1]
     literals = _literals(
-        count=op.type.size // n, n=n, multiplier=op.multiplier, left=op.left, diff_min=max(op.diff_min, -256)
+        count=elements(stage) // n, n=n, multiplier=op.multiplier, left=op.left, diff_min=max(op.diff_min, -256)
     )
-    return RowCall(specialise(unit, "qsoftmax", "qsoftmax", DType.I8, [_X, _OUT], literals), (Pointer(0),))
+    function = specialise(unit, "qsoftmax", "qsoftmax", DType.I8, [_X, _OUT], literals)
+    return RowCall(function, (Pointer(0),), long_rows=True)
 
 
 def _literals(**values: int) -> list[Literal]:

@@ -10,7 +10,7 @@ from tinyc.backends.c.describe import sentence
 from tinyc.backends.c.emitter import emit
 from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.source import CodegenError
-from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, Scratch, TranslationUnit
+from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, Scratch, TranslationUnit, Turn
 from tinyc.ir.op import RowMode, Value, Window
 from tinyc.ir.rows import Pace, Segment, Stage, row_count
 
@@ -45,9 +45,13 @@ def sweep_lines(unit: TranslationUnit, addresses: Addresses, segment: Segment) -
         if unit.program.takes_rows(stage) or not stage.result.type.size:
             continue
         call = emit(unit, stage)
-        body = row_lines(unit, addresses, stage, call)
-        elements = row_elements(stage.result)
-        body.append(f"TINYC_TRACE({number}, y * {elements}, {addresses.row(stage.result, 'y')}, {elements});")
+        body = row_lines(unit, addresses, stage, call, segment.reverse)
+        if stage.gathers:
+            whole = f"TINYC_TRACE({number}, 0, {addresses.whole(stage.result)}, {stage.result.type.size});"
+            body += [f"if ({_turn(stage, segment.reverse, first=False)}) {{", f"    {whole}", "}"]
+        else:
+            elements = row_elements(stage.result)
+            body.append(f"TINYC_TRACE({number}, y * {elements}, {addresses.row(stage.result, 'y')}, {elements});")
         lines += [
             f"/* {sentence(number, stage)} */",
             f"{due(stage, pace, unit.program.sweeps(segment))}{{",
@@ -87,7 +91,8 @@ def _stage_lines(unit: TranslationUnit, addresses: Addresses, stage: Stage, reve
     if not stage.windows or (call.long_rows and stage.band == stage.rows):
         return [step_call(call, lambda a: _whole(addresses, stage, a), addresses.whole(stage.result))]
     rows = f"int y = {stage.rows - 1}; y >= 0; --y" if reverse else f"int y = 0; y < {stage.rows}; ++y"
-    return [f"for ({rows}) {{", *(f"    {line}" for line in row_lines(unit, addresses, stage, call)), "}"]
+    lines = row_lines(unit, addresses, stage, call, reverse)
+    return [f"for ({rows}) {{", *(f"    {line}" for line in lines), "}"]
 
 
 def step_call(call: RowCall, argument: Callable[[Argument], str], out: str) -> str:
@@ -110,9 +115,18 @@ def scratch_pointer(addresses: Addresses, stage: Stage) -> str:
     return addresses.whole(stage.kernel.scratch)
 
 
-def row_lines(unit: TranslationUnit, addresses: Addresses, stage: Stage, call: RowCall) -> list[str]:
+def _turn(stage: Stage, reverse: bool, *, first: bool) -> str:
+    """Whether row y is the first that a stage takes, or else the last."""
+    return f"y == {0 if first != reverse else stage.rows - 1}"
+
+
+def row_lines(
+    unit: TranslationUnit, addresses: Addresses, stage: Stage, call: RowCall, reverse: bool = False
+) -> list[str]:
     """The statements that compute row y."""
-    windows = {a.operand: f"rows{a.operand}" if a.operand else "rows" for a in call.arguments if isinstance(a, Rows)}
+    several = [a.operand for a in call.arguments if isinstance(a, Rows)]
+    elsewhere = [a.operand for a in call.arguments if isinstance(a, Pointer) and not _beside(stage.windows[a.operand])]
+    windows = {k: f"rows{k}" if k else "rows" for k in (*several, *elsewhere)}
     counted = {a.operand: "count" for a in call.arguments if isinstance(a, Count)}
     body: list[str] = []
     for operand, name in windows.items():
@@ -127,10 +141,20 @@ def row_lines(unit: TranslationUnit, addresses: Addresses, stage: Stage, call: R
             return counted[a.operand]
         if isinstance(a, Scratch):
             return scratch_pointer(addresses, stage)
+        if isinstance(a, Turn):
+            return _turn(stage, reverse, first=a.first)
+        if a.operand in windows:
+            return f"{windows[a.operand]}[0]"
         value = stage.op.operands[a.operand]
         return addresses.whole(value) if stage.windows[a.operand] is None else addresses.row(value, "y")
 
-    return [*body, step_call(call, argument, addresses.row(stage.result, "y"))]
+    out = addresses.whole(stage.result) if stage.gathers else addresses.row(stage.result, "y")
+    return [*body, step_call(call, argument, out)]
+
+
+def _beside(window: Window | None) -> bool:
+    """Whether what one row of the result reads is the operand's row of the same number, or all of it."""
+    return window is None or window.is_pointwise
 
 
 def _window_lines(
@@ -161,4 +185,4 @@ def _window_lines(
 
 def _first_row(window: Window) -> str:
     first = "y" if window.stride == 1 else f"y * {window.stride}"
-    return f"{first} - {window.pad}" if window.pad else first
+    return f"{first} {'-' if window.pad > 0 else '+'} {abs(window.pad)}" if window.pad else first

@@ -43,15 +43,22 @@ class Scratch:
     """An argument: the stage's scratch memory."""
 
 
-Argument = Rows | Count | Pointer | Scratch | str
+@dataclass(frozen=True)
+class Turn:
+    """An argument of a stage that gathers rows: whether this is the first of them, or else the last."""
+
+    first: bool
+
+
+Argument = Rows | Count | Pointer | Scratch | Turn | str
 
 
 @dataclass(frozen=True)
 class RowCall:
     """What one step of a stage calls: a function and its arguments before the last, the output row.
 
-    Text among the arguments is an expression that is the same for all rows. `long_rows` says that any number of rows
-    may be handed over as one long row.
+    Text among the arguments is an expression, in which `y` is the number of the row. `long_rows` says that any number
+    of rows may be handed over as one long row.
     """
 
     function: str

@@ -20,6 +20,7 @@ from tinyc.ir import loops
 from tinyc.ir.op import Op, RowMode, Value
 from tinyc.ir.rows import RowProgram, Slot, Space, Stage, Step, verify_program
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import TensorType
 
 Bytes = NDArray[np.uint8]
 WatchStage = Callable[[int, Array], None]
@@ -66,6 +67,12 @@ class Memory:
         root, offset = self._program.root(name)
         value = self._program.buffer[name].value
         return self._blocks[root.name][offset : offset + value.type.bytes].view(value.dtype.numpy).reshape(value.shape)
+
+    def held(self, name: str, type: TensorType) -> Array:
+        """What the memory of a buffer holds while it is gathered, on its bytes."""
+        root, offset = self._program.root(name)
+        block = self._blocks[root.name][offset : offset + type.bytes]
+        return block.view(type.dtype.numpy).reshape(type.shape)
 
     def spoil(self, slot: Slot, others: Sequence[Slot]) -> None:
         """Fills a slot with garbage, but for the bytes that it shares with other ones."""
@@ -126,7 +133,9 @@ def run_program(
             memory.scramble(stage.result.name)
         with np.errstate(all="ignore"):
             result = _apply(program, stage, step, memory, kernel, in_steps)
-        if watch is not None:
+        if watch is not None and stage.gathers:
+            whole[step.stage] = result
+        elif watch is not None:
             if step.stage not in whole:
                 whole[step.stage] = np.empty(stage.result.shape, stage.result.dtype.numpy)
             target = whole[step.stage][:, step.row : step.row + step.rows] if stage.windows else whole[step.stage]
@@ -175,6 +184,8 @@ def _apply(
     in_steps: bool,
 ) -> Array:
     """Computes a step into the memory; the result, as an array of its own."""
+    if stage.gathers:
+        return _gather(program, stage, step, memory, program.fused if in_steps else None)
     if stage.windows:
         targets = memory.rows(stage.result.name, range(step.row, step.row + step.rows))
     else:
@@ -206,6 +217,24 @@ def _apply(
             target[...] = result[:, k : k + 1]
     memory.scribble(stage.kernel.scratch)
     return result
+
+
+def _gather(program: RowProgram, stage: Stage, step: Step, memory: Memory, fused: bool | None) -> Array:
+    """Takes one more row into the memory of the result; what is there then, which after the last row is the result."""
+    reverse = next(s.reverse for s in program.order if step.stage in s.stages)
+    first, last = (0, stage.rows - 1) if not reverse else (stage.rows - 1, 0)
+    type = stage.op.gathered()
+    assert type is not None
+    held = memory.held(stage.result.name, type)
+    operands = [*memory.rows(stage.op.operands[0].name, [step.row])]
+    operands += [memory.array(v.name) for v in stage.op.operands[1:]]
+    result = stage.op.gather(held.copy(), operands, step.row, step.row == first, step.row == last, fused)
+    if step.row != last:
+        held[...] = result
+        return result
+    target = memory.array(stage.result.name)
+    target[...] = result.reshape(target.shape)
+    return target.copy()
 
 
 def _computed(op: Op, operands: Sequence[Array], fused: bool | None) -> Array:

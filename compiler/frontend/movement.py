@@ -103,8 +103,8 @@ def tile(ctx: Context, node: OnnxNode) -> Value:
     repeats = ctx.integers(node, node.operand(1), "repeats") or ()
     if len(repeats) != x.type.rank or min(repeats, default=0) < 0:
         raise node.error(f"repeats {list(repeats)} do not fit {x.type}")
-    apart = [d for n in x.shape for d in (1, n)]
-    repeated = [d for r, n in zip(repeats, x.shape, strict=True) for d in (r, n)]
+    apart = [d for r, n in zip(repeats, x.shape, strict=True) for d in ((1, n) if r != 1 else (n,))]
+    repeated = [d for r, n in zip(repeats, x.shape, strict=True) for d in ((r, n) if r != 1 else (n,))]
     return _through(ctx, x, apart, repeated, [r * n for r, n in zip(repeats, x.shape, strict=True)])
 
 
@@ -157,6 +157,6 @@ def _through(ctx: Context, x: Value, apart: Sequence[int], repeated: Sequence[in
 
 def repeat_entries(ctx: Context, x: Value, times: Sequence[int]) -> Value:
     """Repeats each entry of dimension d `times[d]` times in a row."""
-    apart = [d for n in x.shape for d in (n, 1)]
-    repeated = [d for n, t in zip(x.shape, times, strict=True) for d in (n, t)]
+    apart = [d for n, t in zip(x.shape, times, strict=True) for d in ((n, 1) if t != 1 else (n,))]
+    repeated = [d for n, t in zip(x.shape, times, strict=True) for d in ((n, t) if t != 1 else (n,))]
     return _through(ctx, x, apart, repeated, [n * t for n, t in zip(x.shape, times, strict=True)])

@@ -89,18 +89,17 @@ class Elementwise(Op):
         """An operand whose dimension there is aligned with the rows has rows of its own where that is more than 1; else
         it is the same for all rows, and read whole."""
         shape = self.type.shape
-        if len(shape) != 4 or shape[0] != 1 or self.lifted() != tuple(v.shape for v in self.operands):
+        if not self.type.has_rows or self.lifted() != tuple(v.shape for v in self.operands):
             return None
-        windows = tuple(Window() if v.type.rank == 4 and v.shape[1] == shape[1] else None for v in self.operands)
+        windows = tuple(
+            Window() if v.type.rank == self.type.rank and v.shape[1] == shape[1] else None for v in self.operands
+        )
         return RowForm(windows) if any(windows) else None
 
     def lifted(self) -> tuple[tuple[int, ...], ...]:
-        shape = self.type.shape
-        image = len(shape) == 4 and shape[0] == 1
-        # Of fewer dimensions than 4, only 3 reach the rows.
-        return tuple(
-            (1, *v.shape) if image and v.type.rank == 3 and v.shape[0] != 1 else v.shape for v in self.operands
-        )
+        # Of fewer dimensions than the result's, only one less reaches the rows.
+        rank = self.type.rank - 1 if self.type.has_rows else -1
+        return tuple((1, *v.shape) if v.type.rank == rank and v.shape[0] != 1 else v.shape for v in self.operands)
 
     def row_op(self, rows: int, valid: int) -> Op:
         form = self.row_form()

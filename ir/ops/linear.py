@@ -48,7 +48,7 @@ class DenseLayer(WeightedLayer):
         return True
 
     def row_form(self) -> RowForm | None:
-        if self.x.type.rank != 4 or self.x.shape[0] != 1:
+        if not self.x.type.has_rows:
             return None
         return RowForm((Window(),) + (None,) * (len(self.operands) - 1))
 
@@ -127,6 +127,24 @@ class MatMul(Op, mnemonic="matmul", onnx="MatMul", accuracy=Accuracy.SUM):
 
     def macs(self) -> int:
         return self.type.size * self.x.shape[-1]
+
+    def row_form(self) -> RowForm | None:
+        """Rows of a matrix one by one, with all of the other one; or one product a row, where there are many."""
+        if not self.type.has_rows:
+            return None
+        rank, rows = self.type.rank, self.type.shape[1]
+        if rank == 3:
+            return RowForm((Window(), None)) if self.x.type.rank == 3 else None
+        windows = tuple(Window() if v.type.rank == rank and v.shape[1] == rows else None for v in self.operands)
+        reach = all(v.type.rank in (rank, *range(rank - 1)) or rows == 1 for v in self.operands)
+        return RowForm(windows) if any(windows) and reach else None
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        form = self.row_form()
+        assert form is not None
+        return self.with_operands(
+            [v if w is None else v.with_rows(rows) for v, w in zip(self.operands, form.windows, strict=True)]
+        )
 
     def loops(self) -> tuple[Loops, ...]:
         shape = self.type.shape

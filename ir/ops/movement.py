@@ -126,6 +126,13 @@ class Transpose(Movement, mnemonic="transpose"):
         moved = [p for p in self.perm if self.x.shape[p] != 1]
         return moved == sorted(moved)
 
+    def row_form(self) -> RowForm | None:
+        """Each row is permuted by itself where rows stay rows."""
+        return RowForm((Window(),)) if self.type.has_rows and self.perm[:2] == (0, 1) else None
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        return dataclasses.replace(self, x=self.x.with_rows(rows))
+
     def loops(self) -> tuple[Loops, ...]:
         own = contiguous(self.x.shape)
         source = Index(0, tuple(own[p] for p in self.perm))
@@ -166,6 +173,14 @@ class Broadcast(Movement, mnemonic="broadcast"):
 
     def is_view(self) -> bool:
         return self.x.type.size == math.prod(self.shape)
+
+    def row_form(self) -> RowForm | None:
+        """Rows are repeated one by one where there are as many as before."""
+        alike = self.x.type.rank == len(self.shape) and self.x.shape[:2] == self.shape[:2]
+        return RowForm((Window(),)) if self.type.has_rows and alike else None
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        return Broadcast(self.x.with_rows(rows), (1, rows, *self.shape[2:]))
 
     def loops(self) -> tuple[Loops, ...]:
         source = Index(0, broadcast_strides(self.x.shape, self.shape))
@@ -227,6 +242,17 @@ class Slice(Movement, mnemonic="slice"):
     def view_offset(self) -> int:
         return sum(s * t for s, t in zip(self.start, contiguous(self.x.shape), strict=True))
 
+    def row_form(self) -> RowForm | None:
+        """Every so many rows, from some row on."""
+        if not self.x.type.has_rows or not self.size[0] or (self.size[1] > 1 and self.step[1] < 1):
+            return None
+        return RowForm((Window(stride=max(self.step[1], 1), pad=-self.start[1]),))
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        whole = {"start": 0, "size": rows, "step": 1}
+        cuts = {name: (*getattr(self, name)[:1], k, *getattr(self, name)[2:]) for name, k in whole.items()}
+        return Slice(self.x.with_rows(rows), cuts["start"], cuts["size"], cuts["step"])
+
     def loops(self) -> tuple[Loops, ...]:
         own = contiguous(self.x.shape)
         source = Index(self.view_offset(), tuple(s * t for s, t in zip(own, self.step, strict=True)))
@@ -265,8 +291,7 @@ class Concat(Movement, mnemonic="concat"):
 
     def row_form(self) -> RowForm | None:
         """Columns or channels are joined row by row."""
-        shape = self.type.shape
-        by_rows = len(shape) == 4 and shape[0] == 1 and self.axis > 1 and not self.parts()
+        by_rows = self.type.has_rows and self.axis > 1 and not self.parts()
         return RowForm((Window(),) * len(self.xs)) if by_rows else None
 
     def row_op(self, rows: int, valid: int) -> Op:
@@ -352,6 +377,20 @@ class Pad(Movement, mnemonic="pad"):
         )
         out[inside] = operands[0]
         return out
+
+    def row_form(self) -> RowForm | None:
+        """A row around the operand is one of pads; there are none between its rows."""
+        if not self.x.type.has_rows or (self.before[0], self.after[0]) != (0, 0):
+            return None
+        apart = self._gaps()[1] > 0 and self.x.shape[1] > 1
+        return None if apart else RowForm((Window(pad=self.before[1]),))
+
+    def row_fill(self) -> float | None:
+        return self.value
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        before, after = ((0, 0, *side[2:]) for side in (self.before, self.after))
+        return Pad(self.x.with_rows(rows), before, after, self.between, self.value)
 
     def loops(self) -> tuple[Loops, ...]:
         out = contiguous(self.type.shape)

@@ -10,8 +10,10 @@ import numpy as np
 
 from tinyc.ir.draw import Draw, takes
 from tinyc.ir.errors import IRError
+from tinyc.ir.loops import Loops
 from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, RowMode, StaysFloat, Value, Window
 from tinyc.ir.ops.conv import Spatial, patches
+from tinyc.ir.ops.reduce import ReduceMax, ReduceMean
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -59,6 +61,10 @@ class Pool(Spatial):
             return None
         return RowForm((Window(self.kernel[0], self.strides[0], self.dilations[0], self.pads[0], self.row_mode()),))
 
+    def is_global(self) -> bool:
+        """Whether there is one window, of all pixels."""
+        return self.kernel == self.x.shape[1:3] and not any(self.pads)
+
     def row_op(self, rows: int, valid: int) -> Op:
         clips = self.row_mode() is RowMode.CLIP
         height = valid if clips else self.kernel[0]
@@ -94,6 +100,9 @@ class MaxPool2d(Pool, mnemonic="max_pool2d"):
         if value != lowest and least < value:
             return f"elements below the pad's {value} are possible"
         return dataclasses.replace(self, x=x, pads=self._pads_with(pads))
+
+    def loops_over_rows(self) -> tuple[Loops, ...] | None:
+        return ReduceMax(self.x, (1, 2)).loops() if self.is_global() else None
 
     def evaluate(self, *operands: Array) -> Array:
         dtype = self.x.dtype
@@ -139,6 +148,9 @@ class AvgPool2d(Pool, mnemonic="avg_pool2d", accuracy=Accuracy.SUM):
         if not self.x.dtype.is_float:
             raise IRError(f"takes floating point, not {self.x.type}")
         return super().infer()
+
+    def loops_over_rows(self) -> tuple[Loops, ...] | None:
+        return ReduceMean(self.x, (1, 2)).loops() if self.is_global() else None
 
     def evaluate(self, *operands: Array) -> Array:
         x = operands[0].astype(np.float64)

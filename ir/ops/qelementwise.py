@@ -118,7 +118,7 @@ class QAdd(Requantised, mnemonic="qadd"):
         return True
 
     def row_form(self) -> RowForm | None:
-        return RowForm((Window(), Window())) if self.x.type.rank == 4 and self.x.shape[0] == 1 else None
+        return RowForm((Window(), Window())) if self.x.type.has_rows else None
 
     def row_op(self, rows: int, valid: int) -> Op:
         return dataclasses.replace(self, x=self.x.with_rows(rows), y=self.y.with_rows(rows))
@@ -176,7 +176,7 @@ class QMul(Requantised, mnemonic="qmul"):
         return True
 
     def row_form(self) -> RowForm | None:
-        if self.x.type.rank != 4 or self.x.shape[0] != 1:
+        if not self.x.type.has_rows:
             return None
         return RowForm((Window(), Window() if self.x.type == self.y.type else None))
 
@@ -215,7 +215,7 @@ class Lookup(Int8, mnemonic="lookup"):
         return True
 
     def row_form(self) -> RowForm | None:
-        return RowForm((Window(), None)) if self.x.type.rank == 4 and self.x.shape[0] == 1 else None
+        return RowForm((Window(), None)) if self.x.type.has_rows else None
 
     def row_op(self, rows: int, valid: int) -> Op:
         return dataclasses.replace(self, x=self.x.with_rows(rows))
@@ -256,3 +256,10 @@ class QSoftmax(Int8, mnemonic="qsoftmax"):
 
     def runs_whole(self) -> bool:
         return True
+
+    def row_form(self) -> RowForm | None:
+        """Each row by itself: the last dimension is none of rows."""
+        return RowForm((Window(),)) if self.x.type.has_rows else None
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        return dataclasses.replace(self, x=self.x.with_rows(rows))

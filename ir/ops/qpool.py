@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import Value
+from tinyc.ir.op import Op, Value
 from tinyc.ir.ops.conv import patches
 from tinyc.ir.ops.int8 import (
     Int8,
@@ -29,8 +30,28 @@ from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
 
+class RunningSum(Op):
+    """Base of means of int8 over rows and columns, which gather rows in int32, a sum a channel."""
+
+    x: Value
+
+    def gathered(self) -> TensorType | None:
+        x = self.x
+        return TensorType((1, 1, 1, x.shape[3]), DType.I32) if x.type.has_rows and x.shape[1] > 1 else None
+
+    def mean(self, total: Array) -> Array:
+        """The result for these sums, [N, 1, 1, C]."""
+        raise NotImplementedError
+
+    def gather(
+        self, held: Array, operands: Sequence[Array], row: int, first: bool, last: bool, fused: bool | None = None
+    ) -> Array:
+        total = operands[0].sum(axis=(1, 2), keepdims=True, dtype=np.int32) + (0 if first else held)
+        return self.mean(total) if last else np.asarray(total)
+
+
 @dataclass(frozen=True)
-class QAvgPool2d(Pool, Int8, mnemonic="qavg_pool2d"):
+class QAvgPool2d(RunningSum, Pool, Int8, mnemonic="qavg_pool2d"):
     """int8 average of the elements of each window that lie inside the operand, rounded half away from zero, limited.
 
     Operand and result have one scale and zero point.
@@ -54,12 +75,21 @@ class QAvgPool2d(Pool, Int8, mnemonic="qavg_pool2d"):
         x = operands[0].astype(np.int64)
         total = np.asarray(sum(patches(self, x, 0)))
         count = np.asarray(sum(patches(self, np.ones_like(x), 0)))
+        return self._rounded(total, count)
+
+    def mean(self, total: Array) -> Array:
+        return self._rounded(total.astype(np.int64), np.asarray(self.kernel[0] * self.kernel[1]))
+
+    def _rounded(self, total: Array, count: Array) -> Array:
         average = np.sign(total) * ((np.abs(total) + count // 2) // count)
         return np.asarray(np.clip(average, self.min, self.max).astype(np.int8))
 
+    def gathered(self) -> TensorType | None:
+        return super().gathered() if self.is_global() else None
+
 
 @dataclass(frozen=True)
-class QMean(Requantised, mnemonic="qmean"):
+class QMean(RunningSum, Requantised, mnemonic="qmean"):
     """int8 mean over rows and columns of an NHWC operand (global average pooling), to another scale.
 
     y = clamp(requantise(sum of (x - zero), multiplier, shift) + out_zero, min, max); 1 / (H * W) is in the multiplier.
@@ -89,8 +119,11 @@ class QMean(Requantised, mnemonic="qmean"):
         return TensorType((self.x.shape[0], 1, 1, self.x.shape[3]), DType.I8)
 
     def evaluate(self, *operands: Array) -> Array:
-        total = (operands[0].astype(np.int64) - self.zero).sum(axis=(1, 2), keepdims=True)
-        return narrow(total, self.multiplier, self.shift, self.out_zero, self.min, self.max)
+        return self.mean(operands[0].astype(np.int64).sum(axis=(1, 2), keepdims=True))
+
+    def mean(self, total: Array) -> Array:
+        centred = total.astype(np.int64) - self.x.shape[1] * self.x.shape[2] * self.zero
+        return narrow(centred, self.multiplier, self.shift, self.out_zero, self.min, self.max)
 
     def runs_whole(self) -> bool:
         return True

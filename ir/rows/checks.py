@@ -25,7 +25,7 @@ def rows_problem(op: Op, windows: Windows, band: int) -> str:
         band: how many rows of the result one step computes.
     """
     shape = op.type.shape
-    if len(shape) != 4 or shape[0] != 1:
+    if not op.type.has_rows:
         return f"computes rows of {op.type}, which has none"
     if not 1 <= band <= max(shape[1], 1):
         return f"computes {band} of {shape[1]} rows at a time"
@@ -46,11 +46,20 @@ def rows_problem(op: Op, windows: Windows, band: int) -> str:
     return ""
 
 
+def gathering_problem(op: Op, windows: Windows, band: int) -> str:
+    """What is wrong with taking the rows of an operator's first operand one by one; empty if nothing is."""
+    if op.gathered() is None:
+        return "takes rows one by one, which its operator cannot"
+    if windows != (Window(), *(None for _ in op.operands[1:])) or band != 1:
+        return "is given other rows than its operator gathers"
+    return ""
+
+
 def _window_problem(op: Op, value: Value, window: Window | None, band: int) -> str:
     """Rows that do not exist, and bands of rows that do not lie side by side."""
     if window is None:
         return ""
-    if value.type.rank != 4 or value.shape[0] != 1:
+    if not value.type.has_rows:
         return f"reads rows of {value} {value.type}, which has none"
     rows, height = op.type.shape[1], value.shape[1]
     if band > 1 and not (window.is_pointwise and height == rows):

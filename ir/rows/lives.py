@@ -133,32 +133,33 @@ class Ledger:
         size = buffer.row_bytes
         if not buffer.bytes or not len(rows):
             return
-        offset = 0
+        offset, step = 0, size
         while buffer.view is not None:
+            base = self._buffers[buffer.view.base]
             if buffer.view.follows is not None:
                 stride, pad = buffer.view.follows
-                rows = rows * stride - pad
+                rows, step = rows * stride - pad, base.row_bytes
             offset += buffer.view.offset
-            buffer = self._buffers[buffer.view.base]
-        life = self._life(buffer, -int(rows.min()), int(rows.max()) + 1)
-        if buffer.ring:
-            first = last = rows + life.before
-        else:
-            first = (offset + rows * size) // life.row_bytes
-            last = (offset + (rows + 1) * size - 1) // life.row_bytes
-        for step in range(int((last - first).max()) + 1):
-            part = np.minimum(first + step, last)
+            buffer = base
+        start = offset + rows * step
+        life = self._life(buffer, int(start.min()), int(start.max()) + size)
+        first = start // life.row_bytes + life.before
+        last = (start + size - 1) // life.row_bytes + life.before
+        for further in range(int((last - first).max()) + 1):
+            part = np.minimum(first + further, last)
             np.minimum.at(life.birth, part, times)
             np.maximum.at(life.death, part, times)
 
-    def _life(self, buffer: Buffer, before: int, after: int) -> Life:
-        """What is known of a memory, with room for rows from so many before the first to so many after it."""
+    def _life(self, buffer: Buffer, start: int, stop: int) -> Life:
+        """What is known of a memory, with room for the rows of bytes from one on to another one, which may lie before
+        the first and after the last."""
         if buffer.name not in self.lives:
             count = buffer.rows if buffer.ring else self._parts[buffer.name]
             part = buffer.row_bytes if buffer.ring else -(-buffer.bytes // count)
             birth, death = np.full(count, ALWAYS, np.int64), np.full(count, NEVER, np.int64)
             self.lives[buffer.name] = Life(buffer, part, birth, death)
         life = self.lives[buffer.name]
+        before, after = -(start // life.row_bytes), -(-stop // life.row_bytes)
         more = (max(before - life.before, 0), max(after - (len(life.birth) - life.before), 0))
         if buffer.ring and any(more):
             birth = np.pad(life.birth, more, constant_values=ALWAYS)
@@ -213,7 +214,10 @@ def accesses(stage: Stage, buffers: Mapping[str, Buffer], times: Times) -> Itera
     first."""
     name = stage.result.name
     if name in buffers:
-        if not stage.windows:
+        if stage.gathers:
+            for when in (times.min(), times.max()):
+                yield name, _all_rows(buffers[name]), np.full(buffers[name].rows, when)
+        elif not stage.windows:
             yield name, _all_rows(buffers[name]), times
         else:
             rows = np.arange(stage.rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from tinyc.ir.op import Op, RowMode, Value, Window
-from tinyc.ir.rows.checks import rows_problem
+from tinyc.ir.rows.checks import gathering_problem, rows_problem
 from tinyc.ir.tensor import Tensor
 
 
@@ -44,7 +45,7 @@ class Buffer:
     """The memory of one value. A constant has `data`; a view has no bytes of its own and lies where its base lies.
 
     A ring keeps `ring` rows, row `r` in place `r % ring`; with 0 all rows are kept. A view of a ring that is no part
-    of it shares its rows.
+    of it shares its rows. `work` are the bytes that are needed while the value is gathered, if those are more.
     """
 
     value: Value
@@ -52,6 +53,7 @@ class Buffer:
     data: Tensor | None = None
     view: View | None = None
     ring: int = 0
+    work: int = 0
 
     @property
     def name(self) -> str:
@@ -76,13 +78,12 @@ class Buffer:
     @cached_property
     def bytes(self) -> int:
         """Bytes of all rows that are kept."""
-        return self.ring * self.row_bytes if self.ring else self.value.type.bytes
+        return self.ring * self.row_bytes if self.ring else max(self.value.type.bytes, self.work)
 
 
 def row_count(value: Value) -> int:
-    """Rows of a value: the height of an NHWC tensor of batch 1, else 1."""
-    shape = value.shape
-    return shape[1] if len(shape) == 4 and shape[0] == 1 else 1
+    """Rows of a value: the height of an image, the steps of a sequence; 1 of what has no rows."""
+    return value.shape[1] if value.type.has_rows else 1
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ class Stage:
     operand, which rows one output row reads (None: the whole operand); it is empty for an operator that has no row
     form and runs once. `band` is how many output rows one application computes: 1, or all rows of a pointwise
     operator handed over as one long row. `split` is how many cores compute the rows at once, each a part of them: a
-    split stage stands alone in its segment, and the order in which its rows are computed is not known.
+    split stage stands alone in its segment, and the order in which its rows are computed is not known. A stage that
+    `gathers` takes the rows of its first operand one by one, and its result is whole (`Op.gathered`).
     """
 
     result: Value
@@ -126,6 +128,7 @@ class Stage:
     loc: str = ""
     split: int = 1
     kernel: Kernel = Kernel()
+    gathers: bool = False
 
     @property
     def touched(self) -> tuple[Value, ...]:
@@ -135,7 +138,9 @@ class Stage:
 
     @property
     def rows(self) -> int:
-        """Output rows; 1 for an operator that runs once on whole tensors."""
+        """Output rows, or those that are gathered; 1 for an operator that runs once on whole tensors."""
+        if self.gathers:
+            return row_count(self.op.operands[0])
         return row_count(self.result) if self.windows else 1
 
     @property
@@ -161,7 +166,15 @@ class Stage:
             return ""
         if len(self.windows) != len(self.op.operands):
             return "has not one window an operand"
-        return rows_problem(self.op, self.windows, self.band)
+        check = gathering_problem if self.gathers else rows_problem
+        return check(self.op, self.windows, self.band)
+
+    def by_rows(self) -> Stage:
+        """The same, one row at a time: a row of the result, or, where the operator gathers them, of its operand."""
+        if self.op.gathered() is None:
+            return dataclasses.replace(self, band=1) if self.windows else self
+        windows = (Window(), *(None for _ in self.op.operands[1:]))
+        return dataclasses.replace(self, windows=windows, band=1, gathers=True)
 
     @property
     def where(self) -> str:

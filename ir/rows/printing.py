@@ -31,6 +31,7 @@ def format_stage(stage: Stage) -> str:
             spread = f" dilation {window.dilation}" if window.dilation != 1 else ""
             reads.append(f"{quoted('%', value.name)} by {window.size} rows, stride {window.stride}{spread}{pad}")
     how = "whole" if not stage.windows else f"{stage.rows} rows, {stage.band} at a time"
+    how += ", gathered" if stage.gathers else ""
     how += f", on {stage.split} cores" if stage.split > 1 else ""
     how += f", by {stage.kernel.library}" if stage.kernel.library else ""
     how += f", scratch {quoted('%', stage.kernel.scratch.name)}" if stage.kernel.scratch is not None else ""

@@ -58,24 +58,35 @@ class RowProgram:
     def row_at(self, name: str, row: int) -> tuple[Buffer, int]:
         """The buffer that owns the bytes of row `row` of `name`, and the byte offset of the row within it."""
         buffer = self.buffer[name]
+        offset, size = 0, buffer.row_bytes
         while buffer.view is not None:
             base = self.buffer[buffer.view.base]
             if buffer.view.follows is not None:
                 stride, pad = buffer.view.follows
-                row = row * stride - pad
-            elif not self.ring_of(base.name):
-                root, offset = self.root(buffer.name)
-                return root, offset + row * buffer.row_bytes
+                row, size = row * stride - pad, base.row_bytes
+            offset += buffer.view.offset
             buffer = base
-        return buffer, (row % buffer.ring if buffer.ring else row) * buffer.row_bytes
+        at = offset + row * size
+        return buffer, at % buffer.bytes if buffer.ring else at
 
     def takes_rows(self, stage: Stage) -> bool:
         """Whether a stage copies rows that come from outside."""
         return stage.copies_rows and self.buffer[stage.op.operands[0].name].space is Space.ROWS
 
     def ring_of(self, name: str) -> int:
-        """The rows that the memory of a buffer keeps; 0 when it keeps all."""
-        return self.root(name)[0].ring
+        """How many of a buffer's rows its memory keeps; 0 when it keeps all."""
+        root = self.root(name)[0]
+        return root.bytes // self.buffer[name].row_bytes if root.ring else 0
+
+    def rolls(self, name: str) -> bool:
+        """Whether the rows of a buffer lie in one piece in the ring that keeps them: it shows the ring's rows, equal
+        parts of them, or several of them as one."""
+        buffer = self.buffer[name]
+        while buffer.view is not None and buffer.view.follows is None and not buffer.view.offset:
+            buffer = self.buffer[buffer.view.base]
+        if buffer.view is not None:
+            return buffer.view.follows is not None and buffer.row_bytes == self.buffer[name].row_bytes
+        return self.buffer[name].row_bytes > 0 and not buffer.bytes % self.buffer[name].row_bytes
 
     @cached_property
     def order(self) -> tuple[Segment, ...]:

@@ -47,7 +47,8 @@ def accesses(program: RowProgram, step: Step) -> Iterator[Access]:
         yield from (Access(operand.name, row, writes=False) for row in sorted(read))
     if stage.kernel.scratch is not None:
         yield Access(stage.kernel.scratch.name, -1, writes=True)
-    rows_written = range(step.row, step.row + step.rows) if stage.windows else [-1]
+    by_rows = stage.windows and not stage.gathers
+    rows_written = range(step.row, step.row + step.rows) if by_rows else [-1]
     yield from (Access(stage.result.name, row, writes=True) for row in rows_written)
 
 
@@ -60,7 +61,12 @@ def place(program: RowProgram, access: Access) -> tuple[Buffer, int, int]:
     root, first = program.root(access.name)
     if root.ring:
         raise IRError(f"%{access.name} is read whole, but only {root.ring} rows of it are kept")
-    return root, first, first + buffer.value.type.bytes
+    return root, first, first + _size(buffer)
+
+
+def _size(buffer: Buffer) -> int:
+    """All bytes of a value, those included that are needed while it is gathered."""
+    return buffer.value.type.bytes if buffer.view is not None else buffer.bytes
 
 
 class Tagged:
@@ -89,9 +95,13 @@ class Tagged:
         for value in self._program.inputs:
             if self._program.buffer[value.name].space is Space.ARENA:
                 self._write(Access(value.name, -1, writes=True), 0)
+        begun: set[int] = set()
         for number, step in enumerate(self._program.schedule(), 1):
             stage = self._program.stages[step.stage]
             reads = [a for a in accesses(self._program, step) if not a.writes]
+            if stage.gathers and step.stage in begun:
+                reads.append(Access(stage.result.name, -1, writes=False))
+            begun.add(step.stage)
             for access in reads:
                 self._check(access, stage, step, "before")
             for access in accesses(self._program, step):
@@ -125,7 +135,7 @@ class Tagged:
         """The same bytes in the memory that values do not share: that of a value which a step computes, unless it is
         one part of a whole."""
         buffer, offset = self._program.buffer[access.name], 0
-        size = buffer.row_bytes if access.row >= 0 else buffer.value.type.bytes
+        size = buffer.row_bytes if access.row >= 0 else _size(buffer)
         start = max(access.row, 0) * buffer.row_bytes
         while buffer.view is not None:
             stage = self._results.get(buffer.name)
@@ -136,6 +146,6 @@ class Tagged:
             offset += buffer.view.offset
             buffer = self._program.buffer[buffer.view.base]
         if buffer.name not in self._apart:
-            self._apart[buffer.name] = np.full(buffer.value.type.bytes, -1, np.int32)
+            self._apart[buffer.name] = np.full(max(buffer.value.type.bytes, buffer.bytes), -1, np.int32)
         memory = self._apart[buffer.name]
         return memory[offset + start : offset + start + size]

@@ -51,10 +51,9 @@ def _verify_buffer(program: RowProgram, buffer: Buffer) -> None:
     root, offset = program.root(buffer.name)
     if buffer.view.follows is not None:
         fits = bool(root.ring) and buffer.row_bytes <= base.row_bytes
-    elif root.ring:
-        fits = not buffer.view.offset and (buffer.rows, buffer.row_bytes) == (base.rows, base.row_bytes)
     else:
-        fits = offset >= 0 and offset + buffer.bytes <= root.bytes
+        # Where a ring keeps only some of them, what counts is which rows stages take.
+        fits = offset >= 0 and offset + buffer.bytes <= root.value.type.bytes
     if root.space is not buffer.space or not fits:
         raise IRError(f"does not lie within its base {root.value}", where)
 
@@ -72,6 +71,9 @@ def _verify_stage(program: RowProgram, stage: Stage, written: set[str]) -> None:
         raise IRError(f"writes {stage.op.type} to {stage.result}, which is {stage.result.type}", stage.where)
     if stage.problem:
         raise IRError(stage.problem, stage.where)
+    held = stage.op.gathered() if stage.gathers else None
+    if held is not None and program.buffer[stage.result.name].bytes < held.bytes:
+        raise IRError(f"gathers {held} in the memory of {stage.result}, which is too small", stage.where)
     scratch = program.buffer.get(stage.kernel.scratch.name) if stage.kernel.scratch is not None else None
     if stage.kernel.scratch is not None and (scratch is None or scratch.space is not Space.ARENA or scratch.view):
         raise IRError(f"has scratch memory {stage.kernel.scratch} that is no buffer of the arena", stage.where)
@@ -93,8 +95,11 @@ def _verify_segments(program: RowProgram) -> None:
             if root.ring:
                 homes.setdefault(root.name, set()).add(inside[number])
                 by_rows = bool(stage.windows) and stage.band == 1
-                if not by_rows or (position and stage.windows[position - 1] is None):
+                whole = stage.windows[position - 1] is None if position and stage.windows else stage.gathers
+                if not by_rows or whole:
                     raise IRError(f"takes {value} whole, of which only some rows are kept", stage.where)
+                if not program.rolls(value.name):
+                    raise IRError(f"takes rows of {value} that do not lie in one piece in a ring", stage.where)
     for name, segments in homes.items():
         if len(segments) > 1:
             raise IRError("is a ring that outlives its segment", f"buffer %{name}")
@@ -121,6 +126,8 @@ def whole_because(program: RowProgram, stage: Stage) -> str:
         return "its rows come from outside one after the other"
     target, start = program.root(stage.result.name)
     size = stage.result.type.bytes
+    if stage.gathers:
+        return "its rows are gathered one after the other"
     if stage.kernel.library:
         return f"{stage.kernel.library} computes it as a whole"
     if target.ring:

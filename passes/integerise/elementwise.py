@@ -190,7 +190,8 @@ def _depthwise(match: Match[Any], x: Activation, a: Array, b: Array, rewriter: R
     if isinstance(numbers, Skip):
         return numbers
     shape = x.value.shape
-    image = shape if len(shape) == 4 and shape[0] == 1 else (1, 1, math.prod(shape[:-1]), shape[-1])
+    rows = shape[1] if x.value.type.has_rows else 1
+    image = (1, rows, math.prod(shape[:-1]) // max(rows, 1), shape[-1])
     value = x.value if image == shape else rewriter.add(Reshape(x.value, image))
     operands = (value, weights.add(rewriter), *numbers.add(rewriter))
     made: Op = QDepthwiseConv2d(*operands, zero=x.scale.zero, out_zero=match.out.zero, min=match.low, max=match.high)

@@ -53,6 +53,10 @@ def alignments(program: RowProgram) -> dict[str, int]:
         for value in stage.touched:
             name = program.root(value.name)[0].name
             found[name] = max(found[name], stage.kernel.alignment)
+        held = stage.op.gathered() if stage.gathers else None
+        if held is not None:
+            name = program.root(stage.result.name)[0].name
+            found[name] = max(found[name], held.dtype.bytes)
     return found
 
 

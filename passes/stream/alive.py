@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from math import lcm
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,7 @@ class Alive:
     Attributes:
         touched: the first and the last stage that touches each memory of the arena (`touching`).
         shown: the buffers in each memory, its owner among them.
+        taken: those of the buffers in each memory that stages read or write.
         homes: the memories of the arena that each stage touches.
         across: for each stage, the bytes of all memories that it or a later one touches, and one before it, too.
     """
@@ -82,12 +84,16 @@ class Alive:
         self.shown: dict[str, list[Buffer]] = {}
         for buffer in program.buffers:
             self.shown.setdefault(program.root(buffer.name)[0].name, []).append(buffer)
+        self.taken: dict[str, dict[str, Buffer]] = {}
         self._touching: dict[str, list[int]] = {}
         self.homes = [self._homes_of(number, stage) for number, stage in enumerate(program.stages)]
         self.across = self._bytes_across()
         self._known: dict[_Way, Kept] = {}
 
     def _homes_of(self, number: int, stage: Stage) -> list[str]:
+        for value in stage.touched:
+            root = self.program.root(value.name)[0].name
+            self.taken.setdefault(root, {})[value.name] = self.program.buffer[value.name]
         roots = (self.program.root(value.name)[0] for value in stage.touched)
         homes = list(dict.fromkeys(root.name for root in roots if root.space is Space.ARENA))
         for name in homes:
@@ -135,7 +141,10 @@ class Alive:
             return Kept(0, 0, np.zeros((0, 4), np.int64))
         _open(life, way)
         if way.streamed:
-            size = life.ring()
+            # Rows of several of the ring's rows lie in one piece.
+            shown = [b for member in way.members for b in self.taken.get(member, {}).values()]
+            several = lcm(*(-(-b.row_bytes // owner.row_bytes) for b in shown))
+            size = -(-life.ring() // several) * several
             ring = size if size < owner.rows else 0
             life = dataclasses.replace(life, owner=dataclasses.replace(owner, ring=ring))
         return Kept(life.owner.ring if way.streamed else 0, life.owner.bytes, life.rectangles())

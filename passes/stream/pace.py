@@ -10,6 +10,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import gcd
+from typing import NamedTuple
 
 from tinyc.ir.op import Window
 from tinyc.ir.rows import Pace, RowProgram
@@ -18,11 +20,30 @@ from tinyc.ir.rows import Pace, RowProgram
 @dataclass(frozen=True)
 class Edge:
     """A stage reads by a window what another one computes. Without a window, it cannot advance with the other: it takes
-    the result whole, or by other rows than those in which it is computed."""
+    the result whole, or by rows that are neither parts of those in which it is computed nor made of them.
+
+    `sizes` are the bytes of a row as it is read and as it is written; `shift` are those of the result before the first
+    row that may be read.
+    """
 
     writer: int
     reader: int
     window: Window | None
+    sizes: tuple[int, int] = (1, 1)
+    shift: int = 0
+
+    def reads(self, row: int) -> tuple[int, int]:
+        """The first and the last row of the writer that row `row` of the reader reads; they may lie outside."""
+        assert self.window is not None
+        read, written = self.sizes
+        first = row * self.window.stride - self.window.pad
+        end = first + (self.window.size - 1) * self.window.dilation + 1
+        return (self.shift + first * read) // written, (self.shift + end * read - 1) // written
+
+    @property
+    def cycle(self) -> int:
+        """The reader's rows after which what they read is repeated, so many rows further on."""
+        return max(self.sizes[1] // self.sizes[0], 1)
 
 
 def same_rows(program: RowProgram, one: str, other: str) -> bool:
@@ -31,34 +52,49 @@ def same_rows(program: RowProgram, one: str, other: str) -> bool:
     return (a.rows, a.row_bytes, program.root(one)[1]) == (b.rows, b.row_bytes, program.root(other)[1])
 
 
+class Read(NamedTuple):
+    """A stage reads a buffer by a window; None for all of it."""
+
+    stage: int
+    window: Window | None
+    name: str
+
+
 class Wiring:
     """Who reads what whom wrote, and who writes over what whom read, in a whole program.
 
     Attributes:
-        readers: the stages that read each memory, in order, and by which window; None for the whole of an operand.
+        readers: what reads each memory, in the order of stages.
     """
 
     def __init__(self, program: RowProgram) -> None:
         self.program = program
         writers = {stage.result.name: k for k, stage in enumerate(program.stages)}
         self._made: list[list[list[Edge]]] = []
-        self.readers: dict[str, list[tuple[int, Window | None]]] = {}
+        self.readers: dict[str, list[Read]] = {}
         for reader, stage in enumerate(program.stages):
             read = list(zip(stage.op.operands, stage.windows or [None] * len(stage.op.operands), strict=True))
             self._made.append([list(self._makers(writers, reader, v.name, w)) for v, w in read])
             for value, window in read:
-                self.readers.setdefault(program.root(value.name)[0].name, []).append((reader, window))
+                self.readers.setdefault(program.root(value.name)[0].name, []).append(Read(reader, window, value.name))
 
     def _makers(self, writers: dict[str, int], reader: int, operand: str, window: Window | None) -> Iterator[Edge]:
         """The stages that wrote an operand or what it is a view of, the nearest first."""
         name, view = operand, self.program.buffer[operand].view
         while True:
             if name in writers and writers[name] < reader:
-                fits = window is not None and same_rows(self.program, operand, name)
-                yield Edge(writers[name], reader, window if fits else None)
+                yield self._edge(writers[name], reader, operand, name, window)
             if view is None:
                 return
             name, view = view.base, self.program.buffer[view.base].view
+
+    def _edge(self, writer: int, reader: int, operand: str, result: str, window: Window | None) -> Edge:
+        sizes = self.program.buffer[operand].row_bytes, self.program.buffer[result].row_bytes
+        shift = self.program.root(operand)[1] - self.program.root(result)[1]
+        least = min(sizes)
+        whole = window is None or self.program.stages[writer].gathers
+        fits = not whole and least > 0 and not any(n % least for n in (*sizes, shift))
+        return Edge(writer, reader, window, sizes, shift) if fits else Edge(writer, reader, None)
 
     def edges(self, first: int, reader: int) -> Iterator[Edge]:
         """From the stages `first` on, those that wrote the operands of another one."""
@@ -67,24 +103,23 @@ class Wiring:
             if found is not None:
                 yield found
 
-    def overwritten(self, first: int, writer: int) -> Iterator[tuple[int, Window]]:
+    def overwritten(self, first: int, writer: int) -> Iterator[Read]:
         """The stages from `first` on, before another one, that read by a window what that one writes its result over:
         row r of the result may be written once they have read row r."""
         readers = self.readers.get(self.program.root(self.program.stages[writer].result.name)[0].name, [])
         for at in range(bisect_left(readers, first, key=_stage), bisect_left(readers, writer, key=_stage)):
-            reader, window = readers[at]
-            if window is not None:
-                yield reader, window
+            if readers[at].window is not None:
+                yield readers[at]
 
 
-def _stage(reader: tuple[int, Window | None]) -> int:
-    return reader[0]
+def _stage(reader: Read) -> int:
+    return reader.stage
 
 
 class Pacing:
     """The paces of a segment that grows stage by stage, from the first row to the last or in reverse.
 
-    Periods and delays are counted in a unit of which the least period is a multiple, until somebody asks for them.
+    Periods and delays are counted in a unit of which all periods are multiples, until somebody asks for them.
     Where some stages are not connected with the others yet, the delays wait until they are.
     """
 
@@ -116,9 +151,7 @@ class Pacing:
         same object as before, where it keeps its pace."""
         if not self.possible or len(self._delays) < len(self._periods):
             return None
-        least = min(self._periods)
-        if any(period % least for period in self._periods):
-            return None
+        least = gcd(*self._periods)
         known = self._paces if least == self._least else ()
         fresh = zip(self._delays[len(known) :], self._periods[len(known) :], strict=True)
         self._least, self._paces = least, (*known, *(Pace(d // least, p // least) for d, p in fresh))
@@ -128,7 +161,10 @@ class Pacing:
         """Brings the periods of two stages into the ratio of an edge between them; whether others allow it."""
         assert edge.window is not None
         at, other = edge.reader - self._first, edge.writer - self._first
-        now, wanted = self._periods[at], self._periods[other] * edge.window.stride
+        read, written = edge.sizes
+        now, wanted = self._periods[at] * written, self._periods[other] * edge.window.stride * read
+        common = gcd(now, wanted)
+        now, wanted = now // common, wanted // common
         if self._parts[at] == self._parts[other]:
             return now == wanted
         # Each side is counted in a unit of its own.
@@ -149,24 +185,27 @@ class Pacing:
             delay = 0
             for edge in self._wiring.edges(self._first, number):
                 writer = edge.writer - self._first
-                delay = max(delay, self._delays[writer] + self._reach(edge) * self._periods[writer])
-            for earlier, window in self._wiring.overwritten(self._first, number):
-                if self._periods[earlier - self._first] != window.stride * self._periods[reader]:
+                delay = max(delay, self._delays[writer] + self._lag(edge))
+            for earlier, window, name in self._wiring.overwritten(self._first, number):
+                assert window is not None
+                result = self._wiring.program.stages[number].result.name
+                alike = same_rows(self._wiring.program, name, result)
+                if not alike or self._periods[earlier - self._first] != window.stride * self._periods[reader]:
                     self.possible = False
                 ahead = max(self._ahead(number, earlier, window), 0)
                 delay = max(delay, self._delays[earlier - self._first] + ahead * self._periods[reader])
             self._delays.append(delay)
 
-    def _reach(self, edge: Edge) -> int:
-        """The last row, in the order of the segment, that the first row of a reader needs of a writer's."""
-        assert edge.window is not None
-        if not self._reverse:
-            return (edge.window.size - 1) * edge.window.dilation - edge.window.pad
+    def _lag(self, edge: Edge) -> int:
+        """How long after a writer a reader begins: each of its rows then finds what it reads."""
         stages = self._wiring.program.stages
+        written, read = (self._periods[k - self._first] for k in (edge.writer, edge.reader))
+        if not self._reverse:
+            return max(written * edge.reads(row)[1] - read * row for row in range(edge.cycle))
         rows, height = stages[edge.reader].rows, stages[edge.writer].rows
         # Counted from the last row, the first of a window is the last.
-        first = (rows - 1) * edge.window.stride - edge.window.pad
-        return height - 1 - first
+        back = range(min(edge.cycle, rows))
+        return max(written * (height - 1 - edge.reads(rows - 1 - row)[0]) - read * row for row in back)
 
     def _ahead(self, writer: int, earlier: int, window: Window) -> int:
         """How many rows a stage stays behind another one that reads by a window what it writes over."""

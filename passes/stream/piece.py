@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tinyc.ir.rows import Buffer, Pace, RowProgram, Segment, Stage, View
+from tinyc.ir.rows import Buffer, Pace, RowProgram, Segment, Space, Stage, View
 from tinyc.passes.rows.split import saving
 from tinyc.passes.stream.alive import Alive, Growth
 from tinyc.passes.stream.pace import Pacing, Wiring, same_rows
@@ -40,12 +41,14 @@ class Cutter:
     """Works out the segments that the schedule of a program may have, where it runs on so many cores."""
 
     def __init__(self, program: RowProgram, cores: int = 1) -> None:
-        self._program, self._cores = program, cores
+        self._cores = cores
         self._lost = [saving(program, stage, cores) for stage in program.stages]
         self._costs = [_cost(stage) + lost for stage, lost in zip(program.stages, self._lost, strict=True)]
-        self._alive = Alive(program)
-        self._wiring = Wiring(program)
-        self._by_rows = [dataclasses.replace(s, band=1) if s.windows else s for s in program.stages]
+        self._stages = program.stages
+        self._program = by_rows(program, range(len(program.stages)))
+        self._by_rows = self._program.stages
+        self._alive = Alive(self._program)
+        self._wiring = Wiring(self._program)
         self._ending = self._memories_by_rows()
         roots = {stage.result.name: program.root(stage.result.name)[0].name for stage in program.stages}
         self._shared = {root for name, root in roots.items() if name != root}
@@ -87,7 +90,7 @@ class Cutter:
 
     def _alone(self, number: int, reverse: bool) -> list[Piece]:
         """The ways to run one stage."""
-        stage, single, lost = self._program.stages[number], Segment(number, (Pace(),), reverse), self._lost[number]
+        stage, single, lost = self._stages[number], Segment(number, (Pace(),), reverse), self._lost[number]
 
         def peak(as_run: Stage) -> int:
             return Growth(self._alive, number, reverse).need(single.paces, [as_run], (), {}).peak
@@ -113,7 +116,7 @@ class Cutter:
         found: dict[int, list[tuple[str, int]]] = {}
         for name, (first, last) in self._alive.touched.items():
             by_rows = program.buffer[name].rows > 1 and name not in whole
-            if by_rows and all(same_rows(program, b.name, name) for b in self._alive.shown[name]):
+            if by_rows and all(program.rolls(b.name) for b in self._alive.taken.get(name, {}).values()):
                 found.setdefault(last, []).append((name, first))
         return found
 
@@ -137,9 +140,14 @@ class Cutter:
         target = program.buffer[stage.result.name]
         if target.view is not None or target.row_bytes > operand.row_bytes or home in self._shared:
             return
-        if any(k != number for k, _ in self._wiring.readers.get(home, ())):
+        if not same_rows(program, operand.name, home):
             return
-        if all(read is None or read.is_pointwise for _, read in self._wiring.readers.get(target.name, ())):
+        if any(read.stage != number for read in self._wiring.readers.get(home, ())):
+            return
+        if all(
+            read.window is None or (read.window.is_pointwise and same_rows(program, read.name, target.name))
+            for read in self._wiring.readers.get(target.name, ())
+        ):
             ahead = (window.size - 1) * window.dilation if reverse else 0
             yield stage.result.name, home, View(operand.name, follows=(window.stride, window.pad - ahead))
 
@@ -155,19 +163,35 @@ def _followers(above: Sequence[tuple[str, str, View]], full: Collection[str]) ->
 
 def apply(program: RowProgram, chosen: Sequence[Piece]) -> RowProgram:
     """The program with these segments, in order, which hold all its stages."""
+    program = by_rows(program, [k for piece in chosen if piece.by_rows for k in piece.segment.stages])
     stages = list(program.stages)
     rings: dict[str, int] = {}
     follows: dict[str, View] = {}
     for piece in chosen:
         for k in piece.segment.stages:
-            if piece.by_rows and stages[k].windows:
-                stages[k] = dataclasses.replace(stages[k], band=1)
             if piece.split > 1:
                 stages[k] = dataclasses.replace(stages[k], split=piece.split)
         rings.update(piece.rings)
         follows.update(piece.follows)
     placed = with_places(dataclasses.replace(program, stages=tuple(stages)), rings, follows)
     return dataclasses.replace(placed, segments=tuple(piece.segment for piece in chosen))
+
+
+def by_rows(program: RowProgram, numbers: Iterable[int]) -> RowProgram:
+    """The program with these stages run one row at a time: a row of the result, or of the operand that they gather, for
+    which their result's memory must have room."""
+    stages, work = list(program.stages), {}
+    for number in numbers:
+        stage = stages[number].by_rows()
+        held = stage.op.gathered() if stage.gathers else None
+        target = program.buffer[stage.result.name]
+        if held is not None and held.bytes > target.bytes:
+            if target.space is not Space.ARENA or target.view is not None:
+                continue
+            work[target.name] = held.bytes
+        stages[number] = stage
+    buffers = tuple(dataclasses.replace(b, work=work[b.name]) if b.name in work else b for b in program.buffers)
+    return dataclasses.replace(program, stages=tuple(stages), buffers=buffers)
 
 
 def with_places(program: RowProgram, rings: Mapping[str, int], follows: Mapping[str, View]) -> RowProgram:
@@ -184,8 +208,10 @@ def with_places(program: RowProgram, rings: Mapping[str, int], follows: Mapping[
 
 def _cost(stage: Stage) -> int:
     """Instructions that a stage takes more when it computes one row at a time instead of a band."""
+    if stage.by_rows().gathers:
+        return stage.op.operands[0].shape[1] * CALL
     if stage.band <= 1:
         return 0
-    rows, pixels = stage.result.shape[1:3]
+    rows, pixels = stage.rows, math.prod(stage.result.shape[2:-1])
     partial = rows * (pixels % TILE) / max(rows * pixels, 1)
     return rows * CALL + int(2 * partial * stage.op.macs())

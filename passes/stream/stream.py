@@ -11,7 +11,7 @@ from tinyc.passes.core.base import RowPass, Slack
 from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.stream.piece import Cutter, Piece, apply
 
-SHORT, LONG = 4, 24
+SHORT, LONG = 4, 80
 """Stages of the segments from which a first bound is found, and of the longest that are looked at."""
 TRIAL = 0.3
 """Seconds, as the planner counts them, for the arena of one schedule that is tried."""

@@ -1,0 +1,26 @@
+#ifndef TINYC_QMEAN_ROW_I8_H
+#define TINYC_QMEAN_ROW_I8_H
+
+#include "common.h"
+#include "narrow_i8.h"
+#include "strided_sum_i8.h"
+
+/* One row more of a mean over rows and columns: its memory holds a sum for each channel, and after the last row the
+ * results. These lie over sums that are read by then. `offset` is the zero point as often as there are pixels in all
+ * rows; `form` as in tinyc_narrow_i8.
+ */
+TINYC_INLINE void tinyc_qmean_row_i8(const int8_t *x, int first, int last, int8_t *out, int pixels, int channels,
+                                     int offset, int32_t multiplier, int shift, int zero, int low, int high, int form)
+{
+    int32_t *const sums = (int32_t *)(void *)out;
+    for (int c = 0; c < channels; ++c) {
+        const int32_t sum = tinyc_strided_sum_i8(x + c, pixels, channels) + (first ? 0 : sums[c]);
+        if (last) {
+            out[c] = tinyc_narrow_i8(sum - offset, multiplier, shift, zero, low, high, form);
+        } else {
+            sums[c] = sum;
+        }
+    }
+}
+
+#endif
