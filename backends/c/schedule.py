@@ -145,7 +145,7 @@ def row_lines(
             return _turn(stage, reverse, first=a.first)
         if a.operand in windows:
             return f"{windows[a.operand]}[0]"
-        value = stage.op.operands[a.operand]
+        value = next((f.value for f in stage.fresh if f.operand == a.operand), stage.op.operands[a.operand])
         return addresses.whole(value) if stage.windows[a.operand] is None else addresses.row(value, "y")
 
     out = addresses.whole(stage.result) if stage.gathers else addresses.row(stage.result, "y")
@@ -180,7 +180,14 @@ def _window_lines(
             kernel, result = "clip_rows", f"const int {count} = "
     function = unit.kernels.use(kernel, value.dtype)
     arguments += [str(addresses.kept(value)), str(row_elements(value))]
-    return [f"const {element} *{name}[{window.size}];", f"{result}{function}({', '.join(arguments)});"]
+    lines = [f"const {element} *{name}[{window.size}];", f"{result}{function}({', '.join(arguments)});"]
+    for fresh in (f for f in stage.fresh if f.operand == operand):
+        there = [row for row in range(stage.rows) if stage.fresh_row(operand, row) is not None]
+        tests = [f"y >= {there[0]}"] if there[0] else []
+        tests += [f"y <= {there[-1]}"] if there[-1] < stage.rows - 1 else []
+        newest = f"{name}[{fresh.place}] = {addresses.base(fresh.value)};"
+        lines += [f"if ({' && '.join(tests)}) {{", f"    {newest}", "}"] if tests else [newest]
+    return lines
 
 
 def _first_row(window: Window) -> str:

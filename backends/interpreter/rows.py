@@ -207,7 +207,8 @@ def _apply(
             rows = stage.input_rows(number, step.row)
             assert rows is not None
             valid = len(rows)
-            operands.append(_window(memory, value, rows, stage.op.row_fill(), window.mode))
+            fresh = stage.fresh_row(number, step.row)
+            operands.append(_window(memory, value, rows, stage.op.row_fill(), window.mode, fresh))
     result = _computed(kernel(stage, step.rows, valid), operands, program.fused if in_steps else None)
     if not stage.windows:
         targets[0][...] = result.reshape(targets[0].shape)
@@ -249,9 +250,19 @@ def _computed(op: Op, operands: Sequence[Array], fused: bool | None) -> Array:
     return result
 
 
-def _window(memory: Memory, value: Value, rows: Sequence[int | None], fill: float | None, mode: RowMode) -> Array:
-    """The rows stacked as an operand of their own; rows outside are filled, or absent already when the window clips."""
+def _window(
+    memory: Memory,
+    value: Value,
+    rows: Sequence[int | None],
+    fill: float | None,
+    mode: RowMode,
+    fresh: tuple[Value, int] | None,
+) -> Array:
+    """The rows stacked as an operand of their own; rows outside are filled, or absent already when the window clips.
+    A fresh one lies in another buffer."""
     present = memory.rows(value.name, [r for r in rows if r is not None])
+    if fresh is not None:
+        present[[r for r in rows if r is not None].index(fresh[1])] = memory.rows(fresh[0].name, [fresh[1]])[0]
     if mode is RowMode.CLIP or None not in rows:
         if not present:
             return np.empty((1, 0, *value.shape[2:]), value.dtype.numpy)

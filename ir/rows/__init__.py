@@ -2,6 +2,7 @@
 
 from tinyc.ir.rows.parts import (
     Buffer,
+    Fresh,
     Kernel,
     Pace,
     Plan,
@@ -18,6 +19,7 @@ from tinyc.ir.rows.verify import verify_program, whole_because
 
 __all__ = [
     "Buffer",
+    "Fresh",
     "Kernel",
     "Pace",
     "Plan",

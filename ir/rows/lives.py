@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.ir.rows.parts import Buffer, Pace, Space, Stage
+from tinyc.ir.rows.parts import Buffer, Pace, Space, Stage, row_count
 from tinyc.ir.rows.program import RowProgram
 
 Times = NDArray[np.int64]
@@ -227,9 +227,9 @@ def accesses(stage: Stage, buffers: Mapping[str, Buffer], times: Times) -> Itera
         yield scratch.name, np.array([0]), np.array([times.min()])
         yield scratch.name, np.array([0]), np.array([times.max()])
     for position, operand in enumerate(stage.op.operands):
-        if operand.name not in buffers:
-            continue
         window = stage.windows[position] if stage.windows else None
+        if operand.name not in buffers and (window is None or not stage.fresh):
+            continue
         if window is None:
             # Read whole each time; the last time is what counts, and the first for what nothing has written.
             everything = _all_rows(buffers[operand.name])
@@ -237,9 +237,16 @@ def accesses(stage: Stage, buffers: Mapping[str, Buffer], times: Times) -> Itera
             yield operand.name, everything, np.full(len(everything), times.max())
             continue
         rows = np.repeat(np.arange(stage.rows), window.size)
-        read = rows * window.stride - window.pad + np.tile(np.arange(window.size) * window.dilation, stage.rows)
-        inside = (read >= 0) & (read < buffers[operand.name].rows)
-        yield operand.name, read[inside], times[rows[inside] // stage.band]
+        place = np.tile(np.arange(window.size), stage.rows)
+        read = rows * window.stride - window.pad + place * window.dilation
+        inside = (read >= 0) & (read < row_count(operand))
+        for fresh in (f for f in stage.fresh if f.operand == position):
+            newest = inside & (place == fresh.place)
+            inside = inside & ~newest
+            if fresh.value.name in buffers:
+                yield fresh.value.name, read[newest], times[rows[newest] // stage.band]
+        if operand.name in buffers:
+            yield operand.name, read[inside], times[rows[inside] // stage.band]
 
 
 def _all_rows(buffer: Buffer) -> Times:

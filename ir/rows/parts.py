@@ -110,6 +110,15 @@ class Kernel:
 
 
 @dataclass(frozen=True)
+class Fresh:
+    """Row number `place` of the window of an operand is read from another buffer, where it lies until it is moved."""
+
+    operand: int
+    place: int
+    value: Value
+
+
+@dataclass(frozen=True)
 class Stage:
     """One operator, applied row by row.
 
@@ -118,7 +127,8 @@ class Stage:
     form and runs once. `band` is how many output rows one application computes: 1, or all rows of a pointwise
     operator handed over as one long row. `split` is how many cores compute the rows at once, each a part of them: a
     split stage stands alone in its segment, and the order in which its rows are computed is not known. A stage that
-    `gathers` takes the rows of its first operand one by one, and its result is whole (`Op.gathered`).
+    `gathers` takes the rows of its first operand one by one, and its result is whole (`Op.gathered`). `fresh` says
+    where rows of windows lie that have not been moved to their operand's ring yet.
     """
 
     result: Value
@@ -129,12 +139,23 @@ class Stage:
     split: int = 1
     kernel: Kernel = Kernel()
     gathers: bool = False
+    fresh: tuple[Fresh, ...] = ()
 
     @property
     def touched(self) -> tuple[Value, ...]:
         """The values whose memory the stage reads or writes, the result first."""
-        scratch = self.kernel.scratch
-        return (self.result, *self.op.operands, *(() if scratch is None else (scratch,)))
+        scratch = () if self.kernel.scratch is None else (self.kernel.scratch,)
+        return (self.result, *self.op.operands, *(f.value for f in self.fresh), *scratch)
+
+    def fresh_row(self, operand: int, row: int) -> tuple[Value, int] | None:
+        """The buffer from which output row `row` reads the newest row of an operand, and which row that is; None where
+        all lie with the others."""
+        for fresh in self.fresh:
+            window = self.windows[operand]
+            if fresh.operand == operand and window is not None:
+                read = window.rows(row)[fresh.place]
+                return (fresh.value, read) if 0 <= read < row_count(fresh.value) else None
+        return None
 
     @property
     def rows(self) -> int:

@@ -44,6 +44,10 @@ def accesses(program: RowProgram, step: Step) -> Iterator[Access]:
         for row in range(step.row, step.row + step.rows):
             rows = stage.input_rows(position, row)
             read |= {-1} if rows is None else {r for r in rows if r is not None}
+        fresh = stage.fresh_row(position, step.row)
+        if fresh is not None:
+            yield Access(fresh[0].name, fresh[1], writes=False)
+            read.discard(fresh[1])
         yield from (Access(operand.name, row, writes=False) for row in sorted(read))
     if stage.kernel.scratch is not None:
         yield Access(stage.kernel.scratch.name, -1, writes=True)

@@ -17,8 +17,11 @@ def verify_program(program: RowProgram) -> None:
         _verify_buffer(program, buffer)
     written = {v.name for v in program.inputs}
     written |= {program.root(b.name)[0].name for b in program.buffers if b.space in (Space.INPUT, Space.CONSTANT)}
-    for stage in program.stages:
-        _verify_stage(program, stage, written)
+    home = {number: segment for segment in program.order for number in segment.stages}
+    for number, stage in enumerate(program.stages):
+        # Rows of a ring are moved there after they were fresh: whether in time, the replay says.
+        moved = {program.stages[k].result for k in home[number].stages} if stage.fresh and number in home else set()
+        _verify_stage(program, stage, written | {program.root(v.name)[0].name for v in moved})
         written.add(program.root(stage.result.name)[0].name)
     for value in program.outputs:
         if value.name not in program.buffer:
@@ -67,6 +70,13 @@ def _verify_stage(program: RowProgram, stage: Stage, written: set[str]) -> None:
             raise IRError(f"reads {value} before anything wrote it", stage.where)
         if program.buffer[value.name].space is Space.ROWS and not program.takes_rows(stage):
             raise IRError(f"reads {value}, whose rows lie nowhere", stage.where)
+    for fresh in stage.fresh:
+        source = program.buffer.get(fresh.value.name)
+        window = stage.windows[fresh.operand] if stage.windows else None
+        if window is None or not fresh.place < window.size or source is None or source.value != fresh.value:
+            raise IRError(f"reads rows of {fresh.value}, which has no buffer or no place in a window", stage.where)
+        if fresh.value.type != stage.op.operands[fresh.operand].type or stage.band != 1:
+            raise IRError(f"reads rows of {fresh.value}, which are not those of its operand", stage.where)
     if stage.result.type != stage.op.type:
         raise IRError(f"writes {stage.op.type} to {stage.result}, which is {stage.result.type}", stage.where)
     if stage.problem:

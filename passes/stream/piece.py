@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from tinyc.ir.rows import Buffer, Pace, RowProgram, Segment, Space, Stage, View
 from tinyc.passes.rows.split import saving
 from tinyc.passes.stream.alive import Alive, Growth
+from tinyc.passes.stream.hold import Ring, held_back, ring_of
 from tinyc.passes.stream.pace import Pacing, Wiring, same_rows
 
 CALL = 40
@@ -24,7 +25,8 @@ class Piece:
 
     `peak` is the largest sum of bytes alive at one time while it runs, `kept` what its rings take of that, and `cost`
     an estimate of the instructions it takes beyond those of its stages run one after another, in whole bands, and where
-    there are more cores than one, shared by them. With `split`, it is one stage that so many cores share.
+    there are more cores than one, shared by them. With `split`, it is one stage that so many cores share. Rings that
+    are `held` have a row less (`hold`); the peak is then an estimate.
     """
 
     segment: Segment
@@ -35,6 +37,7 @@ class Piece:
     rings: Mapping[str, int] = field(default_factory=dict)
     follows: Mapping[str, View] = field(default_factory=dict)
     split: int = 1
+    held: tuple[Ring, ...] = ()
 
 
 class Cutter:
@@ -66,9 +69,12 @@ class Cutter:
         plain, over = (Growth(self._alive, stages.start, reverse) for _ in range(2))
         full: set[str] = set()
         above: list[tuple[str, str, View]] = []
+        smaller = _Smaller(self._wiring, stages.start, reverse)
         for number in stages:
             pacing.grow()
-            full |= {name for name, first in self._ending.get(number, ()) if first >= stages.start}
+            ending = [name for name, first in self._ending.get(number, ()) if first >= stages.start]
+            full.update(ending)
+            smaller.more(ending)
             above += self._over_dead_row(number, reverse)
             if number == stages.start:
                 yield self._alone(number, reverse)
@@ -80,13 +86,14 @@ class Cutter:
                 yield []
                 continue
             segment = Segment(stages.start, paces, reverse)
-            best = self._shrunk(segment, plain, full, {})
+            best = whole = self._shrunk(segment, plain, full, {})
             if follows := _followers(above, full):
                 piece = self._shrunk(segment, over, full - follows.keys(), follows)
                 # Rows follow those of a ring: a buffer that has to keep all its rows is none.
                 bases = {self._program.root(view.base)[0].name for view in follows.values()}
                 best = min(best, piece, key=lambda p: p.peak) if bases <= piece.rings.keys() else best
-            yield [best]
+            held = smaller.piece(whole)
+            yield [best, held] if held is not None and held.peak < best.peak else [best]
 
     def _alone(self, number: int, reverse: bool) -> list[Piece]:
         """The ways to run one stage."""
@@ -152,6 +159,36 @@ class Cutter:
             yield stage.result.name, home, View(operand.name, follows=(window.stride, window.pad - ahead))
 
 
+class _Smaller:
+    """Finds the rings of a growing segment that can have a row less, and what that makes of it."""
+
+    def __init__(self, wiring: Wiring, first: int, reverse: bool) -> None:
+        self._wiring, self._first, self._reverse = wiring, first, reverse
+        self._waiting: list[str] = []
+        self._found: list[Ring] = []
+        self._saved = self._largest = 0
+
+    def more(self, names: Iterable[str]) -> None:
+        """These memories belong to the segment, too."""
+        self._waiting += names
+
+    def piece(self, piece: Piece) -> Piece | None:
+        """A piece with such rings; None where it has none."""
+        for name in self._waiting:
+            ring = ring_of(self._wiring, name, self._first, piece.segment.paces, self._reverse)
+            if ring is not None:
+                self._found.append(ring)
+                self._saved += self._wiring.program.buffer[name].row_bytes
+                self._largest = max(self._largest, self._wiring.program.buffer[name].row_bytes)
+        self._waiting = []
+        less = self._saved - self._largest
+        if less <= 0:
+            return None
+        cost = piece.cost + sum(self._wiring.program.buffer[ring.name].value.type.bytes for ring in self._found)
+        kept, peak = piece.kept - self._saved, piece.peak - less
+        return dataclasses.replace(piece, peak=peak, kept=kept, cost=cost, held=tuple(self._found))
+
+
 def _followers(above: Sequence[tuple[str, str, View]], full: Collection[str]) -> dict[str, View]:
     """The memories whose rows may follow those of another one, where a segment needs only some rows of both."""
     follows: dict[str, View] = {}
@@ -174,7 +211,11 @@ def apply(program: RowProgram, chosen: Sequence[Piece]) -> RowProgram:
         rings.update(piece.rings)
         follows.update(piece.follows)
     placed = with_places(dataclasses.replace(program, stages=tuple(stages)), rings, follows)
-    return dataclasses.replace(placed, segments=tuple(piece.segment for piece in chosen))
+    placed = dataclasses.replace(placed, segments=tuple(piece.segment for piece in chosen))
+    for number in reversed(range(len(chosen))):
+        if chosen[number].held:
+            placed = held_back(placed, placed.segments[number], chosen[number].held)
+    return placed
 
 
 def by_rows(program: RowProgram, numbers: Iterable[int]) -> RowProgram:

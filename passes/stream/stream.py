@@ -76,10 +76,10 @@ def _as_it_is(program: RowProgram) -> _Planned:
 
 def _planned(program: RowProgram, options: Sequence[Piece], limits: Sequence[int]) -> Iterator[_Planned]:
     """The cheapest schedules within the first limits, planned."""
-    seen: set[tuple[tuple[Segment, bool, int], ...]] = set()
+    seen: set[tuple[tuple[Segment, bool, int, int], ...]] = set()
     for limit in limits[:TRIES]:
         chosen = _cheapest(options, len(program.stages), limit)
-        key = tuple((p.segment, p.by_rows, p.split) for p in chosen)
+        key = tuple((p.segment, p.by_rows, p.split, len(p.held)) for p in chosen)
         if key not in seen:
             seen.add(key)
             yield _best_way(program, chosen, limit)
@@ -100,13 +100,18 @@ def _best_way(program: RowProgram, chosen: Sequence[Piece], limit: int) -> _Plan
             stages = piece.segment.stages
             forward = piece.split > 1 or any(program.stages[k].copies_rows for k in stages)
             reverse = number in turns and not forward
-            options = [p for p in cutter.pieces(stages, True) if p.by_rows == piece.by_rows] if reverse else [piece]
+            options = [p for p in cutter.pieces(stages, True) if _alike(p, piece)] if reverse else [piece]
             turned.append(options[0] if options else piece)
         trial = apply(program, turned)
         plan = PlanArena(seconds=TRIAL).run(trial).plan
         assert plan is not None
         ways.append(_Planned(trial, plan.bytes, sum(p.cost for p in chosen), limit))
     return min(ways, key=lambda way: way.bytes)
+
+
+def _alike(one: Piece, other: Piece) -> bool:
+    """Whether two pieces are run in one way, their direction aside."""
+    return (one.by_rows, bool(one.held)) == (other.by_rows, bool(other.held))
 
 
 def candidates(program: RowProgram, budget: int | None = None, cores: int = 1) -> list[Piece]:
@@ -127,10 +132,9 @@ def candidates(program: RowProgram, budget: int | None = None, cores: int = 1) -
 def _within(growing: Iterable[Sequence[Piece]], most: int) -> Iterator[Piece]:
     """The segments that begin with one stage, up to the first whose rings take more."""
     for pieces in growing:
-        for piece in pieces:
-            yield piece
-            if piece.kept > most:
-                return
+        yield from pieces
+        if pieces and all(piece.kept > most for piece in pieces):
+            return
 
 
 def _least_peak(options: Sequence[Piece], count: int) -> int:
