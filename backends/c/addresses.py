@@ -56,6 +56,8 @@ class Addresses:
         program = self._unit.program
         buffer = program.buffer[value.name]
         root, _ = program.root(value.name)
+        times = program.repeats(value.name)
+        row = row if times == 1 else f"{row} / {times}"
         if not root.ring:
             return f"{self.whole(value)} + {row} * {buffer.row_elements}"
         stride, pad, shown = 1, 0, buffer

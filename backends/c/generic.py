@@ -11,6 +11,7 @@ from tinyc.backends.c.unit import Argument, Pointer, RowCall, TranslationUnit, T
 from tinyc.ir.constant import Constant
 from tinyc.ir.gathering import one_row
 from tinyc.ir.op import Op
+from tinyc.ir.ops.elementwise import Copy
 from tinyc.ir.ops.movement import Reshape
 from tinyc.ir.ops.normalise import BatchNorm, Softmax
 from tinyc.ir.rows import Stage
@@ -38,6 +39,18 @@ def emit_loops(unit: TranslationUnit, stage: Stage, whole: Op) -> RowCall:
     body = "".join(f"    {line}\n" for line in lines)
     function = unit.function(stage.op.mnemonic, ", ".join(parameters), body)
     return RowCall(function, tuple(Pointer(k) for k in used), long_rows=True)
+
+
+@emits(Copy)
+def emit_copy(unit: TranslationUnit, stage: Stage, op: Copy) -> RowCall:
+    """The same bytes elsewhere."""
+    result, operand = (unit.program.root(v.name)[0] for v in (stage.result, op.x))
+    if result is operand:
+        return emit_loops(unit, stage, op)
+    unit.kernels.headers.add("string.h")
+    element = C_TYPES[op.type.dtype]
+    body = f"    memcpy(out, x0, {elements(stage)} * sizeof *out);\n"
+    return RowCall(unit.function("copy", f"const {element} *x0, {element} *out", body), (Pointer(0),), long_rows=True)
 
 
 def _gathered(unit: TranslationUnit, stage: Stage, op: Op) -> RowCall:

@@ -168,6 +168,8 @@ def _window_lines(
         if not window.is_pointwise or count:
             raise CodegenError(f"{stage.where}: takes several rows of {value}, which lie over other ones")
         return [f"const {element} *{name}[1] = {{{addresses.row(value, 'y')}}};"]
+    if unit.program.repeats(value.name) > 1:
+        return _repeated_lines(unit, addresses, stage, operand, name, count)
     arguments = [name, addresses.base(value), _first_row(window), str(window.size), str(window.dilation)]
     kernel, result = "rows", ""
     if leaves_rows(stage, window, height):
@@ -188,6 +190,29 @@ def _window_lines(
         newest = f"{name}[{fresh.place}] = {addresses.base(fresh.value)};"
         lines += [f"if ({' && '.join(tests)}) {{", f"    {newest}", "}"] if tests else [newest]
     return lines
+
+
+def _repeated_lines(
+    unit: TranslationUnit, addresses: Addresses, stage: Stage, operand: int, name: str, count: str
+) -> list[str]:
+    """As `_window_lines`, for rows that are kept once and read several times."""
+    value, window = stage.op.operands[operand], stage.windows[operand]
+    assert window is not None
+    height = row_count(value)
+    place = f"{name}[{f'{count}++' if count else 'k'}] = {addresses.row(value, 'row')};"
+    lines = [f"const {C_TYPES[value.dtype]} *{name}[{window.size}];", *([f"int {count} = 0;"] if count else [])]
+    step = f" + k * {window.dilation}" if window.dilation > 1 else " + k"
+    body = [f"const int row = {_first_row(window)}{step if window.size > 1 else ''};"]
+    if not leaves_rows(stage, window, height):
+        body.append(place)
+    elif count:
+        body += [f"if (row >= 0 && row < {height}) {{", f"    {place}", "}"]
+    else:
+        fill = stage.op.row_fill()
+        assert fill is not None
+        pad = unit.constants.pad_row(value.dtype, fill, row_elements(value))
+        body.append(place.replace(" = ", f" = row < 0 || row >= {height} ? {pad} : ", 1))
+    return [*lines, f"for (int k = 0; k < {window.size}; ++k) {{", *(f"    {line}" for line in body), "}"]
 
 
 def _first_row(window: Window) -> str:

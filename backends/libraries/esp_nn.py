@@ -61,6 +61,8 @@ class EspNN:
 def call_of(program: RowProgram, stage: Stage, whole: bool) -> LibraryCall | str:
     """What the library would be called with; or why it has no function for the stage."""
     op = stage.op
+    if whole and any(program.repeats(v.name) > 1 for v in op.operands):
+        return "rows of its operand are kept once and read several times"
     describe = CALLS.find(type(op))
     if describe is None or any(v.dtype is not DType.I8 for v in (stage.result, op.operands[0])):
         return f"no function for {op.mnemonic} of {op.operands[0].dtype.value}" if op.operands else "no function"

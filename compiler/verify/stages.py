@@ -48,6 +48,9 @@ class Values:
             return np.zeros(0, np.uint8)
         if buffer.data is not None:
             return np.ascontiguousarray(buffer.data.array).reshape(-1).view(np.uint8)
+        if buffer.view is not None and buffer.view.repeats > 1:
+            rows = self._raw(buffer.view.base, before).reshape(-1, buffer.row_bytes)
+            return rows.repeat(buffer.view.repeats, axis=0).reshape(-1)
         if buffer.view is not None:
             return self._raw(buffer.view.base, before)[
                 buffer.view.offset : buffer.view.offset + buffer.value.type.bytes

@@ -139,6 +139,7 @@ class Ledger:
             if buffer.view.follows is not None:
                 stride, pad = buffer.view.follows
                 rows, step = rows * stride - pad, base.row_bytes
+            rows = rows // buffer.view.repeats
             offset += buffer.view.offset
             buffer = base
         start = offset + rows * step

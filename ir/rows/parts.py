@@ -32,12 +32,13 @@ class View:
     """A buffer that is part of another one: the other's name and where in it the first byte lies.
 
     With `follows`, (stride, pad), each row has a place of its own: row `r` begins where row `r * stride - pad` of the
-    base, a ring, begins.
+    base, a ring, begins. With `repeats`, row `r` is row `r // repeats` of the base.
     """
 
     base: str
     offset: int = 0
     follows: tuple[int, int] | None = None
+    repeats: int = 1
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ def format_buffer(buffer: Buffer, plan: Plan | None) -> str:
         if buffer.view.follows is not None:
             stride, pad = buffer.view.follows
             place = f" in {quoted('%', buffer.view.base)}, row r in row {stride} r - {pad}"
+        if buffer.view.repeats > 1:
+            place = f" in {quoted('%', buffer.view.base)}, each row {buffer.view.repeats} times"
     elif plan is not None and buffer.space is Space.ARENA:
         slot = plan.by_buffer[buffer.name]
         place = f" at {slot.offset}, {slot.bytes} bytes, stages {slot.first} to {slot.last}"

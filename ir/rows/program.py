@@ -64,6 +64,7 @@ class RowProgram:
             if buffer.view.follows is not None:
                 stride, pad = buffer.view.follows
                 row, size = row * stride - pad, base.row_bytes
+            row //= buffer.view.repeats
             offset += buffer.view.offset
             buffer = base
         at = offset + row * size
@@ -77,6 +78,14 @@ class RowProgram:
         """How many of a buffer's rows its memory keeps; 0 when it keeps all."""
         root = self.root(name)[0]
         return root.bytes // self.buffer[name].row_bytes if root.ring else 0
+
+    def repeats(self, name: str) -> int:
+        """How many rows of a buffer are one in its memory."""
+        buffer, times = self.buffer[name], 1
+        while buffer.view is not None:
+            times *= buffer.view.repeats
+            buffer = self.buffer[buffer.view.base]
+        return times
 
     def rolls(self, name: str) -> bool:
         """Whether the rows of a buffer lie in one piece in the ring that keeps them: it shows the ring's rows, equal

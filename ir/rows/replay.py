@@ -140,16 +140,18 @@ class Tagged:
         one part of a whole."""
         buffer, offset = self._program.buffer[access.name], 0
         size = buffer.row_bytes if access.row >= 0 else _size(buffer)
-        start = max(access.row, 0) * buffer.row_bytes
+        row, step = max(access.row, 0), buffer.row_bytes
         while buffer.view is not None:
             stage = self._results.get(buffer.name)
             if stage is not None and (
                 buffer.view.follows is not None or buffer.view.base in {v.name for v in stage.op.operands}
             ):
                 break
+            row //= buffer.view.repeats
             offset += buffer.view.offset
             buffer = self._program.buffer[buffer.view.base]
         if buffer.name not in self._apart:
             self._apart[buffer.name] = np.full(max(buffer.value.type.bytes, buffer.bytes), -1, np.int32)
         memory = self._apart[buffer.name]
-        return memory[offset + start : offset + start + size]
+        start = offset + row * step
+        return memory[start : start + size]

@@ -54,6 +54,8 @@ def _verify_buffer(program: RowProgram, buffer: Buffer) -> None:
     root, offset = program.root(buffer.name)
     if buffer.view.follows is not None:
         fits = bool(root.ring) and buffer.row_bytes <= base.row_bytes
+    elif buffer.view.repeats > 1:
+        fits = (buffer.rows, buffer.row_bytes) == (base.rows * buffer.view.repeats, base.row_bytes)
     else:
         # Where a ring keeps only some of them, what counts is which rows stages take.
         fits = offset >= 0 and offset + buffer.bytes <= root.value.type.bytes
@@ -70,6 +72,24 @@ def _verify_stage(program: RowProgram, stage: Stage, written: set[str]) -> None:
             raise IRError(f"reads {value} before anything wrote it", stage.where)
         if program.buffer[value.name].space is Space.ROWS and not program.takes_rows(stage):
             raise IRError(f"reads {value}, whose rows lie nowhere", stage.where)
+    _verify_rows(program, stage)
+    if stage.result.type != stage.op.type:
+        raise IRError(f"writes {stage.op.type} to {stage.result}, which is {stage.result.type}", stage.where)
+    scratch = program.buffer.get(stage.kernel.scratch.name) if stage.kernel.scratch is not None else None
+    if stage.kernel.scratch is not None and (scratch is None or scratch.space is not Space.ARENA or scratch.view):
+        raise IRError(f"has scratch memory {stage.kernel.scratch} that is no buffer of the arena", stage.where)
+    target = program.root(stage.result.name)[0]
+    if target.space not in (Space.ARENA, Space.OUTPUT):
+        raise IRError(f"writes {stage.result}, which lies in {target.space.value} memory", stage.where)
+
+
+def _verify_rows(program: RowProgram, stage: Stage) -> None:
+    """That the rows which a stage takes are those of its operator, and lie where it takes them."""
+    if stage.problem:
+        raise IRError(stage.problem, stage.where)
+    for value, window in zip(stage.op.operands, stage.windows or [None] * len(stage.op.operands), strict=True):
+        if program.repeats(value.name) > 1 and (window is None or stage.band > 1):
+            raise IRError(f"takes {value} whole, each of whose rows is kept once", stage.where)
     for fresh in stage.fresh:
         source = program.buffer.get(fresh.value.name)
         window = stage.windows[fresh.operand] if stage.windows else None
@@ -77,19 +97,9 @@ def _verify_stage(program: RowProgram, stage: Stage, written: set[str]) -> None:
             raise IRError(f"reads rows of {fresh.value}, which has no buffer or no place in a window", stage.where)
         if fresh.value.type != stage.op.operands[fresh.operand].type or stage.band != 1:
             raise IRError(f"reads rows of {fresh.value}, which are not those of its operand", stage.where)
-    if stage.result.type != stage.op.type:
-        raise IRError(f"writes {stage.op.type} to {stage.result}, which is {stage.result.type}", stage.where)
-    if stage.problem:
-        raise IRError(stage.problem, stage.where)
     held = stage.op.gathered() if stage.gathers else None
     if held is not None and program.buffer[stage.result.name].bytes < held.bytes:
         raise IRError(f"gathers {held} in the memory of {stage.result}, which is too small", stage.where)
-    scratch = program.buffer.get(stage.kernel.scratch.name) if stage.kernel.scratch is not None else None
-    if stage.kernel.scratch is not None and (scratch is None or scratch.space is not Space.ARENA or scratch.view):
-        raise IRError(f"has scratch memory {stage.kernel.scratch} that is no buffer of the arena", stage.where)
-    target = program.root(stage.result.name)[0]
-    if target.space not in (Space.ARENA, Space.OUTPUT):
-        raise IRError(f"writes {stage.result}, which lies in {target.space.value} memory", stage.where)
 
 
 def _verify_segments(program: RowProgram) -> None:

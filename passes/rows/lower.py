@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,7 @@ from tinyc.ir.ops.elementwise import Copy
 from tinyc.ir.rows import Buffer, RowProgram, Space, Stage, View, row_count
 from tinyc.ir.types import TensorType
 from tinyc.passes.core.base import Lowering, PassError, Slack
+from tinyc.passes.rows.repeat import repeated_rows
 
 InputPlace = Literal["argument", "arena", "rows"]
 
@@ -56,7 +58,16 @@ class Lower(Lowering, name="lower-to-rows"):
             spaces[rows] = Space.ARENA
             buffers.append(Buffer(rows, Space.ARENA))
             stages.append(Stage(rows, Copy(source), (Window(),)))
-        for node in module.nodes:
+        repeated = repeated_rows(module)
+        once = {found.whole: found for found in repeated.values()}
+        for given in module.nodes:
+            node = given
+            if node.result in once:
+                narrow = once[node.result].narrow
+                node = dataclasses.replace(node, result=Value(node.result.name, narrow.type), op=narrow)
+                renamed[given.result] = narrow.x if narrow.is_identity() else node.result
+                if narrow.is_identity():
+                    continue
             if (known := made(node, Constant)) is not None:
                 buffers.append(Buffer(node.result, Space.CONSTANT, data=known.op.data))
                 spaces[node.result] = Space.CONSTANT
@@ -64,7 +75,8 @@ class Lower(Lowering, name="lower-to-rows"):
                 base = renamed.get(views[node.result], views[node.result])
                 spaces[node.result] = spaces[base]
                 offset = node.op.view_offset() * base.dtype.bytes
-                buffers.append(Buffer(node.result, spaces[base], view=View(base.name, offset)))
+                times = repeated[node.result].times if node.result in repeated else 1
+                buffers.append(Buffer(node.result, spaces[base], view=View(base.name, offset, repeats=times)))
             else:
                 spaces[node.result] = Space.OUTPUT if node.result in homes else Space.ARENA
                 op = node.op.replace_operands(renamed)
@@ -75,14 +87,14 @@ class Lower(Lowering, name="lower-to-rows"):
                     buffers.append(Buffer(lifted[value], spaces[value], view=View(value.name)))
                 op = op.with_operands([lifted[v] if v in images else v for v in op.operands])
                 buffers.append(Buffer(node.result, spaces[node.result]))
-                stages.append(_stage(dataclasses.replace(node, op=op)))
+                stages.append(_stage(dataclasses.replace(node, op=op), repeated))
         outputs = list(module.outputs)
         for position in copies:
             original = renamed.get(outputs[position], outputs[position])
             copy = Value(unused(f"{original.name}_copy", names), original.type)
             names.add(copy.name)
             buffers.append(Buffer(copy, Space.OUTPUT))
-            stages.append(_stage(Node(copy, Copy(original), "")))
+            stages.append(_stage(Node(copy, Copy(original), ""), repeated))
             outputs[position] = copy
         return RowProgram(module.name, module.inputs, tuple(outputs), tuple(buffers), tuple(stages), fused=self.fused)
 
@@ -116,7 +128,7 @@ def _output_homes(module: Module, views: dict[Value, Value]) -> tuple[set[Value]
     return homes, copies
 
 
-def _stage(node: Node) -> Stage:
+def _stage(node: Node, repeated: Container[Value]) -> Stage:
     form = node.op.row_form()
     if form is None:
         if reason := node.op.unrunnable():
@@ -125,7 +137,7 @@ def _stage(node: Node) -> Stage:
     # A window of one row may still reach below the operand: then the padded rows are none of a band.
     rows = row_count(node.result)
     pointwise = all(
-        w is None or (w.is_pointwise and row_count(v) == rows)
+        w is None or (w.is_pointwise and row_count(v) == rows and v not in repeated)
         for v, w in zip(node.op.operands, form.windows, strict=True)
     )
     return Stage(node.result, node.op, form.windows, rows if pointwise else 1, node.loc)

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.ir.rows import Plan, RowProgram, Slot
+from tinyc.ir.rows import Plan, RowProgram, Slot, Stage
 from tinyc.ir.rows.lives import Life, lifetimes, lives, peak
 from tinyc.passes.core.base import PassError, RowPass
 from tinyc.passes.placement import Apart, Block, place
+
+WORD = 4
+"""Bytes that a processor moves at once where addresses are multiples of them."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,18 @@ def alignments(program: RowProgram) -> dict[str, int]:
     for stage in program.stages:
         for value in stage.touched:
             name = program.root(value.name)[0].name
-            found[name] = max(found[name], stage.kernel.alignment)
+            found[name] = max(found[name], stage.kernel.alignment, _words_moved(program, stage))
         held = stage.op.gathered() if stage.gathers else None
         if held is not None:
             name = program.root(stage.result.name)[0].name
             found[name] = max(found[name], held.dtype.bytes)
     return found
+
+
+def _words_moved(program: RowProgram, stage: Stage) -> int:
+    """What the addresses of rows are multiples of that are moved by the word."""
+    moved = stage.copies_rows and not program.takes_rows(stage)
+    return WORD if moved and program.buffer[stage.result.name].row_bytes % WORD == 0 else 1
 
 
 def distances(found: Mapping[str, Life]) -> Iterator[Apart]:

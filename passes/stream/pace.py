@@ -89,8 +89,9 @@ class Wiring:
             name, view = view.base, self.program.buffer[view.base].view
 
     def _edge(self, writer: int, reader: int, operand: str, result: str, window: Window | None) -> Edge:
-        sizes = self.program.buffer[operand].row_bytes, self.program.buffer[result].row_bytes
-        shift = self.program.root(operand)[1] - self.program.root(result)[1]
+        times = self.program.repeats(operand)
+        sizes = self.program.buffer[operand].row_bytes, self.program.buffer[result].row_bytes * times
+        shift = (self.program.root(operand)[1] - self.program.root(result)[1]) * times
         least = min(sizes)
         whole = window is None or self.program.stages[writer].gathers
         fits = not whole and least > 0 and not any(n % least for n in (*sizes, shift))
