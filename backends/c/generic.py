@@ -10,11 +10,11 @@ from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, TranslationUnit, Turn
 from tinyc.ir.constant import Constant
 from tinyc.ir.gathering import one_row
-from tinyc.ir.op import Op
+from tinyc.ir.op import Op, Value
 from tinyc.ir.ops.elementwise import Copy
 from tinyc.ir.ops.movement import Reshape
 from tinyc.ir.ops.normalise import BatchNorm, Softmax
-from tinyc.ir.rows import Stage
+from tinyc.ir.rows import WORD, Stage
 
 EMITTERS.declared.refuse("it has the bytes of its operand: there is nothing to do", Reshape)
 EMITTERS.declared.refuse("it is an array: no stage computes it", Constant)
@@ -43,14 +43,22 @@ def emit_loops(unit: TranslationUnit, stage: Stage, whole: Op) -> RowCall:
 
 @emits(Copy)
 def emit_copy(unit: TranslationUnit, stage: Stage, op: Copy) -> RowCall:
-    """The same bytes elsewhere."""
-    result, operand = (unit.program.root(v.name)[0] for v in (stage.result, op.x))
-    if result is operand:
+    """The same bytes elsewhere: word by word where both places are known to begin with one."""
+    size = elements(stage) * op.type.dtype.bytes
+    if size % WORD or not all(_begins_with_word(unit, v) for v in (stage.result, op.x)):
         return emit_loops(unit, stage, op)
-    unit.kernels.headers.add("string.h")
     element = C_TYPES[op.type.dtype]
-    body = f"    memcpy(out, x0, {elements(stage)} * sizeof *out);\n"
+    body = f"    {unit.kernels.use('move_words')}(x0, out, {size // WORD});\n"
     return RowCall(unit.function("copy", f"const {element} *x0, {element} *out", body), (Pointer(0),), long_rows=True)
+
+
+def _begins_with_word(unit: TranslationUnit, value: Value) -> bool:
+    """Whether a value, and each of its rows, lies in the arena at a multiple of a word."""
+    root, offset = unit.program.root(value.name)
+    slot = unit.program.plan.by_buffer.get(root.name) if unit.program.plan is not None else None
+    return slot is not None and not any(
+        n % WORD for n in (slot.offset, offset, unit.program.buffer[value.name].row_bytes)
+    )
 
 
 def _gathered(unit: TranslationUnit, stage: Stage, op: Op) -> RowCall:

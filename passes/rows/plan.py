@@ -8,13 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.ir.rows import Plan, RowProgram, Slot, Stage
+from tinyc.ir.rows import WORD, Plan, RowProgram, Slot, Stage
 from tinyc.ir.rows.lives import Life, lifetimes, lives, peak
 from tinyc.passes.core.base import PassError, RowPass
 from tinyc.passes.placement import Apart, Block, place
-
-WORD = 4
-"""Bytes that a processor moves at once where addresses are multiples of them."""
 
 
 @dataclass(frozen=True)

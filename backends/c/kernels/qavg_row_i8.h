@@ -12,13 +12,14 @@ TINYC_INLINE void tinyc_qavg_row_i8(const int8_t *x, int first, int last, int8_t
                                     int there, int places, int low, int high)
 {
     int32_t *const sums = (int32_t *)(void *)out;
+    for (int c = 0; first && c < channels; ++c) {
+        sums[c] = 0;
+    }
     for (int c = 0; c < channels; ++c) {
-        const int32_t sum = tinyc_strided_sum_i8(x + c, pixels, channels) + (first ? 0 : sums[c]);
-        if (last) {
-            out[c] = tinyc_qmean_of_i8(sum, there, places, low, high);
-        } else {
-            sums[c] = sum;
-        }
+        sums[c] += tinyc_strided_sum_i8(x + c, pixels, channels);
+    }
+    for (int c = 0; last && c < channels; ++c) {
+        out[c] = tinyc_qmean_of_i8(sums[c], there, places, low, high);
     }
 }
 

@@ -13,13 +13,14 @@ TINYC_INLINE void tinyc_qmean_row_i8(const int8_t *x, int first, int last, int8_
                                      int offset, int32_t multiplier, int shift, int zero, int low, int high, int form)
 {
     int32_t *const sums = (int32_t *)(void *)out;
+    for (int c = 0; first && c < channels; ++c) {
+        sums[c] = 0;
+    }
     for (int c = 0; c < channels; ++c) {
-        const int32_t sum = tinyc_strided_sum_i8(x + c, pixels, channels) + (first ? 0 : sums[c]);
-        if (last) {
-            out[c] = tinyc_narrow_i8(sum - offset, multiplier, shift, zero, low, high, form);
-        } else {
-            sums[c] = sum;
-        }
+        sums[c] += tinyc_strided_sum_i8(x + c, pixels, channels);
+    }
+    for (int c = 0; last && c < channels; ++c) {
+        out[c] = tinyc_narrow_i8(sums[c] - offset, multiplier, shift, zero, low, high, form);
     }
 }
 
