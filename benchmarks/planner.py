@@ -98,7 +98,7 @@ def instances() -> Iterator[Instance]:
 
 def measured(instance: Instance) -> Result:
     """Plans one instance."""
-    blocks = [Block(str(n), size) for n, (_, _, size) in enumerate(instance.lives)]
+    blocks = [Block(str(n), size, time=last - first + 1) for n, (first, last, size) in enumerate(instance.lives)]
     start = time.perf_counter()
     apart, bound = apart_by_lifetimes(blocks, {str(n): life[:2] for n, life in enumerate(instance.lives)})
     found = place(blocks, apart, lower_bound=bound, capacity=instance.capacity, seconds=SECONDS)

@@ -19,7 +19,8 @@ NOWHERE = -1 << 60
 class Block:
     """So many bytes at one offset, a multiple of `alignment` (a power of two).
 
-    `pinned` is the offset of a block that must not move; `region` names the only memory region it may lie in.
+    `pinned` is the offset of a block that must not move; `region` names the only memory region it may lie in. `time` is
+    how long the block is alive, in any unit, 0: unknown; it only guides the search.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Block:
     alignment: int = 1
     pinned: int | None = None
     region: str | None = None
+    time: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Problem:
     alignments: tuple[int, ...]
     pins: tuple[int | None, ...]
     after: tuple[Mapping[int, int], ...]
+    times: tuple[int, ...]
+    """How long each block is alive, 0: unknown."""
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -120,6 +124,7 @@ class Problem:
             tuple(self.alignments[b] for b in chosen),
             tuple(self.pins[b] for b in chosen),
             tuple({number[o]: d for o, d in self.after[b].items() if o in number} for b in chosen),
+            tuple(self.times[b] for b in chosen),
         )
 
 
@@ -165,6 +170,7 @@ def problem_of(blocks: Sequence[Block], constraints: Sequence[Apart]) -> Problem
         tuple(b.alignment for b in blocks),
         tuple(b.pinned for b in blocks),
         tuple(after),
+        tuple(b.time for b in blocks),
     )
 
 

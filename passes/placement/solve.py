@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from math import gcd
 
 from tinyc.passes.core.base import PassError
-from tinyc.passes.placement import beam, bounds, greedy, search
+from tinyc.passes.placement import beam, bounds, canonical, greedy, search
 from tinyc.passes.placement.bounds import Clique
 from tinyc.passes.placement.budget import Budget
 from tinyc.passes.placement.problem import Apart, Block, Placement, Problem, problem_of
@@ -104,24 +105,39 @@ def _decide(problem: Problem, cliques: Sequence[Clique], limit: int, budget: Bud
 
 
 def _search(problem: Problem, cliques: Sequence[Clique], limit: int, budget: Budget) -> list[int] | None:
-    """Exact search and beam search by turns, each round with more effort."""
+    """Exact search, beam search and canonical placements by turns, each round with more effort."""
     width, steps = 1, EXACT_STEPS
+    # A dive of the canonical search takes about half the square of the number of blocks.
+    dives = 2 * len(problem) ** 2
     orders = beam.preferences(problem, cliques)
     while not budget.empty:
-        share = Budget(min(steps, budget.steps))
-        granted = share.steps
-        try:
-            return search.find(problem, cliques, limit, share)
-        except search.OutOfBudget:
-            pass
-        finally:
-            budget.take(granted - share.steps)
+        exact = _tried(partial(search.find, problem, cliques, limit), steps, budget)
+        if exact is not None:
+            return exact
         for order in orders if width <= WIDEST_BEAM else ():
             found = beam.find(problem, cliques, limit, order, width, budget)
             if found is not None:
                 return found
-        width, steps = 2 * width, 2 * steps
+        # Every second round other orders: the effort that a placement takes differs widely between them.
+        turn = width.bit_length() // 2 if width.bit_length() % 2 == 0 else 0
+        for first in canonical.orders(problem, cliques, turn):
+            found = _tried(partial(canonical.find, problem, cliques, limit, first), dives, budget)
+            if found is not None:
+                return found
+        width, steps, dives = 2 * width, 2 * steps, 2 * dives
     return None
+
+
+def _tried(find: Callable[[Budget], list[int]], steps: int, budget: Budget) -> list[int] | None:
+    """What a search finds within some of the budget, None if it gives up."""
+    share = Budget(min(steps, budget.steps))
+    granted = share.steps
+    try:
+        return find(share) if granted > 0 else None
+    except search.OutOfBudget:
+        return None
+    finally:
+        budget.take(granted - share.steps)
 
 
 def _peel(problem: Problem, limit: int) -> tuple[list[int], list[int]]:
