@@ -57,6 +57,17 @@ def progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         yield say
 
 
+def _distance(ram: Mapping[str, Any]) -> str:
+    """How far the arena is from the least one, as far as it is proven; per cent are rounded up."""
+    size, bound = ram["arena_bytes"], ram["arena_lower_bound_bytes"]
+    if size == bound:
+        return "optimal"
+    if bound == 0:
+        return "no lower bound"
+    tenths = -(-(size - bound) * 1000 // bound)
+    return f"at most {tenths / 10:.1f} % over the least, {bound:,} or more"
+
+
 def compilation(result: Compilation, folder: Path) -> None:
     """The short table that ends `tinyc compile`."""
     report = result.report
@@ -66,18 +77,13 @@ def compilation(result: Compilation, folder: Path) -> None:
     table.add_row("parameters", f"{report['parameters']:,}")
     table.add_row("MACs", f"{report['macs']:,}")
     ram = report["ram"]
-    bound = (
-        "optimal"
-        if ram["arena_bytes"] == ram["arena_lower_bound_bytes"]
-        else f"at least {ram['arena_lower_bound_bytes']:,}"
-    )
     cores = report["cores"]
     if cores["used"] > 1:
         share = 100 * cores["shared_macs"] // max(report["macs"], 1)
         table.add_row(
             "cores", f"{cores['used']}, which share {len(cores['shared_layers'])} layers ({share} % of the MACs)"
         )
-    table.add_row("arena", f"{ram['arena_bytes']:,} bytes ({bound} for this schedule)")
+    table.add_row("arena", f"{ram['arena_bytes']:,} bytes ({_distance(ram)} for this schedule)")
     table.add_row("input", f"{ram['input_bytes']:,} bytes, {INPUT_PLACES[_place(ram)]}")
     table.add_row("output", f"{ram['output_bytes']:,} bytes")
     if ram["stack_bytes"] is not None:

@@ -63,6 +63,9 @@ class _Search:
     """The bytes each clique still has to place, its tail included."""
     of: list[list[tuple[int, int]]]
     """The cliques of each block, and its weight there."""
+    strict: bool
+    """All distances are positive: of two blocks that are kept apart, one starts above the other, and is placed later.
+    Else not all placements are canonical: that there are none is no proof."""
     trail: list[tuple[int, int]] = field(default_factory=list)
     """(block, its lowest offset before), or (~block, 0) for a block that was placed."""
 
@@ -95,7 +98,10 @@ def _noisy(times: Sequence[int], seed: int) -> list[int]:
 
 
 def find(problem: Problem, cliques: Sequence[Clique], limit: int, order: Order, budget: Budget) -> list[int]:
-    """Offsets that end at or below the limit. Raises `Infeasible` if there are none, `OutOfBudget` if it gives up."""
+    """Offsets that end at or below the limit. Raises `Infeasible` if there are none, `OutOfBudget` if it gives up.
+
+    What is given up is a budget that is empty, or a problem of which not all placements are canonical.
+    """
     near = [[(b, max(d, 0)) for b, d in pairs.items()] for pairs in problem.after]
     of: list[list[tuple[int, int]]] = [[] for _ in near]
     for c, clique in enumerate(cliques):
@@ -113,13 +119,13 @@ def find(problem: Problem, cliques: Sequence[Clique], limit: int, order: Order, 
         [-1] * len(problem),
         [c.load for c in cliques],
         of,
+        all(d > 0 for pairs in problem.after for d in pairs.values()),
     )
     budget.take(len(problem) + sum(map(len, near)) // 4)
     fits = problem.end(search.low) <= limit and all(load <= limit for load in search.load)
     if fits and _run(search):
         return search.offsets
-    # Of two blocks that may overlap by some bytes, the lower one is not always placed first.
-    if all(d >= 0 for pairs in problem.after for d in pairs.values()):
+    if search.strict:
         raise Infeasible
     raise OutOfBudget
 
@@ -175,7 +181,7 @@ def _entered(
     choices = [
         (at, position)
         for position, b in enumerate(left)
-        if (at := low[b]) < bar and (at > least or (at == least and position >= first))
+        if (at := low[b]) < bar and (at > least or (at == least and (position >= first or not search.strict)))
     ]
     choices.sort(reverse=True)
     search.budget.take(10 + len(left))
@@ -192,7 +198,11 @@ def _put(search: _Search, block: int, offset: int) -> bool:
     queue: dict[int, None] = {}
     search.budget.take(5 + len(search.near[block]) // 6)
     for other, distance in search.near[block]:
-        if offsets[other] < 0 and low[other] < offset + distance and not _raise(search, other, offset + distance, queue):
+        if (
+            offsets[other] < 0
+            and low[other] < offset + distance
+            and not _raise(search, other, offset + distance, queue)
+        ):
             return False
     while queue:
         c, _ = queue.popitem()

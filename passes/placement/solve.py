@@ -63,7 +63,7 @@ def minimise(problem: Problem, lower: int, capacity: int, budget: Budget) -> tup
         share = Budget(budget.steps // 3)
         granted = share.steps
         try:
-            found = _decide(problem, cliques, limit, share)
+            found = _decide(problem, cliques, limit, share, tight=limit == goal)
             best = found or best
             low = low if found else limit + grain
         except search.Infeasible:
@@ -83,10 +83,13 @@ def minimise(problem: Problem, lower: int, capacity: int, budget: Budget) -> tup
     return best, lower
 
 
-def _decide(problem: Problem, cliques: Sequence[Clique], limit: int, budget: Budget) -> list[int] | None:
+def _decide(
+    problem: Problem, cliques: Sequence[Clique], limit: int, budget: Budget, tight: bool = False
+) -> list[int] | None:
     """Offsets that end at or below the limit, None if the budget is empty first. Raises `Infeasible` on a proof.
 
-    Blocks that find a place wherever the others are come last; the others fall into independent parts.
+    Blocks that find a place wherever the others are come last; the others fall into independent parts. Canonical
+    placements are searched where the limit is `tight`: with some room, beams are the quicker way.
     """
     hard, easy = _peel(problem, limit)
     budget.take(len(problem) + sum(map(len, problem.after)) // 2)
@@ -97,14 +100,14 @@ def _decide(problem: Problem, cliques: Sequence[Clique], limit: int, budget: Bud
         inside = [
             few.renumbered(number) for c in cliques if len((few := bounds.restricted(problem, c, number)).blocks) > 1
         ]
-        found = _search(problem.part(part), inside, limit, budget)
+        found = _search(problem.part(part), inside, limit, budget, tight)
         given_up = given_up or found is None
         for block, at in zip(part, found or (), strict=found is not None):
             offsets[block] = at
     return None if given_up else greedy.lowest_fit(problem, easy, offsets)
 
 
-def _search(problem: Problem, cliques: Sequence[Clique], limit: int, budget: Budget) -> list[int] | None:
+def _search(problem: Problem, cliques: Sequence[Clique], limit: int, budget: Budget, tight: bool) -> list[int] | None:
     """Exact search, beam search and canonical placements by turns, each round with more effort."""
     width, steps = 1, EXACT_STEPS
     # A dive of the canonical search takes about half the square of the number of blocks.
@@ -120,7 +123,7 @@ def _search(problem: Problem, cliques: Sequence[Clique], limit: int, budget: Bud
                 return found
         # Every second round other orders: the effort that a placement takes differs widely between them.
         turn = width.bit_length() // 2 if width.bit_length() % 2 == 0 else 0
-        for first in canonical.orders(problem, cliques, turn):
+        for first in canonical.orders(problem, cliques, turn) if tight else ():
             found = _tried(partial(canonical.find, problem, cliques, limit, first), dives, budget)
             if found is not None:
                 return found
