@@ -187,7 +187,9 @@ def _window_lines(
         there = [row for row in range(stage.rows) if stage.fresh_row(operand, row) is not None]
         tests = [f"y >= {there[0]}"] if there[0] else []
         tests += [f"y <= {there[-1]}"] if there[-1] < stage.rows - 1 else []
-        newest = f"{name}[{fresh.place}] = {addresses.base(fresh.value)};"
+        # Of a window that clips, rows before and after the newest may be missing: it is the first, or the last.
+        place = f"{count} - 1" if count and fresh.place else str(fresh.place)
+        newest = f"{name}[{place}] = {addresses.base(fresh.value)};"
         lines += [f"if ({' && '.join(tests)}) {{", f"    {newest}", "}"] if tests else [newest]
     return lines
 

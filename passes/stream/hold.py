@@ -13,7 +13,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tinyc.ir.op import RowMode, Value, Window, unused
+from tinyc.ir.op import Value, Window, unused
 from tinyc.ir.ops.elementwise import Copy
 from tinyc.ir.rows import Buffer, Fresh, Pace, RowProgram, Segment, Space, Stage
 from tinyc.ir.rows.lives import lives
@@ -61,8 +61,7 @@ def ring_of(wiring: Wiring, name: str, first: int, paces: Sequence[Pace], revers
         if pace.delay == own.delay + newest * own.period:
             found.append((read, 0 if reverse else read.window.size - 1))
     wide = any(read.window is not None and read.window.size > 1 for read, _ in found)
-    clips = any(read.window is not None and _clips(program, read) for read, _ in found)
-    return Ring(name, writer, tuple(found)) if wide and not clips else None
+    return Ring(name, writer, tuple(found)) if wide else None
 
 
 def _newest(program: RowProgram, writer: int, read: Read, reverse: bool) -> int:
@@ -72,14 +71,6 @@ def _newest(program: RowProgram, writer: int, read: Read, reverse: bool) -> int:
     if not reverse:
         return (window.size - 1) * window.dilation - window.pad
     return program.stages[writer].rows - 1 - ((rows - 1) * window.stride - window.pad)
-
-
-def _clips(program: RowProgram, read: Read) -> bool:
-    """Whether a window has fewer rows where it leaves the operand: the newest has no place of its own then."""
-    window, height = read.window, program.buffer[read.name].rows
-    assert window is not None
-    rows = [window.rows(row) for row in (0, program.stages[read.stage].rows - 1)]
-    return window.mode is RowMode.CLIP and any(not 0 <= r < height for row in rows for r in row)
 
 
 def held_back(program: RowProgram, segment: Segment, rings: Sequence[Ring]) -> RowProgram:

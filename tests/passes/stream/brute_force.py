@@ -46,9 +46,11 @@ def peak_by_bytes(program: RowProgram) -> int:
 def base_row(program: RowProgram, access: Access) -> int:
     """The row of the memory, a ring, that an access touches, before it is counted modulo the ring."""
     buffer, row = program.buffer[access.name], access.row
+    size = buffer.row_bytes
     while buffer.view is not None:
+        base = program.buffer[buffer.view.base]
         if buffer.view.follows is not None:
             stride, pad = buffer.view.follows
-            row = row * stride - pad
-        buffer = program.buffer[buffer.view.base]
-    return row
+            row, size = row * stride - pad, base.row_bytes
+        row, buffer = row // buffer.view.repeats, base
+    return row * size // buffer.row_bytes
