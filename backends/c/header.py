@@ -62,7 +62,7 @@ def header_text(
         'extern "C" {',
         "#endif",
         "",
-        *([f"/* Writes row y, {_row_length(rows)} elements, to `row`. */", row_type(name, rows), ""] if rows else []),
+        *([f"/* Writes row y, {rows.row_elements} elements, to `row`. */", row_type(name, rows), ""] if rows else []),
         *(line for e in public for line in (f"/* {e.purpose} */", f"{e.prototype};", "")),
         *conversion_functions(name, inputs),
         "#ifdef __cplusplus",
@@ -132,10 +132,6 @@ def _beside(passed: Sequence[CPort], inputs: Sequence[CPort]) -> str:
     return f"{lies}, beside {f'inputs ({taken}) and ' if taken else ''}outputs ({given})"
 
 
-def _row_length(port: CPort) -> int:
-    return port.type.shape[2] * port.type.shape[3]
-
-
 def _port(port: CPort) -> str:
     """What a port is, as the text of a comment."""
     shape = "x".join(map(str, port.type.shape)) or "scalar"
@@ -146,7 +142,8 @@ def _port(port: CPort) -> str:
 
 
 def _image_macros(port: CPort) -> Iterator[str]:
-    """The dimensions of an image whose rows lie one after the other."""
-    if port.layout.startswith("NHWC") or port.place == "rows":
-        for name, size in zip(("HEIGHT", "WIDTH", "CHANNELS"), port.type.shape[1:], strict=True):
+    """The dimensions of an image or a signal whose rows lie one after the other."""
+    if port.layout.startswith(("NHWC", "NLC")) or port.place == "rows":
+        names = ("HEIGHT", "WIDTH", "CHANNELS") if port.type.rank == 4 else ("SAMPLES", "CHANNELS")
+        for name, size in zip(names, port.type.shape[1:], strict=True):
             yield f"#define {port.macro}_{name} {size}"

@@ -87,6 +87,11 @@ class CPort:
     place: Place = "argument"
     pixels: tuple[float, float] | None = None
 
+    @property
+    def row_elements(self) -> int:
+        """Elements of each row of an image, or of each sample of a signal."""
+        return self.type.size // self.type.shape[1]
+
 
 @dataclass(frozen=True)
 class CStage:

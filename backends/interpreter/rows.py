@@ -262,7 +262,9 @@ def _window(
     A fresh one lies in another buffer."""
     present = memory.rows(value.name, [r for r in rows if r is not None])
     if fresh is not None:
-        present[[r for r in rows if r is not None].index(fresh[1])] = memory.rows(fresh[0].name, [fresh[1]])[0]
+        present[[r for r in rows if r is not None].index(fresh[1])] = memory.rows(fresh[0].name, [fresh[1]])[0].reshape(
+            1, 1, *value.shape[2:]
+        )
     if mode is RowMode.CLIP or None not in rows:
         if not present:
             return np.empty((1, 0, *value.shape[2:]), value.dtype.numpy)

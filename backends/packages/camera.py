@@ -118,7 +118,7 @@ def empty_rows(port: CPort) -> list[str]:
         "{",
         "    (void)user;",
         "    (void)y;",
-        f"    memset(row, 0, {port.type.shape[2] * port.type.shape[3]} * sizeof *row);",
+        f"    memset(row, 0, {port.row_elements} * sizeof *row);",
         "}",
     ]
 

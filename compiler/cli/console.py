@@ -101,7 +101,9 @@ def compilation(result: Compilation, folder: Path) -> None:
     memory_plan(ram)
     for layer in report["layers"]:
         if layer["operator"] == "transpose" and layer["inputs"] == [str(v.type) for v in result.program.inputs]:
-            hint = "--input-layout nhwc takes the image as cameras give it and saves a transposed copy of"
+            rank = result.program.inputs[0].type.rank
+            taken = "nlc takes the signal sample by sample" if rank == 3 else "nhwc takes the image as cameras give it"
+            hint = f"--input-layout {taken} and saves a transposed copy of"
             out.print(f"{hint} {layer['output_bytes']:,} bytes.", highlight=False)
     if "quantisation" in report:
         quantisation(report["quantisation"])

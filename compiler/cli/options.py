@@ -31,10 +31,11 @@ NameFlag = Annotated[
 
 
 class LayoutWord(str, Enum):
-    """Layout of 4-dimensional inputs."""
+    """Layout of inputs."""
 
     onnx = "onnx"
     nhwc = "nhwc"
+    nlc = "nlc"
 
 
 class IntegersWord(str, Enum):
@@ -105,7 +106,9 @@ TunedFlag = Annotated[
 KernelsFlag = Annotated[
     str, typer.Option("--kernels", metavar="|".join(CHOICES), help="Kernels of tinyc, or of a library where exact.")
 ]
-InputLayoutFlag = Annotated[LayoutWord, typer.Option("--input-layout", help="Layout of 4-dimensional inputs.")]
+InputLayoutFlag = Annotated[
+    LayoutWord, typer.Option("--input-layout", help="Layout of images (nhwc) or signals (nlc) that come in.")
+]
 QuantizeFlag = Annotated[IntegersWord | None, typer.Option("--quantize", help="Quantise a float model.")]
 InputTypeFlag = Annotated[
     InputWord, typer.Option("--input-type", help="What the input is as C; auto: int8 where it is quantised.")

@@ -19,7 +19,7 @@ from tinyc.compiler.base.version import VERSION
 from tinyc.compiler.export import operators  # noqa: F401 (importing it registers the emitters)
 from tinyc.compiler.export.graph import OPSET, SPELLINGS, ExportError, Graph
 from tinyc.compiler.frontend import Port
-from tinyc.compiler.frontend.importer import TO_NHWC
+from tinyc.compiler.frontend.importer import TO_NHWC, TO_NLC
 from tinyc.ir import IRError, Module, Node, Value
 
 __all__ = ["ExportError", "to_onnx_qdq", "with_tensors", "write_onnx"]
@@ -49,7 +49,10 @@ def with_tensors(
     channels first there."""
     graph = Graph(module, {p.name for p in (*inputs, *outputs)})
     for port, value in zip(inputs, module.inputs, strict=True):
-        graph.define(value, port.name, first=_is_first(port))
+        if port.perm == TO_NLC:
+            graph.define(value, graph.add("Transpose", [port.name], f"{port.name}_nlc", perm=TO_NLC))
+        else:
+            graph.define(value, port.name, first=_is_first(port))
     for node in module.nodes:
         _emit(graph, node)
     for port, value in zip(outputs, module.outputs, strict=True):
@@ -62,7 +65,9 @@ def _is_first(port: Port) -> bool:
     if port.perm is None:
         return False
     if tuple(port.perm) != TO_NHWC:
-        raise ExportError(f'"{port.name}" lies in the module permuted by {list(port.perm)}, which is not NHWC')
+        raise ExportError(
+            f'"{port.name}" lies in the module permuted by {list(port.perm)}, which is neither NHWC nor NLC'
+        )
     return True
 
 

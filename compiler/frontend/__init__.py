@@ -38,7 +38,7 @@ from tinyc.compiler.frontend import (  # noqa: F401
 )
 from tinyc.compiler.frontend.errors import BatchError, FrontendError
 from tinyc.compiler.frontend.half import widen_halves
-from tinyc.compiler.frontend.importer import TO_NHWC, Importer, count_parameters
+from tinyc.compiler.frontend.importer import LAYOUTS, Importer, count_parameters
 from tinyc.compiler.frontend.inspection import Inspection, inspect_model
 from tinyc.compiler.frontend.model import declared_shape, read_model, spell_shape
 from tinyc.compiler.frontend.opset import check_operators
@@ -89,7 +89,7 @@ def load_onnx(
     source: ModelLike,
     *,
     input_shapes: Mapping[str, Sequence[int]] = {},
-    input_layout: Literal["onnx", "nhwc"] = "onnx",
+    input_layout: Literal["onnx", "nhwc", "nlc"] = "onnx",
     name: str | None = None,
 ) -> Imported:
     """Imports an ONNX model.
@@ -98,21 +98,22 @@ def load_onnx(
         source: its file, beside which external data is looked for; the content of one; or a model in memory.
         input_shapes: shapes of inputs whose dimensions the model leaves open, or that are to have another batch than
             it declares. An open first dimension is the batch and becomes 1 if not given.
-        input_layout: "nhwc" makes every input of 4 dimensions channel-last, as cameras and signal buffers have it.
+        input_layout: "nhwc" makes every input of 4 dimensions channel-last, as cameras have it, and "nlc" every one of
+            3 dimensions, as buffers of signals have it: sample after sample, each with its channels.
         name: of the module; from the file's name if not given.
 
     Raises:
         FrontendError: with one message that says what to do.
     """
-    if input_layout not in ("onnx", "nhwc"):
-        raise FrontendError(f'the input layout "{input_layout}" is not "onnx" or "nhwc"')
+    if input_layout not in LAYOUTS:
+        raise FrontendError(f'the input layout "{input_layout}" is not one of {", ".join(LAYOUTS)}')
     model = read_model(source)
     opset = check_operators(model, short_name(source))
     parameters = count_parameters(model)
     nodes = len(model.graph.node)
     halves = widen_halves(model)
     rebatched = set_input_shapes(model, input_shapes, opset)
-    importer = Importer(model, opset, name or model_stem(source), input_layout == "nhwc")
+    importer = Importer(model, opset, name or model_stem(source), LAYOUTS[input_layout])
     try:
         module, tensors = importer.run()
     except BatchError as error:
@@ -123,9 +124,9 @@ def load_onnx(
         raise FrontendError(f"{short_name(source)}: {error}") from error
     if rebatched:
         _check_outputs(model, module)
-    perms = tuple(TO_NHWC if input_layout == "nhwc" and v.type.rank == 4 else None for v in module.inputs)
+    perms = tuple(LAYOUTS[input_layout].get(v.type.rank) for v in module.inputs)
     inputs = tuple(
-        Port(v.name, v, v.shape if p is None else tuple(v.shape[k] for k in (0, 3, 1, 2)), p)
+        Port(v.name, v, v.shape if p is None else tuple(v.shape[p.index(d)] for d in range(len(p))), p)
         for v, p in zip(module.inputs, perms, strict=True)
     )
     outputs = tuple(Port(o.name, v, v.shape, None) for o, v in zip(model.graph.output, module.outputs, strict=True))

@@ -24,15 +24,18 @@ from tinyc.ir.op import unused
 
 TO_NHWC = (0, 2, 3, 1)
 TO_NCHW = (0, 3, 1, 2)
+TO_NLC = (0, 2, 1)
+LAYOUTS: Mapping[str, Mapping[int, tuple[int, ...]]] = {"onnx": {}, "nhwc": {4: TO_NHWC}, "nlc": {3: TO_NLC}}
+"""By the name of a layout: how inputs of so many dimensions are transposed from what the ONNX model takes."""
 
 
 class Importer:
     """One import. After `run`, `module` is the result and `tensors` says which ONNX tensor each value is."""
 
-    def __init__(self, model: onnx.ModelProto, opset: int, name: str, channels_last: bool) -> None:
+    def __init__(self, model: onnx.ModelProto, opset: int, name: str, perms: Mapping[int, tuple[int, ...]]) -> None:
         self.model = model
         self.opset = opset
-        self.channels_last = channels_last
+        self.perms = perms
         self.ctx = Context(name, self._branch)
         self.inputs: list[Value] = []
         self._tensors: dict[str, Value] = {}
@@ -52,13 +55,14 @@ class Importer:
         dtype = input_dtype(info)
         shape = tuple(int(d.dim_value) for d in info.type.tensor_type.shape.dim)
         check_elements(shape, f'input "{info.name}"')
-        if not (self.channels_last and len(shape) == 4):
+        perm = self.perms.get(len(shape))
+        if perm is None:
             self.inputs.append(self.ctx.builder.input(info.name, TensorType(shape, dtype)))
             return self.inputs[-1]
-        last = TensorType(tuple(shape[p] for p in TO_NHWC), dtype)
+        last = TensorType(tuple(shape[p] for p in perm), dtype)
         self.inputs.append(self.ctx.builder.input(info.name, last))
         self.ctx.loc = self.ctx.hint = info.name
-        return self.ctx.transpose(self.inputs[-1], TO_NCHW)
+        return self.ctx.transpose(self.inputs[-1], tuple(perm.index(d) for d in range(len(perm))))
 
     def _result(self, scope: Scope, name: str) -> Value:
         value = scope.find(name)

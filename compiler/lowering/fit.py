@@ -130,7 +130,7 @@ def _what_helps(target: Target, needed: Sizes, options: Options, demand: Demand)
         if options.rows_from == "argument" and "inputs and outputs" in parts:
             yield "inputs in the arena (`rows_from=arena`)"
         if options.rows_from != "callback":
-            yield "input rows from a callback (`rows_from=callback`), where the input is an image"
+            yield "input rows from a callback (`rows_from=callback`), where the input is an image or a signal"
     if needed.floats:
         yield f"`quantise=QuantiseOptions(...)` (an arena of about {needed.arena // 4:,} bytes)"
     if "arena" in parts and options.arena_in == "internal" and needed.arena <= target.psram_bytes:

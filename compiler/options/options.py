@@ -27,7 +27,7 @@ else:
 
 __all__ = ["InputLayout", "OptionKeywords", "Options", "RowsFrom", "Samples", "Shapes", "Unpack"]
 
-InputLayout = Literal["onnx", "nhwc"]
+InputLayout = Literal["onnx", "nhwc", "nlc"]
 RowsFrom = Literal["arena", "argument", "callback"]
 ArenaIn = Literal["internal", "psram"]
 WeightsIn = Annotated[Literal["flash", "internal"], Elsewhere()]
@@ -49,10 +49,12 @@ class Options:
         target: a built-in target's name, or a TOML file.
         name: what the generated functions, macros and files are called; from the file's name by default.
         input_shapes: shapes for inputs whose dimensions are symbolic, or that are to have another batch, by input name.
-        input_layout: "onnx" keeps the model's own layout; "nhwc" takes 4-dimensional inputs channels last.
+        input_layout: "onnx" keeps the model's own layout; "nhwc" takes 4-dimensional inputs channels last,
+            "nlc" 3-dimensional ones: signals, sample after sample.
         rows_from: where the generated function finds its inputs: "arena" gives them a place in the arena, where the
             network overwrites them; "argument" takes pointers to the caller's memory, which it leaves as it is;
-            "callback" asks for the rows of an image one by one, channels last whatever the layout in the model.
+            "callback" asks for the rows of an image or the samples of a signal one by one, channels last whatever the
+            layout in the model.
         ram: bytes of arena that may be used, as a number or as in "64K" or "1M"; the schedule is the fastest that fits.
             The least without it.
         format: the form of the output, one of `tinyc.backends.packages.FORMATS`; the target's own if empty.

@@ -11,8 +11,9 @@ from tinyc.compiler.frontend import Imported, ModelLike, Port, load_onnx
 from tinyc.compiler.lowering import Lowered
 from tinyc.compiler.options import InputLayout, Options
 from tinyc.compiler.session.setup import Setup
-from tinyc.ir.module import Module
-from tinyc.ir.ops import Transpose
+from tinyc.ir.module import Module, made
+from tinyc.ir.op import Value
+from tinyc.ir.ops import Reshape, Transpose
 from tinyc.ir.types import DType
 from tinyc.passes.integerise import ScaledPort
 
@@ -24,17 +25,35 @@ def import_model(model: ModelLike, options: Options, name: str) -> Imported:
         return load_onnx(model, input_shapes=options.input_shapes, input_layout=layout, name=name)
 
     imported = load(options.input_layout)
-    if options.rows_from == "callback" and options.input_layout == "onnx" and _channels_first(imported.module):
-        return load("nhwc")
+    if options.rows_from == "callback" and options.input_layout == "onnx":
+        return load(layout) if (layout := _rows_layout(imported.module)) != "onnx" else imported
     return imported
 
 
-def _channels_first(module: Module) -> bool:
-    """Whether images come in as the ONNX operators take them, channel by channel: a model that takes rows and columns
-    of pixels begins by transposing them."""
+def _rows_layout(module: Module) -> InputLayout:
+    """The layout in which inputs that come in as the ONNX operators take them, channel by channel, have rows: a model
+    that takes rows and columns of pixels, or samples, begins by transposing them."""
     images = [v for v in module.inputs if v.type.rank == 4]
     to_channels = [found.op.x for found in module.made_by(Transpose) if found.op.perm == (0, 3, 1, 2)]
-    return any(v not in to_channels for v in images)
+    if any(v not in to_channels for v in images):
+        return "nhwc"
+    signals = [v for v in module.inputs if v.type.rank == 3]
+    return "nlc" if any(_samples_last(module, v) for v in signals) else "onnx"
+
+
+def _samples_last(module: Module, signal: Value, turned: bool = False) -> bool:
+    """Whether an input is transposed once, and not back, before windows slide over its samples as over rows."""
+    for user in module.users[signal]:
+        if (reshape := made(user, Reshape)) is not None:
+            found = turned and reshape.op.shape == (1, signal.shape[1], 1, signal.shape[2])
+        elif (transpose := made(user, Transpose)) is not None:
+            found = transpose.op.perm == (0, 2, 1) and _samples_last(module, user.result, not turned)
+        else:
+            kept = user.op.elementwise() or signal in user.op.passes_on()
+            found = kept and user.result.type.rank == 3 and _samples_last(module, user.result, turned)
+        if found:
+            return True
+    return False
 
 
 def generate_code(lowered: Lowered, imported: Imported, setup: Setup) -> CSource:
@@ -60,7 +79,8 @@ def generate_code(lowered: Lowered, imported: Imported, setup: Setup) -> CSource
 
 def _described(port: Port, scale: ScaledPort | None, pixels: tuple[float, float]) -> PortDescription:
     """What the header says of an input or output; `pixels` are mean and deviation of an image."""
-    layout = "NHWC: rows, columns, channels" if port.perm else "as in the ONNX model"
+    layouts = {None: "as in the ONNX model", 3: "NLC: samples, channels", 4: "NHWC: rows, columns, channels"}
+    layout = layouts[len(port.perm) if port.perm else None]
     if scale is None:
         return PortDescription(port.name, layout)
     of_pixels = scale.dtype is DType.U8 or is_image(port.value.shape)

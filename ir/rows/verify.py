@@ -95,7 +95,10 @@ def _verify_rows(program: RowProgram, stage: Stage) -> None:
         window = stage.windows[fresh.operand] if stage.windows else None
         if window is None or not fresh.place < window.size or source is None or source.value != fresh.value:
             raise IRError(f"reads rows of {fresh.value}, which has no buffer or no place in a window", stage.where)
-        if fresh.value.type != stage.op.operands[fresh.operand].type or stage.band != 1:
+        read = program.buffer[stage.op.operands[fresh.operand].name]
+        # Under whatever shape: a signal is read as an image.
+        alike = (source.rows, source.row_bytes, source.value.dtype) == (read.rows, read.row_bytes, read.value.dtype)
+        if not alike or stage.band != 1:
             raise IRError(f"reads rows of {fresh.value}, which are not those of its operand", stage.where)
     held = stage.op.gathered() if stage.gathers else None
     if held is not None and program.buffer[stage.result.name].bytes < held.bytes:

@@ -30,8 +30,8 @@ class Lower(Lowering, name="lower-to-rows"):
     two outputs, or an input or constant is an output, a copy is made.
 
     `inputs` says where they lie: in the caller's memory ("argument"), in the arena, where the caller puts them before
-    and they may be overwritten ("arena"), or nowhere: the one image that there is arrives row by row ("rows"), and the
-    first stage copies its rows.
+    and they may be overwritten ("arena"), or nowhere: the one image or signal that there is arrives row by row
+    ("rows"), and the first stage copies its rows.
 
     `fused` says that the program's float sums are rounded as by fused multiply-adds.
     """
@@ -104,10 +104,14 @@ def _row_input(module: Module) -> Value:
     images = [v for v in module.inputs if row_count(v) > 1]
     if len(images) == 1:
         return images[0]
+    ranks = {v.type.rank for v in module.inputs if not images}
+    layouts = {4: "for an image that is 1xCxHxW choose the input layout nhwc"}
+    layouts |= {3: "for a signal that is 1xCxL choose the input layout nlc"}
+    help = [text for rank, text in layouts.items() if rank in ranks]
     shapes = ", ".join(f"{v} is {v.type}" for v in module.inputs)
     raise PassError(
-        f"rows from a callback need one image input of more than one row (1xHxWxC) beside any others; {shapes}"
-        + ("; for an image that is 1xCxHxW choose the input layout nhwc" if not images else "")
+        "rows from a callback need one input of more than one row, an image (1xHxWxC) or a signal (1xLxC), beside any"
+        f" others; {shapes}" + ("; " * bool(help) + " and ".join(help))
     )
 
 

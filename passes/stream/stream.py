@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tinyc.ir.rows import RowProgram, Segment
 from tinyc.passes.core.base import RowPass, Slack
 from tinyc.passes.rows.plan import PlanArena
+from tinyc.passes.stream.apart import apart
 from tinyc.passes.stream.piece import Cutter, Piece, apply
 
 SHORT, LONG = 4, 80
@@ -38,6 +39,15 @@ class Stream(RowPass, name="stream-rows"):
     cores: int = 1
 
     def run(self, program: RowProgram) -> RowProgram:
+        beside = apart(program)
+        found = [self._best(p) for p in ([program] if beside is program else [program, beside])]
+        fitting = [best for best in found if self.budget is not None and best.bytes <= self.budget]
+        if fitting:
+            return min(fitting, key=lambda best: (best.cost, best.bytes)).program
+        return min(found, key=lambda best: (best.bytes, best.cost)).program
+
+    def _best(self, program: RowProgram) -> _Planned:
+        """The best schedule of these stages, whose results lie over operands or beside them as they do here."""
         options = candidates(program, self.budget, self.cores)
         count = len(program.stages)
         least = _least_peak(options, count)
@@ -55,7 +65,7 @@ class Stream(RowPass, name="stream-rows"):
                     break
                 if (planned.bytes, planned.cost) < (best.bytes, best.cost):
                     best = planned
-        return best.program
+        return best
 
 
 @dataclass(frozen=True)

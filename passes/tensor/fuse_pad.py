@@ -1,13 +1,16 @@
-"""Fusing pads: the operator that slides a window pads by itself, by rows it never stores."""
+"""Fusing pads: the operator that slides a window pads by itself, by rows it never stores, and computes no rows that are
+cut off behind it."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Any, cast
 
 from tinyc.ir.errors import IRError
 from tinyc.ir.module import Made, Module, made
 from tinyc.ir.op import Op
-from tinyc.ir.ops import Pad, Reshape
+from tinyc.ir.ops import Pad, Reshape, Slice
 from tinyc.ir.ops.conv import Spatial
 from tinyc.passes.core.base import Pass
 from tinyc.passes.core.facts import lower_bound
@@ -19,11 +22,12 @@ class FusePad(Pass, name="fuse-pad"):
     """Moves pads of rows and columns into the convolutions and poolings that read them.
 
     A pad with several readers goes into each, or stays where it is: a padded copy that must be made anyway is best
-    read by all. The operators see the same elements as before, so results agree bit for bit.
+    read by all. A slice of a result makes its operator pad less: causal convolutions are often padded on both sides and
+    cut on one. The operators see the same elements as before, so results agree bit for bit.
     """
 
     def run(self, module: Module) -> Module:
-        return rewrite(module, [pad_behind_reshape, pad_into_window])
+        return rewrite(module, [pad_behind_reshape, pad_into_window, slice_into_window])
 
 
 @on(Reshape)
@@ -82,3 +86,27 @@ def absorb(op: Spatial, pad: Pad, rewriter: Rewriter) -> Op | Skip:
     except IRError as error:
         return Skip(error.message)
     return Skip(fused) if isinstance(fused, str) else fused
+
+
+@on(Slice)
+def slice_into_window(at: Made[Slice], rewriter: Rewriter) -> Answer:
+    """Compute no rows and columns that are cut off."""
+    cut = at.op
+    before = rewriter.absorbable(cut.x, Spatial)
+    if before is None:
+        return None
+    if (cut.start[0], cut.start[3]) != (0, 0) or cut.size[3] != cut.x.shape[3] or any(t != 1 for t in cut.step):
+        return Skip("it cuts channels, or leaves out rows or columns between others")
+    op = before.op
+    strides, dilations, pads = op.geometry()
+    less = [0] * 4
+    for axis in (0, 1):
+        extent = (op.window()[axis] - 1) * dilations[axis] + 1
+        first = cut.start[1 + axis] * strides[axis] - pads[axis]
+        last = first + (cut.size[1 + axis] - 1) * strides[axis] + extent
+        beyond = last - op.x.shape[1 + axis]
+        if first > 0 or beyond <= -strides[axis]:
+            return Skip("there are rows or columns that no window would read")
+        less[axis], less[2 + axis] = -first, max(beyond, 0)
+    fused = dataclasses.replace(op, **cast("Any", {"pads": tuple(less)}))
+    return Replaced(fused, (before.node,)) if fused.type == cut.type else Skip("the operator pads otherwise")

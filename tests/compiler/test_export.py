@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from onnx import numpy_helper
 
 from tests.frontend.support import run_onnxruntime
+from tests.fuzz.onnx_signals import signal_model
 from tests.helpers import DATA, assert_close, model, run
 from tests.mnist import published_mobile_lenet, test_images
 from tinyc.backends.interpreter import run_module
@@ -357,6 +359,20 @@ def test_real_model_there_and_back(tmp_path: Path, name: str, optimised: bool) -
     again = load_onnx(write_onnx(exported, tmp_path / "again.onnx"))
     # The same operators on the same numbers, but where an operator was made of others (a bias added after a product).
     assert_close(expected, run(again.module, [feeds[p.name] for p in again.inputs]), 1e-6)
+
+
+def test_signal_there_and_back(tmp_path: Path) -> None:
+    """An input that the module takes sample after sample is channels first again."""
+    imported = load_onnx(signal_model(Random(3)), input_layout="nlc")
+    (port,) = imported.inputs
+    exported = to_onnx_qdq(imported.module, imported.inputs, imported.outputs)
+    onnx.checker.check_model(exported, full_check=True)
+    arrays = sample_inputs(imported.module)[0]
+    expected, feeds = run(imported.module, arrays), feeds_of(imported, arrays)
+    assert feeds[port.name].shape == port.onnx_shape == tuple(port.value.shape[k] for k in (0, 2, 1))
+    assert_close(expected, run_onnxruntime(exported, feeds), 1e-5)
+    again = load_onnx(write_onnx(exported, tmp_path / "again.onnx"))
+    assert_close(expected, run(again.module, [feeds[port.name]]), 1e-6)
 
 
 # Writing

@@ -152,7 +152,7 @@ def _compile(path: Path, given: Mapping[str, Any], calibration: Mapping[str, Arr
 
 
 REFUSED = (
-    "rows from a callback need one image input",
+    "rows from a callback need one input of more than one row",
     "the RAM budget is",
 )
 """What may be refused, and is counted: the schedule was chosen without looking at the model."""
