@@ -1,0 +1,77 @@
+#ifndef TINYC_QGRU_I8_H
+#define TINYC_QGRU_I8_H
+
+#include <stddef.h>
+
+#include "common.h"
+#include "qgate_i8.h"
+#include "recurrent_at_i8.h"
+
+/* A gated recurrent unit; see ir/ops/qrecurrent.py for the arithmetic. Weights are [hidden][inputs][3] and
+ * [hidden][hidden][3], bias and multipliers [hidden][3], with gates in the order z, r, n; unless `after`, those of n
+ * follow those of both others, [hidden][2 inputs] and [hidden][inputs]. `wide` has room for `hidden` int32 numbers and as many int8 ones; unless
+ * `after` for as many int32 ones again in front, and a multiple of four int8 ones.
+ */
+TINYC_INLINE void tinyc_qgru_i8(const int8_t *x, const int8_t *w, const int8_t *r, const int32_t *b,
+                                const int32_t *wm, const int32_t *rm, const int32_t *h, const int32_t *rb,
+                                const int16_t *table, int32_t *wide, int8_t *out, int steps, int batch, int inputs,
+                                int hidden, int reverse, int every, int places, int32_t multiplier, int shift,
+                                int32_t zero, int32_t clip, int after, int f, int32_t fa, int32_t fb, int g,
+                                int32_t ga, int32_t gb)
+{
+    int32_t *const updates = wide + hidden;
+    int8_t *const mixed = (int8_t *)(wide + 2 * hidden);
+    int8_t *const spare = after ? (int8_t *)(wide + hidden) : mixed + (hidden + 3) / 4 * 4;
+    const int lanes = after ? 3 : 2, next = batch * hidden;
+    for (int n = 0; n < batch; ++n) {
+        int8_t *last = tinyc_recurrent_at_i8(out + n * hidden, spare, -1, steps, next, reverse, every);
+        for (int j = 0; j < hidden; ++j) {
+            wide[j] = h != NULL ? h[n * hidden + j] : 0;
+            last[j] = tinyc_qgate_narrow_i8(wide[j], multiplier, shift, zero);
+        }
+        for (int t = 0; t < steps; ++t) {
+            const int8_t *const v = x + ((reverse ? steps - 1 - t : t) * batch + n) * inputs;
+            int8_t *const to = tinyc_recurrent_at_i8(out + n * hidden, spare, t, steps, next, reverse, every);
+            for (int j = 0; j < hidden; ++j) {
+                const int32_t *const rows = rm + 3 * j, *const columns = wm + 3 * j, *const from = b + 3 * j;
+                tinyc_sums_i8 read = {0, 0, 0, 0}, back = read;
+                tinyc_qgate_products_i8(&read, v, w + lanes * j * inputs, inputs, lanes);
+                tinyc_qgate_products_i8(&back, last, r + lanes * j * hidden, hidden, lanes);
+                const int64_t first = (int64_t)read.s0 * columns[0] + (int64_t)back.s0 * rows[0];
+                const int64_t second = (int64_t)read.s1 * columns[1] + (int64_t)back.s1 * rows[1];
+                const int32_t update =
+                    tinyc_qgate_i8(tinyc_qgate_total_i8(first, from[0], places), table, clip, f, fa, fb);
+                const int32_t reset =
+                    tinyc_qgate_i8(tinyc_qgate_total_i8(second, from[1], places), table, clip, f, fa, fb);
+                if (after) {
+                    const int32_t recalled =
+                        tinyc_qgate_total_i8((int64_t)back.s2 * rows[2], rb != NULL ? rb[j] : 0, places);
+                    const int32_t z = tinyc_q15_limited_i32(
+                        (int64_t)tinyc_qgate_total_i8((int64_t)read.s2 * columns[2], from[2], places) +
+                        tinyc_q15_rounded_i32((int64_t)reset * recalled));
+                    const int32_t candidate = tinyc_qgate_i8(z, table, clip, g, ga, gb);
+                    wide[j] = tinyc_q15_rounded_i32((int64_t)(32768 - update) * candidate + (int64_t)update * wide[j]);
+                    to[j] = tinyc_qgate_narrow_i8(wide[j], multiplier, shift, zero);
+                } else {
+                    updates[j] = update;
+                    mixed[j] = tinyc_qgate_narrow_i8(tinyc_q15_rounded_i32((int64_t)reset * wide[j]), multiplier,
+                                                     shift, zero);
+                }
+            }
+            for (int j = 0; !after && j < hidden; ++j) {
+                tinyc_sums_i8 read = {0, 0, 0, 0}, back = read;
+                tinyc_qgate_products_i8(&read, v, w + (2 * hidden + j) * inputs, inputs, 1);
+                tinyc_qgate_products_i8(&back, mixed, r + (2 * hidden + j) * hidden, hidden, 1);
+                const int64_t sums = (int64_t)read.s0 * wm[3 * j + 2] + (int64_t)back.s0 * rm[3 * j + 2];
+                const int32_t z = tinyc_qgate_total_i8(sums, b[3 * j + 2], places);
+                const int32_t candidate = tinyc_qgate_i8(z, table, clip, g, ga, gb);
+                wide[j] = tinyc_q15_rounded_i32((int64_t)(32768 - updates[j]) * candidate +
+                                                (int64_t)updates[j] * wide[j]);
+                to[j] = tinyc_qgate_narrow_i8(wide[j], multiplier, shift, zero);
+            }
+            last = to;
+        }
+    }
+}
+
+#endif
