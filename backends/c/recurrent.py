@@ -85,8 +85,7 @@ def emit_integers(unit: TranslationUnit, stage: Stage, op: QRecurrent) -> RowCal
     values = {"places": op.places, "multiplier": op.multiplier, "shift": op.shift, "zero": op.zero, "clip": op.clip}
     functions = [(NUMBERS[f], str(a), str(b)) for f, a, b in zip(op.functions, op.alpha, op.beta, strict=True)]
     literals = [*_geometry(op), *((name, str(value)) for name, value in values.items()), *_named(op, functions)]
-    memory = ("int8_t *", "spare") if isinstance(op, QRnn) else ("int32_t *", "state")
-    return _call(unit, stage, op, given, memory, literals)
+    return _call(unit, stage, op, given, ("int32_t *", "state"), literals)
 
 
 def _lanes(op: Steps) -> int:

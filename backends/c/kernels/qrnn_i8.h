@@ -7,13 +7,16 @@
 #include "qgate_i8.h"
 #include "recurrent_at_i8.h"
 
-/* A plain recurrent layer; see ir/ops/qrecurrent.py for the arithmetic. Weights are [hidden][inputs], or [hidden]. */
+/* A plain recurrent layer; see ir/ops/qrecurrent.py for the arithmetic. Weights are
+ * [hidden][inputs] and [hidden][hidden]; `state` has room for `hidden` int8 numbers.
+ */
 TINYC_INLINE void tinyc_qrnn_i8(const int8_t *x, const int8_t *w, const int8_t *r, const int32_t *b, const int32_t *wm,
-                                const int32_t *rm, const int32_t *h, const int16_t *table, int8_t *spare, int8_t *out,
+                                const int32_t *rm, const int32_t *h, const int16_t *table, int32_t *state, int8_t *out,
                                 int steps, int batch, int inputs, int hidden, int reverse, int every, int places,
                                 int32_t multiplier, int shift, int32_t zero, int32_t clip, int f, int32_t fa,
                                 int32_t fb)
 {
+    int8_t *const spare = (int8_t *)state;
     const int next = batch * hidden;
     for (int n = 0; n < batch; ++n) {
         int8_t *last = tinyc_recurrent_at_i8(out + n * hidden, spare, -1, steps, next, reverse, every);
