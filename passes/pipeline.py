@@ -23,7 +23,7 @@ from tinyc.passes.tensor.fold_batch_norm import FoldBatchNorm
 from tinyc.passes.tensor.fold_constants import FoldConstants
 from tinyc.passes.tensor.fuse_activation import FuseActivation
 from tinyc.passes.tensor.fuse_pad import FusePad
-from tinyc.passes.tensor.keep_last import KeepLast
+from tinyc.passes.tensor.keep_last import ForgetCell, KeepLast
 from tinyc.passes.tensor.simplify import Simplify
 from tinyc.passes.tensor.specialise import Specialise
 
@@ -32,6 +32,7 @@ def tensor_passes() -> list[AnyPass]:
     """The passes over the tensor level, in order."""
     return [
         EliminateDead(),  # what no output needs
+        ForgetCell(),  # an LSTM's last cell is seldom needed
         FoldConstants(),  # what no input reaches: shapes, masks, weights an exporter computed
         Simplify(),  # operators that do nothing, pairs that one operator does
         Specialise(),  # matrix products with constants become dense layers, which the layout pass sees through

@@ -52,8 +52,8 @@ class Graph:
     def add_several(
         self, operator: str, inputs: Sequence[str], hints: Sequence[str], **attributes: Any
     ) -> Sequence[str]:
-        """Adds a node and returns the names of its outputs; those without a hint are left out, and have none."""
-        names = [self._fresh(hint) if hint else "" for hint in hints]
+        """Adds a node and returns the names of its outputs, of which there are as many as hints."""
+        names = [self._fresh(hint) for hint in hints]
         given = {key: value for key, value in attributes.items() if value is not None}
         self.nodes.append(
             helper.make_node(operator, list(inputs), names, name=f"{operator}_{len(self.nodes)}", **given)

@@ -34,11 +34,9 @@ def recurrent(graph: Graph, result: Value, op: Recurrent) -> None:
     if isinstance(op, Lstm):
         inputs += [_state(graph, op.c), _state(graph, op.p)]
     cell = isinstance(op, Lstm) and op.cell
-    outputs = [name if op.every else "", "" if op.every else name, f"{name}_cell" if cell else ""]
+    outputs = [name, f"{name}_last", f"{name}_cell"][: 3 if cell else 1 if op.every else 2]
     while not inputs[-1]:
         inputs.pop()
-    while not outputs[-1]:
-        outputs.pop()
     named = graph.add_several(type(op).__name__.upper(), inputs, outputs, **_attributes(op))
     y = graph.reshaped(named[0 if op.every else 1], (steps if op.every else 1, batch, hidden), name)
     if cell:

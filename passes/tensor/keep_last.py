@@ -1,4 +1,4 @@
-"""The `keep-last` pass: recurrent layers of which only the last step is of use keep no others."""
+"""The passes `forget-cell` and `keep-last`: what nobody needs of recurrent layers' results is not kept."""
 
 from __future__ import annotations
 
@@ -9,9 +9,43 @@ from dataclasses import dataclass
 
 from tinyc.ir.module import Made, Module, Node, made
 from tinyc.ir.op import Value, unused
-from tinyc.ir.ops import Reshape, Slice
+from tinyc.ir.ops import Lstm, Reshape, Slice
 from tinyc.ir.ops.recurrent import Steps
 from tinyc.passes.core.base import Pass
+
+
+@dataclass(frozen=True)
+class ForgetCell(Pass, name="forget-cell"):
+    """Leaves the last cell out of the result of an LSTM where nobody takes it."""
+
+    def run(self, module: Module) -> Module:
+        changed: dict[Value, Value] = {}
+        for node in module.nodes:
+            layer = made(node, Lstm)
+            if layer is not None and layer.op.cell and not _takes_cell(module, layer):
+                changed[node.result] = Value(node.result.name, dataclasses.replace(layer.op, cell=False).type)
+        if not changed:
+            return module
+        nodes = []
+        for node in module.nodes:
+            layer = made(node, Lstm)
+            op = node.op.replace_operands(changed)
+            if layer is not None and node.result in changed:
+                op = dataclasses.replace(layer.op.replace_operands(changed), cell=False)
+            nodes.append(dataclasses.replace(node, result=changed.get(node.result, node.result), op=op))
+        return Module(module.name, module.inputs, tuple(nodes), module.outputs)
+
+
+def _takes_cell(module: Module, layer: Made[Lstm]) -> bool:
+    """Whether anybody takes the entry of the cell, or more than entries of the result."""
+    steps = layer.op.kept() - 1
+    if layer.result in module.outputs:
+        return True
+    for user in module.users[layer.result]:
+        part = made(user, Slice)
+        if part is None or part.op.start[0] + (part.op.size[0] - 1) * part.op.step[0] >= steps or part.op.step[0] < 0:
+            return True
+    return False
 
 
 @dataclass(frozen=True)
