@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyc.ir.fixed_point import Int64s
-from tinyc.ir.ops.recurrent import Function
+from tinyc.ir.ops.recurrent import Gate
 
 PLACES = 15
 ONE = 1 << PLACES
@@ -43,7 +43,7 @@ def tanh(z: Int64s) -> Int64s:
     size = np.minimum(np.abs(z), (KNOTS << STEP) - 1)
     at, rest = size >> STEP, size & ((1 << STEP) - 1)
     value = TANH[at] + (((TANH[at + 1] - TANH[at]) * rest + (1 << (STEP - 1))) >> STEP)
-    return np.where(z < 0, -value, value)
+    return np.asarray(np.where(z < 0, -value, value))
 
 
 def sigmoid(z: Int64s) -> Int64s:
@@ -51,20 +51,20 @@ def sigmoid(z: Int64s) -> Int64s:
     return np.asarray((ONE + tanh(z >> 1)) >> 1)
 
 
-def active(function: Function, z: Int64s, a: int, b: int) -> Int64s:
+def active(function: Gate, z: Int64s, a: int, b: int) -> Int64s:
     """An activation with its parameters."""
-    if function is Function.SIGMOID:
+    if function is Gate.SIGMOID:
         return sigmoid(z)
-    if function is Function.TANH:
+    if function is Gate.TANH:
         return tanh(z)
-    if function is Function.RELU:
+    if function is Gate.RELU:
         return np.maximum(z, 0)
-    if function is Function.SOFTSIGN:
+    if function is Gate.SOFTSIGN:
         size = np.abs(z)
         return np.asarray(np.sign(z) * ((size << PLACES) // (ONE + size)))
-    if function is Function.LEAKY_RELU:
+    if function is Gate.LEAKY_RELU:
         return np.where(z < 0, rounded(z * a), z)
-    if function is Function.SCALED_TANH:
+    if function is Gate.SCALED_TANH:
         return rounded(tanh(rounded(z * b)) * a)
     line = limited(rounded(z * a) + b)
-    return np.clip(line, 0, ONE) if function is Function.HARD_SIGMOID else line
+    return np.clip(line, 0, ONE) if function is Gate.HARD_SIGMOID else line

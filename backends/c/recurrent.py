@@ -13,14 +13,16 @@ from tinyc.backends.c.unit import Argument, Pointer, RowCall, Scratch, Translati
 from tinyc.ir import q15
 from tinyc.ir.op import Value
 from tinyc.ir.ops.qrecurrent import QGru, QLstm, QRecurrent, QRnn
-from tinyc.ir.ops.recurrent import Function, Gru, Lstm, Recurrent, Rnn, Steps
+from tinyc.ir.ops.recurrent import Gate, Gru, Lstm, Recurrent, Rnn, Steps
 from tinyc.ir.rows import Stage
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 
-NUMBERS = {function: number for number, function in enumerate(Function)}
+NUMBERS = {function: number for number, function in enumerate(Gate)}
 """What kernels call the activations."""
 NAMES = "fgk"
+AT_MOST_1 = (Gate.SIGMOID, Gate.TANH, Gate.SOFTSIGN, Gate.HARD_SIGMOID)
+"""Those whose results are at most 1."""
 
 
 def interleaved(weights: Array, gates: int, lanes: int) -> Array:
@@ -74,7 +76,9 @@ def emit_integers(unit: TranslationUnit, stage: Stage, op: QRecurrent) -> RowCal
             array = interleaved(array.reshape(array.shape[0], -1), op.gates, lanes)
         elif name in ("h", "c", "p"):
             array = np.clip(array, -q15.LIMIT, q15.LIMIT)
-        return (pointer(value.dtype), name), unit.constants.symbol(array, f"{value.name}_packed" if lanes else value.name)
+        return (pointer(value.dtype), name), unit.constants.symbol(
+            array, f"{value.name}_packed" if lanes else value.name
+        )
 
     table = unit.constants.symbol(q15.TANH.astype(np.int16), "tanh", "tanh from 0 to 8, times 2^15")
     given: list[Parameter] = [((pointer(DType.I8), "x"), Pointer(0))]
@@ -83,9 +87,30 @@ def emit_integers(unit: TranslationUnit, stage: Stage, op: QRecurrent) -> RowCal
     given += [constant(name, value) for name, value in (("h", op.h), *_others(op))]
     given.append(((pointer(DType.I16), "table"), table))
     values = {"places": op.places, "multiplier": op.multiplier, "shift": op.shift, "zero": op.zero, "clip": op.clip}
+    values["bounded"] = int(_bounded(unit, op))
+    if not isinstance(op, QRnn):
+        values["small"] = int(_small(unit, op))
     functions = [(NUMBERS[f], str(a), str(b)) for f, a, b in zip(op.functions, op.alpha, op.beta, strict=True)]
     literals = [*_geometry(op), *((name, str(value)) for name, value in values.items()), *_named(op, functions)]
     return _call(unit, stage, op, given, ("int32_t *", "state"), literals)
+
+
+def _bounded(unit: TranslationUnit, op: QRecurrent) -> bool:
+    """Whether constants keep every gate's sum, and each part of it, within the limits."""
+    given = [unit.constant(v) for v in (op.w, op.wm, op.r, op.rm, op.b)]
+    w, wm, r, rm, b = (np.abs(a.astype(np.float64)) for a in given if a is not None)
+    most = 128 * (w.sum(axis=1) * wm + r.sum(axis=1) * rm) / 2.0**op.places + b + 4
+    rb = unit.constant(op.rb) if isinstance(op, QGru) and op.rb is not None else None
+    extra = 0.0 if rb is None else float(np.abs(rb.astype(np.float64)).max())
+    return float(most.max()) + extra <= q15.LIMIT
+
+
+def _small(unit: TranslationUnit, op: QRecurrent) -> bool:
+    """Whether gates are 0 to 1, and what they scale, and the state that one of a GRU mixes, at most 1."""
+    state = unit.constant(op.h) if isinstance(op, QGru) and op.h is not None else None
+    calm = state is None or int(np.abs(state.astype(np.int64)).max()) <= q15.ONE
+    shares = op.functions[0] in (Gate.SIGMOID, Gate.HARD_SIGMOID)
+    return calm and shares and all(f in AT_MOST_1 for f in op.functions)
 
 
 def _lanes(op: Steps) -> int:

@@ -9,17 +9,17 @@ import numpy as np
 
 from tinyc.compiler.export.graph import SPELLINGS, Graph
 from tinyc.ir import Value
-from tinyc.ir.ops.recurrent import DEFAULTS, Function, Gru, Lstm, Recurrent, Rnn
+from tinyc.ir.ops.recurrent import DEFAULTS, Gate, Gru, Lstm, Recurrent, Rnn
 
 NAMES = {
-    Function.SIGMOID: "Sigmoid",
-    Function.TANH: "Tanh",
-    Function.RELU: "Relu",
-    Function.SOFTSIGN: "Softsign",
-    Function.AFFINE: "Affine",
-    Function.LEAKY_RELU: "LeakyRelu",
-    Function.HARD_SIGMOID: "HardSigmoid",
-    Function.SCALED_TANH: "ScaledTanh",
+    Gate.SIGMOID: "Sigmoid",
+    Gate.TANH: "Tanh",
+    Gate.RELU: "Relu",
+    Gate.SOFTSIGN: "Softsign",
+    Gate.AFFINE: "Affine",
+    Gate.LEAKY_RELU: "LeakyRelu",
+    Gate.HARD_SIGMOID: "HardSigmoid",
+    Gate.SCALED_TANH: "ScaledTanh",
 }
 """What ONNX calls the activations."""
 
@@ -59,7 +59,7 @@ def _attributes(op: Recurrent) -> dict[str, Any]:
         found["activations"] = [NAMES[f] for f in op.functions]
         given = list(zip(op.functions, op.alpha, op.beta, strict=True))
         found["activation_alpha"] = [a for f, a, _ in given if f in DEFAULTS] or None
-        found["activation_beta"] = [b for f, _, b in given if f in DEFAULTS and f is not Function.LEAKY_RELU] or None
+        found["activation_beta"] = [b for f, _, b in given if f in DEFAULTS and f is not Gate.LEAKY_RELU] or None
     return found
 
 
@@ -68,12 +68,10 @@ def _biases(graph: Graph, op: Recurrent) -> str:
     rows = op.gates * op.hidden
     inner = op.rb if isinstance(op, Gru) else None
     tail = np.zeros(rows if inner is None else rows - op.hidden, np.float32)
-    parts = [op.b, tail] if inner is None else [op.b, tail, inner]
-    known = [graph.module.constant(p) if isinstance(p, Value) else p for p in parts]
-    arrays = [a for a in known if a is not None]
-    if len(arrays) == len(parts):
-        return graph.initialiser(np.concatenate(arrays).reshape(1, -1), op.b.name)
-    names = [graph.name(p) if isinstance(p, Value) else graph.initialiser(p, "zeros") for p in parts]
+    b, n = graph.module.constant(op.b), graph.module.constant(inner) if inner is not None else np.zeros(0, np.float32)
+    if b is not None and n is not None:
+        return graph.initialiser(np.concatenate([b, tail, n]).reshape(1, -1), op.b.name)
+    names = [graph.name(op.b), graph.initialiser(tail, "zeros"), *([] if inner is None else [graph.name(inner)])]
     return graph.reshaped(graph.add("Concat", names, op.b.name, axis=0), (1, 2 * rows), op.b.name)
 
 

@@ -9,14 +9,14 @@ from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.ir import Value
 from tinyc.ir.ops import Abs, Add, Clamp, Div, LeakyRelu, Mul, Sigmoid, Tanh
-from tinyc.ir.ops.recurrent import Function
+from tinyc.ir.ops.recurrent import Gate
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """A function, how it is emitted from its parameters, and what these are if the model does not say (None: unused)."""
+    """A function, how it is emitted from its parameters, and what these are by default (None: unused)."""
 
-    function: Function
+    function: Gate
     emit: Callable[[Context, Value, float, float], Value]
     alpha: float | None = None
     beta: float | None = None
@@ -31,7 +31,7 @@ class Activation:
     beta: float
 
     @property
-    def function(self) -> Function:
+    def function(self) -> Gate:
         """What the operators call it."""
         return self.kind.function
 
@@ -49,14 +49,18 @@ def _affine(ctx: Context, x: Value, alpha: float, beta: float) -> Value:
 
 
 _KINDS: dict[str, _Kind] = {
-    "sigmoid": _Kind(Function.SIGMOID, lambda ctx, x, a, b: ctx.emit(Sigmoid(x))),
-    "tanh": _Kind(Function.TANH, lambda ctx, x, a, b: ctx.emit(Tanh(x))),
-    "relu": _Kind(Function.RELU, lambda ctx, x, a, b: ctx.emit(Clamp(x, min=0.0))),
-    "softsign": _Kind(Function.SOFTSIGN, lambda ctx, x, a, b: ctx.emit(Div(x, _affine(ctx, ctx.emit(Abs(x)), 1.0, 1.0)))),
-    "affine": _Kind(Function.AFFINE, _affine, 1.0, 0.0),
-    "leakyrelu": _Kind(Function.LEAKY_RELU, lambda ctx, x, a, b: ctx.emit(LeakyRelu(x, a)), 0.01),
-    "hardsigmoid": _Kind(Function.HARD_SIGMOID, lambda ctx, x, a, b: ctx.emit(Clamp(_affine(ctx, x, a, b), 0.0, 1.0)), 0.2, 0.5),
-    "scaledtanh": _Kind(Function.SCALED_TANH, lambda ctx, x, a, b: _scaled(ctx, ctx.emit(Tanh(_scaled(ctx, x, b))), a), 1.0, 1.0),
+    "sigmoid": _Kind(Gate.SIGMOID, lambda ctx, x, a, b: ctx.emit(Sigmoid(x))),
+    "tanh": _Kind(Gate.TANH, lambda ctx, x, a, b: ctx.emit(Tanh(x))),
+    "relu": _Kind(Gate.RELU, lambda ctx, x, a, b: ctx.emit(Clamp(x, min=0.0))),
+    "softsign": _Kind(Gate.SOFTSIGN, lambda ctx, x, a, b: ctx.emit(Div(x, _affine(ctx, ctx.emit(Abs(x)), 1.0, 1.0)))),
+    "affine": _Kind(Gate.AFFINE, _affine, 1.0, 0.0),
+    "leakyrelu": _Kind(Gate.LEAKY_RELU, lambda ctx, x, a, b: ctx.emit(LeakyRelu(x, a)), 0.01),
+    "hardsigmoid": _Kind(
+        Gate.HARD_SIGMOID, lambda ctx, x, a, b: ctx.emit(Clamp(_affine(ctx, x, a, b), 0.0, 1.0)), 0.2, 0.5
+    ),
+    "scaledtanh": _Kind(
+        Gate.SCALED_TANH, lambda ctx, x, a, b: _scaled(ctx, ctx.emit(Tanh(_scaled(ctx, x, b))), a), 1.0, 1.0
+    ),
 }
 
 

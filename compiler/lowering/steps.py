@@ -13,7 +13,14 @@ from tinyc.compiler.lowering.memory import check_budget
 from tinyc.compiler.lowering.pipeline import Pipeline
 from tinyc.compiler.lowering.quantised import as_real, as_taken, quantise
 from tinyc.compiler.options import Options, PortTypes, Samples
-from tinyc.compiler.witness import Quantisation, Witnessed, check_boundary, check_integers, check_quantisation, check_recurrent
+from tinyc.compiler.witness import (
+    Quantisation,
+    Witnessed,
+    check_boundary,
+    check_integers,
+    check_quantisation,
+    check_recurrent,
+)
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
 from tinyc.ir.ops.quantise import is_quantised

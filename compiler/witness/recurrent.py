@@ -12,7 +12,7 @@ import numpy as np
 from tinyc.compiler.witness.arithmetic import EXACT, Result
 from tinyc.compiler.witness.fixed import requantised
 from tinyc.ir.ops import QGru, QLstm, QRecurrent, QRnn
-from tinyc.ir.ops.recurrent import Function
+from tinyc.ir.ops.recurrent import Gate
 from tinyc.ir.tensor import Array
 
 UNIT, MOST = 2**15, 2**30
@@ -49,25 +49,25 @@ class _Layer:
         op = self.op
         z = np.minimum(np.maximum(z, -op.clip), op.clip) if clipped else z
         kind, a, b = op.functions[number], op.alpha[number], op.beta[number]
-        if kind is Function.SIGMOID:
-            return (UNIT + _tanh(np.floor_divide(z, 2))) // 2
-        if kind is Function.TANH:
+        if kind is Gate.SIGMOID:
+            return np.asarray(np.floor_divide(UNIT + _tanh(np.floor_divide(z, 2)), 2))
+        if kind is Gate.TANH:
             return _tanh(z)
-        if kind is Function.RELU:
+        if kind is Gate.RELU:
             return np.where(z > 0, z, 0)
-        if kind is Function.LEAKY_RELU:
+        if kind is Gate.LEAKY_RELU:
             return np.where(z < 0, _product(z, a), z)
-        if kind is Function.SCALED_TANH:
+        if kind is Gate.SCALED_TANH:
             return _product(_tanh(_product(z, b)), a)
-        if kind is Function.SOFTSIGN:
-            return np.where(z < 0, -((-z * UNIT) // (UNIT - z)), (z * UNIT) // (UNIT + np.abs(z)))
+        if kind is Gate.SOFTSIGN:
+            return np.asarray(np.sign(z) * np.floor_divide(np.abs(z) * UNIT, UNIT + np.abs(z)))
         line = _limit(_product(z, a) + b)
-        return line if kind is Function.AFFINE else np.minimum(np.maximum(line, 0), UNIT)
+        return line if kind is Gate.AFFINE else np.minimum(np.maximum(line, 0), UNIT)
 
     def narrow(self, h: Array) -> Array:
         """A hidden state as int8."""
         op = self.op
-        return np.minimum(np.maximum(requantised(h, op.multiplier, op.shift) + op.zero, -128), 127)
+        return np.asarray(np.minimum(np.maximum(requantised(h, op.multiplier, op.shift) + op.zero, -128), 127))
 
 
 def _limit(x: Array) -> Array:
@@ -76,7 +76,7 @@ def _limit(x: Array) -> Array:
 
 def _nearest(x: Array, unit: int) -> Array:
     """x / unit, rounded half up."""
-    return np.floor_divide(x + unit // 2, unit)
+    return np.asarray(np.floor_divide(x + unit // 2, unit))
 
 
 def _product(x: Array, y: Array | int) -> Array:
@@ -112,7 +112,9 @@ def _plain(op: QRnn, *arrays: Array) -> Result:
     entries, layer, h, _ = _operands(op, arrays)
     found, near = [], layer.narrow(h)
     for x in entries:
-        near = layer.narrow(layer.function(0, layer.total(layer.gates(x, 0, 0) + layer.gates(near, 1, 0), layer.bias(0))))
+        near = layer.narrow(
+            layer.function(0, layer.total(layer.gates(x, 0, 0) + layer.gates(near, 1, 0), layer.bias(0)))
+        )
         found.append(near)
     return _result(op, found)
 

@@ -1,9 +1,9 @@
 """Recurrent layers on integers against the same layers in float, step by step.
 
-A hidden state that is rounded in each step may lead later steps anywhere, so only one step at a time is held against the
-definition: each step of the float layer, in float64, is given the hidden state that the integer layer had before it. What
-differs then is that step's rounding, and what the gates' tables and products of 15 binary places leave of it. The cell
-(LSTM) and the state that a GRU adds to are no integers of the network, and go on as the float layer has them.
+A hidden state that is rounded in each step may lead later steps anywhere, so only one step at a time is held against
+the definition: each step of the float layer, in float64, is given the hidden state that the integer layer had before
+it. What differs then is that step's rounding, and what the gates' tables and products of 15 binary places leave of it.
+The cell (LSTM) and the state that a GRU adds to are no integers of the network, and go on as the float layer has them.
 """
 
 from __future__ import annotations
@@ -94,9 +94,7 @@ def _inner(op: Recurrent, constants: dict[Value, Array]) -> float:
     return 0.5 * float(weights.sum(axis=1).max()) * slope
 
 
-def _forced(
-    meant: Recurrent, constants: dict[Value, Array], x: Array, real: Array, low: float, high: float
-) -> Array:
+def _forced(meant: Recurrent, constants: dict[Value, Array], x: Array, real: Array, low: float, high: float) -> Array:
     """The hidden states that the float layer has after each step, given those before it, which are of low..high."""
     arrays = {f: constants[v] for f in _fields(meant) if (v := getattr(meant, f)) is not None}
     wide = arrays.get("h", np.zeros(real.shape[1:])).astype(np.float64)

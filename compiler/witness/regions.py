@@ -40,7 +40,7 @@ def find_regions(
         if region is not None:
             regions.append(region)
             covered.update(n.result for n in region.own.nodes)
-    covered |= {n.result for n in integers.nodes if made(n, QRecurrent)}
+    covered |= {n.result for n in integers.nodes if made(n, QRecurrent) is not None}
     left = [n for n in integers.nodes if n.result not in covered and n.op.constant() is None]
     return regions, left
 
@@ -48,7 +48,7 @@ def find_regions(
 def _twins(quantised: Module, integers: Module) -> dict[Value, Value]:
     """Values of the integer module that hold a value of the quantised one: quantised values, and floats."""
     names = {v.name: v for v in (*quantised.inputs, *(n.result for n in quantised.nodes))}
-    given = {n.result for n in quantised.nodes if made(n, Quantize) or made(n, QRecurrent)}
+    given = {n.result for n in quantised.nodes if made(n, Quantize) is not None or made(n, QRecurrent) is not None}
     computed = {n.result for n in quantised.nodes if n.op.constant() is None} - given
     found: dict[Value, Value] = {}
     for value in (*integers.inputs, *(n.result for n in integers.nodes if n.op.constant() is None)):

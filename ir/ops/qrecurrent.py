@@ -1,8 +1,8 @@
 """Recurrent layers on integers: int8 operands, weights and hidden states, all else in Q16.15 (`tinyc.ir.q15`).
 
-A gate's sum is z = (wm * (x . w) + rm * (h . r)) / 2^places, rounded half up, plus b; zero points are folded into b. What
-a gate gives, the cell, and the hidden state that a step adds to, have 15 binary places. The next step's products, and
-the result, have the hidden state as int8: requantised by `multiplier` and `shift`, plus `zero`.
+A gate's sum is z = (wm * (x . w) + rm * (h . r)) / 2^places, rounded half up, plus b; zero points are folded into b.
+What a gate gives, the cell, and the hidden state that a step adds to, have 15 binary places. The next step's products,
+and the result, have the hidden state as int8: requantised by `multiplier` and `shift`, plus `zero`.
 
 `x_scale`, `x_zero` and `scale` say what the integers stand for, for who explains or exports the operator; nothing is
 computed by them.
@@ -21,14 +21,12 @@ from tinyc.ir.errors import IRError
 from tinyc.ir.fixed_point import Int64s, to_multiplier
 from tinyc.ir.op import Value
 from tinyc.ir.ops.int8 import Int8, check_channels, check_factor, check_int8, check_limits, drawn_zero, narrow
-from tinyc.ir.ops.recurrent import DEFAULTS, Function, Steps, check_cell, check_reset
+from tinyc.ir.ops.recurrent import DEFAULTS, Gate, Steps, check_cell, check_reset
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
 MOST = 2**15
 """Inputs and units, so that a sum of products of int8 is at most 2^29."""
-LARGEST = 2**62
-"""What a sum in int64 may be."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class QRecurrent(Steps, Int8):
     multiplier: int = 2**30
     shift: int = -7
     zero: int = 0
-    functions: tuple[Function, ...] = ()
+    functions: tuple[Gate, ...] = ()
     alpha: tuple[int, ...] = ()
     beta: tuple[int, ...] = ()
     clip: int = q15.LIMIT
@@ -63,7 +61,7 @@ class QRecurrent(Steps, Int8):
         x = draw.pick(lambda v: v.dtype is DType.I8 and v.type.rank == 3 and max(v.shape) < 10, new)
         rows, inputs = cls.gates * hidden, x.shape[2]
         w, r = (draw.constant((rows, n), DType.I8) for n in (inputs, hidden))
-        functions = cls.usual if draw.chance(0.6) else tuple(draw.choice(list(Function)) for _ in cls.usual)
+        functions = cls.usual if draw.chance(0.6) else tuple(draw.choice(list(Gate)) for _ in cls.usual)
         multiplier, shift = to_multiplier(1 / q15.ONE / draw.choice([1 / 128, 1 / 100, 1 / 40]))
         named: dict[str, Any] = {
             "h": drawn_state(draw, (x.shape[1], hidden)) if draw.chance(0.3) else None,
@@ -109,10 +107,8 @@ class QRecurrent(Steps, Int8):
         return TensorType((self.kept(), self.x.shape[1], self.hidden), DType.I8)
 
     def evaluate(self, *operands: Array) -> Array:
-        x, w, r, b, wm, rm, h, *more = (None if o is None else o.astype(np.int64) for o in operands)
-        assert x is not None
-        assert w is not None
-        assert r is not None
+        x, w, r, b, wm, rm = (o.astype(np.int64) for o in operands[:6])
+        h, *more = (None if o is None else o.astype(np.int64) for o in cast("list[Array | None]", operands[6:]))
         state = np.zeros((x.shape[1], self.hidden), np.int64) if h is None else q15.limited(h)
         read = (x @ w.T) * wm
         return np.stack(self.steps(read, r, b, rm, state, *more))
@@ -147,7 +143,7 @@ class QRnn(QRecurrent, mnemonic="qrnn"):
     """`rnn` on integers."""
 
     gates: ClassVar[int] = 1
-    usual: ClassVar[tuple[Function, ...]] = (Function.TANH,)
+    usual: ClassVar[tuple[Gate, ...]] = (Gate.TANH,)
 
     def steps(self, read: Int64s, r: Int64s, b: Int64s, rm: Int64s, h: Int64s, *more: Int64s | None) -> list[Array]:
         found, near = [], self.narrowed(h)
@@ -163,7 +159,7 @@ class QGru(QRecurrent, mnemonic="qgru"):
     as that is."""
 
     gates: ClassVar[int] = 3
-    usual: ClassVar[tuple[Function, ...]] = (Function.SIGMOID, Function.TANH)
+    usual: ClassVar[tuple[Gate, ...]] = (Gate.SIGMOID, Gate.TANH)
 
     rb: Value | None = None
     after: bool = False
@@ -207,7 +203,7 @@ class QLstm(QRecurrent, mnemonic="qlstm"):
     """`lstm` on integers, without its cell as a result. `c` and `p` are Q16.15."""
 
     gates: ClassVar[int] = 4
-    usual: ClassVar[tuple[Function, ...]] = (Function.SIGMOID, Function.TANH, Function.TANH)
+    usual: ClassVar[tuple[Gate, ...]] = (Gate.SIGMOID, Gate.TANH, Gate.TANH)
 
     c: Value | None = None
     p: Value | None = None

@@ -6,6 +6,7 @@ one direction.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import math
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ RecurrentT = TypeVar("RecurrentT", bound="Steps")
 NO_CLIP = math.inf
 
 
-class Function(enum.Enum):
+class Gate(enum.Enum):
     """An activation of a gate, a function of z with two parameters a and b."""
 
     SIGMOID = "sigmoid"
@@ -37,22 +38,22 @@ class Function(enum.Enum):
     SCALED_TANH = "scaled_tanh"
 
 
-MEANINGS: Mapping[Function, Callable[[Array, float, float], Array]] = {
-    Function.SIGMOID: lambda z, a, b: 1 / (1 + np.exp(-z)),
-    Function.TANH: lambda z, a, b: np.tanh(z),
-    Function.RELU: lambda z, a, b: np.maximum(z, 0),
-    Function.SOFTSIGN: lambda z, a, b: z / (1 + np.abs(z)),
-    Function.AFFINE: lambda z, a, b: a * z + b,
-    Function.LEAKY_RELU: lambda z, a, b: np.where(z < 0, a * z, z),
-    Function.HARD_SIGMOID: lambda z, a, b: np.clip(a * z + b, 0, 1),
-    Function.SCALED_TANH: lambda z, a, b: a * np.tanh(b * z),
+MEANINGS: Mapping[Gate, Callable[[Array, float, float], Array]] = {
+    Gate.SIGMOID: lambda z, a, b: 1 / (1 + np.exp(-z)),
+    Gate.TANH: lambda z, a, b: np.tanh(z),
+    Gate.RELU: lambda z, a, b: np.maximum(z, 0),
+    Gate.SOFTSIGN: lambda z, a, b: z / (1 + np.abs(z)),
+    Gate.AFFINE: lambda z, a, b: a * z + b,
+    Gate.LEAKY_RELU: lambda z, a, b: np.where(z < 0, a * z, z),
+    Gate.HARD_SIGMOID: lambda z, a, b: np.clip(a * z + b, 0, 1),
+    Gate.SCALED_TANH: lambda z, a, b: a * np.tanh(b * z),
 }
 
-DEFAULTS: Mapping[Function, tuple[float, float]] = {
-    Function.AFFINE: (1.0, 0.0),
-    Function.LEAKY_RELU: (0.01, 0.0),
-    Function.HARD_SIGMOID: (0.2, 0.5),
-    Function.SCALED_TANH: (1.0, 1.0),
+DEFAULTS: Mapping[Gate, tuple[float, float]] = {
+    Gate.AFFINE: (1.0, 0.0),
+    Gate.LEAKY_RELU: (0.01, 0.0),
+    Gate.HARD_SIGMOID: (0.2, 0.5),
+    Gate.SCALED_TANH: (1.0, 1.0),
 }
 """a and b of functions that have parameters, where nobody says them."""
 
@@ -62,7 +63,7 @@ class Steps(Op):
 
     gates: ClassVar[int]
     """Blocks of `hidden` rows that the weights have."""
-    usual: ClassVar[tuple[Function, ...]]
+    usual: ClassVar[tuple[Gate, ...]]
     """The activations where nobody says other ones."""
 
     x: Value
@@ -70,7 +71,7 @@ class Steps(Op):
     r: Value
     b: Value
     h: Value | None
-    functions: tuple[Function, ...]
+    functions: tuple[Gate, ...]
     reverse: bool
     every: bool
 
@@ -86,7 +87,9 @@ class Steps(Op):
             raise IRError(f"takes [steps, batch, inputs] and two matrices, not {x.type}, {w.type} and {r.type}")
         rows = self.gates * self.hidden
         if w.shape != (rows, x.shape[2]) or r.shape[0] != rows:
-            raise IRError(f"weights {w.type} and {r.type} are not {self.gates} times hidden rows of {x.shape[2]} inputs")
+            raise IRError(
+                f"weights {w.type} and {r.type} are not {self.gates} times hidden rows of {x.shape[2]} inputs"
+            )
         vector(rows, "bias", self.b)
         if self.h is not None and self.h.shape != (x.shape[1], self.hidden):
             raise IRError(f"the initial state {self.h.type} is not [batch, hidden], {[x.shape[1], self.hidden]}")
@@ -100,6 +103,10 @@ class Steps(Op):
     def last(self) -> int:
         """The entry of the result that the last step computes."""
         return 0 if self.reverse or not self.every else self.x.shape[0] - 1
+
+    def of_last(self: RecurrentT) -> RecurrentT:
+        """The same, of which the last step alone is kept."""
+        return dataclasses.replace(self, **cast("Any", {"every": False}))
 
     def order(self) -> range:
         """The entries of the operand, in the order of steps."""
@@ -127,7 +134,7 @@ class Recurrent(Steps):
     r: Value
     b: Value
     h: Value | None = None
-    functions: tuple[Function, ...] = ()
+    functions: tuple[Gate, ...] = ()
     alpha: tuple[float, ...] = ()
     beta: tuple[float, ...] = ()
     clip: float = NO_CLIP
@@ -145,7 +152,7 @@ class Recurrent(Steps):
         w, r, b = (draw.weights(s) for s in ((rows, x.shape[2]), (rows, hidden), (rows,)))
         functions = cls.usual
         if draw.chance(0.3):
-            functions = tuple(draw.choice(list(Function)) for _ in functions)
+            functions = tuple(draw.choice(list(Gate)) for _ in functions)
         named: dict[str, Any] = {
             "functions": functions,
             "alpha": tuple(DEFAULTS.get(f, (0.0, 0.0))[0] for f in functions),
@@ -175,9 +182,8 @@ class Recurrent(Steps):
         return TensorType((self.kept(), self.x.shape[1], self.hidden), self.x.dtype)
 
     def evaluate(self, *operands: Array) -> Array:
-        arrays = [None if o is None else o.astype(np.float64) for o in operands]
-        x, w, r, b, h, *more = arrays
-        assert x is not None
+        x, w, r, b = (o.astype(np.float64) for o in operands[:4])
+        h, *more = (None if o is None else o.astype(np.float64) for o in cast("list[Array | None]", operands[4:]))
         state = np.zeros((x.shape[1], self.hidden)) if h is None else h
         with np.errstate(all="ignore"):
             return np.stack(self.steps(x, w, r, b, state, *more)).astype(operands[0].dtype)
@@ -207,7 +213,7 @@ class Rnn(Recurrent, mnemonic="rnn", accuracy=Accuracy.SUM):
     """A plain recurrent layer: h' = f(x w + h r + b), for each entry of x; the result has every h' or the last."""
 
     gates: ClassVar[int] = 1
-    usual: ClassVar[tuple[Function, ...]] = (Function.TANH,)
+    usual: ClassVar[tuple[Gate, ...]] = (Gate.TANH,)
 
     def steps(self, x: Array, w: Array, r: Array, b: Array, h: Array, *more: Array | None) -> list[Array]:
         found = []
@@ -225,7 +231,7 @@ class Gru(Recurrent, mnemonic="gru", accuracy=Accuracy.SUM):
     """
 
     gates: ClassVar[int] = 3
-    usual: ClassVar[tuple[Function, ...]] = (Function.SIGMOID, Function.TANH)
+    usual: ClassVar[tuple[Gate, ...]] = (Gate.SIGMOID, Gate.TANH)
 
     rb: Value | None = None
     after: bool = False
@@ -260,12 +266,12 @@ class Gru(Recurrent, mnemonic="gru", accuracy=Accuracy.SUM):
 class Lstm(Recurrent, mnemonic="lstm", accuracy=Accuracy.SUM):
     """A long short-term memory: c' = f * c + i * g and h' = o * k(c'), with gates in the order i, o, f, g.
 
-    Gates are functions of x w + h r + b; with peepholes `p` (i, o, f), i and f see c too, and o sees c'. With `coupled`,
-    f = 1 - i. With `cell`, the last c' is one more entry behind those of h'.
+    Gates are functions of x w + h r + b; with peepholes `p` (i, o, f), i and f see c too, and o sees c'. With
+    `coupled`, f = 1 - i. With `cell`, the last c' is one more entry behind those of h'.
     """
 
     gates: ClassVar[int] = 4
-    usual: ClassVar[tuple[Function, ...]] = (Function.SIGMOID, Function.TANH, Function.TANH)
+    usual: ClassVar[tuple[Gate, ...]] = (Gate.SIGMOID, Gate.TANH, Gate.TANH)
 
     c: Value | None = None
     p: Value | None = None

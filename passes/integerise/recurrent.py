@@ -63,11 +63,12 @@ def in_integers(at: Made[Quantize], rewriter: Rewriter) -> Answer:
         return Skip(f"{at.op.x} is needed in float as well")
     if isinstance(op, Lstm) and op.cell:
         return Skip("its cell state is a result, too")
-    weights = [weights_of(v, rewriter, 0) for v in (op.w, op.r)]
-    for each in weights:
-        if isinstance(each, Skip):
-            return each
-    fields = integer_fields(op, x.scale, Scale.of(at.op), *weights, rewriter)  # type: ignore[arg-type]
+    w, r = (weights_of(v, rewriter, 0) for v in (op.w, op.r))
+    if isinstance(w, Skip):
+        return w
+    if isinstance(r, Skip):
+        return r
+    fields = integer_fields(op, x.scale, Scale.of(at.op), w, r, rewriter)
     if isinstance(fields, Skip):
         return fields
     return Replaced(KINDS[type(op)](x=x.value, **fields), (found.node,))
@@ -90,7 +91,7 @@ def integer_fields(
     own = {"x": x.scale * w.scale * q15.ONE, "h": out.scale * r.scale * q15.ONE}
     largest = max(float(f.max()) for f in own.values())
     places = math.floor(math.log2(fixed_point.INT32[1] / largest))
-    if not 1 <= places:
+    if not places >= 1:
         return Skip(f"sums of its products have steps of {largest / q15.ONE:.3g}")
     places = min(places, MOST_PLACES)
     recalled = -out.zero * r.rows().sum(axis=1) * own["h"]

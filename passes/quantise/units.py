@@ -1,7 +1,7 @@
 """What of a float module is quantised, in units: operators that become one integer operator each.
 
-Convolutions, dense and recurrent layers are always quantised. Operators that do little arithmetic follow their neighbours: between
-float operators they stay float, since rounding there would cost accuracy and save nothing.
+Convolutions, dense and recurrent layers are always quantised. Operators that do little arithmetic follow their
+neighbours: between float operators they stay float, since rounding there would cost accuracy and save nothing.
 """
 
 from __future__ import annotations

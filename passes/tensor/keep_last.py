@@ -95,7 +95,7 @@ def _shapes(module: Module, value: Value) -> Iterator[Value]:
 
 def _with_last(module: Module, layer: Made[Steps], parts: list[Made[Slice]]) -> Module:
     """The module with a layer that keeps its last step, and what else it gives behind that."""
-    op = dataclasses.replace(layer.op, every=False)
+    op = layer.op.of_last()
     y = Value(layer.result.name, op.type)
     ends = {p.result: _entry(layer.op, p.op) for p in parts}
     gone = set(_shapes(module, layer.result)) - {layer.result}

@@ -56,7 +56,9 @@ def network(kind: str, attributes: dict[str, Any], *, last: bool = True, states:
         helper.make_node(kind, ["read", "w", "r", "b", *more], ["y", "yh"], "cell", hidden_size=HIDDEN, **attributes),
         helper.make_node("Transpose", ["y"], ["turned"], perm=[0, 2, 1, 3]),
         helper.make_node("Reshape", ["turned", "flat"], ["rows"]),
-        helper.make_node("Gather", ["rows", "place"], ["end"], axis=0) if last else helper.make_node("Identity", ["rows"], ["end"]),
+        helper.make_node("Gather", ["rows", "place"], ["end"], axis=0)
+        if last
+        else helper.make_node("Identity", ["rows"], ["end"]),
         helper.make_node("MatMul", ["end", "w1"], ["out"], "after"),
     ]
     used = {name for n in nodes for name in n.input}
@@ -65,7 +67,11 @@ def network(kind: str, attributes: dict[str, Any], *, last: bool = True, states:
         kind,
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, (STEPS, 1, INPUTS))],
         [helper.make_tensor_value_info("out", TensorProto.FLOAT, (1 if last else STEPS, CLASSES))],
-        [numpy_helper.from_array(a.astype(np.int64) if a.dtype.kind == "i" else a, n) for n, a in weights.items() if n in used],
+        [
+            numpy_helper.from_array(a.astype(np.int64) if a.dtype.kind == "i" else a, n)
+            for n, a in weights.items()
+            if n in used
+        ],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
 

@@ -33,7 +33,9 @@ TINYC_INLINE float tinyc_gate_f32(float z, int function, float a, float b)
 /* Activation of a sum, which is clipped first. NaN stays what it is. */
 TINYC_INLINE float tinyc_clipped_gate_f32(float z, float clip, int function, float a, float b)
 {
-    z = z < -clip ? -clip : z > clip ? clip : z;
+    if (clip < INFINITY) {
+        z = z < -clip ? -clip : z > clip ? clip : z;
+    }
     return tinyc_gate_f32(z, function, a, b);
 }
 

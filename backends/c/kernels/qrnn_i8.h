@@ -8,12 +8,13 @@
 #include "recurrent_at_i8.h"
 
 /* A plain recurrent layer; see ir/ops/qrecurrent.py for the arithmetic. Weights are
- * [hidden][inputs] and [hidden][hidden]; `state` has room for `hidden` int8 numbers.
+ * [hidden][inputs] and [hidden][hidden]; `state` has room for `hidden` int8 numbers. `bounded` as
+ * in qgate_i8.h.
  */
 TINYC_INLINE void tinyc_qrnn_i8(const int8_t *x, const int8_t *w, const int8_t *r, const int32_t *b, const int32_t *wm,
                                 const int32_t *rm, const int32_t *h, const int16_t *table, int32_t *state, int8_t *out,
                                 int steps, int batch, int inputs, int hidden, int reverse, int every, int places,
-                                int32_t multiplier, int shift, int32_t zero, int32_t clip, int f, int32_t fa,
+                                int32_t multiplier, int shift, int32_t zero, int32_t clip, int bounded, int f, int32_t fa,
                                 int32_t fb)
 {
     int8_t *const spare = (int8_t *)state;
@@ -31,7 +32,7 @@ TINYC_INLINE void tinyc_qrnn_i8(const int8_t *x, const int8_t *w, const int8_t *
                 tinyc_qgate_products_i8(&read, v, w + j * inputs, inputs, 1);
                 tinyc_qgate_products_i8(&back, last, r + j * hidden, hidden, 1);
                 const int64_t sums = (int64_t)read.s0 * wm[j] + (int64_t)back.s0 * rm[j];
-                const int32_t z = tinyc_qgate_total_i8(sums, b[j], places);
+                const int32_t z = tinyc_qgate_total_i8(sums, b[j], places, bounded);
                 to[j] = tinyc_qgate_narrow_i8(tinyc_qgate_i8(z, table, clip, f, fa, fb), multiplier, shift, zero);
             }
             last = to;
