@@ -6,7 +6,7 @@
 #include "common.h"
 #include "gate_f32.h"
 #include "gate_sums_f32.h"
-#include "recurrent_at_f32.h"
+#include "recurrent_at.h"
 
 /* A long short-term memory: c' = f * c + i * g and h' = o * k(c'), with gates in the order i, o, f, g.
  *
@@ -25,14 +25,16 @@ TINYC_INLINE void tinyc_lstm_f32(const float *x, const float *w, const float *r,
     const int next = batch * hidden;
     const int unit = packed ? 4 : 1, element = packed ? 4 : 1;
     for (int n = 0; n < batch; ++n) {
-        float *last = tinyc_recurrent_at_f32(out + n * hidden, spare, -1, steps, next, reverse, every);
+        const int begin = tinyc_recurrent_at(-1, steps, next, reverse, every);
+        float *last = begin < 0 ? spare : out + begin + n * hidden;
         for (int j = 0; j < hidden; ++j) {
             cell[j] = c != NULL ? c[n * hidden + j] : 0.0f;
             last[j] = h != NULL ? h[n * hidden + j] : 0.0f;
         }
         for (int t = 0; t < steps; ++t) {
             const float *const v = x + ((reverse ? steps - 1 - t : t) * batch + n) * inputs;
-            float *const to = tinyc_recurrent_at_f32(out + n * hidden, spare, t, steps, next, reverse, every);
+            const int at = tinyc_recurrent_at(t, steps, next, reverse, every);
+            float *const to = at < 0 ? spare : out + at + n * hidden;
             for (int j = 0; j < hidden; ++j) {
                 tinyc_sums_f32 z = {b[j], b[hidden + j], b[2 * hidden + j], b[3 * hidden + j]};
                 tinyc_gate_sums_f32(&z, v, w + unit * j * inputs, inputs, 4, packed ? 1 : hidden * inputs, element);

@@ -33,8 +33,7 @@ TINYC_INLINE int32_t tinyc_q15_gate_i32(int32_t z, const int16_t *table, int fun
     case 5:
         return z < 0 ? tinyc_q15_rounded_i32((int64_t)z * a) : z;
     case 7:
-        return tinyc_q15_rounded_i32(
-            (int64_t)tinyc_q15_tanh_i32(tinyc_q15_rounded_i32((int64_t)z * b), table) * a);
+        return tinyc_q15_rounded_i32((int64_t)tinyc_q15_tanh_i32(tinyc_q15_rounded_i32((int64_t)z * b), table) * a);
     default:
         line = tinyc_q15_limited_i32((int64_t)tinyc_q15_rounded_i32((int64_t)z * a) + b);
         return function == 4 ? line : line < 0 ? 0 : line > 32768 ? 32768 : line;

@@ -5,7 +5,7 @@
 
 #include "common.h"
 #include "qgate_i8.h"
-#include "recurrent_at_i8.h"
+#include "recurrent_at.h"
 
 /* A cell of gates that are at most 1: it grows by little, and is limited then. */
 TINYC_INLINE int32_t tinyc_qlstm_cell_i8(int64_t products)
@@ -21,20 +21,22 @@ TINYC_INLINE void tinyc_qlstm_i8(const int8_t *x, const int8_t *w, const int8_t 
                                  const int32_t *rm, const int32_t *h, const int32_t *c, const int32_t *p,
                                  const int16_t *table, int32_t *cell, int8_t *out, int steps, int batch, int inputs,
                                  int hidden, int reverse, int every, int places, int32_t multiplier, int shift,
-                                 int32_t zero, int32_t clip, int bounded, int small, int coupled, int f, int32_t fa, int32_t fb, int g,
-                                 int32_t ga, int32_t gb, int k, int32_t ka, int32_t kb)
+                                 int32_t zero, int32_t clip, int bounded, int small, int coupled, int f, int32_t fa,
+                                 int32_t fb, int g, int32_t ga, int32_t gb, int k, int32_t ka, int32_t kb)
 {
     int8_t *const spare = (int8_t *)(cell + hidden);
     const int next = batch * hidden;
     for (int n = 0; n < batch; ++n) {
-        int8_t *last = tinyc_recurrent_at_i8(out + n * hidden, spare, -1, steps, next, reverse, every);
+        const int begin = tinyc_recurrent_at(-1, steps, next, reverse, every);
+        int8_t *last = begin < 0 ? spare : out + begin + n * hidden;
         for (int j = 0; j < hidden; ++j) {
             cell[j] = c != NULL ? c[n * hidden + j] : 0;
             last[j] = tinyc_qgate_narrow_i8(h != NULL ? h[n * hidden + j] : 0, multiplier, shift, zero);
         }
         for (int t = 0; t < steps; ++t) {
             const int8_t *const v = x + ((reverse ? steps - 1 - t : t) * batch + n) * inputs;
-            int8_t *const to = tinyc_recurrent_at_i8(out + n * hidden, spare, t, steps, next, reverse, every);
+            const int at = tinyc_recurrent_at(t, steps, next, reverse, every);
+            int8_t *const to = at < 0 ? spare : out + at + n * hidden;
             for (int j = 0; j < hidden; ++j) {
                 const int32_t *const rows = rm + 4 * j, *const columns = wm + 4 * j, *const from = b + 4 * j;
                 tinyc_sums_i8 read = {0, 0, 0, 0}, back = read;
@@ -44,8 +46,8 @@ TINYC_INLINE void tinyc_qlstm_i8(const int8_t *x, const int8_t *w, const int8_t 
                                                  places, bounded);
                 int32_t o = tinyc_qgate_total_i8((int64_t)read.s1 * columns[1] + (int64_t)back.s1 * rows[1], from[1],
                                                  places, bounded);
-                int32_t keep = tinyc_qgate_total_i8((int64_t)read.s2 * columns[2] + (int64_t)back.s2 * rows[2],
-                                                    from[2], places, bounded);
+                int32_t keep = tinyc_qgate_total_i8((int64_t)read.s2 * columns[2] + (int64_t)back.s2 * rows[2], from[2],
+                                                    places, bounded);
                 int32_t enter = tinyc_qgate_total_i8((int64_t)read.s3 * columns[3] + (int64_t)back.s3 * rows[3],
                                                      from[3], places, bounded);
                 if (p != NULL) {

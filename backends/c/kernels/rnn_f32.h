@@ -6,7 +6,7 @@
 #include "common.h"
 #include "gate_f32.h"
 #include "gate_sums_f32.h"
-#include "recurrent_at_f32.h"
+#include "recurrent_at.h"
 
 /* A plain recurrent layer: h' = f(x w + h r + b). Weights are [hidden][inputs] and [hidden][hidden]. */
 TINYC_INLINE void tinyc_rnn_f32(const float *x, const float *w, const float *r, const float *b, const float *h,
@@ -15,13 +15,15 @@ TINYC_INLINE void tinyc_rnn_f32(const float *x, const float *w, const float *r, 
 {
     const int next = batch * hidden;
     for (int n = 0; n < batch; ++n) {
-        float *last = tinyc_recurrent_at_f32(out + n * hidden, spare, -1, steps, next, reverse, every);
+        const int begin = tinyc_recurrent_at(-1, steps, next, reverse, every);
+        float *last = begin < 0 ? spare : out + begin + n * hidden;
         for (int j = 0; j < hidden; ++j) {
             last[j] = h != NULL ? h[n * hidden + j] : 0.0f;
         }
         for (int t = 0; t < steps; ++t) {
             const float *const v = x + ((reverse ? steps - 1 - t : t) * batch + n) * inputs;
-            float *const to = tinyc_recurrent_at_f32(out + n * hidden, spare, t, steps, next, reverse, every);
+            const int at = tinyc_recurrent_at(t, steps, next, reverse, every);
+            float *const to = at < 0 ? spare : out + at + n * hidden;
             for (int j = 0; j < hidden; ++j) {
                 tinyc_sums_f32 sums = {b[j], 0.0f, 0.0f, 0.0f};
                 tinyc_gate_sums_f32(&sums, v, w + j * inputs, inputs, 1, 0, 1);
