@@ -209,7 +209,7 @@ class Recurrent(Steps):
 
 
 @dataclass(frozen=True)
-class Rnn(Recurrent, mnemonic="rnn", accuracy=Accuracy.SUM):
+class Rnn(Recurrent, mnemonic="rnn", accuracy=Accuracy.SUM, steep=True):
     """A plain recurrent layer: h' = f(x w + h r + b), for each entry of x; the result has every h' or the last."""
 
     gates: ClassVar[int] = 1
@@ -224,7 +224,7 @@ class Rnn(Recurrent, mnemonic="rnn", accuracy=Accuracy.SUM):
 
 
 @dataclass(frozen=True)
-class Gru(Recurrent, mnemonic="gru", accuracy=Accuracy.SUM):
+class Gru(Recurrent, mnemonic="gru", accuracy=Accuracy.SUM, steep=True):
     """A gated recurrent unit: h' = (1 - z) * n + z * h, with gates in the order z, r, n.
 
     z and r are f(x w + h r + b). With `after`, n = g(x w + r * (h r + rb) + b); without, n = g(x w + (r * h) r + b).
@@ -263,7 +263,7 @@ class Gru(Recurrent, mnemonic="gru", accuracy=Accuracy.SUM):
 
 
 @dataclass(frozen=True)
-class Lstm(Recurrent, mnemonic="lstm", accuracy=Accuracy.SUM):
+class Lstm(Recurrent, mnemonic="lstm", accuracy=Accuracy.SUM, steep=True):
     """A long short-term memory: c' = f * c + i * g and h' = o * k(c'), with gates in the order i, o, f, g.
 
     Gates are functions of x w + h r + b; with peepholes `p` (i, o, f), i and f see c too, and o sees c'. With
