@@ -1,4 +1,4 @@
-"""How long `tinyc compile` takes, and the memory it needs: on a large network, on deep ones, and on an unrolled LSTM.
+"""How long `tinyc compile` takes, and the memory it needs: on a large network, on deep ones, and on an LSTM.
 
     python -m benchmarks.compile_time
     python -m benchmarks.compile_time --profile     the five functions that take the most time in each

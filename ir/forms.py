@@ -67,6 +67,8 @@ class Form(enum.Enum):
     """The result's scale is fixed."""
     TABLE = "table"
     """Elementwise operators of one tensor, together a table of 256 entries: any scales."""
+    RECURRENT = "recurrent"
+    """A recurrent layer: int32 sums, its state in integers as well; any scale in, and one for state and result."""
     SHARING = "sharing"
     """Moves, selects or averages numbers: operands and result have one scale."""
 

@@ -160,6 +160,10 @@ class Op:
         """Whether there is a kernel for whole tensors when the operator has neither a row form nor loops."""
         return False
 
+    def working_bytes(self) -> int:
+        """Bytes of memory that the kernel for whole tensors writes as it likes while it runs, beside the result."""
+        return 0
+
     def unrunnable(self) -> str:
         """Why no stage of a row program computes the operator; empty where one does, or where nothing is computed."""
         if self.constant() is not None or self.is_view() or self.runs_whole():

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tinyc.ir.rows.kernels import Estimate, KernelLibrary, unknown
 from tinyc.passes.core.base import AnyPass, RowPass
 from tinyc.passes.integerise import Integerise, UnsignedToSigned
+from tinyc.passes.integerise.recurrent import RecurrentToIntegers
 from tinyc.passes.rows.lower import InputPlace, Lower
 from tinyc.passes.rows.order import OrderStages
 from tinyc.passes.rows.plan import PlanArena
@@ -22,6 +23,7 @@ from tinyc.passes.tensor.fold_batch_norm import FoldBatchNorm
 from tinyc.passes.tensor.fold_constants import FoldConstants
 from tinyc.passes.tensor.fuse_activation import FuseActivation
 from tinyc.passes.tensor.fuse_pad import FusePad
+from tinyc.passes.tensor.keep_last import ForgetCell, KeepLast
 from tinyc.passes.tensor.simplify import Simplify
 from tinyc.passes.tensor.specialise import Specialise
 
@@ -30,6 +32,7 @@ def tensor_passes() -> list[AnyPass]:
     """The passes over the tensor level, in order."""
     return [
         EliminateDead(),  # what no output needs
+        ForgetCell(),  # an LSTM's last cell is seldom needed
         FoldConstants(),  # what no input reaches: shapes, masks, weights an exporter computed
         Simplify(),  # operators that do nothing, pairs that one operator does
         Specialise(),  # matrix products with constants become dense layers, which the layout pass sees through
@@ -42,6 +45,13 @@ def tensor_passes() -> list[AnyPass]:
         Simplify(),  # what folding and fusing left over
         FoldConstants(),  # permuted and folded constants
         EliminateCommon(),  # equal operators once, equal constants once
+    ]
+
+
+def recurrent_passes() -> list[AnyPass]:
+    """The passes that finish the quantisation of a module: a float module they leave alone."""
+    return [
+        RecurrentToIntegers(),  # dequantize, recurrent layer, quantize become one operator with integer states
     ]
 
 
@@ -59,12 +69,13 @@ def after_integers() -> list[AnyPass]:
         Simplify(),  # what stood between conversions meets
         FoldConstants(scales=True),  # weights of what stays in float
         EliminateCommon(),  # equal multipliers and tables once
+        KeepLast(),  # recurrent layers keep no step that nobody needs
     ]
 
 
 def integer_passes() -> list[AnyPass]:
     """Both: from conversions to integer operators, tidied up."""
-    return [*to_integers(), *after_integers()]
+    return [*recurrent_passes(), *to_integers(), *after_integers()]
 
 
 def row_passes(

@@ -15,6 +15,7 @@ from tinyc.backends.c import (
     pool,
     quantised,
     quantised_values,
+    recurrent,
 )
 from tinyc.backends.c.calls import pointer, specialise
 from tinyc.backends.c.emitter import emits
@@ -32,7 +33,20 @@ from tinyc.backends.c.source import (
 )
 from tinyc.backends.c.unit import Count, Pointer, RowCall, Rows, Scratch, TranslationUnit
 
-EMITTER_FILES = (borders, conv, esp_dsp, esp_nn, generic, mac16, pie, pie_pools, pool, quantised, quantised_values)
+EMITTER_FILES = (
+    borders,
+    conv,
+    esp_dsp,
+    esp_nn,
+    generic,
+    mac16,
+    pie,
+    pie_pools,
+    pool,
+    quantised,
+    quantised_values,
+    recurrent,
+)
 
 __all__ = [
     "CPort",

@@ -12,6 +12,7 @@ from tinyc.backends.c.tuning import Tuning
 from tinyc.ir.op import Op
 from tinyc.ir.ops import Conv2d, Dense, DepthwiseConv2d, QConv2d, QDense, QDepthwiseConv2d, QMean, Quantize
 from tinyc.ir.ops.pool import Pool
+from tinyc.ir.ops.recurrent import Steps
 from tinyc.ir.rows import RowProgram, Stage
 
 
@@ -84,6 +85,14 @@ def _convolution(op: QConv2d | Conv2d, stage: Stage, vectors: bool) -> Work:
 def _dense(op: QDense | Dense, stage: Stage, vectors: bool) -> Work:
     outputs, inputs = op.w.shape
     return _pixels(op, stage, inputs, outputs, vectors)
+
+
+@_work.register
+def _recurrent(op: Steps, stage: Stage, vectors: bool) -> Work:
+    """Of a recurrent layer: as of dense layers of all its gates, one a step."""
+    steps, batch, inputs = op.x.shape
+    results, window = steps * batch * op.gates * op.hidden, inputs + op.hidden
+    return Work("pointwise", steps, 0, results, steps * batch * window, op.macs())
 
 
 def _pixels(op: Op, stage: Stage, inputs: int, outputs: int, vectors: bool) -> Work:

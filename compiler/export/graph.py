@@ -47,12 +47,18 @@ class Graph:
 
     def add(self, operator: str, inputs: Sequence[str], hint: str, **attributes: Any) -> str:
         """Adds a node and returns the name of its one output."""
-        name = self._fresh(hint)
+        return self.add_several(operator, inputs, [hint], **attributes)[0]
+
+    def add_several(
+        self, operator: str, inputs: Sequence[str], hints: Sequence[str], **attributes: Any
+    ) -> Sequence[str]:
+        """Adds a node and returns the names of its outputs, of which there are as many as hints."""
+        names = [self._fresh(hint) for hint in hints]
         given = {key: value for key, value in attributes.items() if value is not None}
         self.nodes.append(
-            helper.make_node(operator, list(inputs), [name], name=f"{operator}_{len(self.nodes)}", **given)
+            helper.make_node(operator, list(inputs), names, name=f"{operator}_{len(self.nodes)}", **given)
         )
-        return name
+        return names
 
     def initialiser(self, array: Array, hint: str) -> str:
         """The name of a constant tensor; equal ones are stored once."""

@@ -9,17 +9,35 @@ from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.ir import Value
 from tinyc.ir.ops import Abs, Add, Clamp, Div, LeakyRelu, Mul, Sigmoid, Tanh
-
-Activation = Callable[[Context, Value], Value]
+from tinyc.ir.ops.recurrent import Gate
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """How a function is emitted from its parameters, and what these are if the model does not say (None: unused)."""
+    """A function, how it is emitted from its parameters, and what these are by default (None: unused)."""
 
+    function: Gate
     emit: Callable[[Context, Value, float, float], Value]
     alpha: float | None = None
     beta: float | None = None
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A function with its parameters, 0 where it has none."""
+
+    kind: _Kind
+    alpha: float
+    beta: float
+
+    @property
+    def function(self) -> Gate:
+        """What the operators call it."""
+        return self.kind.function
+
+    def __call__(self, ctx: Context, x: Value) -> Value:
+        """The function as operators of its own."""
+        return self.kind.emit(ctx, x, self.alpha, self.beta)
 
 
 def _scaled(ctx: Context, x: Value, factor: float) -> Value:
@@ -31,14 +49,18 @@ def _affine(ctx: Context, x: Value, alpha: float, beta: float) -> Value:
 
 
 _KINDS: dict[str, _Kind] = {
-    "sigmoid": _Kind(lambda ctx, x, a, b: ctx.emit(Sigmoid(x))),
-    "tanh": _Kind(lambda ctx, x, a, b: ctx.emit(Tanh(x))),
-    "relu": _Kind(lambda ctx, x, a, b: ctx.emit(Clamp(x, min=0.0))),
-    "softsign": _Kind(lambda ctx, x, a, b: ctx.emit(Div(x, _affine(ctx, ctx.emit(Abs(x)), 1.0, 1.0)))),
-    "affine": _Kind(_affine, 1.0, 0.0),
-    "leakyrelu": _Kind(lambda ctx, x, a, b: ctx.emit(LeakyRelu(x, a)), 0.01),
-    "hardsigmoid": _Kind(lambda ctx, x, a, b: ctx.emit(Clamp(_affine(ctx, x, a, b), 0.0, 1.0)), 0.2, 0.5),
-    "scaledtanh": _Kind(lambda ctx, x, a, b: _scaled(ctx, ctx.emit(Tanh(_scaled(ctx, x, b))), a), 1.0, 1.0),
+    "sigmoid": _Kind(Gate.SIGMOID, lambda ctx, x, a, b: ctx.emit(Sigmoid(x))),
+    "tanh": _Kind(Gate.TANH, lambda ctx, x, a, b: ctx.emit(Tanh(x))),
+    "relu": _Kind(Gate.RELU, lambda ctx, x, a, b: ctx.emit(Clamp(x, min=0.0))),
+    "softsign": _Kind(Gate.SOFTSIGN, lambda ctx, x, a, b: ctx.emit(Div(x, _affine(ctx, ctx.emit(Abs(x)), 1.0, 1.0)))),
+    "affine": _Kind(Gate.AFFINE, _affine, 1.0, 0.0),
+    "leakyrelu": _Kind(Gate.LEAKY_RELU, lambda ctx, x, a, b: ctx.emit(LeakyRelu(x, a)), 0.01),
+    "hardsigmoid": _Kind(
+        Gate.HARD_SIGMOID, lambda ctx, x, a, b: ctx.emit(Clamp(_affine(ctx, x, a, b), 0.0, 1.0)), 0.2, 0.5
+    ),
+    "scaledtanh": _Kind(
+        Gate.SCALED_TANH, lambda ctx, x, a, b: _scaled(ctx, ctx.emit(Tanh(_scaled(ctx, x, b))), a), 1.0, 1.0
+    ),
 }
 
 
@@ -61,4 +83,4 @@ def _activation(node: OnnxNode, name: str, alphas: Iterator[float], betas: Itera
         raise node.error(f'the activation "{name}" is not supported (supported: {", ".join(_KINDS)})')
     alpha = 0.0 if kind.alpha is None else next(alphas, kind.alpha)
     beta = 0.0 if kind.beta is None else next(betas, kind.beta)
-    return lambda ctx, x: kind.emit(ctx, x, alpha, beta)
+    return Activation(kind, alpha, beta)

@@ -22,11 +22,11 @@ from tinyc.ir.rows import RowProgram
 from tinyc.passes import AnyPass, Lowering, PassError, PassManager, RowPass
 from tinyc.passes.core.base import label
 from tinyc.passes.core.manager import IR, Dump, Instrument, PassRecord, ReplayRows, VerifyTypes
-from tinyc.passes.pipeline import after_integers, row_passes, tensor_passes, to_integers
+from tinyc.passes.pipeline import after_integers, recurrent_passes, row_passes, tensor_passes, to_integers
 from tinyc.passes.rows.lower import InputPlace
 
 Say = Callable[[str], None]
-Group = Literal["tensor", "to_integers", "after_integers", "last", "rows"]
+Group = Literal["tensor", "recurrent", "to_integers", "after_integers", "last", "rows"]
 
 
 class Pipeline:
@@ -55,6 +55,7 @@ class Pipeline:
         last = [p.step for p in custom if not p.after and not p.before]
         groups: dict[Group, Sequence[AnyPass]] = {
             "tensor": tensor_passes(),
+            "recurrent": recurrent_passes(),
             "to_integers": to_integers(),
             "after_integers": after_integers(),
             "last": last,

@@ -13,7 +13,14 @@ from tinyc.compiler.lowering.memory import check_budget
 from tinyc.compiler.lowering.pipeline import Pipeline
 from tinyc.compiler.lowering.quantised import as_real, as_taken, quantise
 from tinyc.compiler.options import Options, PortTypes, Samples
-from tinyc.compiler.witness import Quantisation, Witnessed, check_boundary, check_integers, check_quantisation
+from tinyc.compiler.witness import (
+    Quantisation,
+    Witnessed,
+    check_boundary,
+    check_integers,
+    check_quantisation,
+    check_recurrent,
+)
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
 from tinyc.ir.ops.quantise import is_quantised
@@ -132,10 +139,16 @@ def lower(quantised: Quantised, pipeline: Pipeline, options: Options, evidence: 
         TinycError: bad options, or a model that cannot be compiled as asked.
         PassVerificationError, VerificationError: a pass changed what the module computes.
     """
-    defined, samples = quantised.module, evidence.few if options.verify else ()
+    samples = evidence.few if options.verify else ()
+    defined = pipeline.on_tensors("recurrent", quantised.module, samples)
+    if options.verify and defined is not quantised.module:
+        say("check the recurrent layers")
+        check_recurrent(quantised.module, defined, samples[:WITNESSED])
     module = pipeline.on_tensors("to_integers", defined, samples)
     quantises = is_quantised(defined)
-    witnessed = check_integers(defined, module, samples[:WITNESSED], say) if options.verify and quantises else None
+    witnessed = None
+    if options.verify and quantises:
+        witnessed = check_integers(defined, module, samples[:WITNESSED], say, quantised.module)
     integers = module = pipeline.on_tensors("after_integers", module, samples)
     left = tuple(leftovers(module)) if quantised.made else ()
     inputs: tuple[ScaledPort, ...] = ()

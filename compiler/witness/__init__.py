@@ -1,6 +1,7 @@
 """An independent witness for quantised models.
 
     quantisation.py   what was made of floats: weights, biases, bias correction, equalisation, noise
+    recurrent_steps.py recurrent layers whose states were made integers, step by step
     integers.py       what was made of that in integers: constants, arithmetic, every layer on the same integers
     boundary.py       integers at the network's own inputs and outputs
 
@@ -15,5 +16,14 @@ from tinyc.compiler.witness.boundary import check_boundary
 from tinyc.compiler.witness.comparison import Witnessed
 from tinyc.compiler.witness.integers import check_integers
 from tinyc.compiler.witness.quantisation import AccuracyError, Quantisation, check_quantisation
+from tinyc.compiler.witness.recurrent_steps import check_recurrent
 
-__all__ = ["AccuracyError", "Quantisation", "Witnessed", "check_boundary", "check_integers", "check_quantisation"]
+__all__ = [
+    "AccuracyError",
+    "Quantisation",
+    "Witnessed",
+    "check_boundary",
+    "check_integers",
+    "check_quantisation",
+    "check_recurrent",
+]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ from tinyc.ir.ops import (
     MaxPool2d,
     Pad,
     Quantize,
+    Recurrent,
     Reduce,
     Softmax,
 )
@@ -193,6 +195,11 @@ def _pad(op: Pad, x: Array) -> Array:
 @MEANING(Movement, MaxPool2d, AvgPool2d, Reduce, Softmax, BatchNorm)
 def _as_evaluated(op: Op, *arrays: Array) -> Array:
     return op.evaluate(*arrays)
+
+
+@MEANING(Recurrent)
+def _step_by_step(op: Recurrent, *arrays: Array) -> Array:
+    return op.evaluate(*cast("list[Array]", op.arguments(arrays)))
 
 
 @MEANING(*INTEGER, Lookup)

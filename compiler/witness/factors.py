@@ -25,6 +25,7 @@ from tinyc.ir.ops import (
     QAvgPool2d,
     QMean,
     QMul,
+    QRecurrent,
     QSoftmax,
     ReduceMean,
     Sub,
@@ -75,6 +76,7 @@ FACTORS.refuse("layers.py compares its one constant", QSoftmax)
 FACTORS.refuse("it is a table, which tables.py compares", Lookup)
 FACTORS.refuse("operands and result have one scale", *GIVING, MaxPool2d, QAvgPool2d)
 FACTORS.refuse("it becomes a table, or stays in float", *COMPUTING)
+FACTORS.refuse("recurrent.py holds its steps against those in float", QRecurrent)
 FACTORS.refuse("it has no operands", Constant)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinyc.backends.interpreter import run_module
 from tinyc.compiler.verify import VerificationError
-from tinyc.compiler.witness import arithmetic
+from tinyc.compiler.witness import arithmetic, recurrent  # noqa: F401 (registers its arithmetic)
 from tinyc.compiler.witness.comparison import Witnessed, check_region
 from tinyc.compiler.witness.factors import check_factors
 from tinyc.compiler.witness.layers import check_layer, check_softmax
@@ -32,7 +32,11 @@ CONSTANTS = (check_layer, check_factors, check_table, check_softmax)
 
 
 def check_integers(
-    quantised: Module, integers: Module, samples: Sequence[Sequence[Array]], say: Callable[[str], None]
+    quantised: Module,
+    integers: Module,
+    samples: Sequence[Sequence[Array]],
+    say: Callable[[str], None],
+    plain: Module | None = None,
 ) -> Witnessed:
     """Holds every integer operator against its definition.
 
@@ -41,6 +45,8 @@ def check_integers(
         integers: what has been made of it.
         samples: inputs of both.
         say: told what is being done.
+        plain: what onnxruntime is given: the quantised module while its recurrent layers were float operators. The same
+            by default.
 
     Raises:
         VerificationError: an operator differs by more than rounding explains; the message names the layer.
@@ -56,7 +62,7 @@ def check_integers(
     wanted = dict.fromkeys(v for r in regions for v in (r.definition.result, *(meant for _, meant in r.taken)))
     reference: QdqModel | None = None
     try:
-        reference = QdqModel(quantised, list(wanted))
+        reference = QdqModel(quantised if plain is None else EliminateCommon().run(plain), list(wanted))
         found.reference = 0.0
     except TinycError as error:
         found.because = str(error)

@@ -4,7 +4,20 @@ derives from one of these go before."""
 from __future__ import annotations
 
 from tinyc.ir.op import Op
-from tinyc.ir.ops import BatchNorm, Elementwise, MatMul, QAdd, QAvgPool2d, QMean, QMul, QSoftmax, Reduce, Softmax
+from tinyc.ir.ops import (
+    BatchNorm,
+    Elementwise,
+    MatMul,
+    QAdd,
+    QAvgPool2d,
+    QMean,
+    QMul,
+    QRecurrent,
+    QSoftmax,
+    Recurrent,
+    Reduce,
+    Softmax,
+)
 from tinyc.ir.ops.elementwise import Choice
 from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.ops.movement import Movement
@@ -14,7 +27,7 @@ Kinds = tuple[type[Op], ...]
 
 GIVING: Kinds = (Movement, Choice, Chosen)
 """The result consists of elements of the operands. Of integers it is rounded nowhere."""
-COMPUTING: Kinds = (Elementwise, Reduce, MatMul, BatchNorm, Softmax)
+COMPUTING: Kinds = (Elementwise, Reduce, MatMul, BatchNorm, Softmax, Recurrent)
 """Numbers are computed as they are: floats as a rule."""
-INTEGER: Kinds = (IntegerLayer, QAdd, QMul, QMean, QAvgPool2d, QSoftmax)
+INTEGER: Kinds = (IntegerLayer, QAdd, QMul, QMean, QAvgPool2d, QSoftmax, QRecurrent)
 """Numbers are computed that int8 stands for."""

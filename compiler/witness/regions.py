@@ -2,7 +2,7 @@
 
 A pass that makes integers keeps the names of quantised values where it keeps the values. Between two such names lies
 one operator as a rule; where a value is gone (absorbed, moved, merged), the part reaches further back, to names that
-both modules have.
+both modules have. Recurrent layers on integers are the same in both: steps of theirs are held against others elsewhere.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Container, Mapping
 from tinyc.compiler.witness.region import Region
 from tinyc.ir.module import Module, Node, made
 from tinyc.ir.op import Value
-from tinyc.ir.ops import Quantize
+from tinyc.ir.ops import QRecurrent, Quantize
 from tinyc.ir.types import DType
 from tinyc.passes.integerise.unsigned import SIGNED
 
@@ -40,6 +40,7 @@ def find_regions(
         if region is not None:
             regions.append(region)
             covered.update(n.result for n in region.own.nodes)
+    covered |= {n.result for n in integers.nodes if made(n, QRecurrent) is not None}
     left = [n for n in integers.nodes if n.result not in covered and n.op.constant() is None]
     return regions, left
 
@@ -47,7 +48,8 @@ def find_regions(
 def _twins(quantised: Module, integers: Module) -> dict[Value, Value]:
     """Values of the integer module that hold a value of the quantised one: quantised values, and floats."""
     names = {v.name: v for v in (*quantised.inputs, *(n.result for n in quantised.nodes))}
-    computed = {n.result for n in quantised.nodes if made(n, Quantize) is None and n.op.constant() is None}
+    given = {n.result for n in quantised.nodes if made(n, Quantize) is not None or made(n, QRecurrent) is not None}
+    computed = {n.result for n in quantised.nodes if n.op.constant() is None} - given
     found: dict[Value, Value] = {}
     for value in (*integers.inputs, *(n.result for n in integers.nodes if n.op.constant() is None)):
         twin = names.get(value.name)

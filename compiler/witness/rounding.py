@@ -23,6 +23,7 @@ from tinyc.ir.ops import (
     QDense,
     QMean,
     QMul,
+    QRecurrent,
     QSoftmax,
     Quantize,
 )
@@ -105,8 +106,8 @@ def _of_sum(op: QAdd, _: Module) -> Iterable[Pair]:
     return (op.x_multiplier, op.x_shift), (op.y_multiplier, op.y_shift), (op.out_multiplier, op.out_shift)
 
 
-@REQUANTISED(QMul, QMean)
-def _of_one(op: QMul | QMean, _: Module) -> Iterable[Pair]:
+@REQUANTISED(QMul, QMean, QRecurrent)
+def _of_one(op: QMul | QMean | QRecurrent, _: Module) -> Iterable[Pair]:
     return ((op.multiplier, op.shift),)
 
 

@@ -13,7 +13,9 @@ from tinyc.ir.ops.pool import *
 from tinyc.ir.ops.qconv import *
 from tinyc.ir.ops.qelementwise import *
 from tinyc.ir.ops.qpool import *
+from tinyc.ir.ops.qrecurrent import *
 from tinyc.ir.ops.quantise import *
+from tinyc.ir.ops.recurrent import *
 from tinyc.ir.ops.reduce import *
 from tinyc.ir.ops.trigonometric import *
 

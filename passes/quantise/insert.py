@@ -12,11 +12,12 @@ from tinyc.ir.op import Form, Op, Value, unused
 from tinyc.ir.ops import Constant
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.ops.quantise import Dequantize, Quantize, is_quantised
+from tinyc.ir.ops.recurrent import Steps
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.core.base import Pass, PassError
 from tinyc.passes.core.rewrite import tell
 from tinyc.passes.quantise.calibrate import Ranges
-from tinyc.passes.quantise.ranges import HIGH, LOW, Parameters, in_bytes, quantise_bias, quantise_weights
+from tinyc.passes.quantise.ranges import HIGH, LOW, Parameters, in_bytes, quantise_bias, quantise_weights, weight_scales
 from tinyc.passes.quantise.scales import Scales, absorbed_clamps, assign, layer_scales
 from tinyc.passes.quantise.units import Unit, find_units
 
@@ -81,6 +82,8 @@ class _Inserter:
         mapping = {v: self._dequantised(v, self._scales.operand(unit, v)) for v in unit.operands}
         if unit.form is Form.LAYER:
             mapping |= self._weights(unit)
+        elif unit.form is Form.RECURRENT:
+            mapping |= self._recurrent_weights(unit)
         result = self._clamps.get(unit.result, unit.result)
         loc = merge_locs(*(self._module.producer[v].loc for v in dict.fromkeys((unit.result, result))))
         for node in unit.nodes[:-1]:
@@ -129,6 +132,17 @@ class _Inserter:
         if rest:
             wide = scales.astype(np.float64) * input_scale
             mapping[rest[0]] = self._constant(rest[0], quantise_bias(self._array(rest[0]), wide), wide, 0, loc)
+        return mapping
+
+    def _recurrent_weights(self, unit: Unit) -> Mapping[Value, Value]:
+        """Quantised weights of a recurrent layer; its biases and initial states are integers of 15 binary places."""
+        layer = made(unit.nodes[0], Steps)
+        assert layer is not None
+        mapping = {}
+        for value in (layer.op.w, layer.op.r):
+            weights = self._array(value)
+            scales = weight_scales(weights, 0, None, 1.0, 0.0)
+            mapping[value] = self._constant(value, quantise_weights(weights, 0, scales), scales, 0, layer.node.loc)
         return mapping
 
     def _array(self, value: Value) -> Array:

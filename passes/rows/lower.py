@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Container
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from tinyc.ir.constant import Constant
 from tinyc.ir.errors import IRError
 from tinyc.ir.module import Module, Node, made
 from tinyc.ir.op import Value, Window, unused
 from tinyc.ir.ops.elementwise import Copy
-from tinyc.ir.rows import Buffer, RowProgram, Space, Stage, View, row_count
-from tinyc.ir.types import TensorType
+from tinyc.ir.rows import Buffer, Kernel, RowProgram, Space, Stage, View, row_count
+from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.base import Lowering, PassError, Slack
 from tinyc.passes.rows.repeat import repeated_rows
 
@@ -87,7 +87,11 @@ class Lower(Lowering, name="lower-to-rows"):
                     buffers.append(Buffer(lifted[value], spaces[value], view=View(value.name)))
                 op = op.with_operands([lifted[v] if v in images else v for v in op.operands])
                 buffers.append(Buffer(node.result, spaces[node.result]))
-                stages.append(_stage(dataclasses.replace(node, op=op), repeated))
+                stage = _stage(dataclasses.replace(node, op=op), repeated)
+                if memory := op.working_bytes():
+                    stage = _with_memory(stage, memory, names)
+                    buffers.append(Buffer(cast("Value", stage.kernel.scratch), Space.ARENA))
+                stages.append(stage)
         outputs = list(module.outputs)
         for position in copies:
             original = renamed.get(outputs[position], outputs[position])
@@ -97,6 +101,14 @@ class Lower(Lowering, name="lower-to-rows"):
             stages.append(_stage(Node(copy, Copy(original), ""), repeated))
             outputs[position] = copy
         return RowProgram(module.name, module.inputs, tuple(outputs), tuple(buffers), tuple(stages), fused=self.fused)
+
+
+def _with_memory(stage: Stage, size: int, names: set[str]) -> Stage:
+    """The stage with so many bytes, in words, that its kernel works in."""
+    kind = DType.F32 if stage.result.dtype.is_float else DType.I32
+    memory = Value(unused(f"{stage.result.name}_state", names), TensorType((-(-size // 4),), kind))
+    names.add(memory.name)
+    return dataclasses.replace(stage, kernel=Kernel(scratch=memory))
 
 
 def _row_input(module: Module) -> Value:

@@ -34,6 +34,7 @@ from tinyc.ir.ops import (
 )
 from tinyc.ir.ops.conv import Spatial
 from tinyc.ir.ops.int8 import Int8
+from tinyc.ir.ops.recurrent import Recurrent
 from tinyc.ir.tensor import Array
 from tinyc.passes.tensor.layout import Dims, Layout, Shape
 
@@ -107,6 +108,7 @@ def build(op: Op, form: Form, operands: Sequence[Value], make: Maker) -> Op:
 
 FORMS.refuse("it slides over the rows and columns of an NHWC operand", Spatial)
 FORMS.refuse("it multiplies along the last two dimensions as they are", MatMul)
+FORMS.refuse("it goes through a sequence, step by step", Recurrent)
 FORMS.refuse("it is stored in whatever layout is asked for", Constant)
 FORMS.refuse("it is made after layouts are chosen", Int8)
 BUILDS.refuse("in fitting layouts nothing is left of it", Reshape, Transpose)

@@ -11,7 +11,7 @@ from onnx import helper
 
 from tests.frontend.support import build, check, example, save
 from tinyc.compiler.frontend import FrontendError, load_onnx
-from tinyc.ir.ops import Dense
+from tinyc.ir.ops import Dense, Recurrent
 
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 STEPS, BATCH, INPUTS, HIDDEN = 4, 2, 3, 5
@@ -72,20 +72,36 @@ def test_activations(tmp_path: Path, op: str, attributes: dict[str, Any]) -> Non
     compare(tmp_path, op, ["w", "r", "b"], **attributes)
 
 
-def test_steps_share_their_weights(tmp_path: Path) -> None:
-    known = weights("LSTM", 1)
-    node = helper.make_node("LSTM", ["x", "w", "r", "b"], ["", "y"], hidden_size=HIDDEN)
-    model = build([node], {"x": example((STEPS, 1, INPUTS))}, {n: known[n] for n in ("w", "r", "b")})
+@pytest.mark.parametrize("op", GATES)
+def test_all_steps_are_one_operator(tmp_path: Path, op: str) -> None:
+    known = weights(op, 1)
+    node = helper.make_node(op, ["x", "w", "r", "b"], ["", "y"], hidden_size=HIDDEN)
+    model = build([node], {"x": example((300, 1, INPUTS))}, {n: known[n] for n in ("w", "r", "b")})
     module = load_onnx(save(model, tmp_path)).module
-    dense = [n.op for n in module.nodes if isinstance(n.op, Dense)]
-    assert len(dense) == 2 * STEPS - 1  # the first step recalls nothing: its product is a constant
-    assert len({d.w for d in dense}) == 2
+    assert sum(isinstance(n.op, Recurrent) for n in module.nodes) == 1
+    assert not any(isinstance(n.op, Dense) for n in module.nodes)
+
+
+def test_one_step_of_states_from_outside(tmp_path: Path) -> None:
+    known = weights("LSTM", 1)
+    node = helper.make_node("LSTM", ["x", "w", "r", "b", "", "h0", "c0"], ["", "h", "c"], hidden_size=HIDDEN)
+    given = {"x": example((1, BATCH, INPUTS)), "h0": known["h0"], "c0": known["c0"]}
+    constants = {n: known[n] for n in ("w", "r", "b")}
+    check(tmp_path, [node], given, constants, ("h", "c"), 14, tolerance=5e-6)
+    module = load_onnx(save(build([node], given, constants, ("h", "c")), tmp_path)).module
+    assert not any(isinstance(n.op, Recurrent) for n in module.nodes)
+
+
+def test_several_steps_of_states_from_outside(tmp_path: Path) -> None:
+    known = weights("LSTM", 1)
+    node = helper.make_node("LSTM", ["x", "w", "r", "b", "", "h0", "c0"], ["y", "h", "c"], hidden_size=HIDDEN)
+    given = {"x": example((STEPS, BATCH, INPUTS)), "h0": known["h0"], "c0": known["c0"]}
+    check(tmp_path, [node], given, {n: known[n] for n in ("w", "r", "b")}, ("y", "h", "c"), 14, tolerance=5e-6)
 
 
 @pytest.mark.parametrize(
     ("shape", "names", "attributes", "message"),
     [
-        ((129, 1, INPUTS), ["w", "r"], {}, "129 steps are too many to unroll"),
         ((STEPS, BATCH, INPUTS), ["w", "r", "", "short"], {}, "sequence_lens"),
         ((STEPS, 1, INPUTS), ["w", "r"], {"activations": ["Sigmoid", "Tanh", "Erf"]}, 'the activation "Erf"'),
         ((STEPS, 1, INPUTS), ["w", "r"], {"direction": "sideways"}, 'direction "sideways"'),

@@ -1,0 +1,88 @@
+#ifndef TINYC_QGRU_I8_H
+#define TINYC_QGRU_I8_H
+
+#include <stddef.h>
+
+#include "common.h"
+#include "qgate_i8.h"
+#include "recurrent_at.h"
+
+/* A candidate and the state before it, by an update gate; all of at most 1 if they are `small`. */
+TINYC_INLINE int32_t tinyc_qgru_mixed_i8(int32_t update, int32_t candidate, int32_t wide, int small)
+{
+    return small ? ((32768 - update) * candidate + update * wide + 16384) >> 15
+                 : tinyc_q15_rounded_i32((int64_t)(32768 - update) * candidate + (int64_t)update * wide);
+}
+
+/* A gated recurrent unit; see ir/ops/qrecurrent.py for the arithmetic. Weights are [hidden][inputs][3] and
+ * [hidden][hidden][3], bias and multipliers [hidden][3], with gates in the order z, r, n; unless `after`, weights of n
+ * follow those of both others, [hidden][inputs][2] and [hidden][hidden][2]. `wide` has room for `hidden` int32 numbers
+ * and as many int8 ones; unless `after` for as many int32 ones again in front, and a multiple of four int8 ones.
+ * `bounded` and `small` as in qgate_i8.h.
+ */
+TINYC_INLINE void tinyc_qgru_i8(const int8_t *x, const int8_t *w, const int8_t *r, const int32_t *b, const int32_t *wm,
+                                const int32_t *rm, const int32_t *h, const int32_t *rb, const int16_t *table,
+                                int32_t *wide, int8_t *out, int steps, int batch, int inputs, int hidden, int reverse,
+                                int every, int places, int32_t multiplier, int shift, int32_t zero, int32_t clip,
+                                int bounded, int small, int after, int f, int32_t fa, int32_t fb, int g, int32_t ga,
+                                int32_t gb)
+{
+    int32_t *const updates = wide + hidden;
+    int8_t *const mixed = (int8_t *)(wide + 2 * hidden);
+    int8_t *const spare = after ? (int8_t *)(wide + hidden) : mixed + (hidden + 3) / 4 * 4;
+    const int lanes = after ? 3 : 2, next = batch * hidden;
+    for (int n = 0; n < batch; ++n) {
+        const int begin = tinyc_recurrent_at(-1, steps, next, reverse, every);
+        int8_t *last = begin < 0 ? spare : out + begin + n * hidden;
+        for (int j = 0; j < hidden; ++j) {
+            wide[j] = h != NULL ? h[n * hidden + j] : 0;
+            last[j] = tinyc_qgate_narrow_i8(wide[j], multiplier, shift, zero);
+        }
+        for (int t = 0; t < steps; ++t) {
+            const int8_t *const v = x + ((reverse ? steps - 1 - t : t) * batch + n) * inputs;
+            const int at = tinyc_recurrent_at(t, steps, next, reverse, every);
+            int8_t *const to = at < 0 ? spare : out + at + n * hidden;
+            for (int j = 0; j < hidden; ++j) {
+                const int32_t *const rows = rm + 3 * j, *const columns = wm + 3 * j, *const from = b + 3 * j;
+                tinyc_sums_i8 read = {0, 0, 0, 0}, back = read;
+                tinyc_qgate_products_i8(&read, v, w + lanes * j * inputs, inputs, lanes);
+                tinyc_qgate_products_i8(&back, last, r + lanes * j * hidden, hidden, lanes);
+                const int64_t first = (int64_t)read.s0 * columns[0] + (int64_t)back.s0 * rows[0];
+                const int64_t second = (int64_t)read.s1 * columns[1] + (int64_t)back.s1 * rows[1];
+                const int32_t update =
+                    tinyc_qgate_i8(tinyc_qgate_total_i8(first, from[0], places, bounded), table, clip, f, fa, fb);
+                const int32_t reset =
+                    tinyc_qgate_i8(tinyc_qgate_total_i8(second, from[1], places, bounded), table, clip, f, fa, fb);
+                if (after) {
+                    const int32_t recalled =
+                        tinyc_qgate_total_i8((int64_t)back.s2 * rows[2], rb != NULL ? rb[j] : 0, places, bounded);
+                    const int32_t fresh = tinyc_qgate_total_i8((int64_t)read.s2 * columns[2], from[2], places, bounded);
+                    /* A reset gate of at most 1 leaves no more than there was. */
+                    const int32_t kept = small ? (int32_t)(((int64_t)reset * recalled + 16384) >> 15)
+                                               : tinyc_q15_rounded_i32((int64_t)reset * recalled);
+                    const int32_t z = tinyc_qgate_sum_i8(fresh, kept, bounded && small);
+                    const int32_t candidate = tinyc_qgate_i8(z, table, clip, g, ga, gb);
+                    wide[j] = tinyc_qgru_mixed_i8(update, candidate, wide[j], small);
+                    to[j] = tinyc_qgate_narrow_i8(wide[j], multiplier, shift, zero);
+                } else {
+                    updates[j] = update;
+                    mixed[j] =
+                        tinyc_qgate_narrow_i8(tinyc_qgate_product_i8(reset, wide[j], small), multiplier, shift, zero);
+                }
+            }
+            for (int j = 0; !after && j < hidden; ++j) {
+                tinyc_sums_i8 read = {0, 0, 0, 0}, back = read;
+                tinyc_qgate_products_i8(&read, v, w + (2 * hidden + j) * inputs, inputs, 1);
+                tinyc_qgate_products_i8(&back, mixed, r + (2 * hidden + j) * hidden, hidden, 1);
+                const int64_t sums = (int64_t)read.s0 * wm[3 * j + 2] + (int64_t)back.s0 * rm[3 * j + 2];
+                const int32_t z = tinyc_qgate_total_i8(sums, b[3 * j + 2], places, bounded);
+                const int32_t candidate = tinyc_qgate_i8(z, table, clip, g, ga, gb);
+                wide[j] = tinyc_qgru_mixed_i8(updates[j], candidate, wide[j], small);
+                to[j] = tinyc_qgate_narrow_i8(wide[j], multiplier, shift, zero);
+            }
+            last = to;
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,75 @@
+#ifndef TINYC_QLSTM_I8_H
+#define TINYC_QLSTM_I8_H
+
+#include <stddef.h>
+
+#include "common.h"
+#include "qgate_i8.h"
+#include "recurrent_at.h"
+
+/* A cell of gates that are at most 1: it grows by little, and is limited then. */
+TINYC_INLINE int32_t tinyc_qlstm_cell_i8(int64_t products)
+{
+    return tinyc_limit_i32((int32_t)((products + 16384) >> 15), -(1 << 30), 1 << 30);
+}
+
+/* A long short-term memory; see ir/ops/qrecurrent.py for the arithmetic. Weights are [hidden][inputs][4] and
+ * [hidden][hidden][4], bias and multipliers [hidden][4], with gates in the order i, o, f, g; peepholes [3][hidden].
+ * `cell` has room for int32 numbers and then int8 ones, `hidden` each. `bounded` and `small` as in qgate_i8.h.
+ */
+TINYC_INLINE void tinyc_qlstm_i8(const int8_t *x, const int8_t *w, const int8_t *r, const int32_t *b, const int32_t *wm,
+                                 const int32_t *rm, const int32_t *h, const int32_t *c, const int32_t *p,
+                                 const int16_t *table, int32_t *cell, int8_t *out, int steps, int batch, int inputs,
+                                 int hidden, int reverse, int every, int places, int32_t multiplier, int shift,
+                                 int32_t zero, int32_t clip, int bounded, int small, int coupled, int f, int32_t fa,
+                                 int32_t fb, int g, int32_t ga, int32_t gb, int k, int32_t ka, int32_t kb)
+{
+    int8_t *const spare = (int8_t *)(cell + hidden);
+    const int next = batch * hidden;
+    for (int n = 0; n < batch; ++n) {
+        const int begin = tinyc_recurrent_at(-1, steps, next, reverse, every);
+        int8_t *last = begin < 0 ? spare : out + begin + n * hidden;
+        for (int j = 0; j < hidden; ++j) {
+            cell[j] = c != NULL ? c[n * hidden + j] : 0;
+            last[j] = tinyc_qgate_narrow_i8(h != NULL ? h[n * hidden + j] : 0, multiplier, shift, zero);
+        }
+        for (int t = 0; t < steps; ++t) {
+            const int8_t *const v = x + ((reverse ? steps - 1 - t : t) * batch + n) * inputs;
+            const int at = tinyc_recurrent_at(t, steps, next, reverse, every);
+            int8_t *const to = at < 0 ? spare : out + at + n * hidden;
+            for (int j = 0; j < hidden; ++j) {
+                const int32_t *const rows = rm + 4 * j, *const columns = wm + 4 * j, *const from = b + 4 * j;
+                tinyc_sums_i8 read = {0, 0, 0, 0}, back = read;
+                tinyc_qgate_products_i8(&read, v, w + 4 * j * inputs, inputs, 4);
+                tinyc_qgate_products_i8(&back, last, r + 4 * j * hidden, hidden, 4);
+                int32_t i = tinyc_qgate_total_i8((int64_t)read.s0 * columns[0] + (int64_t)back.s0 * rows[0], from[0],
+                                                 places, bounded);
+                int32_t o = tinyc_qgate_total_i8((int64_t)read.s1 * columns[1] + (int64_t)back.s1 * rows[1], from[1],
+                                                 places, bounded);
+                int32_t keep = tinyc_qgate_total_i8((int64_t)read.s2 * columns[2] + (int64_t)back.s2 * rows[2], from[2],
+                                                    places, bounded);
+                int32_t enter = tinyc_qgate_total_i8((int64_t)read.s3 * columns[3] + (int64_t)back.s3 * rows[3],
+                                                     from[3], places, bounded);
+                if (p != NULL) {
+                    i = tinyc_q15_limited_i32((int64_t)i + tinyc_q15_rounded_i32((int64_t)p[j] * cell[j]));
+                    keep = tinyc_q15_limited_i32((int64_t)keep +
+                                                 tinyc_q15_rounded_i32((int64_t)p[2 * hidden + j] * cell[j]));
+                }
+                i = tinyc_qgate_i8(i, table, clip, f, fa, fb);
+                keep = coupled ? 32768 - i : tinyc_qgate_i8(keep, table, clip, f, fa, fb);
+                enter = tinyc_qgate_i8(enter, table, clip, g, ga, gb);
+                cell[j] = small ? tinyc_qlstm_cell_i8((int64_t)keep * cell[j] + i * enter)
+                                : tinyc_q15_rounded_i32((int64_t)keep * cell[j] + (int64_t)i * enter);
+                if (p != NULL) {
+                    o = tinyc_q15_limited_i32((int64_t)o + tinyc_q15_rounded_i32((int64_t)p[hidden + j] * cell[j]));
+                }
+                o = tinyc_qgate_i8(o, table, clip, f, fa, fb);
+                const int32_t shown = tinyc_q15_gate_i32(cell[j], table, k, ka, kb);
+                to[j] = tinyc_qgate_narrow_i8(tinyc_qgate_product_i8(o, shown, small), multiplier, shift, zero);
+            }
+            last = to;
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,166 @@
+"""C for recurrent layers: one call a layer, in which the steps are a loop."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyc.backends.c.calls import Literal, pointer, require_float, specialise
+from tinyc.backends.c.emitter import emits
+from tinyc.backends.c.literals import literal
+from tinyc.backends.c.quantised import Parameter
+from tinyc.backends.c.source import CodegenError
+from tinyc.backends.c.unit import Argument, Pointer, RowCall, Scratch, TranslationUnit
+from tinyc.ir import q15
+from tinyc.ir.op import Value
+from tinyc.ir.ops.qrecurrent import QGru, QLstm, QRecurrent, QRnn
+from tinyc.ir.ops.recurrent import Gate, Gru, Lstm, Recurrent, Rnn, Steps
+from tinyc.ir.rows import Stage
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
+
+NUMBERS = {function: number for number, function in enumerate(Gate)}
+"""What kernels call the activations."""
+NAMES = "fgk"
+AT_MOST_1 = (Gate.SIGMOID, Gate.TANH, Gate.SOFTSIGN, Gate.HARD_SIGMOID)
+"""Those whose results are at most 1."""
+
+
+def interleaved(weights: Array, gates: int, lanes: int) -> Array:
+    """Weights [gates * hidden, elements] with those of the first `lanes` gates of a unit beside each other, element by
+    element, [hidden, elements, lanes]; those of the other gates behind, as they are."""
+    hidden = weights.shape[0] // gates
+    first, rest = weights[: lanes * hidden], weights[lanes * hidden :]
+    return np.concatenate([first.reshape(lanes, hidden, -1).transpose(1, 2, 0).reshape(-1), rest.reshape(-1)])
+
+
+@emits(Rnn, Gru, Lstm)
+def emit_float(unit: TranslationUnit, stage: Stage, op: Recurrent) -> RowCall:
+    """A recurrent layer on floats."""
+    require_float(stage)
+    lanes = _lanes(op)
+    constants = [unit.constant(v) for v in (op.w, op.r)]
+    packed = lanes > 1 and all(array is not None for array in constants)
+    given: list[Parameter] = [((pointer(DType.F32), "x"), Pointer(0))]
+    for name, value, array in zip("wr", (op.w, op.r), constants, strict=True):
+        where: Argument = Pointer(op.operands.index(value))
+        if packed and array is not None:
+            mixed = interleaved(array, op.gates, lanes)
+            where = unit.constants.symbol(mixed, f"{value.name}_packed", "gates of a unit beside each other")
+        given.append(((pointer(DType.F32), name), where))
+    given.append(_operand(op, "b", op.b))
+    given += [_operand(op, name, value) for name, value in (("h", op.h), *_others(op))]
+    literals = [*_geometry(op)]
+    if not isinstance(op, Rnn):
+        literals.append(("packed", str(int(packed))))
+    if isinstance(op, Lstm):
+        literals.append(("cell_at", str((op.kept() - 1) * op.x.shape[1] * op.hidden if op.cell else 0)))
+    clip = literal(DType.F32, op.clip)
+    functions = [
+        (NUMBERS[f], literal(DType.F32, a), literal(DType.F32, b))
+        for f, a, b in zip(op.functions, op.alpha, op.beta, strict=True)
+    ]
+    return _call(unit, stage, op, given, ("float *", "state"), [*literals, ("clip", clip), *_named(op, functions)])
+
+
+@emits(QRnn, QGru, QLstm)
+def emit_integers(unit: TranslationUnit, stage: Stage, op: QRecurrent) -> RowCall:
+    """A recurrent layer on integers. Raises `CodegenError` where what has to be constant is computed."""
+
+    def constant(name: str, value: Value | None, lanes: int = 0) -> Parameter:
+        if value is None:
+            return ("", "NULL"), None
+        array = unit.constant(value)
+        if array is None:
+            raise CodegenError(f"{stage.where}: {value} has to be a constant")
+        if lanes:
+            array = interleaved(array.reshape(array.shape[0], -1), op.gates, lanes)
+        elif name in ("h", "c", "p"):
+            array = np.clip(array, -q15.LIMIT, q15.LIMIT)
+        return (pointer(value.dtype), name), unit.constants.symbol(
+            array, f"{value.name}_packed" if lanes else value.name
+        )
+
+    table = unit.constants.symbol(q15.TANH.astype(np.int16), "tanh", "tanh from 0 to 8, times 2^15")
+    given: list[Parameter] = [((pointer(DType.I8), "x"), Pointer(0))]
+    given += [constant(name, value, _lanes(op)) for name, value in (("w", op.w), ("r", op.r))]
+    given += [constant(name, value, op.gates) for name, value in (("b", op.b), ("wm", op.wm), ("rm", op.rm))]
+    given += [constant(name, value) for name, value in (("h", op.h), *_others(op))]
+    given.append(((pointer(DType.I16), "table"), table))
+    values = {"places": op.places, "multiplier": op.multiplier, "shift": op.shift, "zero": op.zero, "clip": op.clip}
+    values["bounded"] = int(_bounded(unit, op))
+    if not isinstance(op, QRnn):
+        values["small"] = int(_small(unit, op))
+    functions = [(NUMBERS[f], str(a), str(b)) for f, a, b in zip(op.functions, op.alpha, op.beta, strict=True)]
+    literals = [*_geometry(op), *((name, str(value)) for name, value in values.items()), *_named(op, functions)]
+    return _call(unit, stage, op, given, ("int32_t *", "state"), literals)
+
+
+def _bounded(unit: TranslationUnit, op: QRecurrent) -> bool:
+    """Whether constants keep every gate's sum, and each part of it, within the limits."""
+    given = [unit.constant(v) for v in (op.w, op.wm, op.r, op.rm, op.b)]
+    w, wm, r, rm, b = (np.abs(a.astype(np.float64)) for a in given if a is not None)
+    most = 128 * (w.sum(axis=1) * wm + r.sum(axis=1) * rm) / 2.0**op.places + b + 4
+    rb = unit.constant(op.rb) if isinstance(op, QGru) and op.rb is not None else None
+    extra = 0.0 if rb is None else float(np.abs(rb.astype(np.float64)).max())
+    return float(most.max()) + extra <= q15.LIMIT
+
+
+def _small(unit: TranslationUnit, op: QRecurrent) -> bool:
+    """Whether gates are 0 to 1, and what they scale, and the state that one of a GRU mixes, at most 1."""
+    state = unit.constant(op.h) if isinstance(op, QGru) and op.h is not None else None
+    calm = state is None or int(np.abs(state.astype(np.int64)).max()) <= q15.ONE
+    shares = op.functions[0] in (Gate.SIGMOID, Gate.HARD_SIGMOID)
+    return calm and shares and all(f in AT_MOST_1 for f in op.functions)
+
+
+def _lanes(op: Steps) -> int:
+    """How many gates of a unit are summed together: all, unless one waits for the others."""
+    return 2 if isinstance(op, Gru | QGru) and not op.after else op.gates
+
+
+def _others(op: Steps) -> list[tuple[str, Value | None]]:
+    """Operands that this kind of layer alone has."""
+    if isinstance(op, Lstm | QLstm):
+        return [("c", op.c), ("p", op.p)]
+    return [("rb", op.rb)] if isinstance(op, Gru | QGru) else []
+
+
+def _operand(op: Steps, name: str, value: Value | None) -> Parameter:
+    if value is None:
+        return ("", "NULL"), None
+    return (pointer(value.dtype), name), Pointer(op.operands.index(value))
+
+
+def _geometry(op: Steps) -> list[Literal]:
+    steps, batch, inputs = op.x.shape
+    sizes = {"steps": steps, "batch": batch, "inputs": inputs, "hidden": op.hidden}
+    ways = {"reverse": int(op.reverse), "every": int(op.every)}
+    return [(name, str(value)) for name, value in (sizes | ways).items()]
+
+
+def _named(op: Steps, functions: list[tuple[int, str, str]]) -> list[Literal]:
+    """The activations, and before them how gates of this kind belong together."""
+    found: list[Literal] = []
+    if isinstance(op, Lstm | QLstm):
+        found.append(("coupled", str(int(op.coupled))))
+    if isinstance(op, Gru | QGru):
+        found.append(("after", str(int(op.after))))
+    for name, (number, a, b) in zip(NAMES, functions, strict=False):
+        found += [(name, str(number)), (f"{name}a", a), (f"{name}b", b)]
+    return found
+
+
+def _call(
+    unit: TranslationUnit,
+    stage: Stage,
+    op: Steps,
+    given: list[Parameter],
+    memory: tuple[str, str],
+    literals: list[Literal],
+) -> RowCall:
+    """The call: what is given, memory, the result, and literals."""
+    given = [*given, (memory, Scratch())]
+    result = stage.result.dtype
+    out = ("float *" if result.is_float else "int8_t *", "out")
+    function = specialise(unit, op.mnemonic, op.mnemonic, result, [*(p for p, _ in given), out], literals)
+    return RowCall(function, tuple(argument for _, argument in given if argument is not None))

@@ -1,0 +1,259 @@
+"""Recurrent layers on integers: int8 operands, weights and hidden states, all else in Q16.15 (`tinyc.ir.q15`).
+
+A gate's sum is z = (wm * (x . w) + rm * (h . r)) / 2^places, rounded half up, plus b; zero points are folded into b.
+What a gate gives, the cell, and the hidden state that a step adds to, have 15 binary places. The next step's products,
+and the result, have the hidden state as int8: requantised by `multiplier` and `shift`, plus `zero`.
+
+`x_scale`, `x_zero` and `scale` say what the integers stand for, for who explains or exports the operator; nothing is
+computed by them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import numpy as np
+
+from tinyc.ir import q15
+from tinyc.ir.draw import Draw
+from tinyc.ir.errors import IRError
+from tinyc.ir.fixed_point import Int64s, to_multiplier
+from tinyc.ir.op import Value
+from tinyc.ir.ops.int8 import Int8, check_channels, check_factor, check_int8, check_limits, drawn_zero, narrow
+from tinyc.ir.ops.recurrent import DEFAULTS, Gate, Steps, check_cell, check_reset
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType, TensorType
+
+MOST = 2**15
+"""Inputs and units, so that a sum of products of int8 is at most 2^29."""
+
+
+@dataclass(frozen=True)
+class QRecurrent(Steps, Int8):
+    """Base of recurrent layers on integers. `h` is Q16.15."""
+
+    x: Value
+    w: Value
+    r: Value
+    b: Value
+    wm: Value
+    rm: Value
+    h: Value | None = None
+    places: int = 15
+    multiplier: int = 2**30
+    shift: int = -7
+    zero: int = 0
+    functions: tuple[Gate, ...] = ()
+    alpha: tuple[int, ...] = ()
+    beta: tuple[int, ...] = ()
+    clip: int = q15.LIMIT
+    reverse: bool = False
+    every: bool = True
+    x_scale: float = 1.0
+    x_zero: int = 0
+    scale: float = 1.0
+
+    @classmethod
+    def sample(cls, draw: Draw) -> QRecurrent:
+        steps, batch, inputs, hidden = draw.integer(1, 5), draw.choice([1, 1, 2]), *draw.pair(1, 6)
+        new = TensorType((steps, batch, inputs), DType.I8)
+        x = draw.pick(lambda v: v.dtype is DType.I8 and v.type.rank == 3 and max(v.shape) < 10, new)
+        rows, inputs = cls.gates * hidden, x.shape[2]
+        w, r = (draw.constant((rows, n), DType.I8) for n in (inputs, hidden))
+        functions = cls.usual if draw.chance(0.6) else tuple(draw.choice(list(Gate)) for _ in cls.usual)
+        multiplier, shift = to_multiplier(1 / q15.ONE / draw.choice([1 / 128, 1 / 100, 1 / 40]))
+        named: dict[str, Any] = {
+            "h": drawn_state(draw, (x.shape[1], hidden)) if draw.chance(0.3) else None,
+            "places": draw.choice([15, 20, 31]),
+            "multiplier": multiplier,
+            "shift": shift,
+            "zero": drawn_zero(draw),
+            "functions": functions,
+            "alpha": tuple(q15.fixed(DEFAULTS.get(f, (0.0, 0.0))[0]) for f in functions),
+            "beta": tuple(q15.fixed(DEFAULTS.get(f, (0.0, 0.0))[1]) for f in functions),
+            "clip": draw.choice([q15.LIMIT, q15.LIMIT, q15.ONE]),
+            "reverse": draw.chance(0.3),
+            "every": draw.chance(0.7),
+            **cls.more(draw, x.shape[1], hidden),
+        }
+        # Gates that are saturated tell little: sums of some thousand are numbers around 1.
+        most = 8 << named["places"]
+        b, wm, rm = (
+            draw.given(np.array([draw.integer(low, high) for _ in range(rows)], np.int32))
+            for low, high in ((-2 * q15.ONE, 2 * q15.ONE), *((0, min(most, 2**31 - 1)),) * 2)
+        )
+        return cast("QRecurrent", cast("Any", cls)(x, w, r, b, wm, rm, **named))
+
+    @classmethod
+    def more(cls, draw: Draw, batch: int, hidden: int) -> dict[str, Any]:
+        """Random fields that this kind alone has."""
+        return {}
+
+    def infer(self) -> TensorType:
+        check_int8(self.x, self.w, self.r)
+        self.check_shapes()
+        rows = self.gates * self.hidden
+        check_channels(rows, bias=self.b, wm=self.wm, rm=self.rm)
+        check_limits(-128, 127, self.zero, self.x_zero)
+        check_factor(self.multiplier, self.shift, 0, q15.LIMIT)
+        check_words(self.h)
+        if max(self.hidden, self.x.shape[2]) > MOST or not 1 <= self.places <= 40:
+            raise IRError(f"takes at most {MOST} inputs and units, and 1 to 40 places, not {self.places}")
+        if not len(self.functions) == len(self.alpha) == len(self.beta):
+            raise IRError(f"{len(self.functions)} activations have as many parameters alpha and beta")
+        if any(abs(v) > q15.LIMIT for v in (*self.alpha, *self.beta)) or not 0 < self.clip <= q15.LIMIT:
+            raise IRError("parameters of activations and what clips are in Q16.15, at most 2^30")
+        return TensorType((self.kept(), self.x.shape[1], self.hidden), DType.I8)
+
+    def evaluate(self, *operands: Array) -> Array:
+        x, w, r, b, wm, rm = (o.astype(np.int64) for o in operands[:6])
+        h, *more = (None if o is None else o.astype(np.int64) for o in cast("list[Array | None]", operands[6:]))
+        state = np.zeros((x.shape[1], self.hidden), np.int64) if h is None else q15.limited(h)
+        read = (x @ w.T) * wm
+        return np.stack(self.steps(read, r, b, rm, state, *more))
+
+    def steps(self, read: Int64s, r: Int64s, b: Int64s, rm: Int64s, h: Int64s, *more: Int64s | None) -> list[Array]:
+        """The entries of the result, given what is read of x in each step, times its multipliers."""
+        raise NotImplementedError
+
+    def narrowed(self, h: Int64s) -> Array:
+        """A hidden state as int8."""
+        return narrow(h, self.multiplier, self.shift, self.zero, -128, 127)
+
+    def total(self, sums: Int64s, b: Int64s) -> Int64s:
+        """Gates' sums, given sums of products times multipliers."""
+        return q15.limited(((sums + (1 << (self.places - 1))) >> self.places) + b)
+
+    def active(self, number: int, z: Int64s) -> Int64s:
+        """Activation `number` of a sum, which is clipped first."""
+        z = np.clip(z, -self.clip, self.clip)
+        return q15.active(self.functions[number], z, self.alpha[number], self.beta[number])
+
+    def state_words(self) -> int:
+        """32-bit words that the kernel keeps from step to step, or for a step."""
+        return 0
+
+    def working_bytes(self) -> int:
+        return 4 * self.state_words() + self.hidden
+
+
+@dataclass(frozen=True)
+class QRnn(QRecurrent, mnemonic="qrnn"):
+    """`rnn` on integers."""
+
+    gates: ClassVar[int] = 1
+    usual: ClassVar[tuple[Gate, ...]] = (Gate.TANH,)
+
+    def steps(self, read: Int64s, r: Int64s, b: Int64s, rm: Int64s, h: Int64s, *more: Int64s | None) -> list[Array]:
+        found, near = [], self.narrowed(h)
+        for t in self.order():
+            near = self.narrowed(self.active(0, self.total(read[t] + (near.astype(np.int64) @ r.T) * rm, b)))
+            found.append(near)
+        return self.placed(found)
+
+
+@dataclass(frozen=True)
+class QGru(QRecurrent, mnemonic="qgru"):
+    """`gru` on integers. `rb` is Q16.15. Without `after`, the products of the reset gate and the hidden state are int8,
+    as that is."""
+
+    gates: ClassVar[int] = 3
+    usual: ClassVar[tuple[Gate, ...]] = (Gate.SIGMOID, Gate.TANH)
+
+    rb: Value | None = None
+    after: bool = False
+
+    @classmethod
+    def more(cls, draw: Draw, batch: int, hidden: int) -> dict[str, Any]:
+        after = draw.chance(0.5)
+        return {"after": after, "rb": drawn_state(draw, (hidden,)) if after and draw.chance(0.7) else None}
+
+    def infer(self) -> TensorType:
+        found = super().infer()
+        check_reset(self.rb, self.after, self.hidden)
+        check_words(self.rb)
+        return found
+
+    def steps(self, read: Int64s, r: Int64s, b: Int64s, rm: Int64s, h: Int64s, *more: Int64s | None) -> list[Array]:
+        n, found = self.hidden, []
+        inner = np.zeros(n, np.int64) if more[0] is None else more[0]
+        near = self.narrowed(h)
+        for t in self.order():
+            sums = (near.astype(np.int64) @ r.T) * rm
+            both = self.active(0, self.total(read[t][:, : 2 * n] + sums[:, : 2 * n], b[: 2 * n]))
+            update, reset = both[:, :n], both[:, n:]
+            if self.after:
+                recalled = q15.rounded(reset * self.total(sums[:, 2 * n :], inner))
+                candidate = q15.limited(self.total(read[t][:, 2 * n :], b[2 * n :]) + recalled)
+            else:
+                mixed = self.narrowed(q15.rounded(reset * h)).astype(np.int64)
+                candidate = self.total(read[t][:, 2 * n :] + (mixed @ r[2 * n :].T) * rm[2 * n :], b[2 * n :])
+            h = q15.rounded((q15.ONE - update) * self.active(1, candidate) + update * h)
+            near = self.narrowed(h)
+            found.append(near)
+        return self.placed(found)
+
+    def state_words(self) -> int:
+        return self.hidden * (1 if self.after else 2) + (0 if self.after else -(-self.hidden // 4))
+
+
+@dataclass(frozen=True)
+class QLstm(QRecurrent, mnemonic="qlstm"):
+    """`lstm` on integers, without its cell as a result. `c` and `p` are Q16.15."""
+
+    gates: ClassVar[int] = 4
+    usual: ClassVar[tuple[Gate, ...]] = (Gate.SIGMOID, Gate.TANH, Gate.TANH)
+
+    c: Value | None = None
+    p: Value | None = None
+    coupled: bool = False
+
+    @classmethod
+    def more(cls, draw: Draw, batch: int, hidden: int) -> dict[str, Any]:
+        return {
+            "c": drawn_state(draw, (batch, hidden)) if draw.chance(0.3) else None,
+            "p": drawn_state(draw, (3 * hidden,)) if draw.chance(0.3) else None,
+            "coupled": draw.chance(0.2),
+        }
+
+    def infer(self) -> TensorType:
+        found = super().infer()
+        check_cell(self.c, self.p, self.x.shape[1], self.hidden)
+        check_words(self.c)
+        check_words(self.p)
+        return found
+
+    def steps(self, read: Int64s, r: Int64s, b: Int64s, rm: Int64s, h: Int64s, *more: Int64s | None) -> list[Array]:
+        n, found = self.hidden, []
+        c = np.zeros_like(h) if more[0] is None else q15.limited(more[0])
+        p = np.zeros(3 * n, np.int64) if more[1] is None else q15.limited(more[1])
+        near = self.narrowed(h)
+        for t in self.order():
+            z = self.total(read[t] + (near.astype(np.int64) @ r.T) * rm, b)
+            i, o, f, g = (z[:, k * n : (k + 1) * n] for k in range(4))
+            enter = self.active(0, q15.limited(i + q15.rounded(p[:n] * c)))
+            keep = q15.ONE - enter
+            if not self.coupled:
+                keep = self.active(0, q15.limited(f + q15.rounded(p[2 * n :] * c)))
+            c = q15.rounded(keep * c + enter * self.active(1, g))
+            leave = self.active(0, q15.limited(o + q15.rounded(p[n : 2 * n] * c)))
+            shown = q15.active(self.functions[2], c, self.alpha[2], self.beta[2])
+            near = self.narrowed(q15.rounded(leave * shown))
+            found.append(near)
+        return self.placed(found)
+
+    def state_words(self) -> int:
+        return self.hidden
+
+
+def check_words(value: Value | None) -> None:
+    """Raises `IRError` unless a value, if there is one, is int32."""
+    if value is not None and value.dtype is not DType.I32:
+        raise IRError(f"{value} {value.type} is not int32, in Q16.15")
+
+
+def drawn_state(draw: Draw, shape: tuple[int, ...]) -> Value:
+    """Numbers in Q16.15, around 1."""
+    rng = np.random.default_rng(draw.random.getrandbits(32))
+    return draw.given(rng.integers(-2 * q15.ONE, 2 * q15.ONE, shape).astype(np.int32))

@@ -1,0 +1,81 @@
+"""Faults in what recurrent layers are made of, which the witness must find."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinyc.backends.interpreter import run_module
+from tinyc.compiler.verify import VerificationError
+from tinyc.compiler.witness import check_recurrent
+from tinyc.ir import Builder, DType, Module, TensorType
+from tinyc.ir.module import Node, made
+from tinyc.ir.ops import Constant, Gru, Lstm, QRecurrent, Recurrent, Rnn
+from tinyc.ir.tensor import Array, Tensor
+from tinyc.passes.integerise.recurrent import RecurrentToIntegers
+from tinyc.passes.quantise import Quantise, calibrate
+
+STEPS, INPUTS, HIDDEN = 20, 6, 8
+
+
+def quantised(kind: type[Recurrent], more: dict[str, Any]) -> tuple[Module, list[list[Array]]]:
+    b = Builder("net")
+    rng = np.random.default_rng(3)
+    x = b.input("x", TensorType((STEPS, 1, INPUTS), DType.F32))
+    rows = kind.gates * HIDDEN
+    shapes = ((rows, INPUTS), (rows, HIDDEN), (rows,))
+    weights = [b.constant((rng.standard_normal(s) / 3).astype(np.float32)) for s in shapes]
+    none = (0.0,) * len(kind.usual)
+    m = b.build([b.add(kind(x, *weights, functions=kind.usual, alpha=none, beta=none, **more))])
+    samples: list[list[Array]] = [[rng.standard_normal((STEPS, 1, INPUTS)).astype(np.float32)] for _ in range(4)]
+    return Quantise(calibrate(m, samples, run_module, "mse")).run(m), samples
+
+
+def changed(m: Module, field: str, change: Any) -> Module:
+    """The module with another constant, or another attribute, of its recurrent layer."""
+    (layer,) = [found for n in m.nodes if (found := made(n, QRecurrent)) is not None]
+    given = getattr(layer.op, field)
+    nodes: list[Node] = []
+    for node in m.nodes:
+        op = node.op
+        if node.result == given:
+            array = op.run([])
+            op = Constant(Tensor(np.asarray(change(array)).astype(array.dtype)))
+        elif node is layer.node and not hasattr(given, "dtype"):
+            op = dataclasses.replace(layer.op, **{field: change(given)})
+        nodes.append(Node(node.result, op, node.loc))
+    return Module(m.name, m.inputs, tuple(nodes), m.outputs)
+
+
+CASES: list[tuple[type[Recurrent], dict[str, Any]]] = [(Rnn, {}), (Gru, {"after": True}), (Gru, {}), (Lstm, {})]
+
+
+@pytest.mark.parametrize(("kind", "more"), CASES)
+def test_what_the_pass_makes(kind: type[Recurrent], more: dict[str, Any]) -> None:
+    before, samples = quantised(kind, more)
+    assert check_recurrent(before, RecurrentToIntegers().run(before), samples) == 1
+
+
+@pytest.mark.parametrize(("kind", "more"), CASES)
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("wm", lambda a: a * 1.05),
+        ("rm", lambda a: a * 0.9),
+        ("b", lambda a: a + 1500),
+        ("places", lambda p: p + 1),
+        ("zero", lambda z: z + 2),
+        ("multiplier", lambda m: int(m * 0.96)),
+        ("reverse", lambda r: not r),
+        ("w", lambda w: np.roll(w, 1, axis=0)),
+        ("r", lambda r: np.roll(r, 1, axis=1)),
+    ],
+)
+def test_faults_are_found(kind: type[Recurrent], more: dict[str, Any], field: str, change: Any) -> None:
+    before, samples = quantised(kind, more)
+    after = changed(RecurrentToIntegers().run(before), field, change)
+    with pytest.raises(VerificationError, match="by the definition of its step"):
+        check_recurrent(before, after, samples)
