@@ -19,7 +19,7 @@ WORD = 4
 @dataclass(frozen=True)
 class Blocks:
     """How `images` times `planes` planes, each of so many blocks of `places` elements, become pixels, which have an
-    element of each plane side by side.
+    element of each plane side by side; or with `back` pixels become planes.
 
     The blocks are first put in the order in which those of the same places of all planes, a group, lie together; then
     the elements of each group are. A group fits `LOCAL`.
@@ -30,6 +30,7 @@ class Blocks:
     blocks: int
     places: int
     dtype: DType
+    back: bool = False
 
     @property
     def word(self) -> int:
@@ -44,18 +45,22 @@ def blocks_of(x: TensorType, perm: Sequence[int]) -> Blocks | None:
     merged = _merged(x.shape, perm)
     if merged is None or not x.size:
         return None
-    images, planes, places = merged
-    most = LOCAL // (planes * x.dtype.bytes)
+    images, first, second = merged
+    for planes, places, back in ((first, second, False), (second, first, True)):
+        if size := _block(places, LOCAL // (planes * x.dtype.bytes), x.dtype):
+            return Blocks(images, planes, places // size, size, x.dtype, back)
+    return None
+
+
+def _block(places: int, most: int, dtype: DType) -> int:
+    """The elements of a block of a plane, at most so many, of whole words where some are; 0 where none fits."""
     fitting = [n for n in range(FEWEST, min(most, places) + 1) if places % n == 0]
-    whole = [n for n in fitting if n * x.dtype.bytes % WORD == 0]
-    if not fitting:
-        return None
-    size = max(whole or fitting)
-    return Blocks(images, planes, places // size, size, x.dtype)
+    whole = [n for n in fitting if n * dtype.bytes % WORD == 0]
+    return max(whole or fitting, default=0)
 
 
 def _merged(shape: Sequence[int], perm: Sequence[int]) -> tuple[int, int, int] | None:
-    """The sizes a, b and c where [a, b, c] becomes [a, c, b], when neighbours that stay neighbours are one dimension."""
+    """The sizes a, b and c where [a, b, c] becomes [a, c, b], once neighbours that stay so are one dimension."""
     kept = [d for d in range(len(shape)) if shape[d] != 1]
     order = [kept.index(d) for d in perm if shape[d] != 1]
     sizes = [shape[d] for d in kept]

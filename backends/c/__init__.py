@@ -33,7 +33,20 @@ from tinyc.backends.c.source import (
 )
 from tinyc.backends.c.unit import Count, Pointer, RowCall, Rows, Scratch, TranslationUnit
 
-EMITTER_FILES = (borders, conv, esp_dsp, esp_nn, generic, mac16, pie, pie_pools, planes, pool, quantised, quantised_values)
+EMITTER_FILES = (
+    borders,
+    conv,
+    esp_dsp,
+    esp_nn,
+    generic,
+    mac16,
+    pie,
+    pie_pools,
+    planes,
+    pool,
+    quantised,
+    quantised_values,
+)
 
 __all__ = [
     "CPort",

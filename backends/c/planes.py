@@ -19,12 +19,16 @@ def _in_place(unit: TranslationUnit, stage: Stage, op: Transpose) -> bool:
 
 @emits(Transpose, where=_in_place)
 def emit_in_place(unit: TranslationUnit, stage: Stage, op: Transpose) -> RowCall:
-    """Planes that become pixels where they lie."""
+    """Planes that become pixels where they lie, or pixels planes."""
     blocks = op.in_blocks()
     if blocks is None:
         raise CodegenError(f"{stage.where}: {op.x} cannot be permuted in place")
     own = C_TYPES[op.type.dtype]
-    return RowCall(unit.function("to_pixels", f"{own} *out", _body(unit, blocks)), ())
+    return RowCall(unit.function(_kernel(blocks), f"{own} *out", _body(unit, blocks)), ())
+
+
+def _kernel(blocks: Blocks) -> str:
+    return "to_planes" if blocks.back else "to_pixels"
 
 
 def _body(unit: TranslationUnit, blocks: Blocks) -> str:
@@ -43,7 +47,7 @@ def _body(unit: TranslationUnit, blocks: Blocks) -> str:
     sizes = [("planes", blocks.planes), ("blocks", blocks.blocks), ("places", blocks.places)]
     given = [x, local, *(f"/*{name}=*/{size}" for name, size in sizes)]
     depth = "    " if blocks.images > 1 else ""
-    call = wrapped(f"{depth}    {unit.kernels.use('to_pixels', dtype)}(", given, ");")
+    call = wrapped(f"{depth}    {unit.kernels.use(_kernel(blocks), dtype)}(", given, ");")
     if blocks.images > 1:
         call = f"    for (int k = 0; k < {blocks.images}; ++k) {{\n{call}    }}\n"
     return f"    {memory}\n{call}"

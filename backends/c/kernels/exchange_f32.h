@@ -3,24 +3,13 @@
 
 #include "common.h"
 
-/* Moves `count` elements from x to `to`, and as many from y in their place. x may be y. */
+/* Moves `count` elements from x to `to`, and then as many from y in their place. x may be one of the others. */
 TINYC_INLINE void tinyc_exchange_f32(float *to, float *x, const float *y, int count)
 {
-    const float *const end = to + (count & ~1);
-    while (to != end) {
-        const float first = x[0], second = x[1];
-        x[0] = y[0];
-        x[1] = y[1];
-        to[0] = first;
-        to[1] = second;
-        to += 2;
-        x += 2;
-        y += 2;
-    }
-    if (count % 2) {
-        const float last = *x;
-        *x = *y;
-        *to = last;
+    for (int k = 0; k < count; ++k) {
+        const float moved = x[k];
+        to[k] = moved;
+        x[k] = y[k];
     }
 }
 
