@@ -62,7 +62,7 @@ def alignments(program: RowProgram) -> dict[str, int]:
 
 
 def _words_moved(program: RowProgram, stage: Stage) -> int:
-    """What the addresses of rows are multiples of that are moved by the word, and of what is moved within its memory."""
+    """What the addresses of rows are multiples of that are moved by the word, and of what moves within its memory."""
     blocks = stage.op.in_blocks() if program.overwrites(stage) else None
     if blocks is not None:
         return blocks.word
