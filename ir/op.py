@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
+from tinyc.ir.blocks import Blocks
 from tinyc.ir.errors import IRError
 from tinyc.ir.foreign import guard
 from tinyc.ir.forms import Accuracy as Accuracy
@@ -212,8 +213,14 @@ class Op:
         return ()
 
     def may_overwrite(self, operand: int) -> bool:
-        """Whether the result may be written over this operand, element by element, while it is computed."""
+        """Whether the result may be written over this operand, while it is computed: element by element, or as
+        `in_blocks` says."""
         return False
+
+    def in_blocks(self) -> Blocks | None:
+        """How the elements of the operand can be moved, within its memory, to where the result has them; None for an
+        operator that does something else, or where they cannot."""
+        return None
 
     def may_overwrite_row(self) -> bool:
         """Whether row r of the result may be written over the first row that it reads of the first operand, element

@@ -253,7 +253,7 @@ def _pointwise(
     unit: TranslationUnit, stage: Stage, layer: LayerArguments, pairing: dict[str, int], inputs: int, outputs: int
 ) -> RowCall:
     paired = pairing["paired"]
-    rests = bool(paired) and unit.tuning.pays(unit.shares.with_rests(unit.tuning.paired_tile))
+    rests = bool(paired) and unit.tuning.pays(unit.shares.with_rests(unit.tuning.paired_tile, pixels(stage)))
     tile = _tile(unit, stage, pixels(stage), paired, rests)
     tiles, spare = divmod(pixels(stage), tile)
     quads, extra = divmod(inputs, LANES)

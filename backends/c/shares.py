@@ -26,10 +26,10 @@ class Shares:
         """The part of the network, as far as its size matters, in layers with so many inputs."""
         return self.inputs[inputs] / max(min(self.all, LARGE), 1)
 
-    def with_rests(self, tile: int) -> float:
-        """The largest part in paired layers with some number of pixels, of those that leave more pixels over by tiles
-        of so many than by tiles of one less."""
-        return max((macs for n, macs in self.pixels.items() if leaves_fewer(tile, n)), default=0) / max(self.all, 1)
+    def with_rests(self, tile: int, count: int) -> float:
+        """The part in paired layers of so many pixels, if tiles of `tile` leave more of them over than tiles of one
+        less."""
+        return self.pixels[count] / max(self.all, 1) if leaves_fewer(tile, count) else 0.0
 
 
 def shares_of(program: RowProgram, tile: int) -> Shares:

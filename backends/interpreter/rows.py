@@ -128,7 +128,7 @@ def run_program(
     dying = _dying(program)
     for step in program.schedule():
         stage = program.stages[step.stage]
-        if stage.split > 1 and not done[step.stage] and not _overwrites(program, stage):
+        if stage.split > 1 and not done[step.stage] and not program.overwrites(stage):
             # Another core may write any row before the first one is read.
             memory.scramble(stage.result.name)
         with np.errstate(all="ignore"):
@@ -163,13 +163,6 @@ def _dying(program: RowProgram) -> dict[int, list[tuple[Slot, list[Slot]]]]:
     return found
 
 
-def _overwrites(program: RowProgram, stage: Stage) -> bool:
-    """Whether a stage writes over an operand: it says so by being a view of it. Anything else must not touch what is
-    read."""
-    home = program.root(stage.result.name)[0]
-    return any(program.root(v.name)[0] is home for v in stage.op.operands)
-
-
 def _kernel(stage: Stage, rows: int, valid: int) -> Op:
     """The operator that computes `rows` rows from `valid` rows inside the operand."""
     return stage.op.row_op(rows, valid) if stage.windows else stage.op
@@ -190,7 +183,7 @@ def _apply(
         targets = memory.rows(stage.result.name, range(step.row, step.row + step.rows))
     else:
         targets = [memory.array(stage.result.name)]
-    if not _overwrites(program, stage):
+    if not program.overwrites(stage):
         for target in targets:
             raw = target.reshape(-1).view(np.uint8)
             np.invert(raw, out=raw)

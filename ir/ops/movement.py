@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinyc.ir.blocks import Blocks, blocks_of
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg, Lit
@@ -132,6 +133,14 @@ class Transpose(Movement, mnemonic="transpose"):
 
     def row_op(self, rows: int, valid: int) -> Op:
         return dataclasses.replace(self, x=self.x.with_rows(rows))
+
+    def in_blocks(self) -> Blocks | None:
+        # Rows that stay rows advance one by one.
+        whole = self.row_form() is None and not self.is_view()
+        return blocks_of(self.x.type, self.perm) if whole else None
+
+    def may_overwrite(self, operand: int) -> bool:
+        return self.in_blocks() is not None
 
     def loops(self) -> tuple[Loops, ...]:
         own = contiguous(self.x.shape)

@@ -74,6 +74,12 @@ class RowProgram:
         """Whether a stage copies rows that come from outside."""
         return stage.copies_rows and self.buffer[stage.op.operands[0].name].space is Space.ROWS
 
+    def overwrites(self, stage: Stage) -> bool:
+        """Whether a stage writes over an operand: it says so by being a view of it. Anything else must not touch what
+        is read."""
+        home = self.root(stage.result.name)[0]
+        return any(self.root(v.name)[0] is home for v in stage.op.operands)
+
     def ring_of(self, name: str) -> int:
         """How many of a buffer's rows its memory keeps; 0 when it keeps all."""
         root = self.root(name)[0]

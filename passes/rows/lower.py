@@ -16,6 +16,7 @@ from tinyc.ir.rows import Buffer, Kernel, RowProgram, Space, Stage, View, row_co
 from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.base import Lowering, PassError, Slack
 from tinyc.passes.rows.repeat import repeated_rows
+from tinyc.passes.rows.short_rows import with_short_rows
 
 InputPlace = Literal["argument", "arena", "rows"]
 
@@ -42,6 +43,7 @@ class Lower(Lowering, name="lower-to-rows"):
     slack = Slack(1e-6, "a float sum over one row may be rounded otherwise than the same sum in a whole tensor")
 
     def run(self, module: Module) -> RowProgram:
+        module = with_short_rows(module) if self.inputs == "arena" else module
         views = {n.result: n.op.operands[0] for n in module.nodes if n.op.is_view()}
         homes, copies = _output_homes(module, views)
         source = _row_input(module) if self.inputs == "rows" else None

@@ -47,7 +47,8 @@ class PlanArena(RowPass, name="plan-arena"):
 
 
 def alignments(program: RowProgram) -> dict[str, int]:
-    """What the addresses of each memory have to be multiples of for the kernel libraries that touch it."""
+    """What the addresses of each memory have to be multiples of for the kernel libraries that touch it, and for what
+    moves elements within it by words."""
     found = {program.root(b.name)[0].name: 1 for b in program.buffers}
     for stage in program.stages:
         for value in stage.touched:
@@ -61,7 +62,10 @@ def alignments(program: RowProgram) -> dict[str, int]:
 
 
 def _words_moved(program: RowProgram, stage: Stage) -> int:
-    """What the addresses of rows are multiples of that are moved by the word."""
+    """What the addresses of rows are multiples of that are moved by the word, and of what moves within its memory."""
+    blocks = stage.op.in_blocks() if program.overwrites(stage) else None
+    if blocks is not None:
+        return blocks.word
     moved = stage.copies_rows and not program.takes_rows(stage)
     return WORD if moved and program.buffer[stage.result.name].row_bytes % WORD == 0 else 1
 

@@ -219,8 +219,8 @@ int main(void)
         case 1: r = tinyc_narrow_i8(v[1], v[2], (int)v[3], v[4], v[5], v[6], 1); break;
         case 2: r = tinyc_narrow_i8(v[1], v[2], (int)v[3], v[4], v[5], v[6], 0); break;
         case 5: r = tinyc_narrow_i8(v[1], v[2] * 4, 0, v[4], v[5], v[6], 2); break;
-        case 3: r = tinyc_exp_of_negative_i32(v[1]); break;
-        default: r = tinyc_reciprocal_i32((uint32_t)v[1] + 0x80000000U); break;
+        case 3: r = tinyc_exp_of_negative_i32(v[1], v[1] & 1); break;
+        default: r = tinyc_reciprocal_i32((uint32_t)v[1] + 0x80000000U, v[1] & 1); break;
         }
         fwrite(&r, sizeof r, 1, stdout);
     }

@@ -27,8 +27,9 @@ def test_a_quarter_of_a_network_or_many(everything: int) -> None:
 def test_rests_are_those_of_larger_tiles() -> None:
     """196 pixels are 98 tiles of two, 65 of three and one; 36 are whole tiles of both."""
     found = Shares(pixels=Counter({196: 30, 36: 60}), all=100)
-    assert found.with_rests(3) == pytest.approx(0.3)
-    assert found.with_rests(2) == Shares().with_rests(3) == Shares().with_inputs(8) == 0
+    assert found.with_rests(3, 196) == pytest.approx(0.3)
+    assert found.with_rests(3, 36) == found.with_rests(2, 196) == Shares().with_rests(3, 196) == 0
+    assert Shares().with_inputs(8) == 0
 
 
 @pytest.mark.parametrize(("others", "own"), [(2, True), (6, False)])

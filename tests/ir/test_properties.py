@@ -220,9 +220,12 @@ def jumps(s: Sample) -> Iterator[bool]:
 
 def may_overwrite(s: Sample) -> Iterator[bool]:
     """An element of the operand decides on the element of the result in its place, and on none that is written before
-    it is read: kernels for whole tensors read a row before they write it."""
+    it is read: kernels for whole tensors read a row before they write it. What moves elements in blocks has just those
+    that there were."""
     for place, array in enumerate(s.arrays):
-        if s.op.may_overwrite(place) and array.size and s.op.type.size:
+        if (blocks := s.op.in_blocks()) is not None:
+            yield s.op.renames() and blocks.images * blocks.planes * blocks.blocks * blocks.places == array.size
+        elif s.op.may_overwrite(place) and array.size and s.op.type.size:
             yield s.op.operands[place].type.bytes == s.op.type.bytes
             before = run(s.op, s.arrays).reshape(-1)
             for j in {0, array.size // 2, array.size - 1}:

@@ -11,7 +11,7 @@ TINYC_NOINLINE void tinyc_fill_rows_f32(const float **rows, const float *x, cons
 {
     for (int k = 0; k < size; ++k) {
         const int y = first + k * dilation;
-        rows[k] = y >= 0 && y < height ? x + y % ring * row : pad;
+        rows[k] = (unsigned)y < (unsigned)height ? x + (unsigned)y % (unsigned)ring * (unsigned)row : pad;
     }
 }
 

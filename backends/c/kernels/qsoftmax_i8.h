@@ -3,23 +3,23 @@
 
 #include "common.h"
 #include "exp_of_negative_i32.h"
-#include "high_multiply_i32.h"
+#include "high_apart_i32.h"
 #include "reciprocal_i32.h"
 #include "rounding_shift_i32.h"
 
 /* exp(difference * multiplier * 2^left), 31 bits after the point. The difference times 2^left fits int32. */
-TINYC_INLINE int32_t tinyc_qsoftmax_exp_i8(int difference, int32_t multiplier, int left)
+TINYC_NOINLINE int32_t tinyc_qsoftmax_exp_i8(int difference, int32_t multiplier, int left, int apart)
 {
-    const int32_t x = (int32_t)(difference * ((int64_t)1 << left));
-    return tinyc_exp_of_negative_i32(tinyc_high_multiply_i32(x, multiplier));
+    const int32_t x = (int32_t)((uint32_t)difference << left);
+    return tinyc_exp_of_negative_i32(tinyc_high_either_i32(x, multiplier, apart), apart);
 }
 
 /* Softmax over each of `count` rows of n int8 elements, of scale 1/256 and zero point -128, as TFLite computes it.
  * Differences to the largest below diff_min count for nothing. Exponentials are summed with 19 bits after the point.
- * `out` may be x.
+ * `out` may be x. With `apart`, multiplications are calls.
  */
 TINYC_INLINE void tinyc_qsoftmax_i8(const int8_t *x, int8_t *out, int count, int n, int32_t multiplier, int left,
-                                    int32_t diff_min)
+                                    int32_t diff_min, int apart)
 {
     for (int k = 0; k < count; ++k) {
         int most = x[0];
@@ -32,17 +32,17 @@ TINYC_INLINE void tinyc_qsoftmax_i8(const int8_t *x, int8_t *out, int count, int
         }
         for (int i = 0; i < n; ++i) {
             if (x[i] - most >= diff_min) {
-                total += tinyc_rounding_shift_i32(tinyc_qsoftmax_exp_i8(x[i] - most, multiplier, left), 12);
+                total += tinyc_rounding_shift_i32(tinyc_qsoftmax_exp_i8(x[i] - most, multiplier, left, apart), 12);
             }
         }
         for (aligned = (uint32_t)total; aligned < 0x80000000U; aligned += aligned) {
             ++headroom;
         }
-        scale = tinyc_reciprocal_i32(aligned);
+        scale = tinyc_reciprocal_i32(aligned, apart);
         for (int i = 0; i < n; ++i) {
             if (x[i] - most >= diff_min) {
-                const int32_t raised = tinyc_qsoftmax_exp_i8(x[i] - most, multiplier, left);
-                const int32_t share = tinyc_high_multiply_i32(raised, scale);
+                const int32_t raised = tinyc_qsoftmax_exp_i8(x[i] - most, multiplier, left, apart);
+                const int32_t share = tinyc_high_either_i32(raised, scale, apart);
                 /* Of 31-bit numbers, more than 32 places leave as little as 32 do. */
                 const int32_t v = tinyc_rounding_shift_i32(share, headroom < 3 ? 32 : 35 - headroom) - 128;
                 out[i] = (int8_t)(v > 127 ? 127 : v);
