@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,10 +16,6 @@ from tinyc.ir import loops
 from tinyc.ir.expr import Expr, evaluate
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import TensorType
-
-if TYPE_CHECKING:
-    from tinyc.ir.op import Op
-
 
 _JOIN = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
 
@@ -44,12 +39,11 @@ class OneRow:
     held: TensorType
 
 
-def one_row(op: Op) -> OneRow | None:
-    """An operator on one row of its first operand, from its loops; None where these are not such."""
-    nests = op.loops_over_rows()
-    if nests is None or len(nests) != 1 or not op.operands or 0 in nests[0].space:
+def one_row(nests: Sequence[loops.Loops] | None, x: TensorType, result: TensorType) -> OneRow | None:
+    """An operator on one row of its first operand `x`, from its loops; None where these are not such."""
+    if nests is None or len(nests) != 1 or 0 in nests[0].space:
         return None
-    (nest,), x = nests, op.operands[0].type
+    (nest,) = nests
     if not x.has_rows or x.shape[1] < 2 or not x.size:
         return None
     rows, width, source = x.shape[1], x.size // x.shape[1], nest.inputs[0]
@@ -60,13 +54,13 @@ def one_row(op: Op) -> OneRow | None:
     others = [(n - 1) * s for k, (n, s) in enumerate(zip(nest.space, source.strides, strict=True)) if k != d]
     low, high = (source.offset + sum(pick(reach, 0) for reach in others) for pick in (min, max))
     whole = all(index.strides[d] == 0 for index in nest.inputs[1:]) and all(i.via is None for i in nest.inputs)
-    if low < 0 or high >= width or not whole or nest.body.dtype is not op.type.dtype:
+    if low < 0 or high >= width or not whole or nest.body.dtype is not result.dtype:
         return None
     space = tuple(1 if k == d else n for k, n in enumerate(nest.space))
     parallel = len(space) - nest.reduced
     if d < parallel:
-        return OneRow(dataclasses.replace(nest, space=space), nest.output.strides[d], "", None, op.type)
-    return OneRow(dataclasses.replace(nest, space=space, finish=None), 0, nest.combine, nest.finish, op.type)
+        return OneRow(dataclasses.replace(nest, space=space), nest.output.strides[d], "", None, result)
+    return OneRow(dataclasses.replace(nest, space=space, finish=None), 0, nest.combine, nest.finish, result)
 
 
 def gather(

@@ -9,10 +9,8 @@ from the fields; see `fields_of`.
 from __future__ import annotations
 
 import dataclasses
-import enum
 import math
 import re
-import types
 import typing
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +18,11 @@ from typing import Any, ClassVar, TypeVar
 
 from tinyc.ir.blocks import Blocks
 from tinyc.ir.errors import IRError
+from tinyc.ir.fields import REQUIRED as REQUIRED
+from tinyc.ir.fields import FieldKind as FieldKind
+from tinyc.ir.fields import FieldSpec as FieldSpec
+from tinyc.ir.fields import check_field
+from tinyc.ir.fields import fields_of as fields_of
 from tinyc.ir.foreign import guard
 from tinyc.ir.forms import Accuracy as Accuracy
 from tinyc.ir.forms import Form as Form
@@ -28,39 +31,15 @@ from tinyc.ir.forms import RowForm as RowForm
 from tinyc.ir.forms import RowMode as RowMode
 from tinyc.ir.forms import StaysFloat as StaysFloat
 from tinyc.ir.forms import Window as Window
-from tinyc.ir.gathering import gather, one_row
+from tinyc.ir.gathering import OneRow, gather, one_row
 from tinyc.ir.loops import Loops
-from tinyc.ir.tensor import Array, Tensor
+from tinyc.ir.tensor import Array
 from tinyc.ir.types import TensorType
 from tinyc.ir.value import Value as Value
 from tinyc.ir.value import unused as unused
 
 if typing.TYPE_CHECKING:
     from tinyc.ir.draw import Draw
-
-
-class FieldKind(enum.Enum):
-    """What a field of an operator holds."""
-
-    OPERAND = "operand"
-    OPTIONAL = "optional operand"
-    VARIADIC = "variadic operand"
-    ATTRIBUTE = "attribute"
-
-
-REQUIRED: Any = object()
-"""The `default` of a field that has none."""
-
-
-@dataclass(frozen=True)
-class FieldSpec:
-    """A field of an operator class, read from its annotation. `base` is the attribute's (element) type."""
-
-    name: str
-    kind: FieldKind
-    base: type = Value
-    is_tuple: bool = False
-    default: Any = REQUIRED
 
 
 OpT = TypeVar("OpT", bound="Op")
@@ -116,7 +95,7 @@ class Op:
 
     def __post_init__(self) -> None:
         for spec in fields_of(type(self)):
-            _check_field(self, spec, getattr(self, spec.name))
+            check_field(spec, getattr(self, spec.name), self.mnemonic)
         _ = self.type
 
     def infer(self) -> TensorType:
@@ -177,8 +156,12 @@ class Op:
         """What the memory of the result holds while the rows of the first operand are taken one by one, all other
         operands being whole: until the last has come, sums say, of a type that may take more bytes. None where the
         operator has to have its operand whole, or takes rows for rows (`row_form`)."""
-        one = one_row(self)
+        one = self._one_row()
         return None if one is None else one.held
+
+    def _one_row(self) -> OneRow | None:
+        operands = self.operands
+        return one_row(self.loops_over_rows(), operands[0].type, self.type) if operands else None
 
     def loops_over_rows(self) -> tuple[Loops, ...] | None:
         """The loops from which follows how rows are gathered."""
@@ -195,7 +178,7 @@ class Op:
     ) -> Array:
         """What the memory of the result holds after one more row, where `gathered` says that rows are taken so: see
         `gathering.gather`. After the last row it is the result."""
-        one = one_row(self)
+        one = self._one_row()
         assert one is not None
         return gather(one, held, operands, row, first, last, fused)
 
@@ -470,55 +453,3 @@ def _check_class(cls: type[Op], mnemonic: str) -> None:
     other = next((kind for kind in REGISTERED.values() if cls.onnx and kind.onnx == cls.onnx), None)
     if other is not None:
         raise TypeError(f"{other.__name__} and {cls.__name__} are both ONNX's {cls.onnx}")
-
-
-_FIELDS: dict[type[Op], tuple[FieldSpec, ...]] = {}
-
-
-def fields_of(cls: type[Op]) -> tuple[FieldSpec, ...]:
-    """The fields of an operator class, in order, classified by their annotations."""
-    if cls not in _FIELDS:
-        hints = typing.get_type_hints(cls)
-        _check_decorated(cls, hints)
-        _FIELDS[cls] = tuple(_field_spec(cls, f, hints[f.name]) for f in dataclasses.fields(cls))
-    return _FIELDS[cls]
-
-
-def _check_decorated(cls: type[Op], hints: typing.Mapping[str, Any]) -> None:
-    """Raises `TypeError` where an attribute is declared that is no field, since nobody decorated its class."""
-    fields = {f.name for f in dataclasses.fields(cls)}
-    declared = (name for name, hint in hints.items() if ClassVar not in (hint, typing.get_origin(hint)))
-    lacking = next((name for name in declared if name not in fields), None)
-    if lacking is not None:
-        raise TypeError(f"{cls.__name__}.{lacking} is no field: `@dataclass(frozen=True)` is missing before the class")
-
-
-def _field_spec(cls: type[Op], field: dataclasses.Field[Any], hint: Any) -> FieldSpec:
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    default = REQUIRED if field.default is dataclasses.MISSING else field.default
-    if hint is Value:
-        return FieldSpec(field.name, FieldKind.OPERAND)
-    if origin in (types.UnionType, typing.Union) and set(args) == {Value, type(None)}:
-        return FieldSpec(field.name, FieldKind.OPTIONAL, default=default)
-    if origin is tuple and args[0] is Value:
-        return FieldSpec(field.name, FieldKind.VARIADIC, is_tuple=True)
-    base = args[0] if origin is tuple else hint
-    allowed = isinstance(base, type) and (base in (int, float, bool, str, Tensor) or issubclass(base, enum.Enum))
-    if not allowed:
-        raise TypeError(f"{cls.__name__}.{field.name}: {hint} is not a type an operator field can have")
-    return FieldSpec(field.name, FieldKind.ATTRIBUTE, base, origin is tuple, default)
-
-
-def _check_field(op: Op, spec: FieldSpec, value: Any) -> None:
-    """The constructor check: each field holds what its annotation says."""
-    want = "a tuple of " + spec.base.__name__ if spec.is_tuple else spec.base.__name__
-    if spec.kind is FieldKind.OPTIONAL and value is None:
-        return
-    items = value if spec.is_tuple and isinstance(value, tuple) else (value,)
-    right = spec.is_tuple == isinstance(value, tuple) and all(
-        isinstance(v, spec.base) and not (spec.base is int and isinstance(v, bool)) for v in items
-    )
-    if not right:
-        raise IRError(f"field {spec.name} takes {want}, not {value!r}", op.mnemonic)
-    if spec.base is float and any(math.isnan(v) for v in items):
-        raise IRError(f"field {spec.name} cannot be NaN", op.mnemonic)

@@ -266,14 +266,38 @@ class Blocks:
         return self.maker.add(ops.Reshape(x, (1, *shapes[self.rng.integers(len(shapes))])))
 
     def rows(self, x: Value) -> Value:
-        """Some rows of x, or x above what a layer makes of it."""
+        """Some rows of x, or x above what a layer makes of it, or what moves pixels."""
         m, height = self.maker, x.shape[1]
+        if self.rng.random() < 0.5:
+            return self.moved(x)
         if self.rng.random() < 0.5:
             first = int(self.rng.integers(height))
             size = int(self.rng.integers(1, height - first + 1))
             cut = m.add(ops.Slice(x, (0, first, 0, 0), (1, size, *x.shape[2:]), (1, 1, 1, 1)))
             return self.same(cut)
         return m.add(ops.Concat((self.same(x), self.same(x)), 1))
+
+    def moved(self, x: Value) -> Value:
+        """Pixels repeated, made of channels or channels of them; some, or some more around them."""
+        m, (_, h, w, c) = self.maker, x.shape
+        kind, (a, b) = int(self.rng.integers(6)), (int(self.rng.integers(1, 4)) for _ in range(2))
+        if kind == 0:
+            apart = m.add(ops.Reshape(x, (1, h, 1, w, 1, c)))
+            return m.add(ops.Reshape(m.add(ops.Broadcast(apart, (1, h, a, w, b, c))), (1, h * a, w * b, c)))
+        if kind == 1:
+            wide = pointwise(m, x, a * b)
+            apart = m.add(ops.Transpose(m.add(ops.Reshape(wide, (1, h, w, a, b))), (0, 1, 3, 2, 4)))
+            return m.add(ops.Reshape(apart, (1, h * a, w, b)))
+        if kind == 2:
+            cut = m.add(ops.Slice(x, (0, 0, 0, 0), (1, h - h % a, w, c), (1, 1, 1, 1)))
+            apart = m.add(ops.Transpose(m.add(ops.Reshape(cut, (1, h // a, a, w, c))), (0, 1, 3, 2, 4)))
+            return m.add(ops.Reshape(apart, (1, h // a, w, a * c)))
+        if kind == 3:
+            size = (1, -(-h // a), -(-w // b), c)
+            return m.add(ops.Slice(x, (0, 0, 0, 0), size, (1, a, b, 1)))
+        if kind == 4:
+            return m.add(ops.Pad(x, (0, a, b, 0), (0, b, a, 0), (), 1.0))
+        return m.add(ops.Transpose(x, (0, 1, 3, 2)))
 
 
 def _tail(maker: Maker, x: Value) -> Value:

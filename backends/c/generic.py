@@ -63,7 +63,7 @@ def _begins_with_word(unit: TranslationUnit, value: Value) -> bool:
 
 def _gathered(unit: TranslationUnit, stage: Stage, op: Op) -> RowCall:
     """An operator that takes one row more of its first operand."""
-    one = one_row(op)
+    one = one_row(op.loops_over_rows(), op.operands[0].type, op.type)
     if one is None:
         raise CodegenError(f"{stage.where}: {EMITTERS.declared.missing(type(op))}")
     used = used_operands([one.nest])

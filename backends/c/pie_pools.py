@@ -45,15 +45,15 @@ def means(op: QMean, tuning: Tuning) -> bool:
 
 
 def _averages(unit: TranslationUnit, stage: Stage, op: QAvgPool2d) -> bool:
-    return averages(op, unit.tuning)
+    return averages(op, unit.tuning) and not stage.gathers
 
 
 def _largest(unit: TranslationUnit, stage: Stage, op: MaxPool2d) -> bool:
-    return largest(op, unit.tuning)
+    return largest(op, unit.tuning) and not stage.gathers
 
 
 def _means(unit: TranslationUnit, stage: Stage, op: QMean) -> bool:
-    return means(op, unit.tuning)
+    return means(op, unit.tuning) and not stage.gathers
 
 
 @emits(QMean, where=_means)

@@ -43,7 +43,7 @@ class Memory:
                 self._blocks[buffer.name] = _bytes(given[buffer.name])
             elif buffer.data is not None:
                 self._blocks[buffer.name] = _bytes(buffer.data.array)
-            elif buffer.space is Space.ARENA and plan is not None:
+            elif buffer.space is Space.ARENA and plan is not None and buffer.bytes:
                 slot = plan.by_buffer[buffer.name]
                 self._blocks[buffer.name] = self.arena[slot.offset : slot.offset + buffer.bytes]
             else:

@@ -16,7 +16,7 @@ def format_buffer(buffer: Buffer, plan: Plan | None) -> str:
             place = f" in {quoted('%', buffer.view.base)}, row r in row {stride} r - {pad}"
         if buffer.view.repeats > 1:
             place = f" in {quoted('%', buffer.view.base)}, each row {buffer.view.repeats} times"
-    elif plan is not None and buffer.space is Space.ARENA:
+    elif plan is not None and buffer.space is Space.ARENA and buffer.bytes:
         slot = plan.by_buffer[buffer.name]
         place = f" at {slot.offset}, {slot.bytes} bytes, stages {slot.first} to {slot.last}"
     rows = f", {buffer.rows} rows" if buffer.rows > 1 else ""

@@ -152,6 +152,8 @@ def _stage(node: Node, repeated: Container[Value]) -> Stage:
         if reason := node.op.unrunnable():
             raise IRError(reason, node.where)
         return Stage(node.result, node.op, loc=node.loc)
+    if not node.result.type.size:
+        return Stage(node.result, node.op, loc=node.loc)
     # A window of one row may still reach below the operand: then the padded rows are none of a band.
     rows = row_count(node.result)
     pointwise = all(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tinyc.ir.module import Module, Node
+from tinyc.ir.module import Module, Node, made
 from tinyc.ir.op import Value
 from tinyc.ir.ops.movement import Broadcast, Reshape
 
@@ -23,16 +23,15 @@ class Repeated:
 def repeated_rows(module: Module) -> dict[Value, Repeated]:
     """The images of a module whose rows are repeated by a broadcast and a reshape, by their value: those that nothing
     needs whole, since each operator that reads one takes some rows of it at a time."""
-    made = {node.result: node for node in module.nodes}
     users: dict[Value, list[Node]] = {}
     for node in module.nodes:
         for value in node.op.operands:
             users.setdefault(value, []).append(node)
     found = {}
     for node in module.nodes:
-        op = node.op
-        broadcast = made.get(op.x) if isinstance(op, Reshape) else None
-        if broadcast is None or not isinstance(broadcast.op, Broadcast) or users[broadcast.result] != [node]:
+        shown = made(node, Reshape)
+        broadcast = module.made(shown.op.x, Broadcast) if shown is not None else None
+        if broadcast is None or users[broadcast.result] != [node]:
             continue
         repeated = _repeated(broadcast.op, broadcast.result, node.result)
         outside = {node.result, broadcast.result} & set(module.outputs)

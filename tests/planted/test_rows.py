@@ -60,15 +60,15 @@ def closer(count: int) -> Callable[[RowProgram], RowProgram]:
     return run
 
 
-def row_below(original: Any, node: Node) -> Any:
+def row_below(original: Any, node: Node, *given: Any) -> Any:
     """Every window begins one row further down."""
-    stage = original(node)
+    stage = original(node, *given)
     windows = tuple(w and dataclasses.replace(w, pad=w.pad - 1) if w and w.size > 1 else w for w in stage.windows)
     return dataclasses.replace(stage, windows=windows)
 
 
-def fill_of_one(original: Any, memory: Any, value: Any, given: Any, fill: float | None, mode: Any) -> Any:
-    return original(memory, value, given, None if fill is None else fill + 1, mode)
+def fill_of_one(original: Any, memory: Any, value: Any, rows: Any, fill: float | None, *given: Any) -> Any:
+    return original(memory, value, rows, None if fill is None else fill + 1, *given)
 
 
 CALLBACK = {"rows_from": "callback"}
