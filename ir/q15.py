@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyc.ir.fixed_point import Int64s
-from tinyc.ir.ops.recurrent import Gate
+from tinyc.ir.gates import Gate
 
 PLACES = 15
 ONE = 1 << PLACES

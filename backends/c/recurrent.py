@@ -11,9 +11,10 @@ from tinyc.backends.c.quantised import Parameter
 from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Scratch, TranslationUnit
 from tinyc.ir import q15
+from tinyc.ir.gates import Gate
 from tinyc.ir.op import Value
 from tinyc.ir.ops.qrecurrent import QGru, QLstm, QRecurrent, QRnn
-from tinyc.ir.ops.recurrent import Gate, Gru, Lstm, Recurrent, Rnn, Steps
+from tinyc.ir.ops.recurrent import Gru, Lstm, Recurrent, Rnn, Steps
 from tinyc.ir.rows import Stage
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
@@ -33,11 +34,35 @@ def interleaved(weights: Array, gates: int, lanes: int) -> Array:
     return np.concatenate([first.reshape(lanes, hidden, -1).transpose(1, 2, 0).reshape(-1), rest.reshape(-1)])
 
 
-@emits(Rnn, Gru, Lstm)
+@emits(Rnn, Gru)
 def emit_float(unit: TranslationUnit, stage: Stage, op: Recurrent) -> RowCall:
     """A recurrent layer on floats."""
+    return _floats(unit, stage, op)
+
+
+@emits(Lstm)
+def emit_cell(unit: TranslationUnit, stage: Stage, op: Lstm) -> RowCall:
+    """A layer whose kernel is told where in the result the cell goes, 0 for nowhere."""
+    hidden_states = (op.kept() - 1) * op.x.shape[1] * op.hidden
+    return _floats(unit, stage, op, ("cell_at", str(hidden_states if op.cell else 0)))
+
+
+@emits(QRnn, QLstm)
+def emit_integers(unit: TranslationUnit, stage: Stage, op: QRecurrent) -> RowCall:
+    """A recurrent layer on integers."""
+    return _integers(unit, stage, op)
+
+
+@emits(QGru)
+def emit_gated(unit: TranslationUnit, stage: Stage, op: QGru) -> RowCall:
+    """A layer whose gates have a bias of their own within, and scale the hidden state."""
+    return _integers(unit, stage, op, inner=op.rb, shared=op.h)
+
+
+def _floats(unit: TranslationUnit, stage: Stage, op: Recurrent, *more: Literal) -> RowCall:
+    """A layer on floats. `more` is what kernels of its kind alone are told."""
     require_float(stage)
-    lanes = _lanes(op)
+    lanes = op.together()
     constants = [unit.constant(v) for v in (op.w, op.r)]
     packed = lanes > 1 and all(array is not None for array in constants)
     given: list[Parameter] = [((pointer(DType.F32), "x"), Pointer(0))]
@@ -48,23 +73,24 @@ def emit_float(unit: TranslationUnit, stage: Stage, op: Recurrent) -> RowCall:
             where = unit.constants.symbol(mixed, f"{value.name}_packed", "gates of a unit beside each other")
         given.append(((pointer(DType.F32), name), where))
     given.append(_operand(op, "b", op.b))
-    given += [_operand(op, name, value) for name, value in (("h", op.h), *_others(op))]
-    literals = [*_geometry(op)]
-    if not isinstance(op, Rnn):
+    given += [_operand(op, name, value) for name, value in (("h", op.h), *op.own_operands().items())]
+    literals = _geometry(op)
+    if op.gates > 1:
         literals.append(("packed", str(int(packed))))
-    if isinstance(op, Lstm):
-        literals.append(("cell_at", str((op.kept() - 1) * op.x.shape[1] * op.hidden if op.cell else 0)))
     clip = literal(DType.F32, op.clip)
     functions = [
         (NUMBERS[f], literal(DType.F32, a), literal(DType.F32, b))
         for f, a, b in zip(op.functions, op.alpha, op.beta, strict=True)
     ]
-    return _call(unit, stage, op, given, ("float *", "state"), [*literals, ("clip", clip), *_named(op, functions)])
+    literals += [*more, ("clip", clip), *_named(op, functions)]
+    return _call(unit, stage, op, given, ("float *", "state"), literals)
 
 
-@emits(QRnn, QGru, QLstm)
-def emit_integers(unit: TranslationUnit, stage: Stage, op: QRecurrent) -> RowCall:
-    """A recurrent layer on integers. Raises `CodegenError` where what has to be constant is computed."""
+def _integers(
+    unit: TranslationUnit, stage: Stage, op: QRecurrent, inner: Value | None = None, shared: Value | None = None
+) -> RowCall:
+    """A layer on integers. `inner` is added to a sum once more, scaled by a gate; `shared` is the first of the states
+    that gates scale. Raises `CodegenError` where what has to be constant is computed."""
 
     def constant(name: str, value: Value | None, lanes: int = 0) -> Parameter:
         if value is None:
@@ -82,47 +108,35 @@ def emit_integers(unit: TranslationUnit, stage: Stage, op: QRecurrent) -> RowCal
 
     table = unit.constants.symbol(q15.TANH.astype(np.int16), "tanh", "tanh from 0 to 8, times 2^15")
     given: list[Parameter] = [((pointer(DType.I8), "x"), Pointer(0))]
-    given += [constant(name, value, _lanes(op)) for name, value in (("w", op.w), ("r", op.r))]
+    given += [constant(name, value, op.together()) for name, value in (("w", op.w), ("r", op.r))]
     given += [constant(name, value, op.gates) for name, value in (("b", op.b), ("wm", op.wm), ("rm", op.rm))]
-    given += [constant(name, value) for name, value in (("h", op.h), *_others(op))]
+    given += [constant(name, value) for name, value in (("h", op.h), *op.own_operands().items())]
     given.append(((pointer(DType.I16), "table"), table))
     values = {"places": op.places, "multiplier": op.multiplier, "shift": op.shift, "zero": op.zero, "clip": op.clip}
-    values["bounded"] = int(_bounded(unit, op))
-    if not isinstance(op, QRnn):
-        values["small"] = int(_small(unit, op))
+    values["bounded"] = int(_bounded(unit, op, inner))
+    if op.gates > 1:
+        values["small"] = int(_small(unit, op, shared))
     functions = [(NUMBERS[f], str(a), str(b)) for f, a, b in zip(op.functions, op.alpha, op.beta, strict=True)]
     literals = [*_geometry(op), *((name, str(value)) for name, value in values.items()), *_named(op, functions)]
     return _call(unit, stage, op, given, ("int32_t *", "state"), literals)
 
 
-def _bounded(unit: TranslationUnit, op: QRecurrent) -> bool:
+def _bounded(unit: TranslationUnit, op: QRecurrent, inner: Value | None) -> bool:
     """Whether constants keep every gate's sum, and each part of it, within the limits."""
     given = [unit.constant(v) for v in (op.w, op.wm, op.r, op.rm, op.b)]
     w, wm, r, rm, b = (np.abs(a.astype(np.float64)) for a in given if a is not None)
     most = 128 * (w.sum(axis=1) * wm + r.sum(axis=1) * rm) / 2.0**op.places + b + 4
-    rb = unit.constant(op.rb) if isinstance(op, QGru) and op.rb is not None else None
-    extra = 0.0 if rb is None else float(np.abs(rb.astype(np.float64)).max())
+    added = unit.constant(inner) if inner is not None else None
+    extra = 0.0 if added is None else float(np.abs(added.astype(np.float64)).max())
     return float(most.max()) + extra <= q15.LIMIT
 
 
-def _small(unit: TranslationUnit, op: QRecurrent) -> bool:
-    """Whether gates are 0 to 1, and what they scale, and the state that one of a GRU mixes, at most 1."""
-    state = unit.constant(op.h) if isinstance(op, QGru) and op.h is not None else None
+def _small(unit: TranslationUnit, op: QRecurrent, shared: Value | None) -> bool:
+    """Whether gates are 0 to 1, and what they scale, and the first state that they scale, at most 1."""
+    state = unit.constant(shared) if shared is not None else None
     calm = state is None or int(np.abs(state.astype(np.int64)).max()) <= q15.ONE
     shares = op.functions[0] in (Gate.SIGMOID, Gate.HARD_SIGMOID)
     return calm and shares and all(f in AT_MOST_1 for f in op.functions)
-
-
-def _lanes(op: Steps) -> int:
-    """How many gates of a unit are summed together: all, unless one waits for the others."""
-    return 2 if isinstance(op, Gru | QGru) and not op.after else op.gates
-
-
-def _others(op: Steps) -> list[tuple[str, Value | None]]:
-    """Operands that this kind of layer alone has."""
-    if isinstance(op, Lstm | QLstm):
-        return [("c", op.c), ("p", op.p)]
-    return [("rb", op.rb)] if isinstance(op, Gru | QGru) else []
 
 
 def _operand(op: Steps, name: str, value: Value | None) -> Parameter:
@@ -140,11 +154,7 @@ def _geometry(op: Steps) -> list[Literal]:
 
 def _named(op: Steps, functions: list[tuple[int, str, str]]) -> list[Literal]:
     """The activations, and before them how gates of this kind belong together."""
-    found: list[Literal] = []
-    if isinstance(op, Lstm | QLstm):
-        found.append(("coupled", str(int(op.coupled))))
-    if isinstance(op, Gru | QGru):
-        found.append(("after", str(int(op.after))))
+    found = [(name, str(int(value))) for name, value in op.own_flags().items()]
     for name, (number, a, b) in zip(NAMES, functions, strict=False):
         found += [(name, str(number)), (f"{name}a", a), (f"{name}b", b)]
     return found

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.ir import Value
+from tinyc.ir.gates import Gate
 from tinyc.ir.ops import Abs, Add, Clamp, Div, LeakyRelu, Mul, Sigmoid, Tanh
-from tinyc.ir.ops.recurrent import Gate
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import numpy as np
 
 from tinyc.compiler.witness.arithmetic import EXACT, Result
 from tinyc.compiler.witness.fixed import requantised
+from tinyc.ir.gates import Gate
 from tinyc.ir.ops import QGru, QLstm, QRecurrent, QRnn
-from tinyc.ir.ops.recurrent import Gate
 from tinyc.ir.tensor import Array
 
 UNIT, MOST = 2**15, 2**30

@@ -11,7 +11,7 @@ computed by them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,9 +19,10 @@ from tinyc.ir import q15
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.fixed_point import Int64s, to_multiplier
+from tinyc.ir.gates import DEFAULTS, Gate
 from tinyc.ir.op import Value
 from tinyc.ir.ops.int8 import Int8, check_channels, check_factor, check_int8, check_limits, drawn_zero, narrow
-from tinyc.ir.ops.recurrent import DEFAULTS, Gate, Steps, check_cell, check_reset
+from tinyc.ir.ops.recurrent import CellSteps, GatedSteps, PlainSteps, Steps
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -97,7 +98,8 @@ class QRecurrent(Steps, Int8):
         check_channels(rows, bias=self.b, wm=self.wm, rm=self.rm)
         check_limits(-128, 127, self.zero, self.x_zero)
         check_factor(self.multiplier, self.shift, 0, q15.LIMIT)
-        check_words(self.h)
+        for value in (self.h, *self.own_operands().values()):
+            check_words(value)
         if max(self.hidden, self.x.shape[2]) > MOST or not 1 <= self.places <= 40:
             raise IRError(f"takes at most {MOST} inputs and units, and 1 to 40 places, not {self.places}")
         if not len(self.functions) == len(self.alpha) == len(self.beta):
@@ -139,11 +141,8 @@ class QRecurrent(Steps, Int8):
 
 
 @dataclass(frozen=True)
-class QRnn(QRecurrent, mnemonic="qrnn"):
+class QRnn(PlainSteps, QRecurrent, mnemonic="qrnn"):
     """`rnn` on integers."""
-
-    gates: ClassVar[int] = 1
-    usual: ClassVar[tuple[Gate, ...]] = (Gate.TANH,)
 
     def steps(self, read: Int64s, r: Int64s, b: Int64s, rm: Int64s, h: Int64s, *more: Int64s | None) -> list[Array]:
         found, near = [], self.narrowed(h)
@@ -154,26 +153,14 @@ class QRnn(QRecurrent, mnemonic="qrnn"):
 
 
 @dataclass(frozen=True)
-class QGru(QRecurrent, mnemonic="qgru"):
+class QGru(GatedSteps, QRecurrent, mnemonic="qgru"):
     """`gru` on integers. `rb` is Q16.15. Without `after`, the products of the reset gate and the hidden state are int8,
     as that is."""
-
-    gates: ClassVar[int] = 3
-    usual: ClassVar[tuple[Gate, ...]] = (Gate.SIGMOID, Gate.TANH)
-
-    rb: Value | None = None
-    after: bool = False
 
     @classmethod
     def more(cls, draw: Draw, batch: int, hidden: int) -> dict[str, Any]:
         after = draw.chance(0.5)
         return {"after": after, "rb": drawn_state(draw, (hidden,)) if after and draw.chance(0.7) else None}
-
-    def infer(self) -> TensorType:
-        found = super().infer()
-        check_reset(self.rb, self.after, self.hidden)
-        check_words(self.rb)
-        return found
 
     def steps(self, read: Int64s, r: Int64s, b: Int64s, rm: Int64s, h: Int64s, *more: Int64s | None) -> list[Array]:
         n, found = self.hidden, []
@@ -199,15 +186,8 @@ class QGru(QRecurrent, mnemonic="qgru"):
 
 
 @dataclass(frozen=True)
-class QLstm(QRecurrent, mnemonic="qlstm"):
+class QLstm(CellSteps, QRecurrent, mnemonic="qlstm"):
     """`lstm` on integers, without its cell as a result. `c` and `p` are Q16.15."""
-
-    gates: ClassVar[int] = 4
-    usual: ClassVar[tuple[Gate, ...]] = (Gate.SIGMOID, Gate.TANH, Gate.TANH)
-
-    c: Value | None = None
-    p: Value | None = None
-    coupled: bool = False
 
     @classmethod
     def more(cls, draw: Draw, batch: int, hidden: int) -> dict[str, Any]:
@@ -216,13 +196,6 @@ class QLstm(QRecurrent, mnemonic="qlstm"):
             "p": drawn_state(draw, (3 * hidden,)) if draw.chance(0.3) else None,
             "coupled": draw.chance(0.2),
         }
-
-    def infer(self) -> TensorType:
-        found = super().infer()
-        check_cell(self.c, self.p, self.x.shape[1], self.hidden)
-        check_words(self.c)
-        check_words(self.p)
-        return found
 
     def steps(self, read: Int64s, r: Int64s, b: Int64s, rm: Int64s, h: Int64s, *more: Int64s | None) -> list[Array]:
         n, found = self.hidden, []

@@ -7,9 +7,8 @@ one direction.
 from __future__ import annotations
 
 import dataclasses
-import enum
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -17,45 +16,19 @@ import numpy as np
 
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
+from tinyc.ir.gates import DEFAULTS, MEANINGS, Gate
 from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, StaysFloat, Value
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
 RecurrentT = TypeVar("RecurrentT", bound="Steps")
+State = tuple[Array, Array]
+"""A hidden state and a cell, which is anything for layers that have none."""
+Operands = Mapping[str, Array]
+"""Those that are given, by name, in float64."""
+Limits = tuple[float, float]
+NO_LIMITS: Limits = (-math.inf, math.inf)
 NO_CLIP = math.inf
-
-
-class Gate(enum.Enum):
-    """An activation of a gate, a function of z with two parameters a and b."""
-
-    SIGMOID = "sigmoid"
-    TANH = "tanh"
-    RELU = "relu"
-    SOFTSIGN = "softsign"
-    AFFINE = "affine"
-    LEAKY_RELU = "leaky_relu"
-    HARD_SIGMOID = "hard_sigmoid"
-    SCALED_TANH = "scaled_tanh"
-
-
-MEANINGS: Mapping[Gate, Callable[[Array, float, float], Array]] = {
-    Gate.SIGMOID: lambda z, a, b: 1 / (1 + np.exp(-z)),
-    Gate.TANH: lambda z, a, b: np.tanh(z),
-    Gate.RELU: lambda z, a, b: np.maximum(z, 0),
-    Gate.SOFTSIGN: lambda z, a, b: z / (1 + np.abs(z)),
-    Gate.AFFINE: lambda z, a, b: a * z + b,
-    Gate.LEAKY_RELU: lambda z, a, b: np.where(z < 0, a * z, z),
-    Gate.HARD_SIGMOID: lambda z, a, b: np.clip(a * z + b, 0, 1),
-    Gate.SCALED_TANH: lambda z, a, b: a * np.tanh(b * z),
-}
-
-DEFAULTS: Mapping[Gate, tuple[float, float]] = {
-    Gate.AFFINE: (1.0, 0.0),
-    Gate.LEAKY_RELU: (0.01, 0.0),
-    Gate.HARD_SIGMOID: (0.2, 0.5),
-    Gate.SCALED_TANH: (1.0, 1.0),
-}
-"""a and b of functions that have parameters, where nobody says them."""
 
 
 class Steps(Op):
@@ -96,6 +69,22 @@ class Steps(Op):
         if len(self.functions) != len(self.usual):
             raise IRError(f"has {len(self.usual)} activations, not {len(self.functions)}")
 
+    def own_operands(self) -> dict[str, Value | None]:
+        """The operands, behind all others, that this kind of layer alone has, by name."""
+        return {}
+
+    def own_flags(self) -> dict[str, bool]:
+        """How gates of this kind of layer belong together, by name."""
+        return {}
+
+    def together(self) -> int:
+        """Gates, the first ones, whose sums wait for no other gate."""
+        return self.gates
+
+    def scaled(self) -> int:
+        """Gates, the last ones, for which another gate scales the products of the hidden state, and a bias `rb`."""
+        return 0
+
     def kept(self) -> int:
         """Entries of the result: one a step, or the last alone; and what a cell adds."""
         return self.x.shape[0] if self.every else 1
@@ -123,6 +112,67 @@ class Steps(Op):
 
     def runs_whole(self) -> bool:
         return True
+
+
+class PlainSteps(Steps):
+    """A layer of one gate, which is the hidden state."""
+
+    gates: ClassVar[int] = 1
+    usual: ClassVar[tuple[Gate, ...]] = (Gate.TANH,)
+
+
+@dataclass(frozen=True)
+class GatedSteps(Steps):
+    """A layer whose gates z, r, n share its hidden state out."""
+
+    gates: ClassVar[int] = 3
+    usual: ClassVar[tuple[Gate, ...]] = (Gate.SIGMOID, Gate.TANH)
+
+    rb: Value | None = None
+    after: bool = False
+
+    def check_shapes(self) -> None:
+        super().check_shapes()
+        vector(self.hidden, "bias inside the reset gate", self.rb)
+        if self.rb is not None and not self.after:
+            raise IRError("a bias inside the reset gate is for a gate behind the product (`after`)")
+
+    def own_operands(self) -> dict[str, Value | None]:
+        return {"rb": self.rb}
+
+    def own_flags(self) -> dict[str, bool]:
+        return {"after": self.after}
+
+    def together(self) -> int:
+        return self.gates if self.after else self.gates - 1
+
+    def scaled(self) -> int:
+        return int(self.after)
+
+
+@dataclass(frozen=True)
+class CellSteps(Steps):
+    """A layer with a cell, and gates i, o, f, g around it."""
+
+    gates: ClassVar[int] = 4
+    usual: ClassVar[tuple[Gate, ...]] = (Gate.SIGMOID, Gate.TANH, Gate.TANH)
+
+    c: Value | None = None
+    p: Value | None = None
+    coupled: bool = False
+
+    def check_shapes(self) -> None:
+        super().check_shapes()
+        vector(3 * self.hidden, "peepholes", self.p)
+        state = (self.x.shape[1], self.hidden)
+        if self.c is not None and self.c.shape != state:
+            raise IRError(f"the initial cell state {self.c.type} is not [batch, hidden], {list(state)}")
+
+    def own_operands(self) -> dict[str, Value | None]:
+        return {"c": self.c, "p": self.p}
+
+    def own_flags(self) -> dict[str, bool]:
+        return {"coupled": self.coupled}
 
 
 @dataclass(frozen=True)
@@ -182,15 +232,35 @@ class Recurrent(Steps):
         return TensorType((self.kept(), self.x.shape[1], self.hidden), self.x.dtype)
 
     def evaluate(self, *operands: Array) -> Array:
-        x, w, r, b = (o.astype(np.float64) for o in operands[:4])
-        h, *more = (None if o is None else o.astype(np.float64) for o in cast("list[Array | None]", operands[4:]))
-        state = np.zeros((x.shape[1], self.hidden)) if h is None else h
+        given = self.given(operands)
+        nothing = np.zeros((self.x.shape[1], self.hidden))
+        state, found = (given.get("h", nothing), given.get("c", nothing)), []
         with np.errstate(all="ignore"):
-            return np.stack(self.steps(x, w, r, b, state, *more)).astype(operands[0].dtype)
+            for t in self.order():
+                state = self.step(given, given["x"][t], state, state[0])
+                found.append(state[0])
+        return np.stack([*self.placed(found), *self.shown_last(state)]).astype(operands[0].dtype)
 
-    def steps(self, x: Array, w: Array, r: Array, b: Array, h: Array, *more: Array | None) -> list[Array]:
-        """The entries of the result, in float64."""
+    def given(self, operands: Sequence[Array | None]) -> Operands:
+        """What `evaluate` is given, without operands that are absent."""
+        names = ("x", "w", "r", "b", "h", *self.own_operands())
+        return {name: o.astype(np.float64) for name, o in zip(names, operands, strict=True) if o is not None}
+
+    def step(self, given: Operands, x: Array, state: State, near: Array, limits: Limits = NO_LIMITS) -> State:
+        """The state after one step, in float64.
+
+        Args:
+            given: the operands.
+            x: the operand's entry.
+            state: the state before the step.
+            near: its hidden state as products see it: the same, unless that is rounded.
+            limits: what products see of a hidden state that a gate has scaled is within them.
+        """
         raise NotImplementedError
+
+    def shown_last(self, state: State) -> list[Array]:
+        """The entries of the result behind those of hidden states, given the last state."""
+        return []
 
     def active(self, number: int, z: Array) -> Array:
         """Activation `number` of a sum, which is clipped first."""
@@ -209,73 +279,48 @@ class Recurrent(Steps):
 
 
 @dataclass(frozen=True)
-class Rnn(Recurrent, mnemonic="rnn", accuracy=Accuracy.SUM, steep=True):
+class Rnn(PlainSteps, Recurrent, mnemonic="rnn", accuracy=Accuracy.SUM, steep=True):
     """A plain recurrent layer: h' = f(x w + h r + b), for each entry of x; the result has every h' or the last."""
 
-    gates: ClassVar[int] = 1
-    usual: ClassVar[tuple[Gate, ...]] = (Gate.TANH,)
-
-    def steps(self, x: Array, w: Array, r: Array, b: Array, h: Array, *more: Array | None) -> list[Array]:
-        found = []
-        for t in self.order():
-            h = self.active(0, x[t] @ w.T + h @ r.T + b)
-            found.append(h)
-        return self.placed(found)
+    def step(self, given: Operands, x: Array, state: State, near: Array, limits: Limits = NO_LIMITS) -> State:
+        return self.active(0, x @ given["w"].T + near @ given["r"].T + given["b"]), state[1]
 
 
 @dataclass(frozen=True)
-class Gru(Recurrent, mnemonic="gru", accuracy=Accuracy.SUM, steep=True):
+class Gru(GatedSteps, Recurrent, mnemonic="gru", accuracy=Accuracy.SUM, steep=True):
     """A gated recurrent unit: h' = (1 - z) * n + z * h, with gates in the order z, r, n.
 
     z and r are f(x w + h r + b). With `after`, n = g(x w + r * (h r + rb) + b); without, n = g(x w + (r * h) r + b).
     """
-
-    gates: ClassVar[int] = 3
-    usual: ClassVar[tuple[Gate, ...]] = (Gate.SIGMOID, Gate.TANH)
-
-    rb: Value | None = None
-    after: bool = False
 
     @classmethod
     def more(cls, draw: Draw, batch: int, hidden: int) -> dict[str, Any]:
         after = draw.chance(0.5)
         return {"after": after, "rb": draw.weights((hidden,)) if after and draw.chance(0.7) else None}
 
-    def infer(self) -> TensorType:
-        found = super().infer()
-        check_reset(self.rb, self.after, self.hidden)
-        return found
-
-    def steps(self, x: Array, w: Array, r: Array, b: Array, h: Array, *more: Array | None) -> list[Array]:
-        n, inner = self.hidden, 0.0 if more[0] is None else more[0]
-        found = []
-        for t in self.order():
-            read = x[t] @ w.T + b
-            both = self.active(0, read[:, : 2 * n] + h @ r[: 2 * n].T)
-            update, reset = both[:, :n], both[:, n:]
-            recalled = reset * (h @ r[2 * n :].T + inner) if self.after else (reset * h) @ r[2 * n :].T
-            h = (1 - update) * self.active(1, read[:, 2 * n :] + recalled) + update * h
-            found.append(h)
-        return self.placed(found)
+    def step(self, given: Operands, x: Array, state: State, near: Array, limits: Limits = NO_LIMITS) -> State:
+        n, h, r = self.hidden, state[0], given["r"]
+        read = x @ given["w"].T + given["b"]
+        both = self.active(0, read[:, : 2 * n] + near @ r[: 2 * n].T)
+        update, reset = both[:, :n], both[:, n:]
+        if self.after:
+            recalled = reset * (near @ r[2 * n :].T + given.get("rb", 0.0))
+        else:
+            recalled = np.clip(reset * h, *limits) @ r[2 * n :].T
+        return (1 - update) * self.active(1, read[:, 2 * n :] + recalled) + update * h, state[1]
 
     def state_words(self) -> int:
         return self.hidden * (1 if self.after else 3)
 
 
 @dataclass(frozen=True)
-class Lstm(Recurrent, mnemonic="lstm", accuracy=Accuracy.SUM, steep=True):
+class Lstm(CellSteps, Recurrent, mnemonic="lstm", accuracy=Accuracy.SUM, steep=True):
     """A long short-term memory: c' = f * c + i * g and h' = o * k(c'), with gates in the order i, o, f, g.
 
     Gates are functions of x w + h r + b; with peepholes `p` (i, o, f), i and f see c too, and o sees c'. With
     `coupled`, f = 1 - i. With `cell`, the last c' is one more entry behind those of h'.
     """
 
-    gates: ClassVar[int] = 4
-    usual: ClassVar[tuple[Gate, ...]] = (Gate.SIGMOID, Gate.TANH, Gate.TANH)
-
-    c: Value | None = None
-    p: Value | None = None
-    coupled: bool = False
     cell: bool = False
 
     @classmethod
@@ -287,32 +332,23 @@ class Lstm(Recurrent, mnemonic="lstm", accuracy=Accuracy.SUM, steep=True):
             "cell": draw.chance(0.3),
         }
 
-    def infer(self) -> TensorType:
-        found = super().infer()
-        check_cell(self.c, self.p, self.x.shape[1], self.hidden)
-        return found
-
     def kept(self) -> int:
         return super().kept() + self.cell
 
-    def steps(self, x: Array, w: Array, r: Array, b: Array, h: Array, *more: Array | None) -> list[Array]:
-        n, c, p = self.hidden, more[0], more[1]
-        c = np.zeros_like(h) if c is None else c
-        p = np.zeros(3 * n) if p is None else p
-        found = []
-        for t in self.order():
-            total = x[t] @ w.T + h @ r.T + b
-            i, o, f, g = (total[:, k * n : (k + 1) * n] for k in range(4))
-            enter = self.active(0, i + p[:n] * c)
-            keep = 1 - enter if self.coupled else self.active(0, f + p[2 * n :] * c)
-            c = keep * c + enter * self.active(1, g)
-            h = self.active(0, o + p[n : 2 * n] * c) * self.shown(c)
-            found.append(h)
-        return self.placed(found) + ([c] if self.cell else [])
+    def step(self, given: Operands, x: Array, state: State, near: Array, limits: Limits = NO_LIMITS) -> State:
+        n, c = self.hidden, state[1]
+        p = given.get("p", np.zeros(3 * n))
+        total = x @ given["w"].T + near @ given["r"].T + given["b"]
+        i, o, f, g = (total[:, k * n : (k + 1) * n] for k in range(4))
+        enter = self.active(0, i + p[:n] * c)
+        keep = 1 - enter if self.coupled else self.active(0, f + p[2 * n :] * c)
+        c = keep * c + enter * self.active(1, g)
+        # Nothing clips what the hidden state is of the cell.
+        shown = MEANINGS[self.functions[2]](c, self.alpha[2], self.beta[2])
+        return self.active(0, o + p[n : 2 * n] * c) * shown, c
 
-    def shown(self, c: Array) -> Array:
-        """What the hidden state is of the cell, which nothing clips."""
-        return np.asarray(MEANINGS[self.functions[2]](c, self.alpha[2], self.beta[2]))
+    def shown_last(self, state: State) -> list[Array]:
+        return [state[1]] if self.cell else []
 
     def state_words(self) -> int:
         return 2 * self.hidden
@@ -327,17 +363,3 @@ def vector(length: int, what: str, value: Value | None) -> None:
     """Raises `IRError` unless a value, if there is one, is a vector of this length."""
     if value is not None and value.shape != (length,):
         raise IRError(f"the {what} {value.type} has not {length} entries")
-
-
-def check_reset(rb: Value | None, after: bool, hidden: int) -> None:
-    """Raises `IRError` where the bias that the reset gate scales does not fit."""
-    vector(hidden, "bias inside the reset gate", rb)
-    if rb is not None and not after:
-        raise IRError("a bias inside the reset gate is for a gate behind the product (`after`)")
-
-
-def check_cell(c: Value | None, p: Value | None, batch: int, hidden: int) -> None:
-    """Raises `IRError` where initial cell state or peepholes do not fit."""
-    vector(3 * hidden, "peepholes", p)
-    if c is not None and c.shape != (batch, hidden):
-        raise IRError(f"the initial cell state {c.type} is not [batch, hidden], {[batch, hidden]}")

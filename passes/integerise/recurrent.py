@@ -15,7 +15,7 @@ import numpy as np
 
 from tinyc.ir import fixed_point, q15
 from tinyc.ir.module import Made, Module
-from tinyc.ir.op import Value
+from tinyc.ir.op import StaysFloat, Value
 from tinyc.ir.ops.qrecurrent import MOST, QGru, QLstm, QRecurrent, QRnn
 from tinyc.ir.ops.quantise import Quantize
 from tinyc.ir.ops.recurrent import NO_CLIP, Gru, Lstm, Recurrent, Rnn
@@ -61,8 +61,8 @@ def in_integers(at: Made[Quantize], rewriter: Rewriter) -> Answer:
         return float_operand(op.x)
     if not only_quantized(at.op.x, rewriter):
         return Skip(f"{at.op.x} is needed in float as well")
-    if isinstance(op, Lstm) and op.cell:
-        return Skip("its cell state is a result, too")
+    if isinstance(form := op.quantised(), StaysFloat):
+        return Skip(form.reason)
     w, r = (weights_of(v, rewriter, 0) for v in (op.w, op.r))
     if isinstance(w, Skip):
         return w
@@ -85,7 +85,7 @@ def integer_fields(
     parameters = [abs(v) for v in (*op.alpha, *op.beta)]
     if max(parameters, default=0.0) >= q15.LIMIT / q15.ONE:
         return Skip(f"a parameter of its activations is {max(parameters):.6g}, more than fits")
-    b, *states = (constant_of(v, rewriter) for v in (op.b, op.h, *_more(op).values()))
+    b, *states = (constant_of(v, rewriter) for v in (op.b, op.h, *op.own_operands().values()))
     if any(isinstance(v, Skip) for v in (b, *states)):
         return next(v for v in (b, *states) if isinstance(v, Skip))
     own = {"x": x.scale * w.scale * q15.ONE, "h": out.scale * r.scale * q15.ONE}
@@ -96,12 +96,11 @@ def integer_fields(
     places = min(places, MOST_PLACES)
     recalled = -out.zero * r.rows().sum(axis=1) * own["h"]
     bias = np.asarray(b) * q15.ONE - x.zero * w.rows().sum(axis=1) * own["x"]
-    inner = dict(zip(_more(op), states[1:], strict=True))
-    if isinstance(op, Gru) and op.after:
-        n = op.hidden
-        given = inner["rb"]
-        inner["rb"] = (0.0 if given is None else np.asarray(given)) + recalled[2 * n :] / q15.ONE
-        recalled[2 * n :] = 0.0
+    more = dict(zip(op.own_operands(), states[1:], strict=True))
+    if op.scaled():
+        rows, given = slice(-op.scaled() * op.hidden, None), more["rb"]
+        more["rb"] = (0.0 if given is None else np.asarray(given)) + recalled[rows] / q15.ONE
+        recalled[rows] = 0.0
     multiplier, shift = fixed_point.to_multiplier(1 / (q15.ONE * out.scale))
 
     def words(real: Array | Skip | None, hint: str) -> Value | None:
@@ -134,16 +133,9 @@ def integer_fields(
         "x_scale": x.scale,
         "x_zero": x.zero,
         "scale": out.scale,
-        **{name: words(value, name) for name, value in inner.items()},
-        **{name: getattr(op, name) for name in ("after", "coupled") if hasattr(op, name)},
+        **{name: words(value, name) for name, value in more.items()},
+        **op.own_flags(),
     }
-
-
-def _more(op: Recurrent) -> dict[str, Value | None]:
-    """Operands that this kind of layer alone has."""
-    if isinstance(op, Lstm):
-        return {"c": op.c, "p": op.p}
-    return {"rb": op.rb} if isinstance(op, Gru) else {}
 
 
 def constant_of(value: Value | None, rewriter: Rewriter) -> Array | Skip | None:

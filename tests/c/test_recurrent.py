@@ -13,8 +13,8 @@ from tests.c.support import PARAMETERS, Case, check, sampled
 from tests.generate import samples
 from tinyc.compiler.witness import arithmetic
 from tinyc.ir import Op, Value, q15
+from tinyc.ir.gates import DEFAULTS, MEANINGS, Gate
 from tinyc.ir.ops import Gru, Lstm, QGru, QLstm, QRecurrent, QRnn, Rnn
-from tinyc.ir.ops.recurrent import DEFAULTS, MEANINGS, Gate
 from tinyc.ir.tensor import Array
 
 KINDS: tuple[type[Op], ...] = (Rnn, Gru, Lstm, QRnn, QGru, QLstm)
