@@ -87,7 +87,7 @@ RowsFromFlag = Annotated[
 ]
 RamFlag = Annotated[
     str,
-    typer.Option("--ram", metavar="64K", help="Arena that may be used: the fastest code that fits. [default: least]"),
+    typer.Option("--ram", metavar="64K", help="Arena: fastest code that fits; 160K+2M: with PSRAM. [default: least]"),
 ]
 FormatFlag = Annotated[
     str, typer.Option("--format", metavar="|".join(FORMATS), help="Form of the output. [default: the target's]")

@@ -37,6 +37,7 @@ class Sizes:
         code: an estimate.
         float_macs: multiply-accumulates of float32 in an inference.
         floats: whether the arena holds floats.
+        psram: of the arena in PSRAM, where there is one beside.
     """
 
     arena: int
@@ -45,6 +46,7 @@ class Sizes:
     code: int
     float_macs: int = 0
     floats: bool = False
+    psram: int = 0
 
 
 def sizes(program: RowProgram, source: CSource) -> Sizes:
@@ -57,6 +59,7 @@ def sizes(program: RowProgram, source: CSource) -> Sizes:
         code=CODE_BYTES * len(source.stages),
         float_macs=sum(s.op.macs() for s in program.stages if s.result.dtype.is_float),
         floats=any(b.value.dtype.is_float for b in program.buffers if b.data is None),
+        psram=source.psram_bytes,
     )
 
 
@@ -85,6 +88,7 @@ def demands(target: Target, needed: Sizes, options: Options) -> list[Demand]:
     arena_in, weights_in = options.arena_in, options.weights_in
     arena, weights = ("arena", needed.arena), ("weights", needed.weights)
     external = [part for part, where in ((arena, arena_in), (weights, weights_in)) if where == "psram"]
+    external += [("second arena", needed.psram)] if needed.psram else []
     static = [part for part, where in ((arena, arena_in), (weights, weights_in)) if where == "internal"]
     rest = [("inputs and outputs", needed.buffers), ("stack", STACK_BYTES * options.cores)]
     found = [
@@ -94,7 +98,9 @@ def demands(target: Target, needed: Sizes, options: Options) -> list[Demand]:
         Demand("flash (flash_bytes)", target.flash_bytes, [weights, ("code, about", needed.code)]),
     ]
     limited = [d for d in found if d.room]
-    return [*limited, Demand("PSRAM (psram_bytes)", target.psram_bytes, external)] if external else limited
+    # Whoever gives a target without PSRAM two memories knows what they are.
+    known = external and (target.psram_bytes or not needed.psram)
+    return [*limited, Demand("PSRAM (psram_bytes)", target.psram_bytes, external)] if known else limited
 
 
 def check_fit(target: Target, needed: Sizes, options: Options) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ def buffer_table(program: RowProgram) -> list[dict[str, Any]]:
             {
                 "name": slot.buffer,
                 "type": str(buffer.value.type),
+                "memory": "psram" if slot.external else "internal",
                 "offset": slot.offset,
                 "bytes": slot.bytes,
                 "rows": buffer.rows,

@@ -50,7 +50,7 @@ class Pipeline:
         wants = partial(wanted, tuning=tuning)
         given = (place, options.ram_bytes, options.cores, libraries, options.kernels != "auto")
         ours = partial(instructions, tuning=tuning, family=family_of(find(options.target).isa))
-        rows = row_passes(*given, tuning.fma, wants, tuning.growth, ours)
+        rows = row_passes(*given, tuning.fma, wants, tuning.growth, ours, options.external_bytes)
         custom = [p if isinstance(p, CustomPass) else CustomPass(p) for p in options.extra_passes]
         last = [p.step for p in custom if not p.after and not p.before]
         groups: dict[Group, Sequence[AnyPass]] = {

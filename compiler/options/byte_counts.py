@@ -15,5 +15,11 @@ def parse_bytes(text: str) -> int:
     found = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)([KM]?)(?:i?B)?", text, re.IGNORECASE)
     size = int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
     if size < 1:
-        raise OptionError(f"`ram` takes a number of bytes, as in 65536, 64K or 1M; not {text!r}")
+        raise OptionError(f"`ram` takes a number of bytes, as in 65536, 64K or 1M, or two as in 160K+2M; not {text!r}")
     return size
+
+
+def parse_memories(text: str) -> tuple[int, int | None]:
+    """`64K` or `160K+2M` in bytes, the second None where there is none. Raises `OptionError` for anything else."""
+    internal, plus, external = text.partition("+")
+    return parse_bytes(internal.strip()), parse_bytes(external.strip()) if plus else None

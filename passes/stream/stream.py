@@ -48,7 +48,13 @@ class Stream(RowPass, name="stream-rows"):
 
     def _best(self, program: RowProgram) -> _Planned:
         """The best schedule of these stages, whose results lie over operands or beside them as they do here."""
-        options = candidates(program, self.budget, self.cores)
+        return self._of(program, candidates(program, self.budget, self.cores))
+
+    def of(self, program: RowProgram, options: Sequence[Piece]) -> RowProgram:
+        """The program in the schedule that is chosen among these segments (`candidates`)."""
+        return self._of(program, options).program
+
+    def _of(self, program: RowProgram, options: Sequence[Piece]) -> _Planned:
         count = len(program.stages)
         least = _least_peak(options, count)
         peaks = sorted({p.peak for p in options if p.peak >= least})
@@ -102,21 +108,27 @@ def _best_way(program: RowProgram, chosen: Sequence[Piece], limit: int) -> _Plan
     Where each segment's result lies over the dead rows of what it reads, results lie lower and lower in the arena when
     all run forward. In reverse a result lies above what it reads.
     """
-    cutter = Cutter(program)
     ways = []
+    for trial in turned(program, chosen):
+        plan = PlanArena(seconds=TRIAL).run(trial).plan
+        assert plan is not None
+        ways.append(_Planned(trial, plan.bytes, sum(p.cost for p in chosen), limit))
+    return min(ways, key=lambda way: way.bytes)
+
+
+def turned(program: RowProgram, chosen: Sequence[Piece]) -> Iterator[RowProgram]:
+    """The program in these segments: all of them forward, then every second one in reverse, from the second and from
+    the first on."""
+    cutter = Cutter(program)
     for turns in (range(0), range(1, len(chosen), 2), range(0, len(chosen), 2)):
-        turned = []
+        pieces = []
         for number, piece in enumerate(chosen):
             stages = piece.segment.stages
             forward = piece.split > 1 or any(program.stages[k].copies_rows for k in stages)
             reverse = number in turns and not forward
             options = [p for p in cutter.pieces(stages, True) if _alike(p, piece)] if reverse else [piece]
-            turned.append(options[0] if options else piece)
-        trial = apply(program, turned)
-        plan = PlanArena(seconds=TRIAL).run(trial).plan
-        assert plan is not None
-        ways.append(_Planned(trial, plan.bytes, sum(p.cost for p in chosen), limit))
-    return min(ways, key=lambda way: way.bytes)
+            pieces.append(options[0] if options else piece)
+        yield apply(program, pieces)
 
 
 def _alike(one: Piece, other: Piece) -> bool:
@@ -157,15 +169,20 @@ def _least_peak(options: Sequence[Piece], count: int) -> int:
 
 
 def _cheapest(options: Sequence[Piece], count: int, limit: int) -> list[Piece]:
-    """The division with the least cost of those whose peak is within the limit; of equal ones, that of the most
-    segments, which are the simplest."""
-    reach: list[tuple[float, int]] = [(0.0, 0)] + [(float("inf"), 0)] * count
+    """The division with the least cost of those whose peak is within the limit."""
+    return division([(piece, (piece.cost,)) for piece in options if piece.peak <= limit], count)
+
+
+def division(options: Sequence[tuple[Piece, tuple[float, ...]]], count: int) -> list[Piece]:
+    """The division into segments with the least sum of costs, the first of which counts most; of equal ones, that of
+    the most segments, which are the simplest."""
+    reach: list[tuple[float, ...]] = [(0.0,) * 4] + [(float("inf"),)] * count
     via: dict[int, Piece] = {}
-    for piece in sorted(options, key=lambda p: (p.segment.stages.stop, p.segment.stages.start)):
+    for piece, cost in sorted(options, key=lambda o: (o[0].segment.stages.stop, o[0].segment.stages.start)):
         stages = piece.segment.stages
-        cost, number = reach[stages.start]
-        if piece.peak <= limit and (cost + piece.cost, number - 1) < reach[stages.stop]:
-            reach[stages.stop] = (cost + piece.cost, number - 1)
+        found = tuple(a + b for a, b in zip(reach[stages.start], (*cost, -1), strict=False))
+        if len(found) > 1 and found < reach[stages.stop]:
+            reach[stages.stop] = found
             via[stages.stop] = piece
     chosen: list[Piece] = []
     while count:
