@@ -1,8 +1,8 @@
 """What networks move in PSRAM whose arena lies in two memories: `python -m benchmarks.two_memories`.
 
 For each network and budget of internal RAM: the two arenas, the bytes that an inference moves in PSRAM, and those that
-it moves with the whole arena there. int8, channels last, for the ESP32-S3; every case is verified on the interpreter and
-on this computer unless `--no-verify` is given.
+it moves with the whole arena there. int8, channels last, for the ESP32-S3; every case is verified on the interpreter
+and on this computer unless `--no-verify` is given.
 """
 
 from __future__ import annotations

@@ -88,6 +88,9 @@ def compilation(result: Compilation, folder: Path) -> None:
     else:
         table.add_row("arena", f"{ram['arena_bytes']:,} bytes ({_distance(ram)} for this schedule)")
     table.add_row("moved", _moved(ram["moved_bytes"]))
+    if ram["other_arena_bytes"]:
+        others = (f"{as_flags(f'`{option}`')} {size:,}" for option, size in ram["other_arena_bytes"].items())
+        table.add_row("other arenas", escape(f"about {', '.join(others)} bytes"))
     table.add_row("input", f"{ram['input_bytes']:,} bytes, {INPUT_PLACES[_place(ram)]}")
     table.add_row("output", f"{ram['output_bytes']:,} bytes")
     if ram["stack_bytes"] is not None:

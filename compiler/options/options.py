@@ -13,7 +13,7 @@ from tinyc.backends.libraries import Kernels
 from tinyc.backends.packages.memories import Format
 from tinyc.compiler.base.checked import AtLeast, Elsewhere, OptionError, checked
 from tinyc.compiler.data.inputs import Normalise
-from tinyc.compiler.options.byte_counts import parse_memories
+from tinyc.compiler.options.byte_counts import parse_bytes, parse_memories
 from tinyc.compiler.options.custom import CustomPass
 from tinyc.compiler.options.ports import InputType, OutputType, PortTypes
 from tinyc.compiler.options.quantise import QuantiseOptions
@@ -58,6 +58,8 @@ class Options:
         ram: bytes of arena that may be used, as a number or as in "64K" or "1M"; the schedule is the fastest that fits.
             The least without it. "160K+2M" is of two memories, internal RAM and PSRAM, with an arena in each: what does
             not fit into the first goes to the second, such that the fewest bytes are moved there.
+        system_ram: bytes of internal RAM that the operating system and the rest of your application take, as `ram`;
+            what ESP-IDF takes by itself, as the target has it, without it.
         format: the form of the output, one of `tinyc.backends.packages.FORMATS`; the target's own if empty.
         arena_in: the memory of the arena: "internal" or "psram".
         weights_in: the memory of the constants: "flash" or "internal".
@@ -91,6 +93,7 @@ class Options:
     input_layout: InputLayout = "onnx"
     rows_from: RowsFrom = "arena"
     ram: Bytes | None = None
+    system_ram: Annotated[int, AtLeast(0)] | str | None = None
     format: Format | Literal[""] = ""
     arena_in: ArenaIn = "internal"
     weights_in: WeightsIn = "flash"
@@ -112,6 +115,7 @@ class Options:
     samples: Samples | None = None
 
     def __post_init__(self) -> None:
+        _ = self.system_bytes
         if self.external_bytes is not None and self.arena_in == "psram":
             raise OptionError(
                 "`ram` of two memories says itself what lies where: give `arena_in=psram` with one number or none"
@@ -135,6 +139,11 @@ class Options:
         return parse_memories(self.ram)[0] if isinstance(self.ram, str) else self.ram
 
     @property
+    def system_bytes(self) -> int | None:
+        """`system_ram` as a number."""
+        return parse_bytes(self.system_ram, "system_ram") if isinstance(self.system_ram, str) else self.system_ram
+
+    @property
     def external_bytes(self) -> int | None:
         """The bytes of PSRAM in `ram`, None where it has none."""
         return parse_memories(self.ram)[1] if isinstance(self.ram, str) else None
@@ -149,6 +158,7 @@ class OptionKeywords(TypedDict, total=False):
     input_layout: InputLayout
     rows_from: RowsFrom
     ram: Bytes | None
+    system_ram: int | str | None
     format: Format | Literal[""]
     arena_in: ArenaIn
     weights_in: WeightsIn

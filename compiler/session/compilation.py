@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,8 @@ class Compilation:
     """What other types at the interface would cost, once somebody asks for it."""
     tuning: Tuning = DEFAULT
     """What the C is tuned for."""
+    interfaces: Mapping[str, int] = field(default_factory=dict)
+    """The arena's bytes with other interfaces, as far as they were tried, by option."""
 
     @property
     def program(self) -> RowProgram:
@@ -108,6 +110,7 @@ class Compilation:
         """The report, as in report.json."""
         report = make_report(self.imported, self.lowered, self.source, self.target.name, self.verdicts, self.quality)
         report["interface"]["alternatives"] = [a.as_dict for a in self.others()]
+        report["ram"]["other_arena_bytes"] = dict(self.interfaces)
         report["ram"]["moved_bytes"] = bytes_moved(self.program, self.target, self.places)
         report["time"] = time_document(self.times(self.estimates), self.target, counted=False)
         for layer, count in zip(report["layers"], self.estimates, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tinyc.ir.rows import RowProgram, Segment
@@ -31,12 +31,14 @@ class Stream(RowPass, name="stream-rows"):
 
     With `budget`, in bytes of arena, it is the one that takes the fewest instructions of those that fit. With several
     `cores`, they share the rows of heavy stages that stand alone; where one does not, that costs what it would save.
+    `found` is told the segments that the schedule may have.
     """
 
     slack = Slack(1e-6, "a float sum over one row may be rounded otherwise than the same sum over several")
 
     budget: int | None = None
     cores: int = 1
+    found: Callable[[RowProgram, Sequence[Piece]], None] | None = None
 
     def run(self, program: RowProgram) -> RowProgram:
         beside = apart(program)
@@ -48,7 +50,10 @@ class Stream(RowPass, name="stream-rows"):
 
     def _best(self, program: RowProgram) -> _Planned:
         """The best schedule of these stages, whose results lie over operands or beside them as they do here."""
-        return self._of(program, candidates(program, self.budget, self.cores))
+        options = candidates(program, self.budget, self.cores)
+        if self.found is not None:
+            self.found(program, options)
+        return self._of(program, options)
 
     def of(self, program: RowProgram, options: Sequence[Piece]) -> RowProgram:
         """The program in the schedule that is chosen among these segments (`candidates`)."""
@@ -148,10 +153,10 @@ def candidates(program: RowProgram, budget: int | None = None, cores: int = 1) -
     short = [list(itertools.islice(pieces, SHORT)) for pieces in growing]
     most = max(_least_peak([p for begun in short for pieces in begun for p in pieces], count), budget or 0)
     begun = (itertools.chain(first, rest) for first, rest in zip(short, growing, strict=True))
-    return [p for pieces in begun for p in _within(pieces, most)]
+    return [p for pieces in begun for p in within(pieces, most)]
 
 
-def _within(growing: Iterable[Sequence[Piece]], most: int) -> Iterator[Piece]:
+def within(growing: Iterable[Sequence[Piece]], most: int) -> Iterator[Piece]:
     """The segments that begin with one stage, up to the first whose rings take more."""
     for pieces in growing:
         yield from pieces

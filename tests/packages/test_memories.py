@@ -106,7 +106,8 @@ BOTH = {"arena": "2K+64K", "rows": "1K+64K", "int8": "600+8K"}
 def test_an_arena_in_each_memory(form: str, case: str, tmp_path: Path) -> None:
     need_riscv()
     compiled = packed(case, form, ram=BOTH[case])
-    assert compiled.source.arena_bytes and compiled.source.psram_bytes
+    assert compiled.source.arena_bytes
+    assert compiled.source.psram_bytes
     header, files = compiled.source.files["small.h"], compiled.files
     assert "void *arena, void *psram" in header
     for path, text in files.items():
