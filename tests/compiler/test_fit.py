@@ -259,7 +259,7 @@ def test_a_model_that_cannot_fit_is_refused_and_nothing_written(tmp_path: Path) 
     board = tmp_path / "tiny.toml"
     board.write_text('base = "esp32c3"\nname = "tiny"\nram_bytes = 40_000\nstatic_bytes = 8_000\n')
     result = tinyc("compile", MODEL, "--target", board, "-o", tmp_path / "out", "--no-verify")
-    refused(result, "does not fit on tiny", "static_bytes", "8,000", "--quantize int8", "--rows-from callback")
+    refused(result, "does not fit on tiny", "static_bytes", "8,000", "What would help: --quantize int8")
     assert not (tmp_path / "out").exists()
 
 
