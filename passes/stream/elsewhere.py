@@ -28,7 +28,7 @@ class Searched:
     @property
     def peak(self) -> int:
         """The least peak of the program that was searched."""
-        found = [(p.segment.stages.start, p.segment.stages.stop, p.peak) for p in self.pieces]
+        found = [(p.segment.stages.start, p.segment.stages.stop, p.peak) for p in self.pieces if not p.held]
         return _least(found, len(self.program.stages) if self.program is not None else 0)
 
     def keep(self, program: RowProgram, pieces: Sequence[Piece]) -> None:
@@ -51,11 +51,13 @@ def least_peak(program: RowProgram, searched: Searched, longest: int) -> int | N
         return None
     cutter, most = Cutter(program), max((p.kept for p in searched.pieces), default=0)
     growing = (cutter.growing(range(start, min(start + longest, count))) for start in range(begin))
-    found = [(p.segment.stages.start, p.segment.stages.stop, p.peak) for begun in growing for p in within(begun, most)]
+    fresh = [p for begun in growing for p in within(begun, most)]
+    # The peaks of those whose rings are a row smaller are estimates from below.
+    found = [(p.segment.stages.start, p.segment.stages.stop, p.peak) for p in fresh if not p.held]
     found += [
         (p.segment.stages.start + shift, p.segment.stages.stop + shift, p.peak)
         for p in searched.pieces
-        if p.segment.stages.start + shift >= begin
+        if p.segment.stages.start + shift >= begin and not p.held
     ]
     return _least(found, count)
 

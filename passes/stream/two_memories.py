@@ -67,13 +67,13 @@ class StreamInTwo(RowPass, name="stream-rows-in-two"):
     def _divisions(self, program: RowProgram, options: Sequence[Piece]) -> list[list[Piece]]:
         """The divisions to plan."""
         spill, count = _Spill(program), len(program.stages)
-        found: dict[tuple[tuple[Segment, bool], ...], list[Piece]] = {}
+        found: dict[tuple[tuple[Segment, bool, int], ...], list[Piece]] = {}
         for share in SHARES:
             estimates = [spill.of(piece, int(self.internal * share)) for piece in options]
             for kind in range(2):
                 priced = [(p, (each[kind], p.cost)) for p, each in zip(options, estimates, strict=True)]
                 chosen = division(priced, count)
-                found.setdefault(tuple((p.segment, p.by_rows) for p in chosen), chosen)
+                found.setdefault(tuple((p.segment, p.by_rows, len(p.held)) for p in chosen), chosen)
         return list(found.values())
 
 

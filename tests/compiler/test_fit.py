@@ -182,7 +182,8 @@ def test_other_arenas_are_near_what_comes_of_them(network: Callable[[], onnx.Mod
     for option, size in others.items():
         name, _, value = option.partition("=")
         arena = api.compile(path, verify=False, **{name: value}).source.arena_bytes
-        assert abs(arena - size) <= 0.06 * arena, option
+        # Rings with a row less are not in it.
+        assert 0.8 * size <= arena <= 1.05 * size, option
 
 
 def test_little_room_for_the_rest_is_said() -> None:

@@ -71,7 +71,9 @@ def test_any_part_of_the_arena_may_be_internal(case: Case) -> None:
         assert max((s.offset + s.bytes for s in plan.slots if s.external), default=0) == plan.external_bytes
         verify_program(program)
         replay(program)
-        assert differences(results(case.program, case.network.arrays), results(program, case.network.arrays)) == []
+        before, after = (results(p, case.network.arrays) for p in (case.program, program))
+        # Rows that are moved within a segment are results of their own.
+        assert differences(before, {name: after[name] for name in before}) == []
         inside, outside = moved(program)
         assert inside + outside == sum(traffic(program).values())
         assert bool(outside) == bool(plan.external_bytes) or not traffic(program)
