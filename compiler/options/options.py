@@ -35,6 +35,8 @@ Samples = Sequence[Sequence[Array]]
 Shapes = Mapping[str, Sequence[Annotated[int, AtLeast(1)]]]
 Bytes = Annotated[int, AtLeast(1)] | str
 """A number, or a text such as "64K" or "1M" (of 1,024), or of two memories "160K+2M"."""
+OtherBytes = Annotated[int, AtLeast(0)] | str
+"""The same of one memory, which may be none."""
 
 
 @checked
@@ -93,7 +95,7 @@ class Options:
     input_layout: InputLayout = "onnx"
     rows_from: RowsFrom = "arena"
     ram: Bytes | None = None
-    system_ram: Annotated[int, AtLeast(0)] | str | None = None
+    system_ram: OtherBytes | None = None
     format: Format | Literal[""] = ""
     arena_in: ArenaIn = "internal"
     weights_in: WeightsIn = "flash"
@@ -158,7 +160,7 @@ class OptionKeywords(TypedDict, total=False):
     input_layout: InputLayout
     rows_from: RowsFrom
     ram: Bytes | None
-    system_ram: int | str | None
+    system_ram: OtherBytes | None
     format: Format | Literal[""]
     arena_in: ArenaIn
     weights_in: WeightsIn
