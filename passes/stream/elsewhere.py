@@ -32,8 +32,9 @@ class Searched:
         return _least(found, len(self.program.stages) if self.program is not None else 0)
 
     def keep(self, program: RowProgram, pieces: Sequence[Piece]) -> None:
-        """Keeps what a search has found."""
-        self.program, self.pieces = program, pieces
+        """Keeps what the first search has found: further ones are of the same stages with results elsewhere."""
+        if self.program is None:
+            self.program, self.pieces = program, pieces
 
 
 def least_peak(program: RowProgram, searched: Searched, longest: int) -> int | None:

@@ -11,6 +11,7 @@ from tinyc.ir.rows.traffic import moved, stage_traffic
 from tinyc.passes.core.base import PassError, RowPass
 from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.stream.alive import Alive
+from tinyc.passes.stream.apart import apart
 from tinyc.passes.stream.piece import Piece, apply
 from tinyc.passes.stream.stream import TRIAL, Stream, candidates, division, turned
 
@@ -39,11 +40,20 @@ class StreamInTwo(RowPass, name="stream-rows-in-two"):
     cores: int = 1
 
     def run(self, program: RowProgram) -> RowProgram:
+        beside = apart(program)
+        variants = [program] if beside is program else [program, beside]
+        best = min(map(self._best, variants), key=_Planned.order)
+        if not best.score:
+            raise PassError(f"`ram` of two memories is too small for any schedule that was found: {best.refused}")
+        return best.program
+
+    def _best(self, program: RowProgram) -> _Planned:
+        """The best schedule of these stages, whose results lie over operands or beside them as they do here."""
         options = candidates(program, self.internal, self.cores)
         least = Stream(self.internal, self.cores).of(program, options)
         found = [self._planned(least)]
         if found[0].score and not found[0].score[0]:
-            return least
+            return found[0]
         found.append(self._planned(program))
         divisions = self._divisions(program, options)
         found += [self._planned(apply(program, chosen)) for chosen in divisions]
@@ -52,9 +62,7 @@ class StreamInTwo(RowPass, name="stream-rows-in-two"):
         chosen = next((d for d, p in zip(divisions, found[2:], strict=True) if p is best), None)
         if chosen is not None:
             best = min([best, *map(self._planned, turned(program, chosen))], key=_Planned.order)
-        if not best.score:
-            raise PassError(f"`ram` of two memories is too small for any schedule that was found: {best.refused}")
-        return best.program
+        return best
 
     def _planned(self, program: RowProgram) -> _Planned:
         try:

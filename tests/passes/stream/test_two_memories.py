@@ -72,8 +72,8 @@ def test_any_part_of_the_arena_may_be_internal(case: Case) -> None:
         verify_program(program)
         replay(program)
         before, after = (results(p, case.network.arrays) for p in (case.program, program))
-        # Rows that are moved within a segment are results of their own.
-        assert differences(before, {name: after[name] for name in before}) == []
+        # A float sum that is gathered row by row is rounded otherwise than one over a whole tensor.
+        assert differences(before, after, rounded=True) == []
         inside, outside = moved(program)
         assert inside + outside == sum(traffic(program).values())
         assert bool(outside) == bool(plan.external_bytes) or not traffic(program)
