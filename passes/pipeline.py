@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from tinyc.ir.rows import RowProgram
 from tinyc.ir.rows.kernels import Estimate, KernelLibrary, unknown
 from tinyc.passes.core.base import AnyPass, RowPass
 from tinyc.passes.integerise import Integerise, UnsignedToSigned
@@ -16,6 +17,8 @@ from tinyc.passes.rows.spare import UseSpareMemory, Wants, nothing
 from tinyc.passes.rows.split import Split
 from tinyc.passes.stream import Stream
 from tinyc.passes.stream.choose_kernels import ChooseKernels
+from tinyc.passes.stream.piece import Piece
+from tinyc.passes.stream.two_memories import StreamInTwo
 from tinyc.passes.tensor.channels_last import ChannelsLast
 from tinyc.passes.tensor.eliminate_common import EliminateCommon
 from tinyc.passes.tensor.eliminate_dead import EliminateDead
@@ -88,6 +91,8 @@ def row_passes(
     wants: Wants = nothing,
     growth: float = 0.0,
     ours: Estimate = unknown,
+    external: int | None = None,
+    found: Callable[[RowProgram, Sequence[Piece]], None] | None = None,
 ) -> list[AnyPass]:
     """From tensors to the row level, and the passes over it.
 
@@ -102,19 +107,24 @@ def row_passes(
         wants: what memory the kernels of stages can use beside.
         growth: by which part of its size the arena may grow for that.
         ours: about the instructions of tinyc's own kernels, which those of libraries are held against.
+        found: is told the segments that the search for a schedule has found, where there is one.
+        external: bytes of a second, slower memory, for what does not fit into the budget. Goes with one.
     """
+    memories = None if budget is None or external is None else (budget, external)
     # Stages that advance together are not shared: for speed alone, each stands by itself.
-    schedule: RowPass = Split(cores) if cores > 1 and budget is None else Stream(budget, cores)
+    schedule: RowPass = Split(cores) if cores > 1 and budget is None else Stream(budget, cores, found)
+    if memories is not None:
+        schedule = StreamInTwo(*memories, cores)
     if libraries:
         apart = Split(cores) if cores > 1 else None
-        schedule = ChooseKernels(tuple(libraries), always, budget, apart, schedule, ours)
+        schedule = ChooseKernels(tuple(libraries), always, budget, apart, schedule, ours, memories is not None)
     return [
         Lower(inputs, fused),  # from tensors to rows: buffers, and stages that fill them
         ShareBuffers(in_place=False),  # parts into their whole
         OrderStages(),  # the order of the stages in which least is alive
         ShareBuffers(into_whole=False),  # results over operands that die
         schedule,  # which stages advance together, row by row, and which ones cores share
-        PlanArena(),  # an offset for every buffer
+        PlanArena(memories=memories),  # an offset for every buffer
         UseSpareMemory(wants, growth=growth, budget=budget),  # gaps that make kernels faster
     ]
 

@@ -10,14 +10,24 @@ from tinyc.backends.c.unit import TranslationUnit
 from tinyc.ir.op import Value
 from tinyc.ir.rows import Plan, Space, row_count
 
+BLOCKS = ("mem", "ext")
+"""The first bytes of the arena, and of that in external memory, as functions of the network call them."""
+
+
+def blocks_of(plan: Plan | None) -> tuple[str, ...]:
+    """Those that a network has."""
+    return BLOCKS if plan is not None and plan.external_bytes else BLOCKS[:1]
+
 
 @dataclass(frozen=True)
 class Local:
-    """A pointer into the arena that the run function declares."""
+    """A pointer into the arena, or that in external memory, that the run function declares; `block` is what the
+    function calls the first byte of that."""
 
     name: str
     declaration: str
     offset: int
+    block: str
 
 
 class Addresses:
@@ -98,6 +108,11 @@ class Addresses:
             buffer = self._unit.program.buffer[buffer.view.base]
         return False
 
+    def blocks(self) -> list[str]:
+        """What the declarations of the pointers need."""
+        used = {local.block for local in self._locals.values()}
+        return [block for block in BLOCKS if block in used]
+
     def locals(self) -> list[Local]:
         """The pointers to declare, in the order in which they were first used."""
         return list(self._locals.values())
@@ -114,5 +129,7 @@ class Addresses:
                 raise CodegenError(f"{value} lies at byte {at} of the arena, not at a multiple of {value.dtype.bytes}")
             name = self._unit.names.fresh(value.name)
             c_type = C_TYPES[value.dtype]
-            self._locals[value.name] = Local(name, f"{c_type} *const {name} = ({c_type} *)(void *)(mem + {at});", at)
+            block = BLOCKS[slot.external]
+            declaration = f"{c_type} *const {name} = ({c_type} *)(void *)({block} + {at});"
+            self._locals[value.name] = Local(name, declaration, at, block)
         return self._locals[value.name].name

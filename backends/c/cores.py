@@ -7,11 +7,11 @@ stack, `shared`, which both cores read.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from tinyc.backends.c.addresses import Addresses
+from tinyc.backends.c.addresses import BLOCKS, Addresses, blocks_of
 from tinyc.backends.c.describe import sentence
 from tinyc.backends.c.emitter import emit
 from tinyc.backends.c.literals import C_TYPES
@@ -93,11 +93,12 @@ class Parts:
             f"TINYC_TRACE({number}, 0, {self._result(stage.result)}, {size});",
         ]
 
-    def declaration(self, arena: str) -> list[str]:
-        """Declares what parts share, in a function whose parameter of that name is the arena; nothing without parts."""
+    def declaration(self, arenas: Sequence[str]) -> list[str]:
+        """Declares what parts share, in a function whose parameters of these names are the arenas; nothing without
+        parts."""
         if not self._texts:
             return []
-        values = [f"(unsigned char *){arena}" if arena == "arena" else arena]
+        values = [arena if arena in BLOCKS else f"(unsigned char *){arena}" for arena in arenas]
         values += [name for name in self._declared if name in self._used]
         return [f"const {self._type} shared = {{{', '.join(values)}}};"]
 
@@ -105,7 +106,11 @@ class Parts:
         """What stands before the functions that use `lines`."""
         if not self._texts:
             return []
-        fields = ["unsigned char *mem", *(d for name, d in self._declared.items() if name in self._used)]
+        blocks = blocks_of(self._unit.program.plan)
+        fields = [
+            *(f"unsigned char *{block}" for block in blocks),
+            *(d for name, d in self._declared.items() if name in self._used),
+        ]
         members = "".join(f"    {field};\n" for field in fields)
         structure = f"/* What the parts of a layer share. */\ntypedef struct {{\n{members}}} {self._type};\n"
         return [structure, *self._texts]
@@ -116,7 +121,7 @@ class Parts:
         lines = _part_lines(self._unit, addresses, stage)
         kind = self._type
         body = [f"const {kind} *const shared = (const {kind} *)context;"]
-        body += ["unsigned char *const mem = shared->mem;"] if addresses.locals() else []
+        body += [f"unsigned char *const {block} = shared->{block};" for block in addresses.blocks()]
         for name, declared in self._declared.items():
             if name in addresses.used_ports:
                 body.append(f"{declared.removesuffix(name)}const {name} = shared->{name};")
@@ -135,7 +140,8 @@ class Parts:
         if root.space is not Space.ARENA:
             return f"shared.{self._ports[root.name]} + {offset // value.dtype.bytes}"
         assert program.plan is not None
-        return f"({c_type} *)(void *)(shared.mem + {program.plan.by_buffer[root.name].offset + offset})"
+        slot = program.plan.by_buffer[root.name]
+        return f"({c_type} *)(void *)(shared.{BLOCKS[slot.external]} + {slot.offset + offset})"
 
 
 def _part_lines(unit: TranslationUnit, addresses: Addresses, stage: Stage) -> list[str]:

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinyc.backends.c.addresses import Addresses
+from tinyc.backends.c.addresses import BLOCKS, Addresses, blocks_of
 from tinyc.backends.c.cores import Parts, splits
 from tinyc.backends.c.hooks import input_hooks
 from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.schedule import row_elements, segment_lines, sweep_lines
-from tinyc.backends.c.source import CodegenError, CPort, Place
+from tinyc.backends.c.source import ARENAS, CodegenError, CPort, Place
 from tinyc.backends.c.unit import TranslationUnit
 from tinyc.ir.rows import RowProgram, Segment, Space, Stage
 
-RESERVED = ("arena", "mem", "rows", "count", "y", "t", "k", "to", "row", "next_row", "user", "run", "finish")
+RESERVED = (*ARENAS, *BLOCKS, "rows", "count", "y", "t", "k", "to", "row", "next_row", "user", "run", "finish")
 """Names that the functions use."""
+_ARENA = ("the arena", "the arena in PSRAM")
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,19 @@ class PublicFunction:
 
 
 def public_functions(
-    name: str, inputs: Sequence[CPort], outputs: Sequence[CPort], sweeping: Sequence[str] = ()
+    name: str,
+    inputs: Sequence[CPort],
+    outputs: Sequence[CPort],
+    sweeping: Sequence[str] = (),
+    arenas: Sequence[str] = ARENAS[:1],
 ) -> list[PublicFunction]:
-    """The public functions of a program. `sweeping` are the parameters that are needed as soon as rows come in."""
+    """The public functions of a program. `sweeping` are the parameters that are needed as soon as rows come in,
+    `arenas` those for memory that all take."""
+    memory = [f"void *{arena}" for arena in arenas]
     found = [
         PublicFunction(
-            f"{p.c_type} *{name}_{p.name}(void *arena)",
-            f"Where to put {p.name} before a run, in the arena. The run overwrites it.",
+            f"{p.c_type} *{name}_{p.name}(void *{p.arena})",
+            f"Where to put {p.name} before a run, in {_ARENA[p.external]}. The run overwrites it.",
         )
         for p in inputs
         if p.place == "arena"
@@ -47,10 +54,10 @@ def public_functions(
     if rows is None:
         return [
             *found,
-            PublicFunction(f"void {name}_run({', '.join(['void *arena', *ports.values()])})", "One inference."),
+            PublicFunction(f"void {name}_run({', '.join([*memory, *ports.values()])})", "One inference."),
         ]
-    asked = ["void *arena", f"{name}_row_fn next_row", "void *user", *ports.values()]
-    pushed = ["void *arena", "int y", f"const {rows.c_type} *row", *(ports[p] for p in sweeping)]
+    asked = [*memory, f"{name}_row_fn next_row", "void *user", *ports.values()]
+    pushed = [*memory, "int y", f"const {rows.c_type} *row", *(ports[p] for p in sweeping)]
     return [
         *found,
         PublicFunction(f"void {name}_run({', '.join(asked)})", "One inference: asks for each row as it is needed."),
@@ -58,9 +65,7 @@ def public_functions(
             f"void {name}_push_row({', '.join(pushed)})",
             f"The same for a caller who owns the loop: takes row y, from 0 to {rows.type.shape[1] - 1} in order, ...",
         ),
-        PublicFunction(
-            f"void {name}_finish({', '.join(['void *arena', *ports.values()])})", "... and ends the inference."
-        ),
+        PublicFunction(f"void {name}_finish({', '.join([*memory, *ports.values()])})", "... and ends the inference."),
     ]
 
 
@@ -92,6 +97,8 @@ class Writer:
         self._unit, self._program = unit, unit.program
         self._ports, self._inputs, self._outputs = ports, inputs, outputs
         self._declared = _parameters(inputs, outputs)
+        self._blocks = blocks_of(unit.program.plan)
+        self._arenas = ARENAS[: len(self._blocks)]
         self._parts = Parts(unit, self._addresses, self._declared, ports)
 
     def write(self) -> tuple[str, list[PublicFunction]]:
@@ -101,27 +108,27 @@ class Writer:
         source = next((s for s in program.stages if program.takes_rows(s)), None)
         if source is None:
             addresses = self._addresses()
-            lines = self._segments(addresses, program.order, "arena")
+            lines = self._segments(addresses, program.order, self._arenas)
             lines = ["TINYC_BEGIN(1);", *self._inputs_shown(), *lines, "TINYC_END();"]
-            bodies = [self._body(addresses, lines, "arena", list(self._declared))]
+            bodies = [self._body(addresses, lines, self._arenas, list(self._declared))]
             helpers: list[str] = []
         else:
             helpers, bodies, sweeping = self._row_bodies(source)
-        public = public_functions(name, self._inputs, self._outputs, sweeping)
+        public = public_functions(name, self._inputs, self._outputs, sweeping, self._arenas)
         accessors = [self._accessor(p) for p in self._inputs if p.place == "arena"]
         defined = [f"{e.prototype}\n{{\n{b}}}\n" for e, b in zip(public, [*accessors, *bodies], strict=True)]
         if splits(program):
             public.append(cores_start(name))
         return "\n".join([*self._parts.definitions(), *helpers, *defined]), public
 
-    def _segments(self, addresses: Addresses, segments: Sequence[Segment], arena: str) -> list[str]:
-        """The statements of segments, in a function that calls the arena so."""
+    def _segments(self, addresses: Addresses, segments: Sequence[Segment], arenas: Sequence[str]) -> list[str]:
+        """The statements of segments, in a function that calls the arenas so."""
         lines: list[str] = []
         for segment in segments:
             split = self._program.stages[segment.first].split > 1
             lines += self._parts.lines(segment.first) if split else segment_lines(self._unit, addresses, segment)
         addresses.used_ports |= self._parts.used_ports
-        return [*self._parts.declaration(arena), *lines]
+        return [*self._parts.declaration(arenas), *lines]
 
     def _addresses(self) -> Addresses:
         return Addresses(self._unit, self._program.plan, self._ports)
@@ -134,16 +141,27 @@ class Writer:
             raise CodegenError(f"program {self._program.name}: the arena is not planned")
         # An input that nothing reads has no place of its own; one byte after another will do.
         at = plan.by_buffer[buffer.name].offset if buffer.name in plan.by_buffer else 0
-        return f"    return ({port.c_type} *)(void *)((unsigned char *)arena + {at});\n"
+        return f"    return ({port.c_type} *)(void *)((unsigned char *){port.arena} + {at});\n"
 
-    def _body(self, addresses: Addresses, lines: Sequence[str], arena: str, parameters: Sequence[str]) -> str:
-        """A body with the declarations that its lines need."""
-        declarations = []
-        if addresses.locals() and arena == "arena":
-            declarations.append("unsigned char *const mem = (unsigned char *)arena;")
+    def _body(
+        self,
+        addresses: Addresses,
+        lines: Sequence[str],
+        arenas: Sequence[str],
+        parameters: Sequence[str],
+        needed: Sequence[str] = (),
+    ) -> str:
+        """A body with the declarations that its lines need: these blocks at least, of a function that calls the arenas
+        so."""
+        blocks = dict(zip(self._blocks, arenas, strict=True))
+        used = [block for block in blocks if block in needed or block in addresses.blocks()]
+        declarations = [
+            f"unsigned char *const {block} = (unsigned char *){blocks[block]};"
+            for block in used
+            if blocks[block] != block
+        ]
         declarations += [local.declaration for local in addresses.locals()]
-        if not addresses.locals():
-            declarations.append(f"(void){arena};")
+        declarations += [f"(void){arena};" for block, arena in blocks.items() if block not in used]
         declarations += [f"(void){p};" for p in parameters if p not in addresses.used_ports]
         return "".join(f"    {line}\n" if line else "\n" for line in (*declarations, *lines))
 
@@ -154,28 +172,30 @@ class Writer:
         if program.stages[first.first] is not source or first.reverse or first.paces[0].delay:
             raise CodegenError(f"{source.where}: rows are asked for before anything else, from the first to the last")
         helpers = []
+        blocks = [f"unsigned char *{block}" for block in self._blocks]
+        given = ", ".join(self._blocks)
         sweeping: list[str] = []
         if first.streams:
             addresses = self._addresses()
             lines = sweep_lines(unit, addresses, first)
-            body = self._body(addresses, lines, "mem", [])
+            body = self._body(addresses, lines, self._blocks, [])
             sweeping = [p for p in self._declared if p in addresses.used_ports]
-            parameters = ["unsigned char *mem", "int t", *(self._declared[p] for p in sweeping)]
+            parameters = [*blocks, "int t", *(self._declared[p] for p in sweeping)]
             helpers.append(
                 f"/* {self._together(first)} This is what sweep t does. */\n"
                 f"TINYC_NOINLINE void {name}_sweep({', '.join(parameters)})\n{{\n{body}}}\n"
             )
         addresses = self._addresses()
-        lines = self._segments(addresses, rest, "mem")
-        body = self._body(addresses, lines, "mem", list(self._declared))
-        parameters = ["unsigned char *mem", *self._declared.values()]
+        lines = self._segments(addresses, rest, self._blocks)
+        body = self._body(addresses, lines, self._blocks, list(self._declared))
+        parameters = [*blocks, *self._declared.values()]
         helpers.append(
             f"/* The layers after the last row. */\n"
             f"TINYC_NOINLINE void {name}_rest({', '.join(parameters)})\n{{\n{body}}}\n"
         )
         height, sweeps, elements = source.rows, program.sweeps(first), row_elements(source.result)
-        sweep = f"{name}_sweep({', '.join(['mem', 't', *sweeping])});" if first.streams else ""
-        after = f"{name}_rest({', '.join(['mem', *self._declared])});"
+        sweep = f"{name}_sweep({', '.join([given, 't', *sweeping])});" if first.streams else ""
+        after = f"{name}_rest({', '.join([given, *self._declared])});"
 
         addresses = self._addresses()
         to = addresses.row(source.result, "t")
@@ -192,7 +212,7 @@ class Writer:
             after,
             "TINYC_END();",
         ]
-        run = self._body(addresses, loop, "arena", [])
+        run = self._body(addresses, loop, self._arenas, [], self._blocks)
 
         addresses = self._addresses()
         to = addresses.row(source.result, "y")
@@ -203,15 +223,13 @@ class Writer:
             "    to[k] = row[k];",
             "}",
             f"TINYC_TRACE({first.first}, y * {elements}, to, {elements});",
-            *([sweep.replace("mem, t", "mem, y")] if sweep else []),
+            *([sweep.replace(f"{given}, t", f"{given}, y")] if sweep else []),
         ]
-        push = self._body(addresses, copy, "arena", [])
+        push = self._body(addresses, copy, self._arenas, [], self._blocks if sweep else ())
 
         ending = [f"for (int t = {height}; t < {sweeps}; ++t) {{", f"    {sweep}", "}"] if height < sweeps else []
-        finish = "    unsigned char *const mem = (unsigned char *)arena;\n"
-        finish += "".join(
-            f"    {line}\n" for line in ["TINYC_BEGIN(0);", *self._inputs_shown(), *ending, after, "TINYC_END();"]
-        )
+        end = ["TINYC_BEGIN(0);", *self._inputs_shown(), *ending, after, "TINYC_END();"]
+        finish = self._body(self._addresses(), end, self._arenas, [], self._blocks)
         return helpers, [run, push, finish], sweeping
 
     def _inputs_shown(self) -> list[str]:

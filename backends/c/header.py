@@ -12,7 +12,7 @@ from tinyc.backends.c.conversions import (
 )
 from tinyc.backends.c.functions import PublicFunction, cores_start, row_type
 from tinyc.backends.c.names import comment
-from tinyc.backends.c.sections import arena_definition, arena_lines
+from tinyc.backends.c.sections import Arenas, arena_definitions, arena_lines, size_lines
 from tinyc.backends.c.source import CPort, Sections
 from tinyc.ir.types import DType
 
@@ -22,12 +22,12 @@ def header_text(
     inputs: Sequence[CPort],
     outputs: Sequence[CPort],
     public: Sequence[PublicFunction],
-    arena: tuple[int, int],
+    arena: Arenas,
     weights: int,
     version: str,
     sections: Sections,
 ) -> str:
-    """The header file. `public` are the functions; `arena` is size and alignment in bytes."""
+    """The header file. `public` are the functions."""
     macro = name.upper()
     rows = next((p for p in inputs if p.place == "rows"), None)
     lines = [
@@ -41,11 +41,8 @@ def header_text(
         "",
         *sorted(["#include <stdint.h>", *conversion_headers(inputs)]),
         "",
-        "/* The arena: bytes, and what its address is a multiple of. */",
-        f"#define {macro}_ARENA_BYTES {arena[0]}",
-        f"#define {macro}_ARENA_ALIGN {arena[1]}",
-        "",
-        *arena_lines(macro, arena[0], sections),
+        *size_lines(macro, arena),
+        *arena_lines(macro, arena, sections),
     ]
     for port in (*inputs, *outputs):
         lines += [
@@ -78,7 +75,7 @@ def _help(
     name: str,
     inputs: Sequence[CPort],
     outputs: Sequence[CPort],
-    arena: tuple[int, int],
+    arena: Arenas,
     weights: int,
     sections: Sections,
 ) -> Iterator[str]:
@@ -86,15 +83,15 @@ def _help(
     rows = next((p for p in inputs if p.place == "rows"), None)
     held = [p for p in inputs if p.place == "arena"]
     passed = [*(p for p in inputs if p.place == "argument"), *outputs]
-    memory = "arena" if arena[0] else "NULL"
-    if arena[0]:
-        yield f"    {arena_definition(macro, arena[0], sections)}"
+    memory = ["arena" if arena.bytes else "NULL", *(["psram"] if arena.external else [])]
+    yield from (f"    {line}" for line in arena_definitions(macro, arena, sections))
     for port in passed:
         yield f"    static {port.c_type} {port.name}[{port.macro}_SIZE];"
     yield ""
     for port in held:
-        yield f"    {port.c_type} *{port.name} = {name}_{port.name}({memory});  (fill it before each run)"
-    taken = [memory, *(["next_row", "user"] if rows else []), *(p.name for p in passed)]
+        where = f"{name}_{port.name}({memory[port.external]})"
+        yield f"    {port.c_type} *{port.name} = {where};  (fill it before each run)"
+    taken = [*memory, *(["next_row", "user"] if rows else []), *(p.name for p in passed)]
     yield f"    {name}_run({', '.join(taken)});"
     if rows:
         yield ""
@@ -104,11 +101,14 @@ def _help(
     for port in (*inputs, *outputs):
         yield f"{port.name}: {_port(port)}"
     yield ""
-    yield f"RAM: {arena[0]} bytes of arena{_beside(passed, inputs)}, and a small stack."
+    external = f", {arena.external} of a second one, for PSRAM" if arena.external else ""
+    yield f"RAM: {arena.bytes} bytes of arena{external}{_beside(passed, inputs)}, and a small stack."
     yield f"Flash: {weights} bytes of constants, beside the code."
     yield ""
-    if arena[0]:
+    if arena.bytes or arena.external:
         kept = " but inputs" if held else ""
+        if arena.external:
+            yield "What moves most lies in the first arena, what it has no room for in the second. Of both:"
         yield f"The arena holds nothing{kept} between calls. Its address is a multiple of {macro}_ARENA_ALIGN."
         yield "Arena, inputs and outputs must not overlap each other." if not held else "Outputs must not overlap it."
         yield "The functions keep no state: they may run at the same time in several threads, each with its own arena."

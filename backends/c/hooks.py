@@ -80,7 +80,7 @@ def shown_inputs(program: RowProgram) -> list[int]:
 def input_hooks(name: str, program: RowProgram, inputs: Sequence[CPort]) -> list[str]:
     """The statements that show the inputs. Where the hooks are empty they evaluate nothing."""
     return [
-        f"TINYC_INPUT({n}, {f'{name}_{p.name}(arena)' if p.place == 'arena' else p.name}, {p.type.size});"
+        f"TINYC_INPUT({n}, {f'{name}_{p.name}({p.arena})' if p.place == 'arena' else p.name}, {p.type.size});"
         for n, p in enumerate(inputs)
         if n in shown_inputs(program)
     ]

@@ -13,7 +13,7 @@ from tinyc.backends.c.header import header_text
 from tinyc.backends.c.hooks import hooks_header, macros
 from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.names import comment, identifier
-from tinyc.backends.c.sections import attribute_lines
+from tinyc.backends.c.sections import Arenas, attribute_lines
 from tinyc.backends.c.short import widening
 from tinyc.backends.c.source import CodegenError, CPort, CSource, CStage, Interface, PortDescription, Sections
 from tinyc.backends.c.tuning import DEFAULT, Tuning
@@ -58,7 +58,7 @@ def generate(
     inputs, outputs = _ports(unit, name, program, interface)
     ports = {v.name: p.name for v, p in zip((*program.inputs, *program.outputs), (*inputs, *outputs), strict=True)}
     functions, public = Writer(unit, _with_roots(program, ports), inputs, outputs).write()
-    arena = (program.plan.bytes if program.plan else 0, _alignment(program))
+    arena = Arenas(program.plan.bytes if program.plan else 0, _alignment(program), external_bytes(program))
     constants = unit.constants
     weights_h = f"{name}_weights.h" if constants.bytes else ""
     files = {
@@ -73,8 +73,9 @@ def generate(
     return CSource(
         name=name,
         files=files,
-        arena_bytes=arena[0],
-        arena_align=arena[1],
+        arena_bytes=arena.bytes,
+        arena_align=arena.alignment,
+        psram_bytes=arena.external,
         weights_bytes=constants.bytes,
         inputs=inputs,
         outputs=outputs,
@@ -98,6 +99,11 @@ def generate(
 def _prefix(name: str) -> str:
     """The name as the beginning of identifiers; one that is an identifier stays as it is."""
     return name if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) and identifier(name) == name else identifier(name)
+
+
+def external_bytes(program: RowProgram) -> int:
+    """The size of the arena in external memory."""
+    return program.plan.external_bytes if program.plan else 0
 
 
 def _alignment(program: RowProgram) -> int:
@@ -127,7 +133,9 @@ def _ports(
                 unit.names.fresh(taken.format(port), f"{name}_")
             macro, c_type = f"{name}_{port}".upper(), C_TYPES[value.dtype]
             place = place_of(program, value.name) if kind == "input" else "argument"
-            known = (info.name, value.type, info.layout, c_type, info.scale, place, info.pixels)
+            slot = program.plan.by_buffer.get(value.name) if program.plan else None
+            external = slot is not None and slot.external
+            known = (info.name, value.type, info.layout, c_type, info.scale, place, info.pixels, external)
             ports.append(CPort(port, macro, *known))
         return tuple(ports)
 

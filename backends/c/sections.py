@@ -6,31 +6,62 @@ Each macro is empty unless a build defines it, or the target has an attribute fo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from tinyc.backends.c.source import Section, Sections
 
 
-def arena_lines(macro: str, bytes: int, sections: Sections) -> Iterator[str]:
-    """The lines of the header that define `<NAME>_ARENA(name)`, which makes a static arena that is right.
+@dataclass(frozen=True)
+class Arenas:
+    """The arena and that in external memory: their bytes, and what their addresses are multiples of."""
+
+    bytes: int
+    alignment: int
+    external: int = 0
+
+
+def size_lines(macro: str, arena: Arenas) -> Iterator[str]:
+    """The lines of the header that say how large arenas are."""
+    yield "/* The arena: bytes, and what its address is a multiple of. */"
+    yield f"#define {macro}_ARENA_BYTES {arena.bytes}"
+    yield f"#define {macro}_ARENA_ALIGN {arena.alignment}"
+    if arena.external:
+        yield "/* The second arena, for external memory, aligned like the first. */"
+        yield f"#define {macro}_PSRAM_BYTES {arena.external}"
+    yield ""
+
+
+def arena_lines(macro: str, arena: Arenas, sections: Sections) -> Iterator[str]:
+    """The lines of the header that define `<NAME>_ARENA(name)`, which makes a static arena that is right, and
+    `<NAME>_PSRAM(name)` for the second one.
 
     There are none for a network without an arena, and for an arena that is allocated.
     """
-    if bytes == 0 or sections.allocate:
-        return
-    yield f"/* {macro}_ARENA(name); defines an arena: a static array of the right size, alignment and place. */"
-    yield from attribute_lines(f"{macro}_ARENA_ATTR", sections.arena)
+    if arena.bytes and not sections.allocate:
+        yield f"/* {macro}_ARENA(name); defines an arena: a static array of the right size, alignment and place. */"
+        yield from _array_lines(macro, "ARENA", sections.arena)
+    if arena.external and not sections.allocate_external:
+        yield f"/* {macro}_PSRAM(name); the same for the second arena. */"
+        yield from _array_lines(macro, "PSRAM", sections.external)
+
+
+def _array_lines(macro: str, kind: str, section: Section | None) -> Iterator[str]:
+    yield from attribute_lines(f"{macro}_{kind}_ATTR", section)
     yield "#if defined(__GNUC__)"
-    array = f"static {macro}_ARENA_ATTR unsigned char name[{macro}_ARENA_BYTES]"
-    yield f"#define {macro}_ARENA(name) {array} __attribute__((aligned({macro}_ARENA_ALIGN)))"
+    array = f"static {macro}_{kind}_ATTR unsigned char name[{macro}_{kind}_BYTES]"
+    yield f"#define {macro}_{kind}(name) {array} __attribute__((aligned({macro}_ARENA_ALIGN)))"
     yield "#endif"
     yield ""
 
 
-def arena_definition(macro: str, bytes: int, sections: Sections) -> str:
-    """The statement that makes an arena called `arena`; nothing for a network that needs none."""
-    if bytes == 0:
-        return ""
-    return f"void *arena = {sections.allocate};" if sections.allocate else f"{macro}_ARENA(arena);"
+def arena_definitions(macro: str, arena: Arenas, sections: Sections) -> Iterator[str]:
+    """The statements that make an arena called `arena` and a second one called `psram`, as far as a network has
+    them."""
+    if arena.bytes:
+        yield f"void *arena = {sections.allocate};" if sections.allocate else f"{macro}_ARENA(arena);"
+    if arena.external:
+        allocated = sections.allocate_external
+        yield f"void *psram = {allocated};" if allocated else f"{macro}_PSRAM(psram);"
 
 
 def attribute_lines(macro: str, section: Section | None) -> Iterator[str]:

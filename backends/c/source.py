@@ -15,6 +15,8 @@ class CodegenError(TinycError):
 
 
 Place = Literal["argument", "arena", "rows"]
+ARENAS = ("arena", "psram")
+"""The parameters of the public functions for the arena, and for that in external memory, where a network has one."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,15 @@ class Section:
 class Sections:
     """Where a network's arrays lie; where the compiler puts them, if there is no section.
 
-    `allocate` is for an arena that cannot be a static array: an expression that gives its address.
+    `allocate` is for an arena that cannot be a static array: an expression that gives its address. `external` and
+    `allocate_external` are for the second arena of a network whose arena is in two memories.
     """
 
     arena: Section | None = None
     weights: Section | None = None
     allocate: str = ""
+    external: Section | None = None
+    allocate_external: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ class CPort:
 
     `name` is the parameter, `macro` the beginning of its macros (`LENET_INPUT` of `LENET_INPUT_SIZE`).
     `place` is how an input comes: as an argument; in the arena, where an accessor says; or row by row, from a function
-    that the caller passes.
+    that the caller passes. With `external`, the arena is that of the external memory.
     """
 
     name: str
@@ -86,6 +91,12 @@ class CPort:
     scale: tuple[float, float] | None = None
     place: Place = "argument"
     pixels: tuple[float, float] | None = None
+    external: bool = False
+
+    @property
+    def arena(self) -> str:
+        """The parameter of the arena that an input in one lies in."""
+        return ARENAS[self.external]
 
     @property
     def row_elements(self) -> int:
@@ -111,6 +122,7 @@ class CSource:
     libraries that it includes headers of and is linked with. `functions` is how many functions compute the stages:
     fewer than these where some share one. `optimize` is what they are tuned for; `paired_layers` stages have
     one multiplication for two products, MAC16 computes `mac16_layers`, and vector instructions `vector_layers`.
+    `psram_bytes` is the size of a second arena, for external memory; 0 where there is none.
     `widening` is how many instructions of an inference short constants take, estimated.
     `fused` says that it calls `fmaf`, which is quick only where the processor has an instruction for it.
     """
@@ -132,6 +144,12 @@ class CSource:
     mac16_layers: int = 0
     vector_layers: int = 0
     widening: int = 0
+    psram_bytes: int = 0
+
+    @property
+    def arenas(self) -> tuple[str, ...]:
+        """The parameters of the public functions that are arenas."""
+        return ARENAS if self.psram_bytes else ARENAS[:1]
 
     @property
     def header(self) -> str:

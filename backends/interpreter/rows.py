@@ -1,4 +1,4 @@
-"""The row level, executed on the bytes of the planned arena.
+"""The row level, executed on the bytes of the planned arena, or arenas.
 
 The arena starts as garbage, a buffer's bytes are garbage as soon as the plan calls it dead, and the bytes of a row are
 spoilt before the step that writes it reads its operands. A lifetime that is too short, a ring that is too small, a row
@@ -27,14 +27,14 @@ WatchStage = Callable[[int, Array], None]
 
 
 class Memory:
-    """The bytes of one run: the arena (or, without a plan, a block a buffer), inputs, outputs and constants."""
+    """The bytes of one run: the arenas (or, without a plan, a block a buffer), inputs, outputs and constants."""
 
     def __init__(self, program: RowProgram, inputs: Sequence[Array], seed: int = 0) -> None:
         self._program = program
         self._random = np.random.default_rng(seed)
         self._blocks: dict[str, Bytes] = {}
         plan = program.plan
-        self.arena = self._garbage(plan.bytes if plan else 0)
+        self.arenas = [self._garbage(plan.room(external) if plan else 0) for external in (False, True)]
         given = {v.name: a for v, a in zip(program.inputs, inputs, strict=True)}
         for buffer in program.buffers:
             if buffer.view is not None:
@@ -45,7 +45,7 @@ class Memory:
                 self._blocks[buffer.name] = _bytes(buffer.data.array)
             elif buffer.space is Space.ARENA and plan is not None and buffer.bytes:
                 slot = plan.by_buffer[buffer.name]
-                self._blocks[buffer.name] = self.arena[slot.offset : slot.offset + buffer.bytes]
+                self._blocks[buffer.name] = self.arenas[slot.external][slot.offset : slot.offset + buffer.bytes]
             else:
                 self._blocks[buffer.name] = self._garbage(buffer.bytes)
             if buffer.space is Space.ARENA and buffer.name in given:
@@ -75,11 +75,11 @@ class Memory:
         return block.view(type.dtype.numpy).reshape(type.shape)
 
     def spoil(self, slot: Slot, others: Sequence[Slot]) -> None:
-        """Fills a slot with garbage, but for the bytes that it shares with other ones."""
+        """Fills a slot with garbage, but for the bytes that it shares with other ones of its arena."""
         mine = np.ones(slot.bytes, bool)
         for other in others:
             mine[max(other.offset - slot.offset, 0) : max(other.offset + other.bytes - slot.offset, 0)] = False
-        self.arena[slot.offset : slot.offset + slot.bytes][mine] = self._garbage(int(mine.sum()))
+        self.arenas[slot.external][slot.offset : slot.offset + slot.bytes][mine] = self._garbage(int(mine.sum()))
 
     def scribble(self, scratch: Value | None) -> None:
         """Fills the scratch memory of a stage with garbage, as a library may."""
@@ -110,7 +110,7 @@ def run_program(
     """The outputs of a row program for these inputs, both in the program's order.
 
     Args:
-        program: what to run; with a plan it runs on an arena of exactly the planned size.
+        program: what to run; with a plan it runs on arenas of exactly the planned sizes.
         inputs: one array an input, of exactly its shape and element type.
         watch: called with the number of every stage and its whole result once its last row is written.
         in_steps: make float sums as the generated C does, each step rounded in float32, fused where the program says
@@ -158,7 +158,8 @@ def _dying(program: RowProgram) -> dict[int, list[tuple[Slot, list[Slot]]]]:
     for slot in slots:
         if slot.last >= 0:
             stages = home[slot.last].stages
-            others = [s for s in slots if s is not slot and s.first < stages.stop and s.last >= stages.start]
+            alive = [s for s in slots if s is not slot and s.first < stages.stop and s.last >= stages.start]
+            others = [s for s in alive if s.external == slot.external]
             found.setdefault(slot.last, []).append((slot, others))
     return found
 

@@ -15,12 +15,13 @@ def arduino_library(source: CSource, packing: Packing, version: str) -> Mapping[
     """The files of a library, by path relative to the library's folder."""
     name = source.name
     board = BOARDS.get(packing.idf_target) if has_pictures(source) else None
-    psram = "\n- The arena lies in PSRAM: enable it, *Tools > PSRAM*. The sketch allocates it once, in `setup`."
+    arena = "The second arena" if packing.both else "The arena"
+    psram = f"\n- {arena} lies in PSRAM: enable it, *Tools > PSRAM*. The sketch allocates it once, in `setup`."
     values = metadata(source, packing, version)
     values |= {
         "headers": f"{name}.h",
         "camera": f"\n- With the camera of an {board.name}: *{name}_camera*." if board else "",
-        "psram": psram if packing.arena_in == "psram" else "",
+        "psram": psram if packing.needs_psram(source) else "",
     }
     files = {f"src/{file}": text for file, text in source.files.items()}
     files["library.properties"] = read_template("library.properties").substitute(values)
@@ -40,6 +41,7 @@ def _keywords(source: CSource) -> str:
     names += [f"{source.name}_{p.name}" for p in source.inputs if p.place == "arena"]
     names += [f"{source.name}_{f}" for f in ("push_row", "finish") if any(p.place == "rows" for p in source.inputs)]
     constants = [f"{source.macro}_ARENA_BYTES", f"{source.macro}_ARENA_ALIGN"]
+    constants += [f"{source.macro}_PSRAM_BYTES"] if source.psram_bytes else []
     constants += [f"{p.macro}_{kind}" for p in (*source.inputs, *source.outputs) for kind in ("SIZE", "BYTES")]
     lines = [*(f"{n}\tKEYWORD2" for n in names), *(f"{n}\tLITERAL1" for n in constants)]
     return "\n".join(lines) + "\n"

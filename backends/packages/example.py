@@ -82,15 +82,22 @@ class _Calls:
         return [p for p in (*self.source.inputs, *self.source.outputs) if p.place == "argument"]
 
     @property
+    def arenas(self) -> dict[str, str]:
+        """The arenas that the network needs, each with the expression by which it is allocated, if it is."""
+        sections, source = self.packing.sections, self.source
+        found = {"arena": sections.allocate} if source.arena_bytes else {}
+        return found | ({"psram": sections.allocate_external} if source.psram_bytes else {})
+
+    @property
     def allocates(self) -> bool:
-        """Whether the arena is allocated."""
-        return bool(self.packing.sections.allocate and self.source.arena_bytes)
+        """Whether an arena is allocated."""
+        return any(self.arenas.values())
 
     def definitions(self) -> Iterator[Sequence[str]]:
         """Groups of definitions."""
-        arena = "static void *arena;" if self.allocates else f"{self.source.macro}_ARENA(arena);"
+        macro = self.source.macro
         yield [
-            *([arena] if self.source.arena_bytes else []),
+            *(f"static void *{n};" if made else f"{macro}_{n.upper()}({n});" for n, made in self.arenas.items()),
             *(f"static {p.c_type} {p.name}[{max(p.type.size, 1)}];" for p in self.passed),
             *([self.pixels.table] if self.pixels and self.pixels.table else []),
         ]
@@ -103,9 +110,9 @@ class _Calls:
     def prepare(self) -> list[str]:
         """What is done once."""
         lines = []
-        if self.allocates:
-            lines.append(f"arena = {self.packing.sections.allocate};")
-            lines += self._stop_if("arena == NULL", "there is no PSRAM, or it is not enabled for this board")
+        for name, made in ((n, made) for n, made in self.arenas.items() if made):
+            lines.append(f"{name} = {made};")
+            lines += self._stop_if(f"{name} == NULL", "there is no PSRAM, or it is not enabled for this board")
         if self.source.cores > 1:
             lines.append(f"{self.source.name}_cores_start();")
         lines += self.pixels.fill if self.pixels else []
@@ -125,7 +132,7 @@ class _Calls:
             lines += ["camera_fb_t *const frame = esp_camera_fb_get();", "if (frame == NULL) {", "    return;", "}"]
         for port in self.source.inputs:
             if port.place == "arena":
-                lines.append(f"{port.c_type} *const {port.name} = {name}_{port.name}(arena);")
+                lines.append(f"{port.c_type} *const {port.name} = {name}_{port.name}({port.arena});")
         for port in self.source.inputs:
             if port.place != "rows":
                 lines.append(f"memset({port.name}, 0, {port.macro}_BYTES); /* Your data goes here: see {name}.h. */")
@@ -134,8 +141,8 @@ class _Calls:
     def call(self) -> str:
         """The inference."""
         rows = ["next_row", "frame" if self.board else "NULL"] if self.rows else []
-        arena = "arena" if self.source.arena_bytes else "NULL"
-        return f"{self.source.name}_run({', '.join([arena, *rows, *(p.name for p in self.passed)])});"
+        memory = ["arena" if self.source.arena_bytes else "NULL", *self.source.arenas[1:]]
+        return f"{self.source.name}_run({', '.join([*memory, *rows, *(p.name for p in self.passed)])});"
 
 
 def rows_of(source: CSource) -> CPort | None:

@@ -64,7 +64,7 @@ def _example(source: CSource, packing: Packing, version: str, board: Board | Non
 def sdkconfig(source: CSource, packing: Packing) -> str:
     """What an example configures."""
     lines = [f'CONFIG_IDF_TARGET="{packing.idf_target}"', "CONFIG_ESP_MAIN_TASK_STACK_SIZE=8192"]
-    if packing.arena_in == "psram":
+    if packing.needs_psram(source):
         lines += ["CONFIG_SPIRAM=y", f"{BSS_IN_PSRAM}=y"]
     if source.weights_bytes > LARGE_APP:
         lines += ["CONFIG_ESPTOOLPY_FLASHSIZE_4MB=y", "CONFIG_PARTITION_TABLE_SINGLE_APP_LARGE=y"]
@@ -75,14 +75,16 @@ def _memory(source: CSource, packing: Packing) -> str:
     """What the README says of the choices."""
     if not _choices(source, packing):
         return ""
-    psram = f"\n  PSRAM for the arena needs `CONFIG_SPIRAM=y` and `{BSS_IN_PSRAM}=y`." if packing.psram else ""
+    possible = source.psram_bytes if packing.both else packing.psram
+    arena = "the second arena" if packing.both else "the arena"
+    psram = f"\n  PSRAM for {arena} needs `CONFIG_SPIRAM=y` and `{BSS_IN_PSRAM}=y`." if possible else ""
     return f"\n- Memory: `idf.py menuconfig`, *Component config > Neural network {source.name}*.{psram}"
 
 
 def _choices(source: CSource, packing: Packing) -> str:
     """The memories as choices of Kconfig, of what the network has; the options of tinyc are the defaults."""
     choices, macro = [], source.macro
-    if packing.psram and source.arena_bytes:
+    if packing.psram and source.arena_bytes and not packing.both:
         advice = f"PSRAM is large and slow. It needs SPIRAM and {BSS_IN_PSRAM.removeprefix('CONFIG_')}."
         options = {"INTERNAL": "internal RAM", "PSRAM": "PSRAM"}
         choices.append(_choice(f"{macro}_ARENA", "Memory of the arena", options, packing.arena_in, advice))

@@ -34,7 +34,9 @@ CONFIGURED: frozenset[Format] = frozenset({"idf"})
 """Where a build's configuration (Kconfig) chooses, and the options of tinyc are its defaults."""
 
 
-def sections_of(macro: str, format: Format, psram: bool, known: bool, arena_in: str, weights_in: str) -> Sections:
+def sections_of(
+    macro: str, format: Format, psram: bool, known: bool, arena_in: str, weights_in: str, both: bool = False
+) -> Sections:
     """What the chosen memories mean for the C of a network.
 
     Args:
@@ -44,9 +46,17 @@ def sections_of(macro: str, format: Format, psram: bool, known: bool, arena_in: 
         known: whether the sections of the target are known at all.
         arena_in: one of `ARENAS`.
         weights_in: one of `WEIGHTS`.
+        both: whether there is an arena in each memory.
     """
     if not known:
         return Sections()
+    if both:
+        constants = replace(INTERNAL_CONSTANTS, enabled=f"CONFIG_{macro}_WEIGHTS_IN_INTERNAL")
+        weights = constants if format in CONFIGURED else INTERNAL_CONSTANTS if weights_in == "internal" else None
+        allocated = format in ALLOCATED
+        size = f"{macro}_ARENA_ALIGN, {macro}_PSRAM_BYTES"
+        expression = f"heap_caps_aligned_alloc({size}, MALLOC_CAP_SPIRAM)" if allocated else ""
+        return Sections(None, weights, "", None if allocated else PSRAM, expression)
     if format in CONFIGURED:
         arena = replace(PSRAM, enabled=f"CONFIG_{macro}_ARENA_IN_PSRAM") if psram else None
         return Sections(arena, replace(INTERNAL_CONSTANTS, enabled=f"CONFIG_{macro}_WEIGHTS_IN_INTERNAL"))

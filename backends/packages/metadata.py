@@ -18,12 +18,13 @@ URL = "https://example.com"
 
 def metadata(source: CSource, packing: Packing, version: str) -> dict[str, str]:
     """Values for the templates of all packages."""
+    ram = f"{source.arena_bytes} bytes of RAM" + (f", {source.psram_bytes} of PSRAM" if source.psram_bytes else "")
     return {
         "name": source.name,
         "version": version,
         "package_version": semantic(version),
         "description": f"The neural network {source.name} as plain C, compiled by tinyc",
-        "about": f"{source.arena_bytes} bytes of RAM, {source.weights_bytes} of constants; no runtime, no allocation.",
+        "about": f"{ram}, {source.weights_bytes} of constants; no runtime, no allocation.",
         "url": f"{URL}/{source.name}",
         "license": LICENSE,
         "target": packing.idf_target,

@@ -40,6 +40,7 @@ class Packing:
         psram: whether the target can have PSRAM.
         sections: what the memories mean for the generated C.
         pixels: mean and deviation: a network that takes images was trained on (pixel - mean) / deviation.
+        both: whether there is an arena in internal RAM and one in PSRAM.
     """
 
     format: Format
@@ -49,11 +50,16 @@ class Packing:
     psram: bool
     sections: Sections
     pixels: tuple[float, float] = (0.0, 255.0)
+    both: bool = False
 
     @property
     def as_dict(self) -> dict[str, str]:
         """What was chosen, as the report says it."""
         return {"format": self.format, "arena_in": self.arena_in, "weights_in": self.weights_in}
+
+    def needs_psram(self, source: CSource) -> bool:
+        """Whether an arena of a network lies in PSRAM."""
+        return source.psram_bytes > 0 or self.arena_in == "psram"
 
 
 def choose(
@@ -64,6 +70,7 @@ def choose(
     arena_in: str = "internal",
     weights_in: str = "flash",
     pixels: tuple[float, float] = (0.0, 255.0),
+    both: bool = False,
 ) -> Packing:
     """How to pack a network called `name` for a target.
 
@@ -74,6 +81,7 @@ def choose(
         arena_in: "internal" or "psram".
         weights_in: "flash" or "internal".
         pixels: as in `Packing`.
+        both: as in `Packing`; any computer may have two memories, whose attributes a build defines.
 
     Raises:
         PackageError: there is no such form or memory, the target or the form does not have it, or the name will not do.
@@ -88,14 +96,14 @@ def choose(
             "(`target=esp32`; the command `tinyc targets` lists them), or take `format=c`, whose files any C "
             "compiler takes"
         )
-    _check_memories(target, arena_in, weights_in)
+    _check_memories(target, arena_in, weights_in, both)
     _check_name(name, form)
     psram = target.psram_bytes > 0
-    sections = sections_of(name.upper(), form, psram, bool(target.idf_target), arena_in, weights_in)
-    return Packing(form, target.idf_target, arena_in, weights_in, psram, sections, pixels)
+    sections = sections_of(name.upper(), form, psram, bool(target.idf_target), arena_in, weights_in, both)
+    return Packing(form, target.idf_target, arena_in, weights_in, psram, sections, pixels, both)
 
 
-def _check_memories(target: Target, arena_in: str, weights_in: str) -> None:
+def _check_memories(target: Target, arena_in: str, weights_in: str, both: bool) -> None:
     if arena_in not in ARENAS:
         raise PackageError(f"`arena_in` takes {' or '.join(ARENAS)}, not {arena_in!r}")
     if weights_in == "psram":
@@ -110,6 +118,11 @@ def _check_memories(target: Target, arena_in: str, weights_in: str) -> None:
         raise PackageError(
             f"`arena_in=psram`: target {target.name} has no PSRAM (psram_bytes = 0). Give a target that has, or leave "
             "the arena in internal RAM; `ram`, `rows_from=callback` and `quantise=QuantiseOptions(...)` make it smaller"
+        )
+    if both and target.idf_target and not target.psram_bytes:
+        raise PackageError(
+            f"`ram` of two memories: target {target.name} has no PSRAM (psram_bytes = 0). Give a target that has, or "
+            "one number"
         )
     elsewhere = ["`arena_in=psram`"] * (arena_in == "psram") + ["`weights_in=internal`"] * (weights_in == "internal")
     if elsewhere and not target.idf_target:

@@ -31,13 +31,14 @@ def platformio_library(source: CSource, packing: Packing, version: str) -> Mappi
     """The files of a library, by path relative to the library's folder."""
     name, values = source.name, metadata(source, packing, version)
     camera = CAMERAS.get(packing.idf_target) if has_pictures(source) else None
+    arena = "The second arena" if packing.both else "The arena"
     psram = (
-        "\n- The arena lies in PSRAM, which the board must have: `build_flags = -DBOARD_HAS_PSRAM` with Arduino,\n"
+        f"\n- {arena} lies in PSRAM, which the board must have: `build_flags = -DBOARD_HAS_PSRAM` with Arduino,\n"
         "  `CONFIG_SPIRAM=y` with ESP-IDF. The examples allocate it once."
     )
     values |= {
         "camera": f"\n- With the camera of an {camera.name}: `examples/{name}_camera`." if camera else "",
-        "psram": psram if packing.arena_in == "psram" else "",
+        "psram": psram if packing.needs_psram(source) else "",
     }
     files = {**split_files(source), "README.md": read_template("platformio_README.md").substitute(values)}
     files["library.json"] = _manifest(source, values)
@@ -60,7 +61,7 @@ def _sketch(text: str) -> str:
 
 def _project(folder: str, source: CSource, packing: Packing, framework: str) -> Mapping[str, str]:
     board = BOARDS.get(packing.idf_target, packing.idf_target)
-    psram = "build_flags = -DBOARD_HAS_PSRAM\n" if packing.arena_in == "psram" and framework == "arduino" else ""
+    psram = "build_flags = -DBOARD_HAS_PSRAM\n" if packing.needs_psram(source) and framework == "arduino" else ""
     ini = read_template("platformio.ini").substitute(board=board, framework=framework)
     return {f"{folder}/platformio.ini": ini + psram, **camera_rows(f"{folder}/src", source)}
 

@@ -116,7 +116,7 @@ static int intact(const struct block *block)
 static int written_outside(void)
 {
     const struct block *block;
-    if (!intact(&arena)) {
+    if (!intact(&arenas[0]) || !intact(&arenas[1])) {
         return BAD_ARENA;
     }
     for (block = outputs; block->room != NULL; ++block) {
@@ -231,7 +231,8 @@ static int turn(uint32_t number)
 {
     const struct block *block;
     int outside_after;
-    garbage(&arena, number);
+    garbage(&arenas[0], number);
+    garbage(&arenas[1], number);
     for (block = outputs; block->room != NULL; ++block) {
         garbage(block, number);
     }

@@ -64,10 +64,15 @@ def network_h(source: CSource) -> str:
         *_as_planned(source),
         "",
         f"ALIGNED static unsigned char arena_room[ROOM({source.macro}_ARENA_BYTES)];",
+        f"ALIGNED static unsigned char psram_room[ROOM({_psram(source)})];",
         *(f"ALIGNED static unsigned char {p.name}_room[ROOM({p.macro}_BYTES)];" for p in source.outputs),
         *(f"ALIGNED static unsigned char {p.name}_bytes[ROOM({p.macro}_BYTES)];" for p in source.inputs),
         "",
-        f"static const struct block arena = {{arena_room, {source.macro}_ARENA_BYTES}};",
+        *_table(
+            "struct block",
+            "arenas",
+            [f"{{arena_room, {source.macro}_ARENA_BYTES}}", f"{{psram_room, {_psram(source)}}}"],
+        ),
         *_table("struct block", "outputs", [f"{{{p.name}_room, {p.macro}_BYTES}}" for p in source.outputs]),
         *_table("struct data", "inputs", [f"{{{p.name}_bytes, {p.macro}_BYTES}}" for p in source.inputs]),
         "",
@@ -91,26 +96,40 @@ def _as_planned(source: CSource) -> list[str]:
     numbers = {f"{source.macro}_ARENA_BYTES": source.arena_bytes, f"{source.macro}_ARENA_ALIGN": source.arena_align}
     for port in (*source.inputs, *source.outputs):
         numbers |= {f"{port.macro}_SIZE": port.type.size, f"{port.macro}_BYTES": port.type.bytes}
-    arena = f"{source.macro}_ARENA"
-    return [
-        *(f"typedef char {macro}_is_as_planned[({macro}) == {number} ? 1 : -1];" for macro, number in numbers.items()),
-        f"#ifdef {arena}",
-        "INLINE void arena_as_defined(void)",
-        "{",
-        f"    {arena}(made);",
-        f"    typedef char {arena}_is_as_planned[sizeof made == {source.arena_bytes} ? 1 : -1];",
-        f"    (void)sizeof({arena}_is_as_planned);",
-        "}",
-        "#endif",
+    if source.psram_bytes:
+        numbers[f"{source.macro}_PSRAM_BYTES"] = source.psram_bytes
+    sizes = {"arena": source.arena_bytes} | ({"psram": source.psram_bytes} if source.psram_bytes else {})
+    lines = [
+        f"typedef char {macro}_is_as_planned[({macro}) == {number} ? 1 : -1];" for macro, number in numbers.items()
     ]
+    for name, size in sizes.items():
+        arena = f"{source.macro}_{name.upper()}"
+        lines += [
+            f"#ifdef {arena}",
+            f"INLINE void {name}_as_defined(void)",
+            "{",
+            f"    {arena}(made);",
+            f"    typedef char {arena}_is_as_planned[sizeof made == {size} ? 1 : -1];",
+            f"    (void)sizeof({arena}_is_as_planned);",
+            "}",
+            "#endif",
+        ]
+    return lines
+
+
+def _psram(source: CSource) -> str:
+    """The size of the arena in external memory."""
+    return f"{source.macro}_PSRAM_BYTES" if source.psram_bytes else "0"
 
 
 def _table(kind: str, name: str, entries: Sequence[str]) -> list[str]:
     return [f"static const {kind} {name}[] = {{{', '.join([*entries, '{NULL, 0}'])}}};"]
 
 
-def _arena(source: CSource) -> str:
-    return "arena_room + GUARD" if source.arena_bytes else "NULL"
+def _arenas(source: CSource) -> dict[str, str]:
+    """What the parameters for arenas are given."""
+    sizes = {"arena": source.arena_bytes, "psram": source.psram_bytes}
+    return {name: f"{name}_room + GUARD" if size else "NULL" for name, size in sizes.items()}
 
 
 def _placing(source: CSource) -> list[str]:
@@ -119,7 +138,7 @@ def _placing(source: CSource) -> list[str]:
     lines += [f"    (void){source.name}_cores_start();"] if source.cores > 1 else []
     for port in source.inputs:
         if port.place == "arena":
-            where = f"{source.name}_{port.name}({_arena(source)})"
+            where = f"{source.name}_{port.name}({_arenas(source)[port.arena]})"
             lines.append(f"    memcpy({where}, {port.name}_bytes, {port.macro}_BYTES);")
     return [*lines, "}"]
 
@@ -173,7 +192,7 @@ def pushes(source: CSource) -> bool:
 
 def _call(source: CSource, function: str) -> str:
     """The call of a public function, its arguments chosen by the names of its parameters."""
-    given = {"arena": _arena(source), "next_row": "next_row", "user": "&harness_user", "y": "y", "row": "row_now"}
+    given = {**_arenas(source), "next_row": "next_row", "user": "&harness_user", "y": "y", "row": "row_now"}
     given |= {p.name: f"(const {p.c_type} *)(const void *){p.name}_bytes" for p in source.inputs}
     given |= {p.name: f"({p.c_type} *)(void *)({p.name}_room + GUARD)" for p in source.outputs}
     arguments = ", ".join(given[name] for name in _parameters(source, function))

@@ -36,6 +36,8 @@ class Target:
         clock_hz: the highest clock of the processor; 0 where there is no one number.
         ram_bytes: internal memory for all data of an application: arena, buffers, stacks and the rest; 0 for no limit.
         static_bytes: what of it can be allocated statically: no array can be larger; 0 for no limit.
+        system_bytes: what of `ram_bytes` the operating system takes, with an application that does nothing.
+        system_static_bytes: what of that lies where static arrays would.
         psram_bytes: the most external memory that the chip can address; a board's file says what it has. 0 for none.
         flash_bytes: of the usual module, for code and constants; 0 for no limit.
         kernels: the kernel libraries that there are for it.
@@ -68,6 +70,8 @@ class Target:
     clock_hz: int = 0
     ram_bytes: int = 0
     static_bytes: int = 0
+    system_bytes: int = 0
+    system_static_bytes: int = 0
     psram_bytes: int = 0
     flash_bytes: int = 0
     kernels: tuple[str, ...] = ()
@@ -148,7 +152,9 @@ def _with_base(table: dict[str, Any], source: str) -> dict[str, Any]:
         raise TargetError(f"{source}: base is one of {', '.join(builtin())}, not {base!r}")
     if "name" not in table:
         raise TargetError(f"{source}: missing key(s) name")
-    return {**builtin()[base].as_dict, **table}
+    # Who says how much memory there is says what the application has of it.
+    system = {"system_bytes": 0, "system_static_bytes": 0} if "ram_bytes" in table else {}
+    return {**builtin()[base].as_dict, **system, **table}
 
 
 def _target(table: Mapping[str, Any], source: str, text: str) -> Target:

@@ -84,6 +84,7 @@ def check_values(table: Mapping[str, Any], source: str) -> None:
 
 _COUNTS = (
     *("clock_hz", "ram_bytes", "static_bytes", "psram_bytes", "flash_bytes", "float_registers"),
+    *("system_bytes", "system_static_bytes"),
     *("cycles_per_100_instructions", "cache_bytes", "flash_line_ns", "psram_line_ns", "time_error_percent"),
 )
 
@@ -111,7 +112,15 @@ def _impossible(table: Mapping[str, Any]) -> Iterator[str]:
             yield f'{key} is missing or 0; only a target whose isa is "host" has no limits'
     if ram and static > ram:
         yield f"static_bytes is no more than ram_bytes ({ram}), not {static}"
+    yield from _too_much(table)
     yield from _contradictions(table)
+
+
+def _too_much(table: Mapping[str, Any]) -> Iterator[str]:
+    """What takes more than there is."""
+    for key, limit in (("system_bytes", "ram_bytes"), ("system_static_bytes", "system_bytes")):
+        if table.get("ram_bytes", 0) and table.get(key, 0) > table.get(limit, 0):
+            yield f"{key} is no more than {limit} ({table.get(limit, 0)}), not {table[key]}"
 
 
 def _unknown_words(table: Mapping[str, Any]) -> Iterator[str]:

@@ -83,7 +83,14 @@ def compilation(result: Compilation, folder: Path) -> None:
         table.add_row(
             "cores", f"{cores['used']}, which share {len(cores['shared_layers'])} layers ({share} % of the MACs)"
         )
-    table.add_row("arena", f"{ram['arena_bytes']:,} bytes ({_distance(ram)} for this schedule)")
+    if ram["psram_arena_bytes"]:
+        table.add_row("arenas", f"{ram['arena_bytes']:,} bytes of internal RAM, {ram['psram_arena_bytes']:,} of PSRAM")
+    else:
+        table.add_row("arena", f"{ram['arena_bytes']:,} bytes ({_distance(ram)} for this schedule)")
+    table.add_row("moved", _moved(ram["moved_bytes"]))
+    if ram["other_arena_bytes"]:
+        others = (f"{as_flags(f'`{option}`')} {size:,}" for option, size in ram["other_arena_bytes"].items())
+        table.add_row("other arenas", escape(f"about {', '.join(others)} bytes"))
     table.add_row("input", f"{ram['input_bytes']:,} bytes, {INPUT_PLACES[_place(ram)]}")
     table.add_row("output", f"{ram['output_bytes']:,} bytes")
     if ram["stack_bytes"] is not None:
@@ -108,6 +115,13 @@ def compilation(result: Compilation, folder: Path) -> None:
     if "quantisation" in report:
         quantisation(report["quantisation"])
     interfaces(report["interface"]["alternatives"], report)
+
+
+def _moved(found: Mapping[str, int]) -> str:
+    """The bytes that an inference moves, by memory."""
+    names = {"internal": "internal RAM", "psram": "PSRAM", "flash": "flash"}
+    parts = [f"{size:,} in {names[memory]}" for memory, size in found.items() if size]
+    return f"{', '.join(parts) or 'nothing'} (bytes an inference)"
 
 
 def _code(code: Mapping[str, Any]) -> str:
@@ -150,7 +164,8 @@ def memory_plan(ram: Mapping[str, Any]) -> None:
     for b in sorted(buffers, key=lambda b: (b["first_layer"], b["offset"])):
         first = "input" if b["first_layer"] < 0 else str(b["first_layer"])
         rows = str(b["rows"]) if b["rows_kept"] == b["rows"] else f"{b['rows_kept']} of {b['rows']}"
-        row = (f"{b['bytes']:,}", str(b["offset"]), b["name"], rows, f"{first} to {b['last_layer']}")
+        at = f"{b['offset']}{' PSRAM' if b['memory'] == 'psram' else ''}"
+        row = (f"{b['bytes']:,}", at, b["name"], rows, f"{first} to {b['last_layer']}")
         table.add_row(*(escape(text) for text in row))
     out.print(table)
     together = [f"{s['first']} to {s['last']}" for s in ram["segments"]]

@@ -87,7 +87,10 @@ RowsFromFlag = Annotated[
 ]
 RamFlag = Annotated[
     str,
-    typer.Option("--ram", metavar="64K", help="Arena that may be used: the fastest code that fits. [default: least]"),
+    typer.Option("--ram", metavar="64K", help="Arena: fastest code that fits; 160K+2M: with PSRAM. [default: least]"),
+]
+SystemRamFlag = Annotated[
+    str, typer.Option("--system-ram", metavar="64K", help="RAM of everything else. [default: what ESP-IDF takes]")
 ]
 FormatFlag = Annotated[
     str, typer.Option("--format", metavar="|".join(FORMATS), help="Form of the output. [default: the target's]")
@@ -144,6 +147,7 @@ def code_options(
     input_layout: InputLayoutFlag = LayoutWord.onnx,
     rows_from: RowsFromFlag = RowsWord.arena,
     ram: RamFlag = "",
+    system_ram: SystemRamFlag = "",
     format: FormatFlag = DEFAULTS.format,
     arena_in: ArenaInFlag = DEFAULTS.arena_in,
     weights_in: WeightsInFlag = DEFAULTS.weights_in,
@@ -178,6 +182,7 @@ def code_options(
         "input_layout": input_layout.value,
         "rows_from": rows_from.value,
         "ram": ram or None,
+        "system_ram": system_ram or None,
         "tuned": tuned,
         "quantise": quantise_options(
             quantize, calibration, labels, pixels, keep_float, observer, input_type.value, output_type.value

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tinyc.backends.c import CSource
 from tinyc.backends.targets import Target
@@ -22,6 +24,10 @@ PARTITION_BYTES = 1 << 20
 """The partition for the application in ESP-IDF's default partition table (single factory app)."""
 
 
+SYSTEM = "system"
+"""What the operating system takes of a memory."""
+
+
 class FitError(TinycError):
     """A network that a target has no room for."""
 
@@ -37,6 +43,7 @@ class Sizes:
         code: an estimate.
         float_macs: multiply-accumulates of float32 in an inference.
         floats: whether the arena holds floats.
+        psram: of the arena in PSRAM, where there is one beside.
     """
 
     arena: int
@@ -45,6 +52,11 @@ class Sizes:
     code: int
     float_macs: int = 0
     floats: bool = False
+    psram: int = 0
+
+    def parted(self, part: int) -> Sizes:
+        """The same with such a part of what the arena and the constants take."""
+        return dataclasses.replace(self, arena=self.arena // part, weights=self.weights // part)
 
 
 def sizes(program: RowProgram, source: CSource) -> Sizes:
@@ -57,7 +69,18 @@ def sizes(program: RowProgram, source: CSource) -> Sizes:
         code=CODE_BYTES * len(source.stages),
         float_macs=sum(s.op.macs() for s in program.stages if s.result.dtype.is_float),
         floats=any(b.value.dtype.is_float for b in program.buffers if b.data is None),
+        psram=source.psram_bytes,
     )
+
+
+def resized(needed: Sizes, program: RowProgram, options: Options) -> Sizes:
+    """The same with another program of the same network, whose constants and code are about the same."""
+    plan, held = program.plan, [*program.outputs]
+    if options.rows_from == "argument":
+        held += program.inputs
+    buffers = sum(v.type.bytes for v in held)
+    arena, psram = (plan.bytes, plan.external_bytes) if plan is not None else (0, 0)
+    return dataclasses.replace(needed, arena=arena, psram=psram, buffers=buffers)
 
 
 @dataclass(frozen=True)
@@ -85,20 +108,45 @@ def demands(target: Target, needed: Sizes, options: Options) -> list[Demand]:
     arena_in, weights_in = options.arena_in, options.weights_in
     arena, weights = ("arena", needed.arena), ("weights", needed.weights)
     external = [part for part, where in ((arena, arena_in), (weights, weights_in)) if where == "psram"]
+    external += [("second arena", needed.psram)] if needed.psram else []
     static = [part for part, where in ((arena, arena_in), (weights, weights_in)) if where == "internal"]
     rest = [("inputs and outputs", needed.buffers), ("stack", STACK_BYTES * options.cores)]
+    taken, fixed = target.system_bytes, target.system_static_bytes
+    if options.system_bytes is not None:
+        taken, fixed = options.system_bytes, min(fixed, options.system_bytes)
     found = [
-        Demand("static memory (static_bytes)", target.static_bytes, static),
-        Demand("internal RAM (ram_bytes)", target.ram_bytes, [*static, *rest]),
+        Demand("static memory (static_bytes)", target.static_bytes, [*static, (SYSTEM, fixed)]),
+        Demand("internal RAM (ram_bytes)", target.ram_bytes, [*static, *rest, (SYSTEM, taken)]),
         # Constants in RAM come from flash when the program starts.
         Demand("flash (flash_bytes)", target.flash_bytes, [weights, ("code, about", needed.code)]),
     ]
     limited = [d for d in found if d.room]
-    return [*limited, Demand("PSRAM (psram_bytes)", target.psram_bytes, external)] if external else limited
+    # Whoever gives a target without PSRAM two memories knows what they are.
+    known = external and (target.psram_bytes or not needed.psram)
+    return [*limited, Demand("PSRAM (psram_bytes)", target.psram_bytes, external)] if known else limited
 
 
-def check_fit(target: Target, needed: Sizes, options: Options) -> tuple[str, ...]:
+def internal_room(target: Target, needed: Sizes, options: Options) -> int:
+    """The bytes of internal RAM that are left for an arena."""
+    without = demands(target, dataclasses.replace(needed, arena=0, psram=0), options)
+    return min((d.room - d.bytes for d in without if d.memory.startswith(("static", "internal"))), default=0)
+
+
+def fits(target: Target, needed: Sizes, options: Options) -> bool:
+    """Whether the target has room."""
+    return all(d.bytes <= d.room for d in demands(target, needed, options))
+
+
+def check_fit(
+    target: Target, needed: Sizes, options: Options, tried: Callable[[], Sequence[str]] = tuple
+) -> tuple[str, ...]:
     """What people should know before they put the network on the target.
+
+    Args:
+        target: what it is for.
+        needed: what it needs.
+        options: what it was compiled with.
+        tried: gives what would help of what was tried, once that is asked for.
 
     Raises:
         FitError: there is no room for it: how much it needs of which memory, and what would help.
@@ -106,7 +154,7 @@ def check_fit(target: Target, needed: Sizes, options: Options) -> tuple[str, ...
     found = demands(target, needed, options)
     for demand in found:
         if demand.bytes > demand.room:
-            helps = list(_what_helps(target, needed, options, demand))
+            helps = list(_what_helps(target, needed, options, tried))
             raise FitError(
                 f"does not fit on {target.name}: {demand.arithmetic}, {demand.bytes - demand.room:,} more than the "
                 f"{demand.room:,} bytes of {demand.memory}. "
@@ -115,25 +163,22 @@ def check_fit(target: Target, needed: Sizes, options: Options) -> tuple[str, ...
     return (*_tight(target, found), *_soft_float(target, needed))
 
 
-def _what_helps(target: Target, needed: Sizes, options: Options, demand: Demand) -> Iterator[str]:
-    """Options that make a demand smaller, likely ones first."""
-    parts = dict(demand.parts)
-    if demand.memory.startswith("flash"):
-        if needed.floats and needed.weights:
-            yield f"`quantise=QuantiseOptions(...)` (weights of about {needed.weights // 4:,} bytes)"
-        return
-    if "weights" in parts and options.weights_in != "flash":
+def _what_helps(target: Target, needed: Sizes, options: Options, tried: Callable[[], Sequence[str]]) -> Iterator[str]:
+    """Options with which there is room, the cheapest first."""
+
+    def enough(sizes: Sizes = needed, **changed: Any) -> bool:
+        return fits(target, sizes, dataclasses.replace(options, **changed))
+
+    if options.weights_in != "flash" and enough(weights_in="flash"):
         yield f"`weights_in=flash` ({needed.weights:,} bytes less)"
-    if "arena" in parts:
-        if options.ram_bytes is not None:
-            yield f"a smaller `ram` than {options.ram_bytes:,}, or none, for the smallest arena"
-        if options.rows_from == "argument" and "inputs and outputs" in parts:
-            yield "inputs in the arena (`rows_from=arena`)"
-        if options.rows_from != "callback":
-            yield "input rows from a callback (`rows_from=callback`), where the input is an image or a signal"
-    if needed.floats:
-        yield f"`quantise=QuantiseOptions(...)` (an arena of about {needed.arena // 4:,} bytes)"
-    if "arena" in parts and options.arena_in == "internal" and needed.arena <= target.psram_bytes:
+    yield from tried()
+    smaller = needed.parted(4)
+    if needed.floats and enough(smaller):
+        yield (
+            f"`quantise=QuantiseOptions(...)` (an arena of about {smaller.arena:,} bytes, weights of about "
+            f"{smaller.weights:,}: not tried)"
+        )
+    if target.psram_bytes and options.arena_in == "internal" and not needed.psram and enough(arena_in="psram"):
         yield "on a board with PSRAM, `arena_in=psram`, which is slower"
 
 
@@ -143,7 +188,7 @@ def _tight(target: Target, found: Sequence[Demand]) -> Iterator[str]:
         if demand.memory.startswith("internal") and 4 * demand.bytes > 3 * demand.room:
             yield (
                 f"{demand.arithmetic} leave {demand.room - demand.bytes:,} bytes of {target.name}'s internal RAM "
-                "to the rest of the application, the operating system included"
+                "to the rest of the application"
             )
         if demand.memory.startswith("flash") and target.idf_target and demand.bytes > PARTITION_BYTES:
             yield (

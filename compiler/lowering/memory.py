@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinyc.compiler.options import Options
 from tinyc.ir.errors import TinycError
-from tinyc.ir.module import Module
 from tinyc.ir.rows import RowProgram, Slot
 from tinyc.ir.rows.lives import lives, stage_times
-from tinyc.passes.core.base import PassError, apply
-from tinyc.passes.pipeline import row_passes
 
 
 def buffer_table(program: RowProgram) -> list[dict[str, Any]]:
@@ -27,6 +23,7 @@ def buffer_table(program: RowProgram) -> list[dict[str, Any]]:
             {
                 "name": slot.buffer,
                 "type": str(buffer.value.type),
+                "memory": "psram" if slot.external else "internal",
                 "offset": slot.offset,
                 "bytes": slot.bytes,
                 "rows": buffer.rows,
@@ -71,9 +68,9 @@ def _alive(life: Any, moment: int) -> int:
     return int((rectangles[:, 1] - rectangles[:, 0])[inside].sum())
 
 
-def check_budget(program: RowProgram, module: Module, options: Options) -> None:
+def check_budget(program: RowProgram, options: Options, tried: Callable[[], Sequence[str]] = tuple) -> None:
     """Raises `TinycError` when the arena is larger than the budget: by how much, which layers are the peak, and what
-    would help."""
+    would help of what was `tried`."""
     size = program.plan.bytes if program.plan else 0
     room = options.ram_bytes
     if room is None or size <= room:
@@ -81,32 +78,11 @@ def check_budget(program: RowProgram, module: Module, options: Options) -> None:
     layer, alive = busiest(program)
     where = program.stages[layer].where
     held = ", ".join(f"{s.buffer} {s.bytes:,}" for s in alive[:4])
-    helps = list(_what_helps(program, module, options, size))
+    helps = list(tried())
+    if any(b.value.dtype.is_float for b in program.buffers if b.data is None) and size // 4 <= room:
+        helps.append(f"`quantise=QuantiseOptions(...)` (about {size // 4:,} bytes: not tried)")
     raise TinycError(
         f"the smallest arena is {size:,} bytes, {size - room:,} more than `ram` allows ({room:,}). "
         f"Most is needed in {where} ({held} bytes). "
-        + (f"What would help: {'; '.join(helps)}." if helps else "Only a smaller network would help.")
+        + (f"What would help: {'; '.join(helps)}." if helps else "Only a smaller network or image would help.")
     )
-
-
-def _what_helps(program: RowProgram, module: Module, options: Options, size: int) -> Iterator[str]:
-    assert options.ram_bytes is not None
-    if options.rows_from != "callback":
-        try:
-            ir: Module | RowProgram = module
-            for step in row_passes("rows"):
-                ir = apply(step, ir)
-            assert isinstance(ir, RowProgram)
-            assert ir.plan is not None
-            if ir.plan.bytes < size:
-                fits = "" if ir.plan.bytes <= options.ram_bytes else ", still too much"
-                yield f"input rows from a callback (`rows_from=callback`: {ir.plan.bytes:,} bytes{fits})"
-        except PassError:
-            pass
-    if any(b.value.dtype.is_float for b in program.buffers if b.data is None):
-        yield f"`quantise=QuantiseOptions(...)` (about {size // 4:,} bytes)"
-    images = [v for v in module.inputs if v.type.rank == 4]
-    if images:
-        height, width = sorted(images[0].shape)[-2:]
-        share = math.sqrt(options.ram_bytes / size)
-        yield f"a smaller image (about {int(height * share)}x{int(width * share)} in place of {height}x{width})"

@@ -24,6 +24,7 @@ from tinyc.passes.core.base import label
 from tinyc.passes.core.manager import IR, Dump, Instrument, PassRecord, ReplayRows, VerifyTypes
 from tinyc.passes.pipeline import after_integers, recurrent_passes, row_passes, tensor_passes, to_integers
 from tinyc.passes.rows.lower import InputPlace
+from tinyc.passes.stream.elsewhere import Searched
 
 Say = Callable[[str], None]
 Group = Literal["tensor", "recurrent", "to_integers", "after_integers", "last", "rows"]
@@ -43,14 +44,15 @@ class Pipeline:
     """
 
     def __init__(self, options: Options, say: Say, tuning: Tuning = DEFAULT) -> None:
-        self._options, self._say = options, say
+        self._options, self._say, self.tuning = options, say, tuning
+        self.searched = Searched()
         self._records: dict[Group, list[PassRecord]] = {}
         place: InputPlace = "rows" if options.rows_from == "callback" else options.rows_from
         libraries = kernel_libraries(options)
         wants = partial(wanted, tuning=tuning)
         given = (place, options.ram_bytes, options.cores, libraries, options.kernels != "auto")
         ours = partial(instructions, tuning=tuning, family=family_of(find(options.target).isa))
-        rows = row_passes(*given, tuning.fma, wants, tuning.growth, ours)
+        rows = row_passes(*given, tuning.fma, wants, tuning.growth, ours, options.external_bytes, self.searched.keep)
         custom = [p if isinstance(p, CustomPass) else CustomPass(p) for p in options.extra_passes]
         last = [p.step for p in custom if not p.after and not p.before]
         groups: dict[Group, Sequence[AnyPass]] = {
@@ -66,6 +68,11 @@ class Pipeline:
         if unknown := sorted(set(options.debug_passes) - {p.name for p in everything}):
             known = ", ".join(dict.fromkeys(p.name for p in everything))
             raise TinycError(f"there is no pass {', '.join(unknown)} to trace; the pipeline has {known}")
+
+    @property
+    def row_seconds(self) -> float:
+        """How long the passes that lower, and those over rows, have taken."""
+        return sum(record.seconds for record in self._records.get("rows", ()))
 
     @property
     def records(self) -> tuple[PassRecord, ...]:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from tinyc.backends.targets import find
 from tinyc.compiler.data.calibration import Calibration
 from tinyc.compiler.data.evidence import Evidence
 from tinyc.compiler.data.inputs import Interface
 from tinyc.compiler.lowering.memory import check_budget
 from tinyc.compiler.lowering.pipeline import Pipeline
 from tinyc.compiler.lowering.quantised import as_real, as_taken, quantise
+from tinyc.compiler.lowering.trials import Trials
 from tinyc.compiler.options import Options, PortTypes, Samples
 from tinyc.compiler.witness import (
     Quantisation,
@@ -65,6 +67,7 @@ class Lowered:
         quantisation: what of the quantisation was held against the float model; None without either.
         witnessed: what of a quantised network was held against its definition; None without verification, or of floats.
         integers: a quantised network before its interface was given the types that were asked for; None of floats.
+        trials: what tries other options on it.
     """
 
     program: RowProgram
@@ -77,6 +80,7 @@ class Lowered:
     quantisation: Quantisation | None = None
     witnessed: Witnessed | None = None
     integers: Module | None = None
+    trials: Trials | None = None
 
     @cached_property
     def samples(self) -> Samples:
@@ -162,8 +166,15 @@ def lower(quantised: Quantised, pipeline: Pipeline, options: Options, evidence: 
             check_boundary(defined, module, inputs, outputs, samples[:WITNESSED], (pixels.mean, pixels.std))
     module = pipeline.on_tensors("last", module, samples)
     program = pipeline.to_rows(module, samples)
-    check_budget(program, module, options)
-    known = (quantised.made, left, quantised.compared, witnessed, integers if quantises else None)
+    retype = (lambda wanted: _boundary(integers, wanted)[0]) if quantises else None
+    trials = Trials(module, options, pipeline.tuning, retype, pipeline.row_seconds, pipeline.searched)
+    room = options.ram_bytes
+
+    def enough(found: RowProgram, _: Options, part: int) -> bool:
+        return found.plan is None or room is None or found.plan.bytes // part <= room
+
+    check_budget(program, options, lambda: trials.helps(program, enough, room, find(options.target).psram_bytes))
+    known = (quantised.made, left, quantised.compared, witnessed, integers if quantises else None, trials)
     return Lowered(program, pipeline.records, evidence, inputs, outputs, *known)
 
 
@@ -177,7 +188,7 @@ def with_port_types(lowered: Lowered, pipeline: Pipeline, options: Options, want
     module, inputs, outputs = _boundary(lowered.integers, wanted)
     module = pipeline.on_tensors("last", module, ())
     program = pipeline.to_rows(module, ())
-    check_budget(program, module, options)
+    check_budget(program, options)
     return Lowered(program, pipeline.records, lowered.evidence, inputs, outputs)
 
 

@@ -13,7 +13,7 @@ from tinyc.backends.libraries import Kernels
 from tinyc.backends.packages.memories import Format
 from tinyc.compiler.base.checked import AtLeast, Elsewhere, OptionError, checked
 from tinyc.compiler.data.inputs import Normalise
-from tinyc.compiler.options.byte_counts import parse_bytes
+from tinyc.compiler.options.byte_counts import parse_bytes, parse_memories
 from tinyc.compiler.options.custom import CustomPass
 from tinyc.compiler.options.ports import InputType, OutputType, PortTypes
 from tinyc.compiler.options.quantise import QuantiseOptions
@@ -34,7 +34,9 @@ WeightsIn = Annotated[Literal["flash", "internal"], Elsewhere()]
 Samples = Sequence[Sequence[Array]]
 Shapes = Mapping[str, Sequence[Annotated[int, AtLeast(1)]]]
 Bytes = Annotated[int, AtLeast(1)] | str
-"""A number, or a text such as "64K" or "1M" (of 1,024)."""
+"""A number, or a text such as "64K" or "1M" (of 1,024), or of two memories "160K+2M"."""
+OtherBytes = Annotated[int, AtLeast(0)] | str
+"""The same of one memory, which may be none."""
 
 
 @checked
@@ -56,7 +58,10 @@ class Options:
             "callback" asks for the rows of an image or the samples of a signal one by one, channels last whatever the
             layout in the model.
         ram: bytes of arena that may be used, as a number or as in "64K" or "1M"; the schedule is the fastest that fits.
-            The least without it.
+            The least without it. "160K+2M" is of two memories, internal RAM and PSRAM, with an arena in each: what does
+            not fit into the first goes to the second, such that the fewest bytes are moved there.
+        system_ram: bytes of internal RAM that the operating system and the rest of your application take, as `ram`;
+            what ESP-IDF takes by itself, as the target has it, without it.
         format: the form of the output, one of `tinyc.backends.packages.FORMATS`; the target's own if empty.
         arena_in: the memory of the arena: "internal" or "psram".
         weights_in: the memory of the constants: "flash" or "internal".
@@ -90,6 +95,7 @@ class Options:
     input_layout: InputLayout = "onnx"
     rows_from: RowsFrom = "arena"
     ram: Bytes | None = None
+    system_ram: OtherBytes | None = None
     format: Format | Literal[""] = ""
     arena_in: ArenaIn = "internal"
     weights_in: WeightsIn = "flash"
@@ -111,8 +117,11 @@ class Options:
     samples: Samples | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.ram, str):
-            parse_bytes(self.ram)
+        _ = self.system_bytes
+        if self.external_bytes is not None and self.arena_in == "psram":
+            raise OptionError(
+                "`ram` of two memories says itself what lies where: give `arena_in=psram` with one number or none"
+            )
         if self.quantise is not None:
             given = {"input_type": self.input_type, "output_type": self.output_type, "normalise": self.normalise}
             for name, value in given.items():
@@ -128,8 +137,18 @@ class Options:
 
     @property
     def ram_bytes(self) -> int | None:
-        """`ram` as a number."""
-        return parse_bytes(self.ram) if isinstance(self.ram, str) else self.ram
+        """`ram` as a number: of two memories, the first."""
+        return parse_memories(self.ram)[0] if isinstance(self.ram, str) else self.ram
+
+    @property
+    def system_bytes(self) -> int | None:
+        """`system_ram` as a number."""
+        return parse_bytes(self.system_ram, "system_ram") if isinstance(self.system_ram, str) else self.system_ram
+
+    @property
+    def external_bytes(self) -> int | None:
+        """The bytes of PSRAM in `ram`, None where it has none."""
+        return parse_memories(self.ram)[1] if isinstance(self.ram, str) else None
 
 
 class OptionKeywords(TypedDict, total=False):
@@ -141,6 +160,7 @@ class OptionKeywords(TypedDict, total=False):
     input_layout: InputLayout
     rows_from: RowsFrom
     ram: Bytes | None
+    system_ram: OtherBytes | None
     format: Format | Literal[""]
     arena_in: ArenaIn
     weights_in: WeightsIn

@@ -34,7 +34,8 @@ def make_report(
 ) -> dict[str, Any]:
     """The report: sizes in bytes, MACs of one inference, parameters as counted in the ONNX file.
 
-    `ram.arena_bytes` is everything that is written but outputs and stack: inputs too, where they lie in the arena.
+    `ram.arena_bytes` is everything that is written but outputs and stack: inputs too, where they lie in the arena. Of
+    two memories it is that of internal RAM, and `ram.psram_arena_bytes` that of PSRAM.
     `ram.buffers` has the place of each buffer in the arena and the first and last layer that touches it, `ram.segments`
     the layers that advance together row by row; `ram.stack_bytes` is what the stack needed where it was measured, null
     where it was not. `layers` has one entry a stage, in the order of execution; `verification` one an executor that was
@@ -50,6 +51,7 @@ def make_report(
         "macs": program.macs(),
         "ram": {
             "arena_bytes": source.arena_bytes,
+            "psram_arena_bytes": source.psram_bytes,
             "arena_lower_bound_bytes": plan.lower_bound if plan else 0,
             "input_bytes": sum(v.type.bytes for v in program.inputs),
             "input_place": {p.onnx_name: p.place for p in source.inputs},

@@ -11,6 +11,7 @@ from typing import Any
 
 from tinyc.backends.targets import Target
 from tinyc.ir.rows import RowProgram, Segment, Space, Stage
+from tinyc.ir.rows.traffic import moved
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,29 @@ def _layer(
 ) -> LayerTime:
     each = target.cycles_per_100_instructions / 100 / target.clock_hz / stage.split
     flash = _weight_lines(program, segment, stage, target) * target.flash_line_ns if places.weights_in_flash else 0
-    psram = _arena_lines(program, stage, target) * target.psram_line_ns if places.arena_in_psram else 0
+    psram = _arena_lines(program, stage, target, places) * target.psram_line_ns
     return LayerTime(count, count * each, flash * 1e-9, psram * 1e-9)
 
 
 def constant_bytes(program: RowProgram, stage: Stage) -> int:
     """Bytes of what a stage reads that is constant."""
     return sum(v.type.bytes for v in stage.op.operands if program.root(v.name)[0].space is Space.CONSTANT)
+
+
+def bytes_moved(program: RowProgram, target: Target, places: Places) -> dict[str, int]:
+    """The bytes that an inference moves in each memory: those of the arenas as `ir/rows/traffic.py` counts them, of
+    constants what the target's cache loads, as `time` counts it."""
+    internal, psram = moved(program)
+    if places.arena_in_psram:
+        internal, psram = 0, internal + psram
+    lines = sum(
+        _weight_lines(program, segment, program.stages[number], target)
+        for segment in program.order
+        for number in segment.stages
+    )
+    constants = lines * target.cache_line_bytes
+    flash = constants if places.weights_in_flash else 0
+    return {"internal": internal + constants - flash, "psram": psram, "flash": flash}
 
 
 def _weight_lines(program: RowProgram, segment: Segment, stage: Stage, target: Target) -> int:
@@ -79,10 +96,19 @@ def _weight_lines(program: RowProgram, segment: Segment, stage: Stage, target: T
     return calls * -(-constant_bytes(program, stage) // target.cache_line_bytes)
 
 
-def _arena_lines(program: RowProgram, stage: Stage, target: Target) -> int:
-    """Cache lines of the arena that are loaded and written back: operands once, a result there and back."""
-    read = sum(v.type.bytes for v in stage.op.operands if program.root(v.name)[0].space is Space.ARENA)
-    return -(-(read + 2 * stage.result.type.bytes) // target.cache_line_bytes)
+def _arena_lines(program: RowProgram, stage: Stage, target: Target, places: Places) -> int:
+    """Cache lines of external memory that are loaded and written back: operands once, a result there and back."""
+    slots = program.plan.by_buffer if program.plan is not None else {}
+
+    def outside(name: str) -> bool:
+        root, _ = program.root(name)
+        return places.arena_in_psram or (root.name in slots and slots[root.name].external)
+
+    read = sum(
+        v.type.bytes for v in stage.op.operands if program.root(v.name)[0].space is Space.ARENA and outside(v.name)
+    )
+    written = stage.result.type.bytes if outside(stage.result.name) else 0
+    return -(-(read + 2 * written) // target.cache_line_bytes)
 
 
 def time_document(layers: Sequence[LayerTime | None], target: Target, counted: bool) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from tinyc.compiler.lowering import Lowered, Quality
 from tinyc.compiler.lowering.quantised import as_taken
 from tinyc.compiler.options import Executor, Samples, known_executors
 from tinyc.compiler.report.report import make_report, to_json
-from tinyc.compiler.report.times import LayerTime, Places, layer_times, time_document
+from tinyc.compiler.report.times import LayerTime, Places, bytes_moved, layer_times, time_document
 from tinyc.compiler.session.alternatives import Alternative
 from tinyc.compiler.verify import Verdict, run_on
 from tinyc.ir.rows import RowProgram
@@ -49,6 +49,8 @@ class Compilation:
     """What other types at the interface would cost, once somebody asks for it."""
     tuning: Tuning = DEFAULT
     """What the C is tuned for."""
+    interfaces: Mapping[str, int] = field(default_factory=dict)
+    """The arena's bytes with other interfaces, as far as they were tried, by option."""
 
     @property
     def program(self) -> RowProgram:
@@ -96,18 +98,27 @@ class Compilation:
 
     def times(self, counts: Sequence[int | None], target: Target | None = None) -> Sequence[LayerTime | None]:
         """About the time of each stage with so many instructions on the target, or on another chip."""
-        places = Places(self.packing.weights_in == "flash", self.packing.arena_in == "psram")
-        return layer_times(self.program, counts, target or self.target, places)
+        return layer_times(self.program, counts, target or self.target, self.places)
+
+    @property
+    def places(self) -> Places:
+        """The memories of constants and arena."""
+        return Places(self.packing.weights_in == "flash", self.packing.arena_in == "psram")
 
     @cached_property
     def report(self) -> dict[str, Any]:
         """The report, as in report.json."""
         report = make_report(self.imported, self.lowered, self.source, self.target.name, self.verdicts, self.quality)
         report["interface"]["alternatives"] = [a.as_dict for a in self.others()]
+        report["ram"]["other_arena_bytes"] = dict(self.interfaces)
+        report["ram"]["moved_bytes"] = bytes_moved(self.program, self.target, self.places)
         report["time"] = time_document(self.times(self.estimates), self.target, counted=False)
         for layer, count in zip(report["layers"], self.estimates, strict=True):
             layer["estimated_instructions"] = count
-        return {**report, "package": self.packing.as_dict, "notes": list(self.notes), "reference": self.reference}
+        package = self.packing.as_dict
+        if self.source.psram_bytes:
+            package["arena_in"] = "internal and psram"
+        return {**report, "package": package, "notes": list(self.notes), "reference": self.reference}
 
     @cached_property
     def files(self) -> Mapping[str, str]:

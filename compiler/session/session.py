@@ -155,7 +155,7 @@ class Session:
         lowered, source, setup = self.lowered, self.source, self.setup
         agreed = self.agreed if self.options.verify else Agreement()
         notes = [*self.imported.notes, *agreed.notes]
-        notes += notes_of(lowered.program, source, setup.target, self.options, self.calibration)
+        notes += notes_of(lowered, source, setup.target, self.options, self.calibration)
         verdicts: list[Verdict] = []
         for executor in VERIFIED if self.options.verify else ():
             try:
@@ -171,8 +171,9 @@ class Session:
         others: Callable[[], Sequence[Alternative]] = tuple
         if self.options.verify:
             others = partial(try_interfaces, lowered, source, self.imported, self.options, setup)
-        found = (tuple(verdicts), tuple(notes), quality, agreed.against, others)
-        return Compilation(self.imported, lowered, source, setup.target, setup.packing, *found, setup.tuning)
+        interfaces = {} if lowered.trials is None else lowered.trials.others(source.arena_bytes)
+        found = (tuple(verdicts), tuple(notes), quality, agreed.against, others, setup.tuning, interfaces)
+        return Compilation(self.imported, lowered, source, setup.target, setup.packing, *found)
 
     def _runner(self, source: CSource, executor: str) -> Runner:
         """What runs the C there; the programs that it has built are kept for the next who runs it."""

@@ -44,6 +44,7 @@ def set_up(options: Options, stem: str, machine: str = "") -> Setup:
         arena_in=options.arena_in,
         weights_in=options.weights_in,
         pixels=(pixels.mean, pixels.std),
+        both=options.external_bytes is not None,
     )
     return Setup(target, name, packing, tuning_of(options.optimize, target, options.tuned))
 

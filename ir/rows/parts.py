@@ -260,13 +260,15 @@ class Step:
 @dataclass(frozen=True)
 class Slot:
     """A place in the arena: byte offset and size of a buffer, and the first and last stage that touches it (by time;
-    first is -1 for an input, which is there before any stage runs)."""
+    first is -1 for an input, which is there before any stage runs). With `external`, it is a place in the arena of the
+    external memory."""
 
     buffer: str
     offset: int
     bytes: int
     first: int
     last: int
+    external: bool = False
 
 
 @dataclass(frozen=True)
@@ -274,13 +276,19 @@ class Plan:
     """Where the arena's buffers lie.
 
     `bytes` is the size of the arena; `lower_bound` is what no plan for this schedule can go below. `alignment` is what
-    the arena's address is a multiple of.
+    the arena's address is a multiple of. `external_bytes` is the size of a second arena, in a memory that is larger and
+    slower; with one, `lower_bound` holds for the buffers that lie in the first.
     """
 
     slots: tuple[Slot, ...]
     bytes: int
     lower_bound: int
     alignment: int
+    external_bytes: int = 0
+
+    def room(self, external: bool) -> int:
+        """The size of one of the arenas."""
+        return self.external_bytes if external else self.bytes
 
     @cached_property
     def by_buffer(self) -> Mapping[str, Slot]:

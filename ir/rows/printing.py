@@ -18,7 +18,8 @@ def format_buffer(buffer: Buffer, plan: Plan | None) -> str:
             place = f" in {quoted('%', buffer.view.base)}, each row {buffer.view.repeats} times"
     elif plan is not None and buffer.space is Space.ARENA and buffer.bytes:
         slot = plan.by_buffer[buffer.name]
-        place = f" at {slot.offset}, {slot.bytes} bytes, stages {slot.first} to {slot.last}"
+        external = " of external memory" if slot.external else ""
+        place = f" at {slot.offset}{external}, {slot.bytes} bytes, stages {slot.first} to {slot.last}"
     rows = f", {buffer.rows} rows" if buffer.rows > 1 else ""
     rows += f" in a ring of {buffer.ring}" if buffer.ring else ""
     return f"{buffer.space.value} {quoted('%', buffer.name)}: {buffer.value.type}{rows}{place}"

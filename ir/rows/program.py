@@ -155,6 +155,8 @@ def format_program(program: RowProgram) -> str:
     if program.plan is not None:
         plan = program.plan
         lines.append(f"  arena {plan.bytes} bytes, at least {plan.lower_bound}, aligned to {plan.alignment}")
+        if plan.external_bytes:
+            lines.append(f"  external arena {plan.external_bytes} bytes")
     lines += [f"  {format_buffer(b, program.plan)}" for b in program.buffers]
     for segment in program.order:
         if segment.streams:

@@ -83,12 +83,14 @@ class Tagged:
 
     def __init__(self, program: RowProgram) -> None:
         self._program, plan = program, program.plan
-        arena: Tags = np.full(plan.bytes if plan else 0, -1, np.int32)
+        arenas = [np.full(plan.room(external) if plan else 0, -1, np.int32) for external in (False, True)]
         self._blocks: dict[str, Tags] = {}
         for buffer in program.buffers:
             if buffer.view is None and buffer.space is Space.ARENA:
                 slot = plan.by_buffer.get(buffer.name) if plan else None
-                own = arena[slot.offset : slot.offset + buffer.bytes] if slot else np.full(buffer.bytes, -1, np.int32)
+                own = np.full(0 if slot else buffer.bytes, -1, np.int32)
+                if slot:
+                    own = arenas[slot.external][slot.offset : slot.offset + buffer.bytes]
                 self._blocks[buffer.name] = own
         self._apart: dict[str, Tags] = {}
         self._results = {s.result.name: s for s in program.stages}

@@ -33,7 +33,7 @@ def verify_program(program: RowProgram) -> None:
         for slot in program.plan.slots:
             if slot.buffer not in program.buffer:
                 raise IRError("is of a buffer that does not exist", f"slot of %{slot.buffer}")
-            if slot.offset < 0 or slot.offset + slot.bytes > program.plan.bytes:
+            if slot.offset < 0 or slot.offset + slot.bytes > program.plan.room(slot.external):
                 raise IRError("lies outside the arena", f"slot of %{slot.buffer}")
             buffer = program.buffer[slot.buffer]
             if slot.bytes < buffer.bytes or slot.offset % buffer.value.dtype.bytes:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from tinyc.passes.core.base import PassError
-from tinyc.passes.placement.problem import Apart, Block, Placement
+from tinyc.passes.placement.problem import Apart, Block, Placement, align_up
 from tinyc.passes.placement.solve import place
 
 EXACT_BLOCKS = 16
 EXACT_NODES = 4000
+EXCHANGES = 60
+"""How many other places for blocks are tried, after a greedy assignment."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,46 @@ class _Assignment:
             self.tried[chosen, region] = place(blocks, inside, capacity=capacity, seconds=self.seconds)
         return self.tried[chosen, region]
 
+    @cached_property
+    def near(self) -> Mapping[str, Sequence[tuple[str, int, int]]]:
+        """For each block those that it is kept apart from: their offset, less its own, is at most the first number or
+        at least the second."""
+        found: dict[str, list[tuple[str, int, int]]] = {b.name: [] for b in self.blocks}
+        for c in self.constraints:
+            found[c.first].append((c.second, c.below, c.above))
+            found[c.second].append((c.first, -c.above, -c.below))
+        return found
+
+    def added(self, block: Block, to: Iterable[str], region: int) -> bool:
+        """Whether a block has room beside those of which a placement may be known, which then stay where they are."""
+        names, capacity = frozenset(to), self.regions[region].bytes
+        known = self.tried.get((names, region))
+        if known is None or capacity is None or known.bytes > capacity or (names | {block.name}, region) in self.tried:
+            return self.fits([*names, block.name], region)
+        taken = [
+            (known.offsets[n] - above, known.offsets[n] - below)
+            for n, below, above in self.near[block.name]
+            if n in names
+        ]
+        at = 0
+        for low, high in sorted(taken):
+            if low < at < high:
+                at = align_up(high, block.alignment)
+        if block.pinned is not None or at + block.bytes > capacity:
+            return self.fits([*names, block.name], region)
+        offsets = {**known.offsets, block.name: at}
+        size = max(known.bytes, at + block.bytes)
+        self.tried[names | {block.name}, region] = Placement(offsets, size, 0, False)
+        return True
+
+    def without(self, names: Iterable[str], left: str | None, region: int) -> None:
+        """A placement without one block is one where the others are as they were."""
+        chosen = frozenset(names)
+        known, rest = self.tried.get((chosen, region)), chosen - {left}
+        if known is not None and left is not None and (rest, region) not in self.tried:
+            offsets = {n: at for n, at in known.offsets.items() if n != left}
+            self.tried[rest, region] = Placement(offsets, known.bytes, 0, False)
+
     def fits(self, names: Iterable[str], region: int) -> bool:
         """Whether a placement of these blocks in one region is known."""
         capacity = self.regions[region].bytes
@@ -81,12 +125,13 @@ def place_in_regions(
     traffic: Mapping[str, int],
     *,
     seconds: float = 1.0,
+    nodes: int = EXACT_NODES,
 ) -> RegionPlacement:
     """Regions and offsets for the blocks with the least traffic (bytes accessed, by block) on slow regions.
 
     Regions are given from fastest to slowest; constraints hold between blocks of one region. Assigns by branch and
-    bound where few blocks have a choice, else greedily by traffic per byte. `seconds` bounds the search for the
-    offsets in one region. Raises `PassError` if no assignment is found in which every region has room.
+    bound where few blocks have a choice, of so many `nodes`, else greedily by traffic per byte. `seconds` bounds the
+    search for the offsets in one region. Raises `PassError` if no assignment is found in which every region has room.
     """
     names = [r.name for r in regions]
     if not regions or len(set(names)) < len(names):
@@ -101,13 +146,21 @@ def place_in_regions(
         blocks, key=lambda b: (b.region is None, -traffic.get(b.name, 0) / max(1, b.bytes), -b.bytes, b.name)
     )
     by_size = sorted(blocks, key=lambda b: (b.region is None, -b.bytes, b.name))
-    found = [chosen for order in (by_use, by_size) if (chosen := _greedy(state, order)) is not None]
+    # What lives as long as many others takes the place of many.
+    near = Counter(name for c in constraints for name in (c.first, c.second))
+    by_time = sorted(
+        blocks,
+        key=lambda b: (b.region is None, -traffic.get(b.name, 0) / max(1, b.bytes * (1 + near[b.name])), b.name),
+    )
+    found = [chosen for order in (by_use, by_size, by_time) if (chosen := _greedy(state, order)) is not None]
     best = min(found, key=state.cost, default=None)
+    if best is not None:
+        best = _exchanged(state, best)
     free = sum(len(state.allowed(b)) > 1 for b in blocks)
     exact = best is not None and state.cost(best) == _least(state, blocks)
     if not exact and free <= EXACT_BLOCKS:
         state.unproven = False
-        best, complete = _branch(state, by_use, best)
+        best, complete = _branch(state, by_use, best, nodes)
         exact = complete and not state.unproven
     if best is None:
         raise PassError(_excess(state, by_use, exact))
@@ -126,7 +179,7 @@ def _greedy(state: _Assignment, order: Sequence[Block]) -> dict[str, int] | None
     chosen: dict[str, int] = {}
     for block in order:
         for region in state.allowed(block):
-            if state.fits([*(b for b, r in chosen.items() if r == region), block.name], region):
+            if state.added(block, [b for b, r in chosen.items() if r == region], region):
                 chosen[block.name] = region
                 break
         else:
@@ -134,13 +187,49 @@ def _greedy(state: _Assignment, order: Sequence[Block]) -> dict[str, int] | None
     return chosen
 
 
+def _exchanged(state: _Assignment, chosen: dict[str, int]) -> dict[str, int]:
+    """The assignment with blocks moved to faster regions, each alone or for one of less traffic, as long as that
+    helps."""
+    chosen, tries, again = dict(chosen), EXCHANGES, True
+    blocks = {b.name: b for b in state.blocks}
+    while again:
+        again = False
+        for name in sorted(chosen, key=lambda n: (-state.traffic.get(n, 0), n)):
+            slow = chosen[name]
+            for fast in (r for r in state.allowed(blocks[name]) if r < slow):
+                inside = [n for n, r in chosen.items() if r == fast]
+                rivals = [
+                    n
+                    for n in sorted(inside, key=lambda n: (state.traffic.get(n, 0), n))
+                    if state.traffic.get(n, 0) < state.traffic.get(name, 0) and slow in state.allowed(blocks[n])
+                ]
+                outside = [n for n, r in chosen.items() if r == slow and n != name]
+                for rival in [None, *rivals]:
+                    tries -= 1
+                    if tries < 0:
+                        return chosen
+                    state.without(inside, rival, fast)
+                    if not state.added(blocks[name], [n for n in inside if n != rival], fast):
+                        continue
+                    if rival is not None:
+                        if not state.added(blocks[rival], outside, slow):
+                            continue
+                        chosen[rival] = slow
+                    chosen[name] = fast
+                    again = True
+                    break
+                if chosen[name] == fast:
+                    break
+    return chosen
+
+
 def _branch(
-    state: _Assignment, order: Sequence[Block], best: dict[str, int] | None
+    state: _Assignment, order: Sequence[Block], best: dict[str, int] | None, limit: int
 ) -> tuple[dict[str, int] | None, bool]:
     """The cheapest assignment by depth-first branch and bound, and whether the search was completed."""
     rest = [_least(state, order[n:]) for n in range(len(order) + 1)]
     nodes: list[dict[str, int]] = [{}]
-    for _ in range(EXACT_NODES):
+    for _ in range(limit):
         if not nodes:
             return best, True
         chosen = nodes.pop()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tinyc.ir.rows import WORD, Plan, RowProgram, Slot, Stage
 from tinyc.ir.rows.lives import Life, lifetimes, lives, peak
+from tinyc.ir.rows.traffic import traffic
 from tinyc.passes.core.base import PassError, RowPass
-from tinyc.passes.placement import Apart, Block, place
+from tinyc.passes.placement import Apart, Block, Placement, Region, place, place_in_regions
+
+TRIALS, NODES = 1000, 40
+"""Of the time for one placement, each trial of what lies in which memory has such a part; and so many assignments a
+second of it are tried beyond the greedy ones. In less than a second there is none of that."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +29,15 @@ class PlanArena(RowPass, name="plan-arena"):
 
     `alignment` is that of all offsets; elements are aligned in any case. `seconds` limits the search, which as a rule
     takes a fraction of one.
+
+    With `memories`, the bytes of an internal and of an external memory, buffers that do not fit into the first go to
+    the second: those of which the fewest bytes are moved for each byte that they take. Raises `PassError` where that is
+    not found to be large enough either.
     """
 
     alignment: int = 1
     seconds: float = 10.0
+    memories: tuple[int, int] | None = None
 
     def run(self, program: RowProgram) -> RowProgram:
         if self.alignment < 1 or self.alignment & (self.alignment - 1):
@@ -38,12 +48,46 @@ class PlanArena(RowPass, name="plan-arena"):
             Block(name, life.owner.bytes, max(self.alignment, wanted[name], life.owner.value.dtype.bytes))
             for name, life in found.items()
         ]
-        placed = place(blocks, list(distances(found)), lower_bound=peak(list(found.values())), seconds=self.seconds)
+        apart, most = list(distances(found)), peak(list(found.values()))
+        inside, outside = None, Placement({}, 0, 0, True)
+        if self.memories is None or most <= self.memories[0]:
+            inside = place(blocks, apart, lower_bound=most, seconds=self.seconds)
+        if self.memories is not None and (inside is None or inside.bytes > self.memories[0]):
+            inside, outside = _in_two(blocks, apart, self.memories, traffic(program), self.seconds)
+        assert inside is not None
         touched = lifetimes(program)
-        slots = tuple(Slot(b.name, placed.offsets[b.name], b.bytes, *touched[b.name]) for b in blocks)
+        slots = [
+            Slot(b.name, p.offsets[b.name], b.bytes, *touched[b.name], external=p is outside)
+            for p in (inside, outside)
+            for b in blocks
+            if b.name in p.offsets
+        ]
         alignment = max((b.alignment for b in blocks), default=1)
-        plan = Plan(slots, placed.bytes, placed.bytes if placed.optimal else placed.lower_bound, alignment)
+        bound = inside.bytes if inside.optimal else inside.lower_bound
+        plan = Plan(tuple(slots), inside.bytes, bound, alignment, outside.bytes)
         return dataclasses.replace(program, plan=plan)
+
+
+def _in_two(
+    blocks: Sequence[Block],
+    apart: Sequence[Apart],
+    memories: tuple[int, int],
+    moved: Mapping[str, int],
+    seconds: float,
+) -> tuple[Placement, Placement]:
+    """Placements in an internal and an external memory, each as small as can be for what lies in it."""
+    regions = [Region(name, size) for name, size in zip(("internal", "external"), memories, strict=True)]
+    effort = seconds / TRIALS
+    nodes = int(NODES * seconds) if seconds >= 1 else 0
+    found = place_in_regions(blocks, apart, regions, moved, seconds=effort if seconds >= 1 else 0.0, nodes=nodes)
+    placed = []
+    for region in regions:
+        inside = [b for b in blocks if found.region[b.name] == region.name]
+        names = {b.name for b in inside}
+        within = [a for a in apart if a.first in names and a.second in names]
+        first = found.placements[region.name]
+        placed.append(min(place(inside, within, seconds=seconds), first, key=lambda p: p.bytes))
+    return placed[0], placed[1]
 
 
 def alignments(program: RowProgram) -> dict[str, int]:

@@ -35,7 +35,7 @@ class UseSpareMemory(RowPass, name="use-spare-memory"):
     library computes have what it asked for, and those that cores share would write one memory at once.
 
     `wants` says what a stage can use; `words` is for those of which it says nothing. `budget` is what the arena may
-    take in bytes, None for any size.
+    take in bytes, None for any size. The arena of an external memory has none of it.
     """
 
     wants: Wants = nothing
@@ -54,7 +54,7 @@ class UseSpareMemory(RowPass, name="use-spare-memory"):
         found, touched = lives(trial), lifetimes(trial)
         taken = [np.zeros((0, 4), np.int64)]
         for name, life in found.items():
-            if name not in names.values():
+            if name not in names.values() and not plan.by_buffer[name].external:
                 at = plan.by_buffer[name].offset
                 taken.append(life.rectangles() + np.array([at, at, 0, 0]))
         behind, room = self._behind(plan)

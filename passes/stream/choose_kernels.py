@@ -42,6 +42,7 @@ class ChooseKernels(RowPass, name="choose-kernels"):
         apart: what is done to the layers that stand alone, before.
         otherwise: gives the other schedule; `Stream` without it.
         ours: about what tinyc's own kernels take.
+        keep: keep the other schedule, and let libraries take what they can of it within the memory that it takes.
     """
 
     libraries: tuple[KernelLibrary, ...] = ()
@@ -50,11 +51,14 @@ class ChooseKernels(RowPass, name="choose-kernels"):
     apart: RowPass | None = None
     otherwise: RowPass | None = None
     ours: Estimate = unknown
+    keep: bool = False
 
     slack = Slack(1e-6, "a float sum over a whole tensor may be rounded otherwise than the same sum over one row")
 
     def run(self, program: RowProgram) -> RowProgram:
         plain, limit = (self.otherwise or Stream(self.budget)).run(program), self.budget
+        if self.keep:
+            return self._with_kernels(plain, max(_arena(plain), limit or 0))
         if limit is None and not self.always:
             limit = _arena(plain, None)
         chosen = self._with_kernels(self.apart.run(program) if self.apart is not None else program, limit)

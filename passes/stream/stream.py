@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tinyc.ir.rows import RowProgram, Segment
@@ -31,12 +31,14 @@ class Stream(RowPass, name="stream-rows"):
 
     With `budget`, in bytes of arena, it is the one that takes the fewest instructions of those that fit. With several
     `cores`, they share the rows of heavy stages that stand alone; where one does not, that costs what it would save.
+    `found` is told the segments that the schedule may have.
     """
 
     slack = Slack(1e-6, "a float sum over one row may be rounded otherwise than the same sum over several")
 
     budget: int | None = None
     cores: int = 1
+    found: Callable[[RowProgram, Sequence[Piece]], None] | None = None
 
     def run(self, program: RowProgram) -> RowProgram:
         beside = apart(program)
@@ -49,6 +51,15 @@ class Stream(RowPass, name="stream-rows"):
     def _best(self, program: RowProgram) -> _Planned:
         """The best schedule of these stages, whose results lie over operands or beside them as they do here."""
         options = candidates(program, self.budget, self.cores)
+        if self.found is not None:
+            self.found(program, options)
+        return self._of(program, options)
+
+    def of(self, program: RowProgram, options: Sequence[Piece]) -> RowProgram:
+        """The program in the schedule that is chosen among these segments (`candidates`)."""
+        return self._of(program, options).program
+
+    def _of(self, program: RowProgram, options: Sequence[Piece]) -> _Planned:
         count = len(program.stages)
         least = _least_peak(options, count)
         peaks = sorted({p.peak for p in options if p.peak >= least})
@@ -102,21 +113,27 @@ def _best_way(program: RowProgram, chosen: Sequence[Piece], limit: int) -> _Plan
     Where each segment's result lies over the dead rows of what it reads, results lie lower and lower in the arena when
     all run forward. In reverse a result lies above what it reads.
     """
-    cutter = Cutter(program)
     ways = []
+    for trial in turned(program, chosen):
+        plan = PlanArena(seconds=TRIAL).run(trial).plan
+        assert plan is not None
+        ways.append(_Planned(trial, plan.bytes, sum(p.cost for p in chosen), limit))
+    return min(ways, key=lambda way: way.bytes)
+
+
+def turned(program: RowProgram, chosen: Sequence[Piece]) -> Iterator[RowProgram]:
+    """The program in these segments: all of them forward, then every second one in reverse, from the second and from
+    the first on."""
+    cutter = Cutter(program)
     for turns in (range(0), range(1, len(chosen), 2), range(0, len(chosen), 2)):
-        turned = []
+        pieces = []
         for number, piece in enumerate(chosen):
             stages = piece.segment.stages
             forward = piece.split > 1 or any(program.stages[k].copies_rows for k in stages)
             reverse = number in turns and not forward
             options = [p for p in cutter.pieces(stages, True) if _alike(p, piece)] if reverse else [piece]
-            turned.append(options[0] if options else piece)
-        trial = apply(program, turned)
-        plan = PlanArena(seconds=TRIAL).run(trial).plan
-        assert plan is not None
-        ways.append(_Planned(trial, plan.bytes, sum(p.cost for p in chosen), limit))
-    return min(ways, key=lambda way: way.bytes)
+            pieces.append(options[0] if options else piece)
+        yield apply(program, pieces)
 
 
 def _alike(one: Piece, other: Piece) -> bool:
@@ -136,10 +153,10 @@ def candidates(program: RowProgram, budget: int | None = None, cores: int = 1) -
     short = [list(itertools.islice(pieces, SHORT)) for pieces in growing]
     most = max(_least_peak([p for begun in short for pieces in begun for p in pieces], count), budget or 0)
     begun = (itertools.chain(first, rest) for first, rest in zip(short, growing, strict=True))
-    return [p for pieces in begun for p in _within(pieces, most)]
+    return [p for pieces in begun for p in within(pieces, most)]
 
 
-def _within(growing: Iterable[Sequence[Piece]], most: int) -> Iterator[Piece]:
+def within(growing: Iterable[Sequence[Piece]], most: int) -> Iterator[Piece]:
     """The segments that begin with one stage, up to the first whose rings take more."""
     for pieces in growing:
         yield from pieces
@@ -157,15 +174,20 @@ def _least_peak(options: Sequence[Piece], count: int) -> int:
 
 
 def _cheapest(options: Sequence[Piece], count: int, limit: int) -> list[Piece]:
-    """The division with the least cost of those whose peak is within the limit; of equal ones, that of the most
-    segments, which are the simplest."""
-    reach: list[tuple[float, int]] = [(0.0, 0)] + [(float("inf"), 0)] * count
+    """The division with the least cost of those whose peak is within the limit."""
+    return division([(piece, (piece.cost,)) for piece in options if piece.peak <= limit], count)
+
+
+def division(options: Sequence[tuple[Piece, tuple[float, ...]]], count: int) -> list[Piece]:
+    """The division into segments with the least sum of costs, the first of which counts most; of equal ones, that of
+    the most segments, which are the simplest."""
+    reach: list[tuple[float, ...]] = [(0.0,) * 4] + [(float("inf"),)] * count
     via: dict[int, Piece] = {}
-    for piece in sorted(options, key=lambda p: (p.segment.stages.stop, p.segment.stages.start)):
+    for piece, cost in sorted(options, key=lambda o: (o[0].segment.stages.stop, o[0].segment.stages.start)):
         stages = piece.segment.stages
-        cost, number = reach[stages.start]
-        if piece.peak <= limit and (cost + piece.cost, number - 1) < reach[stages.stop]:
-            reach[stages.stop] = (cost + piece.cost, number - 1)
+        found = tuple(a + b for a, b in zip(reach[stages.start], (*cost, -1), strict=False))
+        if len(found) > 1 and found < reach[stages.stop]:
+            reach[stages.stop] = found
             via[stages.stop] = piece
     chosen: list[Piece] = []
     while count:

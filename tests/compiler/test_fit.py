@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
+import tinyc as tinyc_api
+from benchmarks.networks import mobilenet_v1, resnet8
 from tests.compiler.test_cli import MODEL, refused, tinyc
 from tinyc.backends.targets import Target, find
 from tinyc.compiler.data.calibration import Calibration
-from tinyc.compiler.lowering.fit import CODE_BYTES, STACK_BYTES, FitError, Sizes, check_fit, demands, sizes
+from tinyc.compiler.lowering.fit import (
+    CODE_BYTES,
+    STACK_BYTES,
+    FitError,
+    Sizes,
+    check_fit,
+    demands,
+    fits,
+    internal_room,
+    sizes,
+)
 from tinyc.compiler.options import Options, QuantiseOptions
 from tinyc.compiler.session import Compilation, api
 
@@ -20,6 +36,7 @@ SMALL = Sizes(arena=1000, buffers=200, weights=3000, code=5000)
 CHIP = dataclasses.replace(
     find("esp32s3"), name="chip", ram_bytes=100_000, static_bytes=60_000, psram_bytes=500_000, flash_bytes=200_000
 )
+CHIP = dataclasses.replace(CHIP, system_bytes=0, system_static_bytes=0)
 
 
 def message(needed: Sizes, options: Options | None = None, target: Target = CHIP) -> str:
@@ -64,28 +81,107 @@ def test_limits_are_exact() -> None:
     assert "weights 195,001 + code, about 5,000 = 200,001 bytes, 1 more than the 200,000 bytes of flash" in text
 
 
-def test_what_would_help_is_what_is_possible() -> None:
+def test_what_would_help_is_what_fits() -> None:
     large = dataclasses.replace(SMALL, arena=80_000, floats=True)
     text = message(large, Options(ram=90_000, rows_from="argument"))
-    assert "chip" in text
-    for word in ("smaller `ram` than 90,000", "`rows_from=callback`", "of about 20,000 bytes", "`arena_in=psram`"):
-        assert word in text
-    # Inputs in memory of the caller are not static here: moving them into the arena would not help.
-    assert "`rows_from=arena`" not in text
-    many = dataclasses.replace(large, arena=50_000, buffers=60_000)
-    assert "`rows_from=arena`" in message(many, Options(rows_from="argument"))
+    assert "of about 20,000 bytes, weights of about 750: not tried" in text
+    assert "`arena_in=psram`" in text
+    # A fourth of it is too much as well, and so is the arena for PSRAM.
+    text = message(dataclasses.replace(large, arena=600_000))
+    assert text.endswith("Only a smaller network would help.")
     without = dataclasses.replace(CHIP, psram_bytes=0)
     text = message(dataclasses.replace(large, floats=False), Options(rows_from="callback"), without)
     assert text.endswith("Only a smaller network would help.")
     text = message(dataclasses.replace(SMALL, weights=70_000), Options(weights_in="internal"))
     assert "arena 1,000 + weights 70,000 = 71,000 bytes" in text
     assert "`weights_in=flash` (70,000 bytes less)" in text
+    assert "`weights_in=flash`" not in message(
+        dataclasses.replace(large, weights=70_000), Options(weights_in="internal")
+    )
     text = message(dataclasses.replace(SMALL, arena=600_000), Options(arena_in="psram"))
     assert "arena 600,000 bytes, 100,000 more than the 500,000 bytes of PSRAM" in text
     assert "`arena_in=psram`" not in text
-    assert "`quantise=QuantiseOptions(...)` (weights of about 75,000 bytes)" in message(
-        dataclasses.replace(SMALL, weights=300_000, floats=True)
-    )
+    assert "weights of about 75,000: not tried" in message(dataclasses.replace(SMALL, weights=300_000, floats=True))
+    with pytest.raises(FitError, match="What would help: mine; `q"):
+        check_fit(CHIP, large, Options(), lambda: ["mine"])
+
+
+def test_what_the_system_takes_is_taken_off() -> None:
+    chip = dataclasses.replace(CHIP, system_bytes=30_000, system_static_bytes=10_000)
+    room = 50_000
+    check_fit(chip, dataclasses.replace(SMALL, arena=room), Options())
+    over = dataclasses.replace(SMALL, arena=room + 1)
+    assert "arena 50,001 + system 10,000 = 60,001 bytes, 1 more than" in message(over, target=chip)
+    for taken, most in ((0, 60_000), (4_000, 56_000), ("10K", 50_000), (20_000, 50_000)):
+        options = Options(system_ram=taken)
+        assert check_fit(chip, dataclasses.replace(SMALL, arena=most), options) is not None
+        assert not fits(chip, dataclasses.replace(SMALL, arena=most + 1), options)
+    assert internal_room(chip, SMALL, Options()) == 50_000
+    everything = dataclasses.replace(SMALL, buffers=70_000)
+    assert internal_room(chip, everything, Options()) == 100_000 - 70_000 - STACK_BYTES - 30_000
+
+
+@pytest.mark.parametrize("name", ["esp32", "esp32s2", "esp32s3", "esp32c3", "esp32c6", "esp32h2", "esp32p4"])
+def test_what_espressif_s_system_takes(name: str) -> None:
+    chip = find(name)
+    assert 0 < chip.system_bytes < chip.ram_bytes // 3
+    assert chip.system_static_bytes <= chip.system_bytes
+
+
+def test_a_budget_is_met_by_what_was_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each suggestion is taken, and has the arena that it promised."""
+    onnx.save(mobilenet_v1(0.25, 96, classes=5), tmp_path / "m.onnx")
+    monkeypatch.setattr("tinyc.compiler.lowering.trials.SECONDS", 60.0)
+    given: dict[str, Any] = {"verify": False, "ram": "60K", "rows_from": "argument"}
+    with pytest.raises(tinyc_api.TinycError) as caught:
+        api.compile(tmp_path / "m.onnx", **given)
+    found = re.findall(r"`(\w+)=(\w+)` \(([\d,]+) bytes\)", str(caught.value))
+    assert {name for name, *_ in found} >= {"rows_from"}
+    for name, value, size in found:
+        made = api.compile(tmp_path / "m.onnx", **given | {name: value})
+        assert made.source.arena_bytes == int(size.replace(",", "")) <= 60 << 10
+    assert "`rows_from=arena`" not in str(caught.value), "it does not fit"
+    with pytest.raises(tinyc_api.TinycError, match="`rows_from=callback` and `quantise=QuantiseOptions"):
+        api.compile(tmp_path / "m.onnx", verify=False, ram="20K")
+    with pytest.raises(tinyc_api.TinycError, match="Only a smaller network or image would help"):
+        api.compile(tmp_path / "m.onnx", verify=False, ram=100)
+
+
+def test_a_board_with_psram_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinyc.compiler.lowering.trials.SECONDS", 60.0)
+    text = r"on a board with PSRAM, `ram=4096\+33554432` \((\d,\d+) bytes and ([\d,]+) of PSRAM\)"
+    with pytest.raises(tinyc_api.TinycError, match=text) as caught:
+        api.compile(MODEL, verify=False, ram="4K", target="esp32s3")
+    found = re.search(text, str(caught.value))
+    assert found is not None
+    made = api.compile(MODEL, verify=False, ram="4096+33554432", target="esp32s3")
+    assert made.source.arena_bytes <= 4096
+    assert made.source.psram_bytes == int(found[2].replace(",", ""))
+
+
+def test_trials_end_in_time() -> None:
+    made = api.compile(MODEL, verify=False)
+    trials = made.lowered.trials
+    assert trials is not None
+    changes = list(trials.changes())
+    assert changes
+    assert list(trials.within(changes, 0.0)) == []
+    slow = dataclasses.replace(trials, seconds=10.0)
+    assert list(slow.within(changes, 2.0)) == []
+
+
+@pytest.mark.parametrize("network", [lambda: mobilenet_v1(0.25, 96, classes=5), resnet8])
+def test_other_arenas_are_near_what_comes_of_them(network: Callable[[], onnx.ModelProto], tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    onnx.save(network(), path)
+    first = api.compile(path, verify=False)
+    others = first.report["ram"]["other_arena_bytes"]
+    assert set(others) == {"rows_from=callback", "input_layout=nhwc", "rows_from=argument"}
+    for option, size in others.items():
+        name, _, value = option.partition("=")
+        arena = api.compile(path, verify=False, **{name: value}).source.arena_bytes
+        # Rings with a row less are not in it.
+        assert 0.8 * size <= arena <= 1.05 * size, option
 
 
 def test_little_room_for_the_rest_is_said() -> None:
@@ -162,7 +258,7 @@ def test_a_model_that_cannot_fit_is_refused_and_nothing_written(tmp_path: Path) 
     board = tmp_path / "tiny.toml"
     board.write_text('base = "esp32c3"\nname = "tiny"\nram_bytes = 40_000\nstatic_bytes = 8_000\n')
     result = tinyc("compile", MODEL, "--target", board, "-o", tmp_path / "out", "--no-verify")
-    refused(result, "does not fit on tiny", "static_bytes", "8,000", "--quantize int8", "--rows-from callback")
+    refused(result, "does not fit on tiny", "static_bytes", "8,000", "What would help: --quantize int8")
     assert not (tmp_path / "out").exists()
 
 

@@ -97,6 +97,51 @@ def test_no_macro_where_it_would_be_wrong() -> None:
     assert "heap_caps_aligned_alloc(SMALL_ARENA_ALIGN, SMALL_ARENA_BYTES, MALLOC_CAP_SPIRAM)" in allocated
 
 
+BOTH = {"arena": "2K+64K", "rows": "1K+64K", "int8": "600+8K"}
+"""Memories of two kinds, neither of which is enough alone."""
+
+
+@pytest.mark.parametrize("case", BOTH)
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_arena_in_each_memory(form: str, case: str, tmp_path: Path) -> None:
+    need_riscv()
+    compiled = packed(case, form, ram=BOTH[case])
+    assert compiled.source.arena_bytes
+    assert compiled.source.psram_bytes
+    header, files = compiled.source.files["small.h"], compiled.files
+    assert "void *arena, void *psram" in header
+    for path, text in files.items():
+        if Path(path).name in ("main.c", "main.cpp", "small_example.ino"):
+            assert re.search(r"small_run\(arena, psram, ", text), path
+            assert "SMALL_ARENA(arena);" in text
+            assert ("SMALL_PSRAM(psram);" in text) == (form == "idf"), path
+    if form == "idf":
+        assert all("CONFIG_SPIRAM=y" in text for path, text in files.items() if path.endswith("sdkconfig.defaults"))
+        assert "ARENA_MEMORY" not in files["Kconfig"]
+    for name, text in compiled.source.files.items():
+        (tmp_path / name).write_text(text, encoding="ascii")
+    allocated = form in ("arduino", "platformio")
+    expression = "heap_caps_aligned_alloc(SMALL_ARENA_ALIGN, SMALL_PSRAM_BYTES, MALLOC_CAP_SPIRAM)"
+    assert (expression in header) == allocated
+    if not allocated:
+        (tmp_path / "user.c").write_text(
+            '#include "small.h"\nSMALL_ARENA(arena);\nSMALL_PSRAM(psram);\n'
+            "void *user(int k) { return k ? (void *)arena : (void *)psram; }\n"
+        )
+        riscv("c", [tmp_path / "user.c"], [tmp_path, STUBS], [*ESP, ALLOWED], tmp_path)
+        table = subprocess.run(
+            ["riscv64-unknown-elf-objdump", "-t", str(tmp_path / "user.o")], capture_output=True, text=True, check=True
+        ).stdout
+        found = dict(re.findall(r" O (\S+)\s+[0-9a-f]+ (arena|psram)", table))
+        assert {name: section[:6] for section, name in found.items()} == {"arena": ".bss", "psram": ".ext_r"}
+
+
+def test_memories_that_are_there_and_not_needed() -> None:
+    compiled = packed("arena", "idf", ram="64K+1M")
+    assert compiled.source.psram_bytes == 0
+    assert not any("SPIRAM" in text for path, text in compiled.files.items() if not path.endswith((".h", "Kconfig")))
+
+
 def test_plain_c_stays_plain() -> None:
     for name, text in packed("arena", "c", target="host").source.files.items():
         assert "ESP_PLATFORM" not in text or "hooks" in name, name
@@ -127,6 +172,10 @@ def refused(out: Path, *options: str) -> str:
         ),
         ("--target esp32c3 --arena-in psram", "--arena-in psram: target esp32c3 has no PSRAM (psram_bytes = 0)"),
         ("--arena-in psram", "--arena-in psram: target host has no PSRAM"),
+        ("--target esp32c3 --ram 1K+1M", "--ram of two memories: target esp32c3 has no PSRAM (psram_bytes = 0)"),
+        ("--target esp32s3 --ram 1K+1M --arena-in psram", "--ram of two memories says itself what lies where"),
+        ("--target esp32s3 --ram 1K+", "--ram takes a number of bytes"),
+        ("--target esp32s3 --ram 1K+100", "external has 100 bytes and would need"),
         (
             "--weights-in internal",
             "--weights-in internal: the sections of the ESP32 family are known, those of target host",

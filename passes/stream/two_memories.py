@@ -1,0 +1,149 @@
+"""Streaming where the arena is in two memories: what moves the fewest bytes in the slower one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tinyc.ir.rows import RowProgram, Segment, Space
+from tinyc.ir.rows.traffic import moved, stage_traffic
+from tinyc.passes.core.base import PassError, RowPass
+from tinyc.passes.rows.plan import PlanArena
+from tinyc.passes.stream.alive import Alive
+from tinyc.passes.stream.apart import apart
+from tinyc.passes.stream.piece import Piece, apply
+from tinyc.passes.stream.stream import TRIAL, Stream, candidates, division, turned
+
+SHARES = (1.0, 0.9, 0.75, 0.6)
+"""The parts of the internal memory for which divisions into segments are looked for: what lives across segments and
+gaps between buffers take of it, too."""
+
+
+@dataclass(frozen=True)
+class StreamInTwo(RowPass, name="stream-rows-in-two"):
+    """Divides the stages into segments such that the fewest bytes are moved in the external memory.
+
+    Where a schedule fits the internal memory, it is the one that `Stream` takes. Elsewhere the search over all
+    divisions into segments has a sum for its cost: what each moves outside if the buffers of least traffic for each
+    byte are there, as few as make the others fit. Some of the divisions are planned, and the one which moves the fewest
+    bytes outside stays; of equal ones the one with the fewest instructions. Raises `PassError` where none is found for
+    which both memories suffice.
+
+    `internal` and `external` are sizes in bytes.
+    """
+
+    slack = Stream.slack
+
+    internal: int = 0
+    external: int = 0
+    cores: int = 1
+
+    def run(self, program: RowProgram) -> RowProgram:
+        beside = apart(program)
+        variants = [program] if beside is program else [program, beside]
+        best = min(map(self._best, variants), key=_Planned.order)
+        if not best.score:
+            raise PassError(f"`ram` of two memories is too small for any schedule that was found: {best.refused}")
+        return best.program
+
+    def _best(self, program: RowProgram) -> _Planned:
+        """The best schedule of these stages, whose results lie over operands or beside them as they do here."""
+        options = candidates(program, self.internal, self.cores)
+        least = Stream(self.internal, self.cores).of(program, options)
+        found = [self._planned(least)]
+        if found[0].score and not found[0].score[0]:
+            return found[0]
+        found.append(self._planned(program))
+        divisions = self._divisions(program, options)
+        found += [self._planned(apply(program, chosen)) for chosen in divisions]
+        best = min(found, key=_Planned.order)
+        # Which segments run in reverse has to do with their offsets alone: it is tried for the best of them.
+        chosen = next((d for d, p in zip(divisions, found[2:], strict=True) if p is best), None)
+        if chosen is not None:
+            best = min([best, *map(self._planned, turned(program, chosen))], key=_Planned.order)
+        return best
+
+    def _planned(self, program: RowProgram) -> _Planned:
+        try:
+            planned = PlanArena(seconds=TRIAL, memories=(self.internal, self.external)).run(program)
+        except PassError as error:
+            return _Planned(program, (), str(error))
+        assert planned.plan is not None
+        return _Planned(program, (moved(planned)[1], _calls(program), planned.plan.external_bytes))
+
+    def _divisions(self, program: RowProgram, options: Sequence[Piece]) -> list[list[Piece]]:
+        """The divisions to plan."""
+        spill, count = _Spill(program), len(program.stages)
+        found: dict[tuple[tuple[Segment, bool, int], ...], list[Piece]] = {}
+        for share in SHARES:
+            estimates = [spill.of(piece, int(self.internal * share)) for piece in options]
+            for kind in range(2):
+                priced = [(p, (each[kind], p.cost)) for p, each in zip(options, estimates, strict=True)]
+                chosen = division(priced, count)
+                found.setdefault(tuple((p.segment, p.by_rows, len(p.held)) for p in chosen), chosen)
+        return list(found.values())
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A schedule, what it is chosen by, and, where it could not be planned, why."""
+
+    program: RowProgram
+    score: tuple[int, ...]
+    refused: str = ""
+
+    def order(self) -> tuple[bool, tuple[int, ...]]:
+        """The least is the best."""
+        return not self.score, self.score
+
+
+def _calls(program: RowProgram) -> int:
+    """How often kernels are called: what more of them takes is what one schedule costs more than another."""
+    return sum(stage.applications for stage in program.stages)
+
+
+class _Spill:
+    """What segments move outside of an internal memory, estimated."""
+
+    def __init__(self, program: RowProgram) -> None:
+        self._program, self._alive = program, Alive(program)
+        self._traffic = [self._of_stage(number) for number in range(len(program.stages))]
+        self._total: Counter[str] = sum(self._traffic, Counter())
+
+    def _of_stage(self, number: int) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for name, size in stage_traffic(self._program.stages[number]):
+            root = self._program.root(name)[0]
+            if root.space is Space.ARENA:
+                found[root.name] += size
+        return found
+
+    def of(self, piece: Piece, room: int) -> tuple[int, int]:
+        """The bytes that a segment moves outside of so many bytes, and what all stages move in the memories that this
+        takes: either is nearer the truth where a memory is outside for this segment alone, or for several."""
+        over = piece.peak - room
+        if over <= 0:
+            return 0, 0
+        program, touched, stages = self._program, self._alive.touched, piece.segment.stages
+        traffic: Counter[str] = sum((self._traffic[k] for k in stages), Counter())
+        over -= self._alive.across[stages.start]
+        over += sum(program.buffer[name].bytes for name in traffic if touched[name][0] < stages.start)
+        for name, view in piece.follows.items():
+            traffic[program.root(view.base)[0].name] += traffic.pop(name, 0)
+        sizes = {name: self._bytes(name, piece) for name in traffic}
+        outside: list[str] = []
+        for name in sorted(sizes, key=lambda n: traffic[n] / max(sizes[n], 1)):
+            if over <= 0:
+                break
+            outside.append(name)
+            over -= sizes[name]
+        for name in sorted(outside, key=lambda n: -traffic[n]):
+            if over + sizes[name] <= 0:
+                outside.remove(name)
+                over += sizes[name]
+        return sum(traffic[name] for name in outside), sum(self._total[name] for name in outside)
+
+    def _bytes(self, name: str, piece: Piece) -> int:
+        buffer = self._program.buffer[name]
+        return piece.rings.get(name, 0) * buffer.row_bytes or buffer.bytes
