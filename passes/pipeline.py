@@ -8,7 +8,7 @@ from tinyc.ir.rows.kernels import Estimate, KernelLibrary, unknown
 from tinyc.passes.core.base import AnyPass, RowPass
 from tinyc.passes.integerise import Integerise, UnsignedToSigned
 from tinyc.passes.integerise.recurrent import RecurrentToIntegers
-from tinyc.passes.rows.lower import InputPlace, Lower
+from tinyc.passes.rows.lower import InputPlace, Lower, OutputPlace
 from tinyc.passes.rows.order import OrderStages
 from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.rows.share import ShareBuffers
@@ -88,6 +88,7 @@ def row_passes(
     wants: Wants = nothing,
     growth: float = 0.0,
     ours: Estimate = unknown,
+    outputs: OutputPlace = "argument",
 ) -> list[AnyPass]:
     """From tensors to the row level, and the passes over it.
 
@@ -102,6 +103,7 @@ def row_passes(
         wants: what memory the kernels of stages can use beside.
         growth: by which part of its size the arena may grow for that.
         ours: about the instructions of tinyc's own kernels, which those of libraries are held against.
+        outputs: where the outputs lie.
     """
     # Stages that advance together are not shared: for speed alone, each stands by itself.
     schedule: RowPass = Split(cores) if cores > 1 and budget is None else Stream(budget, cores)
@@ -109,7 +111,7 @@ def row_passes(
         apart = Split(cores) if cores > 1 else None
         schedule = ChooseKernels(tuple(libraries), always, budget, apart, schedule, ours)
     return [
-        Lower(inputs, fused),  # from tensors to rows: buffers, and stages that fill them
+        Lower(inputs, fused, outputs),  # from tensors to rows: buffers, and stages that fill them
         ShareBuffers(in_place=False),  # parts into their whole
         OrderStages(),  # the order of the stages in which least is alive
         ShareBuffers(into_whole=False),  # results over operands that die

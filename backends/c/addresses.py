@@ -98,6 +98,11 @@ class Addresses:
             buffer = self._unit.program.buffer[buffer.view.base]
         return False
 
+    def callback(self, value: Value) -> str:
+        """The function that the rows of a value come from or go to."""
+        self.used_ports |= {self._ports[value.name], "user"}
+        return self._ports[value.name]
+
     def locals(self) -> list[Local]:
         """The pointers to declare, in the order in which they were first used."""
         return list(self._locals.values())

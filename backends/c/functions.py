@@ -1,7 +1,8 @@
-"""The functions that a program is called by, and how each input comes in.
+"""The functions that a program is called by, and how each input comes in and each output goes out.
 
 An input is an argument, or lies in the arena, where an accessor says, or comes row by row: asked for through a function
-that the caller passes, or pushed by a caller who owns the loop.
+that the caller passes, or, where no other one does, pushed by a caller who owns the loop. An output is an argument, or
+goes row by row to a function that the caller passes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tinyc.backends.c.source import CodegenError, CPort, Place
 from tinyc.backends.c.unit import TranslationUnit
 from tinyc.ir.rows import RowProgram, Segment, Space, Stage
 
-RESERVED = ("arena", "mem", "rows", "count", "y", "t", "k", "to", "row", "next_row", "user", "run", "finish")
+RESERVED = ("arena", "mem", "rows", "count", "y", "t", "k", "to", "row", "next_row", "on_row", "user", "run", "finish")
 """Names that the functions use."""
 
 
@@ -42,18 +43,18 @@ def public_functions(
         for p in inputs
         if p.place == "arena"
     ]
-    rows = next((p for p in inputs if p.place == "rows"), None)
-    ports = _parameters(inputs, outputs)
+    asks, gives = (any(p.place == "rows" for p in ports) for ports in (inputs, outputs))
+    does = ["asks for each row as it is needed"] * asks + ["hands over each row as it is computed"] * gives
+    run = ", ".join(["void *arena", *_parameters(inputs, outputs).values()])
+    purpose = f"One inference: {', and '.join(does)}." if does else "One inference."
+    found.append(PublicFunction(f"void {name}_run({run})", purpose))
+    rows = pushed_port(inputs)
     if rows is None:
-        return [
-            *found,
-            PublicFunction(f"void {name}_run({', '.join(['void *arena', *ports.values()])})", "One inference."),
-        ]
-    asked = ["void *arena", f"{name}_row_fn next_row", "void *user", *ports.values()]
+        return found
+    ports = _parameters(_besides(rows, inputs), outputs)
     pushed = ["void *arena", "int y", f"const {rows.c_type} *row", *(ports[p] for p in sweeping)]
     return [
         *found,
-        PublicFunction(f"void {name}_run({', '.join(asked)})", "One inference: asks for each row as it is needed."),
         PublicFunction(
             f"void {name}_push_row({', '.join(pushed)})",
             f"The same for a caller who owns the loop: takes row y, from 0 to {rows.type.shape[1] - 1} in order, ...",
@@ -72,15 +73,28 @@ def cores_start(name: str) -> PublicFunction:
     )
 
 
-def row_type(name: str, rows: CPort) -> str:
-    """The type of the function that is asked for rows."""
-    return f"typedef void (*{name}_row_fn)(void *user, int y, {rows.c_type} *row);"
+def row_type(port: CPort, gives: bool) -> str:
+    """The type of the function that is asked for rows, or is given them."""
+    return f"typedef void (*{port.callback_type})(void *user, int y, {'const ' if gives else ''}{port.c_type} *row);"
+
+
+def pushed_port(inputs: Sequence[CPort]) -> CPort | None:
+    """The one input that comes by rows, which may be pushed; None where several come so, or none does."""
+    rows = [p for p in inputs if p.place == "rows"]
+    return rows[0] if len(rows) == 1 else None
+
+
+def _besides(rows: CPort, inputs: Sequence[CPort]) -> list[CPort]:
+    return [p for p in inputs if p is not rows]
 
 
 def _parameters(inputs: Sequence[CPort], outputs: Sequence[CPort]) -> dict[str, str]:
-    """The declarations of the parameters by name."""
-    taken = {p.name: f"const {p.c_type} *{p.name}" for p in inputs if p.place == "argument"}
-    return taken | {p.name: f"{p.c_type} *{p.name}" for p in outputs}
+    """The declarations of the parameters by name, functions of the caller's first."""
+    called = [p for p in (*inputs, *outputs) if p.place == "rows"]
+    found = {p.callback: f"{p.callback_type} {p.callback}" for p in called}
+    found |= {"user": "void *user"} if called else {}
+    found |= {p.name: f"const {p.c_type} *{p.name}" for p in inputs if p.place == "argument"}
+    return found | {p.name: f"{p.c_type} *{p.name}" for p in outputs if p.place == "argument"}
 
 
 class Writer:
@@ -91,14 +105,15 @@ class Writer:
     ) -> None:
         self._unit, self._program = unit, unit.program
         self._ports, self._inputs, self._outputs = ports, inputs, outputs
-        self._declared = _parameters(inputs, outputs)
+        pushed = pushed_port(inputs)
+        self._declared = _parameters(inputs if pushed is None else _besides(pushed, inputs), outputs)
         self._parts = Parts(unit, self._addresses, self._declared, ports)
 
     def write(self) -> tuple[str, list[PublicFunction]]:
         """The definitions, and the public functions among them."""
         name, program = self._unit.prefix, self._program
         sweeping: list[str] = []
-        source = next((s for s in program.stages if program.takes_rows(s)), None)
+        source = program.pushed
         if source is None:
             addresses = self._addresses()
             lines = self._segments(addresses, program.order, "arena")
@@ -180,7 +195,7 @@ class Writer:
         addresses = self._addresses()
         to = addresses.row(source.result, "t")
         trace = f"TINYC_TRACE({first.first}, t * {elements}, {to}, {elements});"
-        ask = [f"next_row(user, t, {to});", trace]
+        ask = [f"{addresses.callback(source.op.operands[0])}(user, t, {to});", trace]
         if height < sweeps:
             ask = [f"if (t < {height}) {{", *(f"    {line}" for line in ask), "}"]
         loop = [
@@ -223,6 +238,6 @@ class Writer:
 
 
 def place_of(program: RowProgram, name: str) -> Place:
-    """How an input comes in."""
-    places: dict[Space, Place] = {Space.INPUT: "argument", Space.ARENA: "arena", Space.ROWS: "rows"}
-    return places[program.buffer[name].space]
+    """How an input comes in, or an output goes out."""
+    places: dict[Space, Place] = {Space.ARENA: "arena", Space.ROWS: "rows"}
+    return places.get(program.buffer[name].space, "argument")

@@ -73,8 +73,8 @@ class CPort:
     """An input or output of the generated function.
 
     `name` is the parameter, `macro` the beginning of its macros (`LENET_INPUT` of `LENET_INPUT_SIZE`).
-    `place` is how an input comes: as an argument; in the arena, where an accessor says; or row by row, from a function
-    that the caller passes.
+    `place` is how an input comes or an output goes: as an argument; in the arena, where an accessor says; or row by
+    row, from or to a function of the caller's, `callback`, which is of the type `callback_type`.
     """
 
     name: str
@@ -86,6 +86,8 @@ class CPort:
     scale: tuple[float, float] | None = None
     place: Place = "argument"
     pixels: tuple[float, float] | None = None
+    callback: str = ""
+    callback_type: str = ""
 
     @property
     def row_elements(self) -> int:

@@ -131,6 +131,8 @@ def _what_helps(target: Target, needed: Sizes, options: Options, demand: Demand)
             yield "inputs in the arena (`rows_from=arena`)"
         if options.rows_from != "callback":
             yield "input rows from a callback (`rows_from=callback`), where the input is an image or a signal"
+    if "inputs and outputs" in parts and options.rows_to != "callback":
+        yield "output rows to a callback (`rows_to=callback`), where the output is an image or a signal"
     if needed.floats:
         yield f"`quantise=QuantiseOptions(...)` (an arena of about {needed.arena // 4:,} bytes)"
     if "arena" in parts and options.arena_in == "internal" and needed.arena <= target.psram_bytes:

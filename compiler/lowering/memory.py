@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from tinyc.compiler.lowering.pipeline import output_place
 from tinyc.compiler.options import Options
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
@@ -94,7 +95,7 @@ def _what_helps(program: RowProgram, module: Module, options: Options, size: int
     if options.rows_from != "callback":
         try:
             ir: Module | RowProgram = module
-            for step in row_passes("rows"):
+            for step in row_passes("rows", outputs=output_place(options)):
                 ir = apply(step, ir)
             assert isinstance(ir, RowProgram)
             assert ir.plan is not None
