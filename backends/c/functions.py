@@ -14,7 +14,7 @@ from tinyc.backends.c.addresses import Addresses
 from tinyc.backends.c.cores import Parts, splits
 from tinyc.backends.c.hooks import input_hooks
 from tinyc.backends.c.literals import C_TYPES
-from tinyc.backends.c.schedule import row_elements, segment_lines, sweep_lines
+from tinyc.backends.c.schedule import due, row_due, row_elements, segment_lines, sweep_lines
 from tinyc.backends.c.source import CodegenError, CPort, Place
 from tinyc.backends.c.unit import TranslationUnit
 from tinyc.ir.rows import RowProgram, Segment, Space, Stage
@@ -189,15 +189,21 @@ class Writer:
             f"TINYC_NOINLINE void {name}_rest({', '.join(parameters)})\n{{\n{body}}}\n"
         )
         height, sweeps, elements = source.rows, program.sweeps(first), row_elements(source.result)
+        pace = first.paces[0]
+        # Sweeps that rows which come in take part in: those after them are for the rest of the segment.
+        until = min(height * pace.period, sweeps)
         sweep = f"{name}_sweep({', '.join(['mem', 't', *sweeping])});" if first.streams else ""
         after = f"{name}_rest({', '.join(['mem', *self._declared])});"
 
         addresses = self._addresses()
-        to = addresses.row(source.result, "t")
-        trace = f"TINYC_TRACE({first.first}, t * {elements}, {to}, {elements});"
-        ask = [f"{addresses.callback(source.op.operands[0])}(user, t, {to});", trace]
-        if height < sweeps:
-            ask = [f"if (t < {height}) {{", *(f"    {line}" for line in ask), "}"]
+        now = "t" if pace.period == 1 else "y"
+        to = addresses.row(source.result, now)
+        trace = f"TINYC_TRACE({first.first}, {now} * {elements}, {to}, {elements});"
+        ask = [f"{addresses.callback(source.op.operands[0])}(user, {now}, {to});", trace]
+        if pace.period > 1:
+            ask = [f"const int y = {row_due(source, pace, False)};", *ask]
+        if condition := f"if (t < {height}) " * (height < sweeps) if pace.period == 1 else due(source, pace, sweeps):
+            ask = [f"{condition}{{", *(f"    {line}" for line in ask), "}"]
         loop = [
             "TINYC_BEGIN(1);",
             *self._inputs_shown(),
@@ -218,11 +224,11 @@ class Writer:
             "    to[k] = row[k];",
             "}",
             f"TINYC_TRACE({first.first}, y * {elements}, to, {elements});",
-            *([sweep.replace("mem, t", "mem, y")] if sweep else []),
+            *_sweeps_of_a_row(sweep, pace.period, until if until < height * pace.period else 0),
         ]
         push = self._body(addresses, copy, "arena", [])
 
-        ending = [f"for (int t = {height}; t < {sweeps}; ++t) {{", f"    {sweep}", "}"] if height < sweeps else []
+        ending = [f"for (int t = {until}; t < {sweeps}; ++t) {{", f"    {sweep}", "}"] if until < sweeps else []
         finish = "    unsigned char *const mem = (unsigned char *)arena;\n"
         finish += "".join(
             f"    {line}\n" for line in ["TINYC_BEGIN(0);", *self._inputs_shown(), *ending, after, "TINYC_END();"]
@@ -235,6 +241,15 @@ class Writer:
     def _together(self, segment: Segment) -> str:
         layers = f"Layers {segment.first} to {segment.stages[-1]}"
         return f"{layers} advance together, row by row: each computes a row as soon as it can."
+
+
+def _sweeps_of_a_row(sweep: str, period: int, until: int) -> list[str]:
+    """The sweeps that run once row y is there, of which the last one's may end at `until`, if that is not 0; `sweep`
+    runs sweep t."""
+    if period == 1:
+        return [sweep.replace("mem, t", "mem, y")] if sweep else []
+    end = f" && t < {until}" if until else ""
+    return [f"for (int t = y * {period}; t < y * {period} + {period}{end}; ++t) {{", f"    {sweep}", "}"]
 
 
 def place_of(program: RowProgram, name: str) -> Place:

@@ -26,7 +26,7 @@ from tests.rows import (
 from tinyc.backends.c import generate
 from tinyc.backends.interpreter import run_module, run_program
 from tinyc.backends.runners import HostRunner, RunnerError
-from tinyc.ir import DType, IRError, Value
+from tinyc.ir import DType, IRError, Value, ops
 from tinyc.ir.ops.conv import Spatial
 from tinyc.ir.rows import RowProgram, Space
 from tinyc.ir.rows.replay import replay
@@ -229,6 +229,23 @@ def test_the_places_of_inputs() -> None:
         lowered(network.module, p).buffer[network.module.inputs[0].name].space for p in ("argument", "arena", "rows")
     ]
     assert spaces == [Space.INPUT, Space.ARENA, Space.ROWS]
+
+
+@pytest.mark.parametrize("push", [False, True], ids=["asked", "pushed"])
+@DTYPES
+def test_rows_that_come_slower_than_others_are_computed(dtype: DType, push: bool) -> None:
+    """Each row that comes in becomes three, so it comes in every third sweep only, and the last of them in the last."""
+    maker = maker_of(3, dtype)
+    y = maker.conv(maker.input((1, 5, 6, 2)), kernel=(3, 3), groups=1, outputs=6, **SAME)
+    finer = maker.lookup(maker.add(ops.Reshape(y, (1, 15, 6, 2))))
+    for window in (False, True):
+        z = maker.conv(finer, kernel=(3, 3), groups=1, outputs=2, **SAME) if window else finer
+        network = Network(maker.builder.build([z]), maker.arrays)
+        program = planned(Stream().run(lowered(network.module, "rows", "rows")))
+        assert program.order[0].paces[0].period == 3
+        same_as_held(network, program)
+        compare(network, program, "gcc-functions", push)
+        compare_stages(network, program, "gcc-functions")
 
 
 def giving_rows(seeds: range, dtype: DType) -> Iterator[tuple[Network, RowProgram]]:

@@ -154,7 +154,10 @@ def test_an_input_that_is_handed_over_as_it_is() -> None:
 def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PassError, match=r"rows to a callback need an output of more .* is f32\[1,10\]$"):
         tinyc.compile(MODEL, rows_to="callback", verify=False)
-    refused(command("compile", MODEL, "--rows-to", "callback", "-o", tmp_path / "out"), "need an output of more than one row")
+    refused(
+        command("compile", MODEL, "--rows-to", "callback", "-o", tmp_path / "out"),
+        "need an output of more than one row",
+    )
 
 
 def test_the_command_line(tmp_path: Path) -> None:
