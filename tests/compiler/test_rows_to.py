@@ -139,6 +139,35 @@ def test_the_layout_of_outputs() -> None:
     np.testing.assert_array_equal(first(**pictures())["narrow"], last(**pictures())["narrow"])
 
 
+def signals(last: bool = False) -> onnx.ModelProto:
+    """Two convolutions of 40 samples with 2 channels, which give 3; channels first, as in ONNX, or last."""
+    g = Graph("signal", (1, 2, 40))
+    g.conv("wide", g.random(8, 2, 3), g.random_bias(8), pads=[1, 1])
+    g.add("Relu", "relu")
+    g.conv("narrow", g.random(3, 8, 5), g.random_bias(3), pads=[2, 2])
+    g.add("Tanh", "curve")
+    if not last:
+        return g.model((1, 3, 40))
+    g.add("Transpose", "samples", perm=[0, 2, 1])
+    return g.model((1, 40, 3))
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("rows_from", ["argument", "callback"])
+def test_samples_leave_one_by_one(rows_from: str, last: bool) -> None:
+    found = tinyc.compile(signals(last), name="net", rows_from=rows_from, rows_to="callback")  # type: ignore[arg-type]
+    (port,) = found.source.outputs
+    assert (port.type.shape, port.place) == ((1, 40, 3), "rows")
+    assert all(v.passed for v in found.verdicts)
+    assert (found.imported.outputs[0].perm is None) == last
+    if rows_from == "callback":
+        assert found.source.arena_bytes < 40 * 8 * 4
+    held = tinyc.compile(signals(last), name="net")
+    x = np.random.default_rng(0).normal(size=(1, 2, 40)).astype(np.float32)
+    for name, array in held(x).items():
+        np.testing.assert_allclose(found(x)[name], array, rtol=0, atol=1e-5)
+
+
 def test_an_input_that_is_handed_over_as_it_is() -> None:
     port = helper.make_tensor_value_info
     ports = [port(n, TensorProto.FLOAT, [1, 3, 6, 4]) for n in ("x", "same", "y")]
