@@ -9,7 +9,7 @@ from tinyc.ir.rows.kernels import Estimate, KernelLibrary, unknown
 from tinyc.passes.core.base import AnyPass, RowPass
 from tinyc.passes.integerise import Integerise, UnsignedToSigned
 from tinyc.passes.integerise.recurrent import RecurrentToIntegers
-from tinyc.passes.rows.lower import InputPlace, Lower
+from tinyc.passes.rows.lower import InputPlace, Lower, OutputPlace
 from tinyc.passes.rows.order import OrderStages
 from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.rows.share import ShareBuffers
@@ -93,6 +93,7 @@ def row_passes(
     ours: Estimate = unknown,
     external: int | None = None,
     found: Callable[[RowProgram, Sequence[Piece]], None] | None = None,
+    outputs: OutputPlace = "argument",
 ) -> list[AnyPass]:
     """From tensors to the row level, and the passes over it.
 
@@ -109,6 +110,7 @@ def row_passes(
         ours: about the instructions of tinyc's own kernels, which those of libraries are held against.
         found: is told the segments that the search for a schedule has found, where there is one.
         external: bytes of a second, slower memory, for what does not fit into the budget. Goes with one.
+        outputs: where the outputs lie.
     """
     memories = None if budget is None or external is None else (budget, external)
     # Stages that advance together are not shared: for speed alone, each stands by itself.
@@ -119,7 +121,7 @@ def row_passes(
         apart = Split(cores) if cores > 1 else None
         schedule = ChooseKernels(tuple(libraries), always, budget, apart, schedule, ours, memories is not None)
     return [
-        Lower(inputs, fused),  # from tensors to rows: buffers, and stages that fill them
+        Lower(inputs, fused, outputs),  # from tensors to rows: buffers, and stages that fill them
         ShareBuffers(in_place=False),  # parts into their whole
         OrderStages(),  # the order of the stages in which least is alive
         ShareBuffers(into_whole=False),  # results over operands that die

@@ -14,9 +14,9 @@ import numpy as np
 
 from tests.c.quantised import Maker, Shape
 from tinyc.ir import Builder, DType, IRError, Module, TensorType, Value, ops
-from tinyc.ir.rows import RowProgram
+from tinyc.ir.rows import RowProgram, row_count
 from tinyc.ir.tensor import Array
-from tinyc.passes.rows.lower import InputPlace, Lower
+from tinyc.passes.rows.lower import InputPlace, Lower, OutputPlace
 from tinyc.passes.rows.order import OrderStages
 from tinyc.passes.rows.share import ShareBuffers
 
@@ -132,9 +132,23 @@ class Network:
     arrays: Sequence[Array]
 
 
-def lowered(module: Module, place: InputPlace = "argument") -> RowProgram:
+def lowered(module: Module, place: InputPlace = "argument", outputs: OutputPlace = "argument") -> RowProgram:
     """The program before its rows are scheduled."""
-    return ShareBuffers().run(OrderStages().run(Lower(place).run(module)))
+    return ShareBuffers().run(OrderStages().run(Lower(place, outputs=outputs).run(module)))
+
+
+def with_images(network: Network, seed: int, most: int = 3) -> Network:
+    """The network with some more outputs: images of those that it computes, at times one of them twice, or its input.
+    The same network where it has none."""
+    rng, module = np.random.default_rng(seed), network.module
+    images = [v for v in (*(n.result for n in module.nodes if n.op.constant() is None), *module.inputs) if is_image(v)]
+    picked = [images[int(rng.integers(len(images)))] for _ in range(int(rng.integers(1, most + 1)))] if images else []
+    return Network(Module(module.name, module.inputs, module.nodes, (*module.outputs, *picked)), network.arrays)
+
+
+def is_image(value: Value) -> bool:
+    """Whether a value has several rows."""
+    return row_count(value) > 1
 
 
 def random_network(seed: int, dtype: DType = I8, count: int = 1) -> Network:

@@ -113,6 +113,11 @@ class Addresses:
         used = {local.block for local in self._locals.values()}
         return [block for block in BLOCKS if block in used]
 
+    def callback(self, value: Value) -> str:
+        """The function that the rows of a value come from or go to."""
+        self.used_ports |= {self._ports[value.name], "user"}
+        return self._ports[value.name]
+
     def locals(self) -> list[Local]:
         """The pointers to declare, in the order in which they were first used."""
         return list(self._locals.values())

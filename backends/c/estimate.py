@@ -46,10 +46,11 @@ def all_instructions(program: RowProgram, tuning: Tuning, family: str) -> list[i
 
 
 def instructions(program: RowProgram, stage: Stage, tuning: Tuning, family: str) -> int | None:
-    """About the instructions of a stage in an inference by tinyc's own kernel; None for a family without counts."""
+    """About the instructions of a stage in an inference by tinyc's own kernel; None for a family without counts. What a
+    function of the caller's does with rows that it is given is not among them."""
     if family not in tables():
         return None
-    if not stage.result.type.size:
+    if not stage.result.type.size or program.gives_rows(stage):
         return 0
     work = work_of(program, stage, tuning)
     return round(sum(n * each for n, each in zip(work.counts, _factors(work, family), strict=True)))

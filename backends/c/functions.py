@@ -1,7 +1,8 @@
-"""The functions that a program is called by, and how each input comes in.
+"""The functions that a program is called by, and how each input comes in and each output goes out.
 
 An input is an argument, or lies in the arena, where an accessor says, or comes row by row: asked for through a function
-that the caller passes, or pushed by a caller who owns the loop.
+that the caller passes, or, where no other one does, pushed by a caller who owns the loop. An output is an argument, or
+goes row by row to a function that the caller passes.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from tinyc.backends.c.addresses import BLOCKS, Addresses, blocks_of
 from tinyc.backends.c.cores import Parts, splits
 from tinyc.backends.c.hooks import input_hooks
 from tinyc.backends.c.literals import C_TYPES
-from tinyc.backends.c.schedule import row_elements, segment_lines, sweep_lines
+from tinyc.backends.c.schedule import due, row_due, row_elements, segment_lines, sweep_lines
 from tinyc.backends.c.source import ARENAS, CodegenError, CPort, Place
 from tinyc.backends.c.unit import TranslationUnit
 from tinyc.ir.rows import RowProgram, Segment, Space, Stage
 
-RESERVED = (*ARENAS, *BLOCKS, "rows", "count", "y", "t", "k", "to", "row", "next_row", "user", "run", "finish")
+RESERVED = (
+    *(*ARENAS, *BLOCKS, "rows", "count", "y", "t", "k", "to", "row"),
+    *("next_row", "on_row", "user", "run", "finish"),
+)
 """Names that the functions use."""
 _ARENA = ("the arena", "the arena in PSRAM")
 
@@ -49,18 +53,18 @@ def public_functions(
         for p in inputs
         if p.place == "arena"
     ]
-    rows = next((p for p in inputs if p.place == "rows"), None)
-    ports = _parameters(inputs, outputs)
+    asks, gives = (any(p.place == "rows" for p in ports) for ports in (inputs, outputs))
+    does = ["asks for each row as it is needed"] * asks + ["hands over each row as it is computed"] * gives
+    run = ", ".join([*memory, *_parameters(inputs, outputs).values()])
+    purpose = f"One inference: {', and '.join(does)}." if does else "One inference."
+    found.append(PublicFunction(f"void {name}_run({run})", purpose))
+    rows = pushed_port(inputs)
     if rows is None:
-        return [
-            *found,
-            PublicFunction(f"void {name}_run({', '.join([*memory, *ports.values()])})", "One inference."),
-        ]
-    asked = [*memory, f"{name}_row_fn next_row", "void *user", *ports.values()]
+        return found
+    ports = _parameters(_besides(rows, inputs), outputs)
     pushed = [*memory, "int y", f"const {rows.c_type} *row", *(ports[p] for p in sweeping)]
     return [
         *found,
-        PublicFunction(f"void {name}_run({', '.join(asked)})", "One inference: asks for each row as it is needed."),
         PublicFunction(
             f"void {name}_push_row({', '.join(pushed)})",
             f"The same for a caller who owns the loop: takes row y, from 0 to {rows.type.shape[1] - 1} in order, ...",
@@ -77,15 +81,28 @@ def cores_start(name: str) -> PublicFunction:
     )
 
 
-def row_type(name: str, rows: CPort) -> str:
-    """The type of the function that is asked for rows."""
-    return f"typedef void (*{name}_row_fn)(void *user, int y, {rows.c_type} *row);"
+def row_type(port: CPort, gives: bool) -> str:
+    """The type of the function that is asked for rows, or is given them."""
+    return f"typedef void (*{port.callback_type})(void *user, int y, {'const ' if gives else ''}{port.c_type} *row);"
+
+
+def pushed_port(inputs: Sequence[CPort]) -> CPort | None:
+    """The one input that comes by rows, which may be pushed; None where several come so, or none does."""
+    rows = [p for p in inputs if p.place == "rows"]
+    return rows[0] if len(rows) == 1 else None
+
+
+def _besides(rows: CPort, inputs: Sequence[CPort]) -> list[CPort]:
+    return [p for p in inputs if p is not rows]
 
 
 def _parameters(inputs: Sequence[CPort], outputs: Sequence[CPort]) -> dict[str, str]:
-    """The declarations of the parameters by name."""
-    taken = {p.name: f"const {p.c_type} *{p.name}" for p in inputs if p.place == "argument"}
-    return taken | {p.name: f"{p.c_type} *{p.name}" for p in outputs}
+    """The declarations of the parameters by name, functions of the caller's first."""
+    called = [p for p in (*inputs, *outputs) if p.place == "rows"]
+    found = {p.callback: f"{p.callback_type} {p.callback}" for p in called}
+    found |= {"user": "void *user"} if called else {}
+    found |= {p.name: f"const {p.c_type} *{p.name}" for p in inputs if p.place == "argument"}
+    return found | {p.name: f"{p.c_type} *{p.name}" for p in outputs if p.place == "argument"}
 
 
 class Writer:
@@ -96,7 +113,8 @@ class Writer:
     ) -> None:
         self._unit, self._program = unit, unit.program
         self._ports, self._inputs, self._outputs = ports, inputs, outputs
-        self._declared = _parameters(inputs, outputs)
+        pushed = pushed_port(inputs)
+        self._declared = _parameters(inputs if pushed is None else _besides(pushed, inputs), outputs)
         self._blocks = blocks_of(unit.program.plan)
         self._arenas = ARENAS[: len(self._blocks)]
         self._parts = Parts(unit, self._addresses, self._declared, ports)
@@ -105,7 +123,7 @@ class Writer:
         """The definitions, and the public functions among them."""
         name, program = self._unit.prefix, self._program
         sweeping: list[str] = []
-        source = next((s for s in program.stages if program.takes_rows(s)), None)
+        source = program.pushed
         if source is None:
             addresses = self._addresses()
             lines = self._segments(addresses, program.order, self._arenas)
@@ -194,15 +212,21 @@ class Writer:
             f"TINYC_NOINLINE void {name}_rest({', '.join(parameters)})\n{{\n{body}}}\n"
         )
         height, sweeps, elements = source.rows, program.sweeps(first), row_elements(source.result)
+        pace = first.paces[0]
+        # Sweeps that rows which come in take part in: those after them are for the rest of the segment.
+        until = min(height * pace.period, sweeps)
         sweep = f"{name}_sweep({', '.join([given, 't', *sweeping])});" if first.streams else ""
         after = f"{name}_rest({', '.join([given, *self._declared])});"
 
         addresses = self._addresses()
-        to = addresses.row(source.result, "t")
-        trace = f"TINYC_TRACE({first.first}, t * {elements}, {to}, {elements});"
-        ask = [f"next_row(user, t, {to});", trace]
-        if height < sweeps:
-            ask = [f"if (t < {height}) {{", *(f"    {line}" for line in ask), "}"]
+        now = "t" if pace.period == 1 else "y"
+        to = addresses.row(source.result, now)
+        trace = f"TINYC_TRACE({first.first}, {now} * {elements}, {to}, {elements});"
+        ask = [f"{addresses.callback(source.op.operands[0])}(user, {now}, {to});", trace]
+        if pace.period > 1:
+            ask = [f"const int y = {row_due(source, pace, False)};", *ask]
+        if condition := f"if (t < {height}) " * (height < sweeps) if pace.period == 1 else due(source, pace, sweeps):
+            ask = [f"{condition}{{", *(f"    {line}" for line in ask), "}"]
         loop = [
             "TINYC_BEGIN(1);",
             *self._inputs_shown(),
@@ -223,11 +247,11 @@ class Writer:
             "    to[k] = row[k];",
             "}",
             f"TINYC_TRACE({first.first}, y * {elements}, to, {elements});",
-            *([sweep.replace(f"{given}, t", f"{given}, y")] if sweep else []),
+            *_sweeps_of_a_row(sweep, given, pace.period, until if until < height * pace.period else 0),
         ]
         push = self._body(addresses, copy, self._arenas, [], self._blocks if sweep else ())
 
-        ending = [f"for (int t = {height}; t < {sweeps}; ++t) {{", f"    {sweep}", "}"] if height < sweeps else []
+        ending = [f"for (int t = {until}; t < {sweeps}; ++t) {{", f"    {sweep}", "}"] if until < sweeps else []
         end = ["TINYC_BEGIN(0);", *self._inputs_shown(), *ending, after, "TINYC_END();"]
         finish = self._body(self._addresses(), end, self._arenas, [], self._blocks)
         return helpers, [run, push, finish], sweeping
@@ -240,7 +264,16 @@ class Writer:
         return f"{layers} advance together, row by row: each computes a row as soon as it can."
 
 
+def _sweeps_of_a_row(sweep: str, memory: str, period: int, until: int) -> list[str]:
+    """The sweeps that run once row y is there, of which the last one's may end at `until`, if that is not 0; `sweep`
+    runs sweep t on `memory`."""
+    if period == 1:
+        return [sweep.replace(f"{memory}, t", f"{memory}, y")] if sweep else []
+    end = f" && t < {until}" if until else ""
+    return [f"for (int t = y * {period}; t < y * {period} + {period}{end}; ++t) {{", f"    {sweep}", "}"]
+
+
 def place_of(program: RowProgram, name: str) -> Place:
-    """How an input comes in."""
-    places: dict[Space, Place] = {Space.INPUT: "argument", Space.ARENA: "arena", Space.ROWS: "rows"}
-    return places[program.buffer[name].space]
+    """How an input comes in, or an output goes out."""
+    places: dict[Space, Place] = {Space.ARENA: "arena", Space.ROWS: "rows"}
+    return places.get(program.buffer[name].space, "argument")

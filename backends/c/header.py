@@ -10,7 +10,7 @@ from tinyc.backends.c.conversions import (
     conversion_macros,
     scale_macros,
 )
-from tinyc.backends.c.functions import PublicFunction, cores_start, row_type
+from tinyc.backends.c.functions import PublicFunction, cores_start, pushed_port, row_type
 from tinyc.backends.c.names import comment
 from tinyc.backends.c.sections import Arenas, arena_definitions, arena_lines, size_lines
 from tinyc.backends.c.source import CPort, Sections
@@ -29,7 +29,6 @@ def header_text(
 ) -> str:
     """The header file. `public` are the functions."""
     macro = name.upper()
-    rows = next((p for p in inputs if p.place == "rows"), None)
     lines = [
         f"/* {name}: a neural network in C, made by tinyc {comment(version)}. Do not edit.",
         " *",
@@ -59,7 +58,7 @@ def header_text(
         'extern "C" {',
         "#endif",
         "",
-        *([f"/* Writes row y, {rows.row_elements} elements, to `row`. */", row_type(name, rows), ""] if rows else []),
+        *_callback_types(inputs, outputs),
         *(line for e in public for line in (f"/* {e.purpose} */", f"{e.prototype};", "")),
         *conversion_functions(name, inputs),
         "#ifdef __cplusplus",
@@ -80,9 +79,9 @@ def _help(
     sections: Sections,
 ) -> Iterator[str]:
     macro = name.upper()
-    rows = next((p for p in inputs if p.place == "rows"), None)
+    called = [p for p in (*inputs, *outputs) if p.place == "rows"]
     held = [p for p in inputs if p.place == "arena"]
-    passed = [*(p for p in inputs if p.place == "argument"), *outputs]
+    passed = [p for p in (*inputs, *outputs) if p.place == "argument"]
     memory = ["arena" if arena.bytes else "NULL", *(["psram"] if arena.external else [])]
     yield from (f"    {line}" for line in arena_definitions(macro, arena, sections))
     for port in passed:
@@ -91,12 +90,20 @@ def _help(
     for port in held:
         where = f"{name}_{port.name}({memory[port.external]})"
         yield f"    {port.c_type} *{port.name} = {where};  (fill it before each run)"
-    taken = [*memory, *(["next_row", "user"] if rows else []), *(p.name for p in passed)]
+    taken = [*memory, *(p.callback for p in called), *(["user"] if called else []), *(p.name for p in passed)]
     yield f"    {name}_run({', '.join(taken)});"
-    if rows:
+    if called:
         yield ""
-        yield f"next_row(user, y, row) writes row y of {rows.name} to `row`. Who has the rows at hand calls instead"
-        yield f"{name}_push_row for each of them, in order, and then {name}_finish."
+    pushed = pushed_port(inputs)
+    for port in called:
+        if port is pushed:
+            yield f"next_row(user, y, row) writes row y of {port.name} to `row`. Who has the rows at hand calls instead"
+            yield f"{name}_push_row for each of them, in order, and then {name}_finish."
+        elif port in inputs:
+            yield f"{port.callback}(user, y, row) writes row y of {port.name} to `row`: 0, 1, ... in order, each once."
+        else:
+            yield f"{port.callback}(user, y, row) reads row y of {port.name} from `row`: 0, 1, ... in order, each once."
+            yield "The row is there until it returns."
     yield ""
     for port in (*inputs, *outputs):
         yield f"{port.name}: {_port(port)}"
@@ -129,7 +136,19 @@ def _beside(passed: Sequence[CPort], inputs: Sequence[CPort]) -> str:
     taken = sum(p.type.bytes for p in passed if p in inputs)
     given = sum(p.type.bytes for p in passed if p not in inputs)
     lies = ", input included" if any(p.place == "arena" for p in inputs) else ""
-    return f"{lies}, beside {f'inputs ({taken}) and ' if taken else ''}outputs ({given})"
+    parts = [f"{name} ({size})" for name, size in (("inputs", taken), ("outputs", given)) if size]
+    return f"{lies}, beside {' and '.join(parts)}" if parts else lies
+
+
+def _callback_types(inputs: Sequence[CPort], outputs: Sequence[CPort]) -> Iterator[str]:
+    """The types of the functions of the caller's."""
+    for port in (*inputs, *outputs):
+        if port.place == "rows":
+            gives = port in outputs
+            does, how = ("Reads", "from `row`") if gives else ("Writes", "to `row`")
+            yield f"/* {does} row y, {port.row_elements} elements, {how}. */"
+            yield row_type(port, gives)
+            yield ""
 
 
 def _port(port: CPort) -> str:

@@ -56,7 +56,10 @@ def generate(
     name, sections = _prefix(name), sections or Sections()
     unit = TranslationUnit(name, program, tuning)
     inputs, outputs = _ports(unit, name, program, interface)
-    ports = {v.name: p.name for v, p in zip((*program.inputs, *program.outputs), (*inputs, *outputs), strict=True)}
+    ports = {
+        v.name: p.callback or p.name
+        for v, p in zip((*program.inputs, *program.outputs), (*inputs, *outputs), strict=True)
+    }
     functions, public = Writer(unit, _with_roots(program, ports), inputs, outputs).write()
     arena = Arenas(program.plan.bytes if program.plan else 0, _alignment(program), external_bytes(program))
     constants = unit.constants
@@ -126,17 +129,18 @@ def _ports(
         if len(values) != len(infos):
             raise CodegenError(f"program {program.name} has {len(values)} {kind}(s), the interface names {len(infos)}")
         ports = []
-        for value, info in zip(values, infos, strict=True):
+        places = [place_of(program, v.name) for v in values]
+        for value, info, place in zip(values, infos, places, strict=True):
             word = kind if len(values) == 1 else f"{kind}_{identifier(info.name)}"
             port = unit.names.fresh(word)
             for taken in conversions.RESERVED:
                 unit.names.fresh(taken.format(port), f"{name}_")
             macro, c_type = f"{name}_{port}".upper(), C_TYPES[value.dtype]
-            place = place_of(program, value.name) if kind == "input" else "argument"
             slot = program.plan.by_buffer.get(value.name) if program.plan else None
             external = slot is not None and slot.external
             known = (info.name, value.type, info.layout, c_type, info.scale, place, info.pixels, external)
-            ports.append(CPort(port, macro, *known))
+            called = _callback(unit, name, kind, port, places.count("rows") == 1) if place == "rows" else ()
+            ports.append(CPort(port, macro, *known, *called))
         return tuple(ports)
 
     own = Interface(
@@ -144,6 +148,15 @@ def _ports(
     )
     ports = interface or own
     return side("input", program.inputs, ports.inputs), side("output", program.outputs, ports.outputs)
+
+
+def _callback(unit: TranslationUnit, name: str, kind: str, port: str, alone: bool) -> tuple[str, str]:
+    """The parameter and the type of the function that rows come from or go to."""
+    word = "next" if kind == "input" else "on"
+    if alone:
+        return f"{word}_row", f"{name}_row_fn" if kind == "input" else f"{name}_on_row_fn"
+    callback = unit.names.fresh(f"{word}_{port}")
+    return callback, unit.names.fresh(f"{callback}_fn", f"{name}_")
 
 
 def _with_roots(program: RowProgram, ports: dict[str, str]) -> dict[str, str]:

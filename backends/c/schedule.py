@@ -12,7 +12,7 @@ from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, Scratch, TranslationUnit, Turn
 from tinyc.ir.op import RowMode, Value, Window
-from tinyc.ir.rows import Pace, Segment, Stage, row_count
+from tinyc.ir.rows import Pace, RowProgram, Segment, Stage, row_count
 
 
 def segment_lines(unit: TranslationUnit, addresses: Addresses, segment: Segment) -> list[str]:
@@ -21,10 +21,11 @@ def segment_lines(unit: TranslationUnit, addresses: Addresses, segment: Segment)
     if not segment.streams:
         number = segment.first
         stage = program.stages[number]
-        lines = ["", f"/* {sentence(number, stage)} */"]
+        lines = ["", f"/* {_said(program, number)} */"]
         if stage.result.type.size:
             lines += _stage_lines(unit, addresses, stage, segment.reverse)
-            lines.append(f"TINYC_TRACE({number}, 0, {addresses.whole(stage.result)}, {stage.result.type.size});")
+            where = addresses.whole(_lies(program, stage))
+            lines.append(f"TINYC_TRACE({number}, 0, {where}, {stage.result.type.size});")
         return lines
     last = segment.stages[-1]
     how = "from the last row to the first, " if segment.reverse else ""
@@ -38,22 +39,22 @@ def segment_lines(unit: TranslationUnit, addresses: Addresses, segment: Segment)
 
 
 def sweep_lines(unit: TranslationUnit, addresses: Addresses, segment: Segment) -> list[str]:
-    """The statements of sweep number `t` of a segment, but for the copying of rows from outside."""
+    """The statements of sweep number `t` of a segment, but for the copying of rows that can be pushed."""
     lines: list[str] = []
     for number, pace in zip(segment.stages, segment.paces, strict=True):
         stage = unit.program.stages[number]
-        if unit.program.takes_rows(stage) or not stage.result.type.size:
+        if stage is unit.program.pushed or not stage.result.type.size:
             continue
-        call = emit(unit, stage)
-        body = row_lines(unit, addresses, stage, call, segment.reverse)
+        call = _called_back(unit.program, addresses, stage)
+        body = [call] if call else row_lines(unit, addresses, stage, emit(unit, stage), segment.reverse)
         if stage.gathers:
             whole = f"TINYC_TRACE({number}, 0, {addresses.whole(stage.result)}, {stage.result.type.size});"
             body += [f"if ({_turn(stage, segment.reverse, first=False)}) {{", f"    {whole}", "}"]
         else:
-            elements = row_elements(stage.result)
-            body.append(f"TINYC_TRACE({number}, y * {elements}, {addresses.row(stage.result, 'y')}, {elements});")
+            elements, where = row_elements(stage.result), addresses.row(_lies(unit.program, stage), "y")
+            body.append(f"TINYC_TRACE({number}, y * {elements}, {where}, {elements});")
         lines += [
-            f"/* {sentence(number, stage)} */",
+            f"/* {_said(unit.program, number)} */",
             f"{due(stage, pace, unit.program.sweeps(segment))}{{",
             f"    const int y = {row_due(stage, pace, segment.reverse)};",
             *(f"    {line}" for line in body),
@@ -86,7 +87,37 @@ def row_elements(value: Value) -> int:
     return value.type.size // row_count(value)
 
 
+def _said(program: RowProgram, number: int) -> str:
+    """What a stage does, as the text of a comment."""
+    stage = program.stages[number]
+    outside = (
+        ", from a callback" if program.takes_rows(stage) else ", to a callback" if program.gives_rows(stage) else ""
+    )
+    return f"{sentence(number, stage)}{outside}"
+
+
+def _lies(program: RowProgram, stage: Stage) -> Value:
+    """The value in whose memory the result of a stage is found: rows that go outside are in that of the operand."""
+    return _read(stage, 0) if program.gives_rows(stage) else stage.result
+
+
+def _read(stage: Stage, operand: int) -> Value:
+    """The value in whose memory a stage finds the row of an operand that has the number of its own row."""
+    return next((f.value for f in stage.fresh if f.operand == operand), stage.op.operands[operand])
+
+
+def _called_back(program: RowProgram, addresses: Addresses, stage: Stage) -> str:
+    """The statement by which row y of a stage comes from outside, or goes there; empty for a stage that computes."""
+    if program.takes_rows(stage):
+        return f"{addresses.callback(stage.op.operands[0])}(user, y, {addresses.row(stage.result, 'y')});"
+    if program.gives_rows(stage):
+        return f"{addresses.callback(stage.result)}(user, y, {addresses.row(_lies(program, stage), 'y')});"
+    return ""
+
+
 def _stage_lines(unit: TranslationUnit, addresses: Addresses, stage: Stage, reverse: bool) -> list[str]:
+    if outside := _called_back(unit.program, addresses, stage):
+        return [f"for (int y = 0; y < {stage.rows}; ++y) {{", f"    {outside}", "}"]
     call = emit(unit, stage)
     if not stage.windows or (call.long_rows and stage.band == stage.rows):
         return [step_call(call, lambda a: _whole(addresses, stage, a), addresses.whole(stage.result))]
@@ -145,7 +176,7 @@ def row_lines(
             return _turn(stage, reverse, first=a.first)
         if a.operand in windows:
             return f"{windows[a.operand]}[0]"
-        value = next((f.value for f in stage.fresh if f.operand == a.operand), stage.op.operands[a.operand])
+        value = _read(stage, a.operand)
         return addresses.whole(value) if stage.windows[a.operand] is None else addresses.row(value, "y")
 
     out = addresses.whole(stage.result) if stage.gathers else addresses.row(stage.result, "y")

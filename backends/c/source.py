@@ -78,8 +78,9 @@ class CPort:
     """An input or output of the generated function.
 
     `name` is the parameter, `macro` the beginning of its macros (`LENET_INPUT` of `LENET_INPUT_SIZE`).
-    `place` is how an input comes: as an argument; in the arena, where an accessor says; or row by row, from a function
-    that the caller passes. With `external`, the arena is that of the external memory.
+    `place` is how an input comes or an output goes: as an argument; in the arena, where an accessor says; or row by
+    row, from or to a function of the caller's, `callback`, which is of the type `callback_type`. With `external`, the
+    arena is that of the external memory.
     """
 
     name: str
@@ -92,6 +93,8 @@ class CPort:
     place: Place = "argument"
     pixels: tuple[float, float] | None = None
     external: bool = False
+    callback: str = ""
+    callback_type: str = ""
 
     @property
     def arena(self) -> str:

@@ -39,7 +39,7 @@ class Memory:
         for buffer in program.buffers:
             if buffer.view is not None:
                 continue
-            if buffer.space in (Space.INPUT, Space.ROWS):
+            if buffer.space in (Space.INPUT, Space.ROWS) and buffer.name in given:
                 self._blocks[buffer.name] = _bytes(given[buffer.name])
             elif buffer.data is not None:
                 self._blocks[buffer.name] = _bytes(buffer.data.array)

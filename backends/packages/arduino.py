@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tinyc.backends.c import CSource
+from tinyc.backends.c.functions import pushed_port
 from tinyc.backends.packages.camera import BOARDS
 from tinyc.backends.packages.example import ARDUINO, has_pictures, main_file, read_template
 from tinyc.backends.packages.metadata import camera_rows, metadata
@@ -39,7 +40,7 @@ def _keywords(source: CSource) -> str:
     """What the editor highlights: a word, a tab, its kind."""
     names = [f"{source.name}_run"]
     names += [f"{source.name}_{p.name}" for p in source.inputs if p.place == "arena"]
-    names += [f"{source.name}_{f}" for f in ("push_row", "finish") if any(p.place == "rows" for p in source.inputs)]
+    names += [f"{source.name}_{f}" for f in ("push_row", "finish") if pushed_port(source.inputs)]
     constants = [f"{source.macro}_ARENA_BYTES", f"{source.macro}_ARENA_ALIGN"]
     constants += [f"{source.macro}_PSRAM_BYTES"] if source.psram_bytes else []
     constants += [f"{p.macro}_{kind}" for p in (*source.inputs, *source.outputs) for kind in ("SIZE", "BYTES")]

@@ -113,8 +113,8 @@ def pixels_of(port: CPort, trained: tuple[float, float]) -> Pixels | None:
 def empty_rows(port: CPort) -> list[str]:
     """The function that the network asks for rows, where these are no pixels."""
     return [
-        "/* The network asks for row y: 0, 1, ... in order, each once. Yours are not all zeros. */",
-        f"static void next_row(void *user, int y, {port.c_type} *row)",
+        f"/* The network asks for row y of {port.name}: 0, 1, ... in order, each once. Yours are not all zeros. */",
+        f"static void {port.callback}(void *user, int y, {port.c_type} *row)",
         "{",
         "    (void)user;",
         "    (void)y;",

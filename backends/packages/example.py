@@ -11,6 +11,7 @@ from importlib import resources
 from string import Template
 
 from tinyc.backends.c import CPort, CSource
+from tinyc.backends.c.functions import pushed_port
 from tinyc.backends.packages.camera import Board, Pixels, empty_rows, pixels_of, start_camera, test_picture
 from tinyc.backends.packages.packing import Packing
 
@@ -45,9 +46,8 @@ def main_file(
 
     Inputs are zeros and rows those of a test picture; with a board, they are those of its camera.
     """
-    rows = rows_of(source)
-    pixels = pixels_of(rows, packing.pixels) if rows else None
-    calls = _Calls(source, packing, rows, pixels, board, dialect)
+    calls = _Calls(source, packing, board, dialect)
+    pixels = calls.pixels
     includes = ['#include "esp_heap_caps.h"'] * calls.allocates + ['#include "camera_rows.h"'] * (pixels is not None)
     includes += ['#include "esp_camera.h"'] * (board is not None)
     values = {
@@ -59,7 +59,7 @@ def main_file(
         "before": _block(calls.before()),
         "call": calls.call(),
         "after": _block(["esp_camera_fb_return(frame);"] if board else []),
-        "show": _block(list(_shown(source, dialect))),
+        "show": _block([line for p in source.outputs if p.place == "argument" for line in _shown(p, dialect, "")]),
         "does": "on what a camera sees, again and again" if board else "once" if dialect is ESP_IDF else "every second",
     }
     return read_template(template).substitute(values)
@@ -71,10 +71,18 @@ class _Calls:
 
     source: CSource
     packing: Packing
-    rows: CPort | None
-    pixels: Pixels | None
     board: Board | None
     dialect: Dialect
+
+    @property
+    def rows(self) -> list[CPort]:
+        """The inputs that come by rows."""
+        return [p for p in self.source.inputs if p.place == "rows"]
+
+    @property
+    def pixels(self) -> Pixels | None:
+        """How rows are made of pixels, where examples make them so."""
+        return _pixels(self.source, self.packing.pixels)
 
     @property
     def passed(self) -> list[CPort]:
@@ -101,11 +109,26 @@ class _Calls:
             *(f"static {p.c_type} {p.name}[{max(p.type.size, 1)}];" for p in self.passed),
             *([self.pixels.table] if self.pixels and self.pixels.table else []),
         ]
-        if self.rows is not None and self.pixels is not None:
-            yield start_camera(self.board, self.rows) if self.board else test_picture(self.rows)
+        if self.pixels is not None:
+            yield start_camera(self.board, self.pixels.port) if self.board else test_picture(self.pixels.port)
             yield list(self.pixels.next_row(self.board is not None))
-        elif self.rows is not None:
-            yield empty_rows(self.rows)
+        else:
+            yield from map(empty_rows, self.rows)
+        for port in self.source.outputs:
+            if port.place == "rows":
+                yield self._on_row(port)
+
+    def _on_row(self, port: CPort) -> list[str]:
+        """The function that the network hands rows to: it prints the beginning of the first one."""
+        return [
+            f"/* The network hands over row y of {port.name}: 0, 1, ... in order, each once. The row is there until",
+            " * this returns. */",
+            f"static void {port.callback}(void *user, int y, const {port.c_type} *row)",
+            "{",
+            "    (void)user;",
+            *(f"    {line}" for line in _shown(port, self.dialect, "y == 0 && ")),
+            "}",
+        ]
 
     def prepare(self) -> list[str]:
         """What is done once."""
@@ -140,30 +163,32 @@ class _Calls:
 
     def call(self) -> str:
         """The inference."""
-        rows = ["next_row", "frame" if self.board else "NULL"] if self.rows else []
+        called = [p.callback for p in (*self.source.inputs, *self.source.outputs) if p.place == "rows"]
+        user = ["frame" if self.board else "NULL"] if called else []
         memory = ["arena" if self.source.arena_bytes else "NULL", *self.source.arenas[1:]]
-        return f"{self.source.name}_run({', '.join([*memory, *rows, *(p.name for p in self.passed)])});"
-
-
-def rows_of(source: CSource) -> CPort | None:
-    """The input that comes by rows."""
-    return next((p for p in source.inputs if p.place == "rows"), None)
+        return f"{self.source.name}_run({', '.join([*memory, *called, *user, *(p.name for p in self.passed)])});"
 
 
 def has_pictures(source: CSource) -> bool:
     """Whether examples make the rows of the input by camera_rows.h."""
-    rows = rows_of(source)
-    return rows is not None and pixels_of(rows, (0.0, 1.0)) is not None
+    return _pixels(source, (0.0, 1.0)) is not None
 
 
-def _shown(source: CSource, dialect: Dialect) -> Iterator[str]:
-    for port in source.outputs:
-        value = f"(double){port.name}[k]"
-        if port.scale is not None:
-            value = f"(double){port.macro}_TO_FLOAT({port.name}[k])"
-        yield f"for (int k = 0; k < {min(port.type.size, SHOWN)}; ++k) {{"
-        yield f"    {Template(dialect.show).substitute(port=port.name, value=value)}"
-        yield "}"
+def _pixels(source: CSource, trained: tuple[float, float]) -> Pixels | None:
+    """How pixels become the rows of the one input that comes so; None where several do, or camera_rows.h cannot."""
+    rows = pushed_port(source.inputs)
+    return None if rows is None else pixels_of(rows, trained)
+
+
+def _shown(port: CPort, dialect: Dialect, condition: str) -> Iterator[str]:
+    """Prints the beginning of an output, or of its first row."""
+    by_rows = port.place == "rows"
+    element = "row[k]" if by_rows else f"{port.name}[k]"
+    value = f"(double){element}" if port.scale is None else f"(double){port.macro}_TO_FLOAT({element})"
+    size = port.type.size // port.type.shape[1] if by_rows else port.type.size
+    yield f"for (int k = 0; {condition}k < {min(size, SHOWN)}; ++k) {{"
+    yield f"    {Template(dialect.show).substitute(port=port.name, value=value)}"
+    yield "}"
 
 
 def _block(lines: Sequence[str]) -> str:

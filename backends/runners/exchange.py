@@ -33,6 +33,7 @@ EXIT_MEANING: Mapping[int, str] = {
     4: "the network wrote outside an output",
     5: "the network did not take the rows of its input one by one, from the first to the last",
     6: "the network needs more stack than the harness can measure",
+    7: "the network did not hand over the rows of its output one by one, from the first to the last",
 }
 """What the program's exit status says."""
 

@@ -34,7 +34,7 @@
 /* Not all are needed with every network. */
 #define INLINE static inline __attribute__((always_inline, unused))
 
-enum { BAD_FILE = 2, BAD_ARENA, BAD_OUTPUT, BAD_ROWS, BAD_STACK };
+enum { BAD_FILE = 2, BAD_ARENA, BAD_OUTPUT, BAD_ROWS, BAD_STACK, BAD_GIVEN };
 
 /* Memory that the network may write, between guards. The last of an array has no room. */
 struct block {
@@ -65,18 +65,42 @@ INLINE void copy(unsigned char *to, const unsigned char *from, size_t bytes)
     }
 }
 
-/* How many rows the network has had, and whether it has asked for another one than the next. */
-static int rows_given;
-static int rows_wrong;
+/* The rows of an input that the network asks for, or of an output that it hands over: how many there are and of how many
+ * bytes, how many it has had or given, and whether one was another than the next.
+ */
+struct rows {
+    int count;
+    size_t bytes;
+    int done;
+    int wrong;
+};
 
-INLINE void give_row(void *to, const unsigned char *rows, size_t row_bytes, int row, int count)
+INLINE int is_next(struct rows *rows, int row)
+{
+    if (row != rows->done || row >= rows->count) {
+        rows->wrong = 1;
+        return 0;
+    }
+    ++rows->done;
+    return 1;
+}
+
+INLINE void give_row(struct rows *rows, int theirs, int row, void *to, const unsigned char *all)
 {
     const uint64_t begin = machine_instructions();
-    if (row != rows_given || row >= count) {
-        rows_wrong = 1;
-    } else {
-        copy(to, rows + (size_t)row * row_bytes, row_bytes);
-        ++rows_given;
+    rows->wrong |= theirs;
+    if (is_next(rows, row)) {
+        copy(to, all + (size_t)row * rows->bytes, rows->bytes);
+    }
+    outside += machine_instructions() - begin;
+}
+
+INLINE void keep_row(struct rows *rows, int theirs, int row, const void *from, unsigned char *all)
+{
+    const uint64_t begin = machine_instructions();
+    rows->wrong |= theirs;
+    if (is_next(rows, row)) {
+        copy(all + (size_t)row * rows->bytes, from, rows->bytes);
     }
     outside += machine_instructions() - begin;
 }
@@ -226,6 +250,24 @@ static int write_counts(void)
 }
 #endif
 
+/* Whether the rows of some ports did not all come or go, one by one. */
+static int lacking(struct rows *const *ports)
+{
+    for (; *ports != NULL; ++ports) {
+        if ((*ports)->wrong || (*ports)->done != (*ports)->count) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void begin_rows(struct rows *const *ports)
+{
+    for (; *ports != NULL; ++ports) {
+        (*ports)->done = (*ports)->wrong = 0;
+    }
+}
+
 /* One inference from the inputs that were read; gives what is wrong with it. */
 static int turn(uint32_t number)
 {
@@ -237,7 +279,8 @@ static int turn(uint32_t number)
         garbage(block, number);
     }
     place_inputs();
-    rows_given = rows_wrong = 0;
+    begin_rows(asked_rows);
+    begin_rows(given_rows);
 #ifdef HARNESS_MEASURE
     if (!measure()) {
         return BAD_STACK;
@@ -249,7 +292,10 @@ static int turn(uint32_t number)
     if (outside_after) {
         return outside_after;
     }
-    return rows_wrong || rows_given != HARNESS_ROWS ? BAD_ROWS : 0;
+    if (lacking(asked_rows)) {
+        return BAD_ROWS;
+    }
+    return lacking(given_rows) ? BAD_GIVEN : 0;
 }
 
 static int run(FILE *in, FILE *out)

@@ -2,7 +2,8 @@
 
 An input comes as an argument, lies in the arena before the call (`N_input`), or comes row by row: the network asks for
 each row (`N_row_fn`), or, in a program built with `HARNESS_PUSH`, is handed each (`N_start`, if there is one, then
-`N_push_row` for each row, then `N_finish`).
+`N_push_row` for each row, then `N_finish`). An output is an argument, or the network hands over each
+row (`N_on_row_fn`).
 
 What a caller goes by are the macros of the network's header. The program does not compile unless they say what is known
 of the network here, and each is named after what it says, so that the compiler's message tells which.
@@ -14,6 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tinyc.backends.c.functions import pushed_port
 from tinyc.backends.c.source import CPort, CSource
 
 FOLDER = Path(__file__).parent
@@ -53,12 +55,12 @@ def support_files() -> Mapping[str, str]:
 def network_h(source: CSource) -> str:
     """harness_network.h."""
     rows = rows_port(source)
+    by_rows = [[p for p in ports if p.place == "rows"] for ports in (source.inputs, source.outputs)]
     lines = [
         f"/* The memory and the calls of {source.name}. Made by tinyc. */",
         f'#include "{source.name}.h"',
         "",
         f"#define HARNESS_STAGES {max([s.number for s in source.stages], default=0) + 1}",
-        f"#define HARNESS_ROWS {rows.type.shape[1] if rows else 0}",
         f"#define ALIGNED __attribute__((aligned({max(16, source.arena_align)})))",
         "",
         *_as_planned(source),
@@ -69,26 +71,32 @@ def network_h(source: CSource) -> str:
         *(f"ALIGNED static unsigned char {p.name}_bytes[ROOM({p.macro}_BYTES)];" for p in source.inputs),
         "",
         *_table(
-            "struct block",
+            "const struct block",
             "arenas",
             [f"{{arena_room, {source.macro}_ARENA_BYTES}}", f"{{psram_room, {_psram(source)}}}"],
         ),
-        *_table("struct block", "outputs", [f"{{{p.name}_room, {p.macro}_BYTES}}" for p in source.outputs]),
-        *_table("struct data", "inputs", [f"{{{p.name}_bytes, {p.macro}_BYTES}}" for p in source.inputs]),
+        *_table("const struct block", "outputs", [f"{{{p.name}_room, {p.macro}_BYTES}}" for p in source.outputs]),
+        *_table("const struct data", "inputs", [f"{{{p.name}_bytes, {p.macro}_BYTES}}" for p in source.inputs]),
+        "",
+        *(_rows(p) for ports in by_rows for p in ports),
+        *_table("struct rows *const", "asked_rows", [f"&{p.name}_rows" for p in by_rows[0]], "NULL"),
+        *_table("struct rows *const", "given_rows", [f"&{p.name}_rows" for p in by_rows[1]], "NULL"),
+        *(["", "static int harness_user __attribute__((unused));"] if any(by_rows) else []),
         "",
         *_placing(source),
         "",
     ]
     run = _inference([_call(source, "run")])
+    lines += [line for p in by_rows[0] for line in (*_asking(p, p is rows), "")]
+    lines += [line for p in by_rows[1] for line in (*_taking(p), "")]
     if rows is not None:
-        lines += [*_asking(rows), ""]
         run = ["#ifdef HARNESS_PUSH", *_inference(_pushes(source, rows)), "#else", *run, "#endif"]
     return "\n".join([*lines, *run]) + "\n"
 
 
 def rows_port(source: CSource) -> CPort | None:
-    """The input that comes row by row."""
-    return next((p for p in source.inputs if p.place == "rows"), None)
+    """The input that comes row by row and may be pushed."""
+    return pushed_port(source.inputs)
 
 
 def _as_planned(source: CSource) -> list[str]:
@@ -122,8 +130,14 @@ def _psram(source: CSource) -> str:
     return f"{source.macro}_PSRAM_BYTES" if source.psram_bytes else "0"
 
 
-def _table(kind: str, name: str, entries: Sequence[str]) -> list[str]:
-    return [f"static const {kind} {name}[] = {{{', '.join([*entries, '{NULL, 0}'])}}};"]
+def _table(kind: str, name: str, entries: Sequence[str], end: str = "{NULL, 0}") -> list[str]:
+    return [f"static {kind} {name}[] = {{{', '.join([*entries, end])}}};"]
+
+
+def _rows(port: CPort) -> str:
+    """What is known of the rows of a port."""
+    height = port.type.shape[1]
+    return f"static struct rows {port.name}_rows = {{{height}, {port.type.bytes // height}, 0, 0}};"
 
 
 def _arenas(source: CSource) -> dict[str, str]:
@@ -143,23 +157,24 @@ def _placing(source: CSource) -> list[str]:
     return [*lines, "}"]
 
 
-def _asking(port: CPort) -> list[str]:
+def _asking(port: CPort, pushed: bool) -> list[str]:
     """The function that the network calls for a row. `user` must be what the harness gave."""
+    lines = [
+        f"static void {port.callback}(void *user, int row, {port.c_type} *to)",
+        "{",
+        f"    give_row(&{port.name}_rows, user != &harness_user, row, to, {port.name}_bytes);",
+        "}",
+    ]
+    return ["#ifndef HARNESS_PUSH", *lines, "#endif"] if pushed else lines
+
+
+def _taking(port: CPort) -> list[str]:
+    """The function that the network hands a row to."""
     return [
-        f"INLINE void row_to({port.c_type} *to, int row)",
+        f"static void {port.callback}(void *user, int row, const {port.c_type} *from)",
         "{",
-        f"    give_row(to, {port.name}_bytes, {port.macro}_BYTES / HARNESS_ROWS, row, HARNESS_ROWS);",
+        f"    keep_row(&{port.name}_rows, user != &harness_user, row, from, {port.name}_room + GUARD);",
         "}",
-        "",
-        "#ifndef HARNESS_PUSH",
-        "static int harness_user;",
-        "",
-        f"static void next_row(void *user, int row, {port.c_type} *to)",
-        "{",
-        "    rows_wrong |= user != &harness_user;",
-        "    row_to(to, row);",
-        "}",
-        "#endif",
     ]
 
 
@@ -172,12 +187,12 @@ def _pushes(source: CSource, port: CPort) -> list[str]:
     if not _parameters(source, "push_row"):
         return []
     return [
-        f"ALIGNED static unsigned char scratch[{port.macro}_BYTES / HARNESS_ROWS];",
+        f"ALIGNED static unsigned char scratch[{port.type.bytes // port.type.shape[1]}];",
         f"{port.c_type} *const row_now = ({port.c_type} *)(void *)scratch;",
         "int y;",
         *([_call(source, "start")] if _parameters(source, "start") else []),
-        "for (y = 0; y < HARNESS_ROWS; ++y) {",
-        "    row_to(row_now, y);",
+        f"for (y = 0; y < {port.type.shape[1]}; ++y) {{",
+        f"    give_row(&{port.name}_rows, 0, y, row_now, {port.name}_bytes);",
         f"    {_call(source, 'push_row')}",
         "}",
         "spoil(scratch, sizeof scratch);",
@@ -192,7 +207,8 @@ def pushes(source: CSource) -> bool:
 
 def _call(source: CSource, function: str) -> str:
     """The call of a public function, its arguments chosen by the names of its parameters."""
-    given = {**_arenas(source), "next_row": "next_row", "user": "&harness_user", "y": "y", "row": "row_now"}
+    given = {**_arenas(source), "user": "&harness_user", "y": "y", "row": "row_now"}
+    given |= {p.callback: p.callback for p in (*source.inputs, *source.outputs)}
     given |= {p.name: f"(const {p.c_type} *)(const void *){p.name}_bytes" for p in source.inputs}
     given |= {p.name: f"({p.c_type} *)(void *)({p.name}_room + GUARD)" for p in source.outputs}
     arguments = ", ".join(given[name] for name in _parameters(source, function))

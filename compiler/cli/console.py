@@ -92,7 +92,8 @@ def compilation(result: Compilation, folder: Path) -> None:
         others = (f"{as_flags(f'`{option}`')} {size:,}" for option, size in ram["other_arena_bytes"].items())
         table.add_row("other arenas", escape(f"about {', '.join(others)} bytes"))
     table.add_row("input", f"{ram['input_bytes']:,} bytes, {INPUT_PLACES[_place(ram)]}")
-    table.add_row("output", f"{ram['output_bytes']:,} bytes")
+    by_rows = ", images row by row to a callback" if "rows" in ram["output_place"].values() else ""
+    table.add_row("output", f"{ram['output_bytes']:,} bytes{by_rows}")
     if ram["stack_bytes"] is not None:
         table.add_row("stack", f"{ram['stack_bytes']:,} bytes on {ram['stack_measured_on']}")
     table.add_row("weights", f"{report['flash']['weights_bytes']:,} bytes of flash")

@@ -31,7 +31,7 @@ NameFlag = Annotated[
 
 
 class LayoutWord(str, Enum):
-    """Layout of inputs."""
+    """Layout of inputs or outputs."""
 
     onnx = "onnx"
     nhwc = "nhwc"
@@ -81,9 +81,19 @@ class RowsWord(str, Enum):
     callback = "callback"
 
 
+class RowsToWord(str, Enum):
+    """Where the outputs go."""
+
+    argument = "argument"
+    callback = "callback"
+
+
 RowsFromFlag = Annotated[
     RowsWord,
     typer.Option("--rows-from", help="Inputs lie in the arena, are arguments, or come row by row from a callback."),
+]
+RowsToFlag = Annotated[
+    RowsToWord, typer.Option("--rows-to", help="Outputs are arguments, or images leave row by row through a callback.")
 ]
 RamFlag = Annotated[
     str,
@@ -112,6 +122,7 @@ KernelsFlag = Annotated[
 InputLayoutFlag = Annotated[
     LayoutWord, typer.Option("--input-layout", help="Layout of images (nhwc) or signals (nlc) that come in.")
 ]
+OutputLayoutFlag = Annotated[LayoutWord, typer.Option("--output-layout", help="The same of those that go out.")]
 QuantizeFlag = Annotated[IntegersWord | None, typer.Option("--quantize", help="Quantise a float model.")]
 InputTypeFlag = Annotated[
     InputWord, typer.Option("--input-type", help="What the input is as C; auto: int8 where it is quantised.")
@@ -145,7 +156,9 @@ def code_options(
     name: NameFlag = DEFAULTS.name,
     input_shape: ShapesFlag = None,
     input_layout: InputLayoutFlag = LayoutWord.onnx,
+    output_layout: OutputLayoutFlag = LayoutWord.onnx,
     rows_from: RowsFromFlag = RowsWord.arena,
+    rows_to: RowsToFlag = RowsToWord.argument,
     ram: RamFlag = "",
     system_ram: SystemRamFlag = "",
     format: FormatFlag = DEFAULTS.format,
@@ -180,7 +193,9 @@ def code_options(
         "name": name,
         "input_shapes": parse_shapes(input_shape),
         "input_layout": input_layout.value,
+        "output_layout": output_layout.value,
         "rows_from": rows_from.value,
+        "rows_to": rows_to.value,
         "ram": ram or None,
         "system_ram": system_ram or None,
         "tuned": tuned,

@@ -10,7 +10,7 @@ import numpy as np
 from tinyc.compiler.base.checked import brief
 from tinyc.compiler.base.files import reason, shown, write_file
 from tinyc.compiler.frontend import Imported, Port
-from tinyc.compiler.reference import to_module
+from tinyc.compiler.reference import to_module, to_onnx
 from tinyc.ir.errors import TinycError
 from tinyc.ir.tensor import Array, npz_bytes
 from tinyc.ir.types import DType, TensorType
@@ -173,10 +173,10 @@ def check_arrays(types: Sequence[TensorType], samples: Sequence[Sequence[Array]]
 
 
 def outputs_by_name(imported: Imported, outputs: Sequence[Sequence[Array]]) -> dict[str, Array]:
-    """Output sets, one an inference, as one array an output, named as the ONNX model's outputs."""
+    """Output sets, one an inference, as one array an output, named and laid out as the ONNX model's outputs."""
     joined = {}
     for number, port in enumerate(imported.outputs):
-        arrays = [o[number] for o in outputs]
+        arrays = [to_onnx(port, o[number]) for o in outputs]
         batched = len(arrays) > 1 and port.onnx_shape[:1] == (1,)
         joined[port.name] = np.concatenate(arrays) if batched else arrays[0] if len(arrays) == 1 else np.stack(arrays)
     return joined

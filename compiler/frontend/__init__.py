@@ -44,7 +44,7 @@ from tinyc.compiler.frontend.model import declared_shape, read_model, spell_shap
 from tinyc.compiler.frontend.opset import check_operators
 from tinyc.compiler.frontend.shapes import batch_advice, set_input_shapes
 from tinyc.compiler.frontend.source import ModelLike, model_stem, short_name
-from tinyc.ir import Module, TinycError, Value
+from tinyc.ir import Module, TensorType, TinycError, Value
 
 __all__ = ["FrontendError", "Imported", "Inspection", "ModelLike", "Port", "inspect_onnx", "load_onnx", "model_stem"]
 
@@ -90,6 +90,7 @@ def load_onnx(
     *,
     input_shapes: Mapping[str, Sequence[int]] = {},
     input_layout: Literal["onnx", "nhwc", "nlc"] = "onnx",
+    output_layout: Literal["onnx", "nhwc", "nlc"] = "onnx",
     name: str | None = None,
 ) -> Imported:
     """Imports an ONNX model.
@@ -100,20 +101,22 @@ def load_onnx(
             it declares. An open first dimension is the batch and becomes 1 if not given.
         input_layout: "nhwc" makes every input of 4 dimensions channel-last, as cameras have it, and "nlc" every one of
             3 dimensions, as buffers of signals have it: sample after sample, each with its channels.
+        output_layout: the same for outputs.
         name: of the module; from the file's name if not given.
 
     Raises:
         FrontendError: with one message that says what to do.
     """
-    if input_layout not in LAYOUTS:
-        raise FrontendError(f'the input layout "{input_layout}" is not one of {", ".join(LAYOUTS)}')
+    for side, layout in (("input", input_layout), ("output", output_layout)):
+        if layout not in LAYOUTS:
+            raise FrontendError(f'the {side} layout "{layout}" is not one of {", ".join(LAYOUTS)}')
     model = read_model(source)
     opset = check_operators(model, short_name(source))
     parameters = count_parameters(model)
     nodes = len(model.graph.node)
     halves = widen_halves(model)
     rebatched = set_input_shapes(model, input_shapes, opset)
-    importer = Importer(model, opset, name or model_stem(source), LAYOUTS[input_layout])
+    importer = Importer(model, opset, name or model_stem(source), LAYOUTS[input_layout], LAYOUTS[output_layout])
     try:
         module, tensors = importer.run()
     except BatchError as error:
@@ -122,14 +125,10 @@ def load_onnx(
         raise
     except TinycError as error:
         raise FrontendError(f"{short_name(source)}: {error}") from error
+    inputs = tuple(_port(v.name, v, input_layout) for v in module.inputs)
+    outputs = tuple(_port(o.name, v, output_layout) for o, v in zip(model.graph.output, module.outputs, strict=True))
     if rebatched:
-        _check_outputs(model, module)
-    perms = tuple(LAYOUTS[input_layout].get(v.type.rank) for v in module.inputs)
-    inputs = tuple(
-        Port(v.name, v, v.shape if p is None else tuple(v.shape[p.index(d)] for d in range(len(p))), p)
-        for v, p in zip(module.inputs, perms, strict=True)
-    )
-    outputs = tuple(Port(o.name, v, v.shape, None) for o, v in zip(model.graph.output, module.outputs, strict=True))
+        _check_outputs(model, outputs)
     return Imported(
         module=module,
         inputs=inputs,
@@ -144,14 +143,21 @@ def load_onnx(
     )
 
 
-def _check_outputs(model: onnx.ModelProto, module: Module) -> None:
+def _port(name: str, value: Value, layout: str) -> Port:
+    """An input or output in the layout that was asked for."""
+    perm = LAYOUTS[layout].get(value.type.rank)
+    shape = value.shape if perm is None else tuple(value.shape[perm.index(d)] for d in range(len(perm)))
+    return Port(name, value, shape, perm)
+
+
+def _check_outputs(model: onnx.ModelProto, outputs: Sequence[Port]) -> None:
     """Raises `FrontendError` when an output has not the shape that follows from another batch."""
-    for info, value in zip(model.graph.output, module.outputs, strict=True):
+    for info, port in zip(model.graph.output, outputs, strict=True):
         declared = declared_shape(info)
-        if declared is not None and declared != value.shape:
+        if declared is not None and declared != port.onnx_shape:
             raise FrontendError(
-                f'the output "{info.name}" is {value.type}, which does not follow the batch of the inputs '
-                f"(it should be {spell_shape(declared)}): export the model with this batch"
+                f'the output "{info.name}" is {TensorType(port.onnx_shape, port.value.dtype)}, which does not follow '
+                f"the batch of the inputs (it should be {spell_shape(declared)}): export the model with this batch"
             )
 
 

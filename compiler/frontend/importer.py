@@ -26,16 +26,23 @@ TO_NHWC = (0, 2, 3, 1)
 TO_NCHW = (0, 3, 1, 2)
 TO_NLC = (0, 2, 1)
 LAYOUTS: Mapping[str, Mapping[int, tuple[int, ...]]] = {"onnx": {}, "nhwc": {4: TO_NHWC}, "nlc": {3: TO_NLC}}
-"""By the name of a layout: how inputs of so many dimensions are transposed from what the ONNX model takes."""
+"""By the name of a layout: how inputs and outputs of so many dimensions are transposed from what the ONNX model has."""
 
 
 class Importer:
     """One import. After `run`, `module` is the result and `tensors` says which ONNX tensor each value is."""
 
-    def __init__(self, model: onnx.ModelProto, opset: int, name: str, perms: Mapping[int, tuple[int, ...]]) -> None:
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        opset: int,
+        name: str,
+        perms: Mapping[int, tuple[int, ...]],
+        given: Mapping[int, tuple[int, ...]],
+    ) -> None:
         self.model = model
         self.opset = opset
-        self.perms = perms
+        self.perms, self.given = perms, given
         self.ctx = Context(name, self._branch)
         self.inputs: list[Value] = []
         self._tensors: dict[str, Value] = {}
@@ -48,7 +55,7 @@ class Importer:
             scope.values[info.name] = self._input(info)
         self._graph(graph, scope, "", self.opset)
         self._tensors = {name: value for name, value in scope.values.items() if value is not None}
-        outputs = [self._result(scope, info.name) for info in graph.output]
+        outputs = [self._output(scope, info.name) for info in graph.output]
         return self._finish(outputs)
 
     def _input(self, info: onnx.ValueInfoProto) -> Value:
@@ -63,6 +70,14 @@ class Importer:
         self.inputs.append(self.ctx.builder.input(info.name, last))
         self.ctx.loc = self.ctx.hint = info.name
         return self.ctx.transpose(self.inputs[-1], tuple(perm.index(d) for d in range(len(perm))))
+
+    def _output(self, scope: Scope, name: str) -> Value:
+        value = self._result(scope, name)
+        perm = self.given.get(value.type.rank)
+        if perm is None:
+            return value
+        self.ctx.loc = self.ctx.hint = name
+        return self.ctx.transpose(value, perm)
 
     def _result(self, scope: Scope, name: str) -> Value:
         value = scope.find(name)
@@ -153,9 +168,13 @@ class Importer:
         return [scope.find(name) for name in function.output]
 
     def _finish(self, outputs: Sequence[Value]) -> tuple[Module, Mapping[str, Value]]:
-        """Drops what no output needs, and gives values that are an ONNX tensor the name of that tensor."""
+        """Drops what no output needs, and gives values that are an ONNX tensor the name of that tensor. Inputs and
+        outputs have their names in the layout in which they lie."""
         module = remove_dead(self.ctx.builder.build(outputs))
         names: dict[Value, str] = {v: v.name for v in module.inputs}
+        for info, value in zip(self.model.graph.output, module.outputs, strict=True):
+            if value.type.rank in self.given:
+                names.setdefault(value, info.name)
         taken = set(names.values())
         for name, value in self._tensors.items():
             if name not in taken:

@@ -23,7 +23,7 @@ from tinyc.passes import AnyPass, Lowering, PassError, PassManager, RowPass
 from tinyc.passes.core.base import label
 from tinyc.passes.core.manager import IR, Dump, Instrument, PassRecord, ReplayRows, VerifyTypes
 from tinyc.passes.pipeline import after_integers, recurrent_passes, row_passes, tensor_passes, to_integers
-from tinyc.passes.rows.lower import InputPlace
+from tinyc.passes.rows.lower import InputPlace, OutputPlace
 from tinyc.passes.stream.elsewhere import Searched
 
 Say = Callable[[str], None]
@@ -52,7 +52,8 @@ class Pipeline:
         wants = partial(wanted, tuning=tuning)
         given = (place, options.ram_bytes, options.cores, libraries, options.kernels != "auto")
         ours = partial(instructions, tuning=tuning, family=family_of(find(options.target).isa))
-        rows = row_passes(*given, tuning.fma, wants, tuning.growth, ours, options.external_bytes, self.searched.keep)
+        more = (options.external_bytes, self.searched.keep, output_place(options))
+        rows = row_passes(*given, tuning.fma, wants, tuning.growth, ours, *more)
         custom = [p if isinstance(p, CustomPass) else CustomPass(p) for p in options.extra_passes]
         last = [p.step for p in custom if not p.after and not p.before]
         groups: dict[Group, Sequence[AnyPass]] = {
@@ -111,6 +112,11 @@ class Pipeline:
         )
         result, self._records[group] = manager.run(ir)
         return result
+
+
+def output_place(options: Options) -> OutputPlace:
+    """Where the outputs lie on the row level."""
+    return "rows" if options.rows_to == "callback" else options.rows_to
 
 
 def place_passes(groups: Sequence[Sequence[AnyPass]], custom: Sequence[CustomPass]) -> list[list[AnyPass]]:

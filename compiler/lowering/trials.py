@@ -24,7 +24,7 @@ from tinyc.ir.rows import RowProgram
 from tinyc.passes.core.base import apply
 from tinyc.passes.core.manager import IR
 from tinyc.passes.pipeline import row_passes
-from tinyc.passes.rows.lower import InputPlace
+from tinyc.passes.rows.lower import InputPlace, OutputPlace
 from tinyc.passes.stream import Stream
 from tinyc.passes.stream.elsewhere import Searched, least_peak
 from tinyc.passes.stream.stream import LONG
@@ -154,9 +154,10 @@ class Trials:
         module = (channels_last(self.module) or self.module) if change.layout else self.module
         rows_from = change.options.get("rows_from", self.options.rows_from)
         place: InputPlace = "rows" if rows_from == "callback" else rows_from
+        outputs: OutputPlace = "rows" if self.options.rows_to == "callback" else "argument"
         ir: IR = module
         try:
-            for step in itertools.takewhile(lambda p: not isinstance(p, Stream), row_passes(place)):
+            for step in itertools.takewhile(lambda p: not isinstance(p, Stream), row_passes(place, outputs=outputs)):
                 ir = apply(step, ir)
         except TinycError:
             return None

@@ -2,7 +2,17 @@
 
 from tinyc.compiler.options.custom import CustomPass
 from tinyc.compiler.options.executors import EXECUTORS, VERIFIED, Executor, MachineName, known_executors
-from tinyc.compiler.options.options import InputLayout, OptionKeywords, Options, RowsFrom, Samples, Shapes, Unpack
+from tinyc.compiler.options.options import (
+    InputLayout,
+    OptionKeywords,
+    Options,
+    OutputLayout,
+    RowsFrom,
+    RowsTo,
+    Samples,
+    Shapes,
+    Unpack,
+)
 from tinyc.compiler.options.ports import InputType, OutputType, PortTypes
 from tinyc.compiler.options.quantise import QuantiseOptions
 
@@ -16,10 +26,12 @@ __all__ = [
     "MachineName",
     "OptionKeywords",
     "Options",
+    "OutputLayout",
     "OutputType",
     "PortTypes",
     "QuantiseOptions",
     "RowsFrom",
+    "RowsTo",
     "Samples",
     "Shapes",
     "Unpack",

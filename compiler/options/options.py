@@ -25,10 +25,22 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import Unpack
 
-__all__ = ["InputLayout", "OptionKeywords", "Options", "RowsFrom", "Samples", "Shapes", "Unpack"]
+__all__ = [
+    "InputLayout",
+    "OptionKeywords",
+    "Options",
+    "OutputLayout",
+    "RowsFrom",
+    "RowsTo",
+    "Samples",
+    "Shapes",
+    "Unpack",
+]
 
 InputLayout = Literal["onnx", "nhwc", "nlc"]
+OutputLayout = Literal["onnx", "nhwc", "nlc"]
 RowsFrom = Literal["arena", "argument", "callback"]
+RowsTo = Literal["argument", "callback"]
 ArenaIn = Literal["internal", "psram"]
 WeightsIn = Annotated[Literal["flash", "internal"], Elsewhere()]
 Samples = Sequence[Sequence[Array]]
@@ -55,8 +67,12 @@ class Options:
             "nlc" 3-dimensional ones: signals, sample after sample.
         rows_from: where the generated function finds its inputs: "arena" gives them a place in the arena, where the
             network overwrites them; "argument" takes pointers to the caller's memory, which it leaves as it is;
-            "callback" asks for the rows of an image or the samples of a signal one by one, channels last whatever the
-            layout in the model.
+            "callback" asks for the rows of each image and the samples of each signal one by one, channels last whatever
+            the layout in the model.
+        output_layout: the same as `input_layout` for outputs.
+        rows_to: where it puts its outputs: "argument" takes pointers to the caller's memory; "callback" hands over the
+            rows of each image and the samples of each signal one by one, as they are computed, channels last whatever
+            the layout in the model.
         ram: bytes of arena that may be used, as a number or as in "64K" or "1M"; the schedule is the fastest that fits.
             The least without it. "160K+2M" is of two memories, internal RAM and PSRAM, with an arena in each: what does
             not fit into the first goes to the second, such that the fewest bytes are moved there.
@@ -94,6 +110,8 @@ class Options:
     input_shapes: Shapes = field(default_factory=dict)
     input_layout: InputLayout = "onnx"
     rows_from: RowsFrom = "arena"
+    output_layout: OutputLayout = "onnx"
+    rows_to: RowsTo = "argument"
     ram: Bytes | None = None
     system_ram: OtherBytes | None = None
     format: Format | Literal[""] = ""
@@ -159,6 +177,8 @@ class OptionKeywords(TypedDict, total=False):
     input_shapes: Shapes
     input_layout: InputLayout
     rows_from: RowsFrom
+    output_layout: OutputLayout
+    rows_to: RowsTo
     ram: Bytes | None
     system_ram: OtherBytes | None
     format: Format | Literal[""]

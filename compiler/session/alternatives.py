@@ -138,7 +138,7 @@ def _alternative(option: str, value: str, source: CSource, other: CSource, fpu: 
         value,
         other.arena_bytes,
         sum(p.type.bytes for p in other.inputs),
-        sum(p.type.bytes for p in other.outputs),
+        sum(p.type.bytes for p in other.outputs if p.place == "argument"),
         other.weights_bytes,
         instructions,
         code,

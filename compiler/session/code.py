@@ -9,7 +9,7 @@ from tinyc.backends.packages import check_libraries
 from tinyc.compiler.base.version import VERSION
 from tinyc.compiler.frontend import Imported, ModelLike, Port, load_onnx
 from tinyc.compiler.lowering import Lowered
-from tinyc.compiler.options import InputLayout, Options
+from tinyc.compiler.options import InputLayout, Options, OutputLayout
 from tinyc.compiler.session.setup import Setup
 from tinyc.ir.module import Module, made
 from tinyc.ir.op import Value
@@ -19,15 +19,42 @@ from tinyc.passes.integerise import ScaledPort
 
 
 def import_model(model: ModelLike, options: Options, name: str) -> Imported:
-    """The import in the layout that was asked for; in rows, if they are to come one by one. Raises `FrontendError`."""
+    """The import in the layouts that were asked for; images in rows, if these are to come or go one by one. Raises
+    `FrontendError`."""
 
-    def load(layout: InputLayout) -> Imported:
-        return load_onnx(model, input_shapes=options.input_shapes, input_layout=layout, name=name)
+    def load(taken: InputLayout, given: OutputLayout) -> Imported:
+        shapes = options.input_shapes
+        return load_onnx(model, input_shapes=shapes, input_layout=taken, output_layout=given, name=name)
 
-    imported = load(options.input_layout)
-    if options.rows_from == "callback" and options.input_layout == "onnx":
-        return load(layout) if (layout := _rows_layout(imported.module)) != "onnx" else imported
-    return imported
+    taken, given = options.input_layout, options.output_layout
+    imported = load(taken, given)
+    if options.rows_from == "callback" and taken == "onnx":
+        taken = _rows_layout(imported.module)
+    if options.rows_to == "callback" and given == "onnx":
+        given = _given_layout(imported.module)
+    return imported if (taken, given) == (options.input_layout, options.output_layout) else load(taken, given)
+
+
+def _given_layout(module: Module) -> OutputLayout:
+    """The layout in which outputs that go out as the ONNX operators give them, channel by channel, have rows: a model
+    that gives rows and columns of pixels, or samples, ends by transposing them."""
+    to_pixels = [found.result for found in module.made_by(Transpose) if found.op.perm == (0, 2, 3, 1)]
+    if any(v not in to_pixels for v in module.outputs if v.type.rank == 4):
+        return "nhwc"
+    signals = [v for v in module.outputs if v.type.rank == 3]
+    return "nlc" if any(_channels_of_samples(module, v) for v in signals) else "onnx"
+
+
+def _channels_of_samples(module: Module, signal: Value) -> bool:
+    """Whether an output was transposed last, but for what goes element by element, from samples that lie as rows."""
+    node = module.producer.get(signal)
+    if node is None:
+        return False
+    if (transpose := made(node, Transpose)) is not None:
+        before = module.producer.get(transpose.op.x)
+        return transpose.op.perm == (0, 2, 1) and before is not None and made(before, Reshape) is not None
+    kept = [v for v in node.op.operands if v.shape == signal.shape] if node.op.elementwise() else node.op.passes_on()
+    return any(_channels_of_samples(module, v) for v in kept)
 
 
 def _rows_layout(module: Module) -> InputLayout:

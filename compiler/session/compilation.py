@@ -72,8 +72,9 @@ class Compilation:
             **named: inputs by name, in place of positions.
 
         Returns:
-            The outputs by name, in the model's order: as the C gives them, integers where the network was quantised to
-            give such. It is a dictionary for one output too, so that its type does not depend on the model.
+            The outputs by name, in the model's order and layout: as the C gives them, integers where the network was
+            quantised to give such. It is a dictionary for one output too, so that its type does not depend on the
+            model.
 
         Raises:
             ArrayError: missing or unknown inputs, a wrong shape or element type.

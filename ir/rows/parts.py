@@ -20,7 +20,8 @@ WORD = 4
 class Space(enum.Enum):
     """Where the bytes of a buffer lie.
 
-    The rows of a buffer in `ROWS` come from outside one after the other: they lie nowhere, and one stage copies them.
+    The rows of a buffer in `ROWS` come from outside, or go there, one after the other: they lie nowhere. One stage
+    copies those of an input into memory that has a place, or hands over those of an output from there.
     """
 
     ARENA = "arena"

@@ -72,7 +72,19 @@ class RowProgram:
 
     def takes_rows(self, stage: Stage) -> bool:
         """Whether a stage copies rows that come from outside."""
-        return stage.copies_rows and self.buffer[stage.op.operands[0].name].space is Space.ROWS
+        value = stage.op.operands[0] if stage.copies_rows else None
+        return value is not None and self.buffer[value.name].space is Space.ROWS and value in self.inputs
+
+    def gives_rows(self, stage: Stage) -> bool:
+        """Whether a stage hands over rows to the outside."""
+        return stage.copies_rows and self.buffer[stage.result.name].space is Space.ROWS
+
+    @cached_property
+    def pushed(self) -> Stage | None:
+        """The stage that copies the rows of the one input that comes by rows, which may be pushed in place of being
+        asked for; None where several come so, or none does."""
+        takers = [stage for stage in self.stages if self.takes_rows(stage)]
+        return takers[0] if len(takers) == 1 else None
 
     def overwrites(self, stage: Stage) -> bool:
         """Whether a stage writes over an operand: it says so by being a view of it. Anything else must not touch what

@@ -18,15 +18,18 @@ def verify_program(program: RowProgram) -> None:
     written = {v.name for v in program.inputs}
     written |= {program.root(b.name)[0].name for b in program.buffers if b.space in (Space.INPUT, Space.CONSTANT)}
     home = {number: segment for segment in program.order for number in segment.stages}
+    made: set[str] = set()
     for number, stage in enumerate(program.stages):
         # Rows of a ring are moved there after they were fresh: whether in time, the replay says.
         moved = {program.stages[k].result for k in home[number].stages} if stage.fresh and number in home else set()
         _verify_stage(program, stage, written | {program.root(v.name)[0].name for v in moved})
+        made.add(program.root(stage.result.name)[0].name)
         written.add(program.root(stage.result.name)[0].name)
     for value in program.outputs:
         if value.name not in program.buffer:
             raise IRError("has no buffer", f"output {value}")
-        if program.buffer[value.name].space is not Space.OUTPUT or program.root(value.name)[0].name not in written:
+        outside = program.buffer[value.name].space in (Space.OUTPUT, Space.ROWS)
+        if not outside or program.root(value.name)[0].name not in made:
             raise IRError("is not an output that a stage wrote", f"output {value}")
     _verify_segments(program)
     if program.plan is not None:
@@ -79,7 +82,10 @@ def _verify_stage(program: RowProgram, stage: Stage, written: set[str]) -> None:
     if stage.kernel.scratch is not None and (scratch is None or scratch.space is not Space.ARENA or scratch.view):
         raise IRError(f"has scratch memory {stage.kernel.scratch} that is no buffer of the arena", stage.where)
     target = program.root(stage.result.name)[0]
-    if target.space not in (Space.ARENA, Space.OUTPUT):
+    if target.space is Space.ROWS:
+        if not program.gives_rows(stage) or program.takes_rows(stage) or stage.result not in program.outputs:
+            raise IRError(f"writes {stage.result}, whose rows lie nowhere", stage.where)
+    elif target.space not in (Space.ARENA, Space.OUTPUT):
         raise IRError(f"writes {stage.result}, which lies in {target.space.value} memory", stage.where)
 
 
@@ -128,8 +134,15 @@ def _verify_segments(program: RowProgram) -> None:
             raise IRError("is a ring that outlives its segment", f"buffer %{name}")
     for segment in program.order:
         for number in segment.stages:
-            if program.stages[number].split != 1:
-                _verify_split(program, program.stages[number], segment)
+            _verify_run(program, program.stages[number], segment)
+
+
+def _verify_run(program: RowProgram, stage: Stage, segment: Segment) -> None:
+    """That a stage can run as its segment does."""
+    if segment.reverse and (program.takes_rows(stage) or program.gives_rows(stage)):
+        raise IRError("has rows that come or go from the first to the last, and runs in reverse", stage.where)
+    if stage.split != 1:
+        _verify_split(program, stage, segment)
 
 
 def _verify_split(program: RowProgram, stage: Stage, segment: Segment) -> None:
@@ -147,6 +160,8 @@ def whole_because(program: RowProgram, stage: Stage) -> str:
         return f"it has {stage.rows} row(s)"
     if program.takes_rows(stage):
         return "its rows come from outside one after the other"
+    if program.gives_rows(stage):
+        return "its rows go outside one after the other"
     target, start = program.root(stage.result.name)
     size = stage.result.type.bytes
     if stage.gathers:

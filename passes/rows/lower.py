@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 from tinyc.ir.constant import Constant
 from tinyc.ir.errors import IRError
 from tinyc.ir.module import Module, Node, made
-from tinyc.ir.op import Value, Window, unused
+from tinyc.ir.op import Op, Value, Window, unused
 from tinyc.ir.ops.elementwise import Copy
 from tinyc.ir.rows import Buffer, Kernel, RowProgram, Space, Stage, View, row_count
 from tinyc.ir.types import DType, TensorType
@@ -19,6 +19,7 @@ from tinyc.passes.rows.repeat import repeated_rows
 from tinyc.passes.rows.short_rows import with_short_rows
 
 InputPlace = Literal["argument", "arena", "rows"]
+OutputPlace = Literal["argument", "rows"]
 
 
 @dataclass(frozen=True)
@@ -31,110 +32,178 @@ class Lower(Lowering, name="lower-to-rows"):
     two outputs, or an input or constant is an output, a copy is made.
 
     `inputs` says where they lie: in the caller's memory ("argument"), in the arena, where the caller puts them before
-    and they may be overwritten ("arena"), or nowhere: the one image or signal that there is arrives row by row
-    ("rows"), and the first stage copies its rows.
+    and they may be overwritten ("arena"), or nowhere: images and signals arrive row by row ("rows"), and a stage for
+    each copies its rows.
+
+    `outputs` says the same of outputs: in the caller's memory ("argument"), or nowhere: a stage hands over the rows of
+    each image and signal ("rows"). What has no rows lies in the caller's memory.
 
     `fused` says that the program's float sums are rounded as by fused multiply-adds.
     """
 
     inputs: InputPlace = "argument"
     fused: bool = False
+    outputs: OutputPlace = "argument"
 
     slack = Slack(1e-6, "a float sum over one row may be rounded otherwise than the same sum in a whole tensor")
 
     def run(self, module: Module) -> RowProgram:
         module = with_short_rows(module) if self.inputs == "arena" else module
-        views = {n.result: n.op.operands[0] for n in module.nodes if n.op.is_view()}
-        homes, copies = _output_homes(module, views)
-        source = _row_input(module) if self.inputs == "rows" else None
-        home = Space.ARENA if self.inputs == "arena" else Space.INPUT
-        spaces = {v: Space.ROWS if v == source else home for v in module.inputs}
-        buffers: list[Buffer] = [Buffer(v, spaces[v]) for v in module.inputs]
-        stages: list[Stage] = []
-        names = {v.name for v in module.inputs} | {n.result.name for n in module.nodes}
-        renamed: dict[Value, Value] = {}
-        lifted: dict[Value, Value] = {}
-        if source is not None:
-            rows = renamed[source] = Value(unused(f"{source.name}_rows", names), source.type)
-            names.add(rows.name)
-            spaces[rows] = Space.ARENA
-            buffers.append(Buffer(rows, Space.ARENA))
-            stages.append(Stage(rows, Copy(source), (Window(),)))
-        repeated = repeated_rows(module)
-        once = {found.whole: found for found in repeated.values()}
-        for given in module.nodes:
-            node = given
-            if node.result in once:
-                narrow = once[node.result].narrow
-                node = dataclasses.replace(node, result=Value(node.result.name, narrow.type), op=narrow)
-                renamed[given.result] = narrow.x if narrow.is_identity() else node.result
-                if narrow.is_identity():
-                    continue
-            if (known := made(node, Constant)) is not None:
-                buffers.append(Buffer(node.result, Space.CONSTANT, data=known.op.data))
-                spaces[node.result] = Space.CONSTANT
-            elif node.result in views:
-                base = renamed.get(views[node.result], views[node.result])
-                spaces[node.result] = spaces[base]
-                offset = node.op.view_offset() * base.dtype.bytes
-                times = repeated[node.result].times if node.result in repeated else 1
-                buffers.append(Buffer(node.result, spaces[base], view=View(base.name, offset, repeats=times)))
-            else:
-                spaces[node.result] = Space.OUTPUT if node.result in homes else Space.ARENA
-                op = node.op.replace_operands(renamed)
-                images = {v: shape for v, shape in zip(op.operands, op.lifted(), strict=True) if shape != v.shape}
-                for value in [v for v in images if v not in lifted]:
-                    lifted[value] = Value(unused(f"{value.name}_rows", names), TensorType(images[value], value.dtype))
-                    names.add(lifted[value].name)
-                    buffers.append(Buffer(lifted[value], spaces[value], view=View(value.name)))
-                op = op.with_operands([lifted[v] if v in images else v for v in op.operands])
-                buffers.append(Buffer(node.result, spaces[node.result]))
-                stage = _stage(dataclasses.replace(node, op=op), repeated)
-                if memory := op.working_bytes():
-                    stage = _with_memory(stage, memory, names)
-                    buffers.append(Buffer(cast("Value", stage.kernel.scratch), Space.ARENA))
-                stages.append(stage)
-        outputs = list(module.outputs)
-        for position in copies:
-            original = renamed.get(outputs[position], outputs[position])
-            copy = Value(unused(f"{original.name}_copy", names), original.type)
-            names.add(copy.name)
-            buffers.append(Buffer(copy, Space.OUTPUT))
-            stages.append(_stage(Node(copy, Copy(original), ""), repeated))
-            outputs[position] = copy
-        return RowProgram(module.name, module.inputs, tuple(outputs), tuple(buffers), tuple(stages), fused=self.fused)
+        build = _Build(module, self.inputs, self.outputs)
+        build.take_rows()
+        for node in module.nodes:
+            build.add(node)
+        build.give_the_rest()
+        outputs, buffers, stages = tuple(build.outputs), tuple(build.buffers), tuple(build.stages)
+        return RowProgram(module.name, module.inputs, outputs, buffers, stages, fused=self.fused)
 
 
-def _with_memory(stage: Stage, size: int, names: set[str]) -> Stage:
-    """The stage with so many bytes, in words, that its kernel works in."""
-    kind = DType.F32 if stage.result.dtype.is_float else DType.I32
-    memory = Value(unused(f"{stage.result.name}_state", names), TensorType((-(-size // 4),), kind))
-    names.add(memory.name)
-    return dataclasses.replace(stage, kernel=Kernel(scratch=memory))
+class _Build:
+    """The buffers and stages of a module, as they are made.
+
+    What comes or goes by rows lies nowhere and has the name of the input or output; its rows in the arena have another
+    one.
+    """
+
+    def __init__(self, module: Module, inputs: InputPlace, outputs: OutputPlace) -> None:
+        self._module = module
+        self._views = {n.result: n.op.operands[0] for n in module.nodes if n.op.is_view()}
+        self._given = _row_outputs(module) if outputs == "rows" else []
+        self._homes, self._copies = _output_homes(module, self._views, self._given)
+        self._sources = _row_inputs(module) if inputs == "rows" else []
+        self._repeated = repeated_rows(module)
+        self._once = {found.whole: found for found in self._repeated.values()}
+        home = Space.ARENA if inputs == "arena" else Space.INPUT
+        self._spaces = {v: Space.ROWS if v in self._sources else home for v in module.inputs}
+        self.buffers: list[Buffer] = [Buffer(v, self._spaces[v]) for v in module.inputs]
+        self.stages: list[Stage] = []
+        self.outputs = list(module.outputs)
+        self._names = {v.name for v in module.inputs} | {n.result.name for n in module.nodes}
+        self._lifted: dict[Value, Value] = {}
+        self._free = {module.outputs[k] for k in self._given} - set(module.inputs)
+        inside = (*self._sources, *dict.fromkeys(v for v in module.outputs if v in self._free))
+        self._renamed = {v: self._named(f"{v.name}_rows", v.type) for v in inside}
+
+    def _named(self, name: str, type_: TensorType) -> Value:
+        value = Value(unused(name, self._names), type_)
+        self._names.add(value.name)
+        return value
+
+    def take_rows(self) -> None:
+        """The stages that copy rows from outside."""
+        for source in self._sources:
+            rows = self._renamed[source]
+            self._spaces[rows] = Space.ARENA
+            self.buffers.append(Buffer(rows, Space.ARENA))
+            self.stages.append(_row_by_row(Node(rows, Copy(source), "")))
+
+    def add(self, original: Node) -> None:
+        """A node, and the outputs that are given as soon as it has run."""
+        node = original
+        if node.result in self._once:
+            narrow = self._once[node.result].narrow
+            node = dataclasses.replace(node, result=Value(node.result.name, narrow.type), op=narrow)
+            same = self._renamed.get(narrow.x, narrow.x)
+            self._renamed[original.result] = same if narrow.is_identity() else node.result
+            if narrow.is_identity():
+                return
+        result = self._renamed.get(node.result, node.result)
+        if (known := made(node, Constant)) is not None:
+            self.buffers.append(Buffer(result, Space.CONSTANT, data=known.op.data))
+            self._spaces[result] = Space.CONSTANT
+        elif node.result in self._views:
+            self._view(node, result)
+        else:
+            self._spaces[result] = Space.OUTPUT if node.result in self._homes else Space.ARENA
+            op = self._on_rows(node.op.replace_operands(self._renamed))
+            self.buffers.append(Buffer(result, self._spaces[result]))
+            stage = _stage(dataclasses.replace(node, result=result, op=op), self._repeated)
+            self.stages.append(self._with_memory(stage, op.working_bytes()))
+        for position in self._given:
+            if self._module.outputs[position] == node.result:
+                self._give(position)
+
+    def _view(self, node: Node, result: Value) -> None:
+        """A buffer without bytes of its own."""
+        base = self._renamed.get(self._views[node.result], self._views[node.result])
+        self._spaces[result] = self._spaces[base]
+        offset = node.op.view_offset() * base.dtype.bytes
+        times = self._repeated[node.result].times if node.result in self._repeated else 1
+        self.buffers.append(Buffer(result, self._spaces[base], view=View(base.name, offset, repeats=times)))
+
+    def _on_rows(self, op: Op) -> Op:
+        """The operator on operands that have the rows which it reads."""
+        images = {v: shape for v, shape in zip(op.operands, op.lifted(), strict=True) if shape != v.shape}
+        for value in [v for v in images if v not in self._lifted]:
+            self._lifted[value] = self._named(f"{value.name}_rows", TensorType(images[value], value.dtype))
+            self.buffers.append(Buffer(self._lifted[value], self._spaces[value], view=View(value.name)))
+        return op.with_operands([self._lifted[v] if v in images else v for v in op.operands])
+
+    def _with_memory(self, stage: Stage, size: int) -> Stage:
+        """The stage with so many bytes, in words, that its kernel works in."""
+        if not size:
+            return stage
+        kind = DType.F32 if stage.result.dtype.is_float else DType.I32
+        memory = self._named(f"{stage.result.name}_state", TensorType((-(-size // 4),), kind))
+        self.buffers.append(Buffer(memory, Space.ARENA))
+        return dataclasses.replace(stage, kernel=Kernel(scratch=memory))
+
+    def give_the_rest(self) -> None:
+        """The outputs that are copies of what is there already."""
+        rows = [k for k in self._given if self._module.outputs[k] in self._module.inputs]
+        for position in (*rows, *self._copies):
+            self._give(position)
+
+    def _give(self, position: int) -> None:
+        """An output that is a copy of its value, held by the caller or handed over by rows."""
+        value = self.outputs[position]
+        copy = value if value in self._free else self._named(f"{value.name}_copy", value.type)
+        self._free.discard(value)
+        node = Node(copy, Copy(self._renamed.get(value, value)), "")
+        by_rows = position in self._given
+        self.buffers.append(Buffer(copy, Space.ROWS if by_rows else Space.OUTPUT))
+        self.stages.append(_row_by_row(node) if by_rows else _stage(node, self._repeated))
+        self.outputs[position] = copy
 
 
-def _row_input(module: Module) -> Value:
-    """The input whose rows arrive one by one."""
-    images = [v for v in module.inputs if row_count(v) > 1]
-    if len(images) == 1:
-        return images[0]
-    ranks = {v.type.rank for v in module.inputs if not images}
-    layouts = {4: "for an image that is 1xCxHxW choose the input layout nhwc"}
-    layouts |= {3: "for a signal that is 1xCxL choose the input layout nlc"}
+def _row_inputs(module: Module) -> list[Value]:
+    """The inputs whose rows arrive one by one."""
+    if found := [v for v in module.inputs if _by_rows(v)]:
+        return found
+    raise PassError(_lacks_rows("rows from a callback need an input", "input", module.inputs))
+
+
+def _row_outputs(module: Module) -> list[int]:
+    """The places of the outputs whose rows are handed over."""
+    if found := [k for k, v in enumerate(module.outputs) if _by_rows(v)]:
+        return found
+    raise PassError(_lacks_rows("rows to a callback need an output", "output", module.outputs))
+
+
+def _by_rows(value: Value) -> bool:
+    return row_count(value) > 1 and value.type.size > 0
+
+
+def _lacks_rows(needs: str, side: str, values: Sequence[Value]) -> str:
+    """What is said where nothing comes or goes by rows, and which layout would help."""
+    ranks = {v.type.rank for v in values}
+    layouts = {4: f"for an image that is 1xCxHxW choose the {side} layout nhwc"}
+    layouts |= {3: f"for a signal that is 1xCxL choose the {side} layout nlc"}
     help = [text for rank, text in layouts.items() if rank in ranks]
-    shapes = ", ".join(f"{v} is {v.type}" for v in module.inputs)
-    raise PassError(
-        "rows from a callback need one input of more than one row, an image (1xHxWxC) or a signal (1xLxC), beside any"
-        f" others; {shapes}" + ("; " * bool(help) + " and ".join(help))
-    )
+    shapes = ", ".join(f"{v} is {v.type}" for v in values)
+    shown = f"{needs} of more than one row, an image (1xHxWxC) or a signal (1xLxC); {shapes}"
+    return shown + ("; " * bool(help) + " and ".join(help))
 
 
-def _output_homes(module: Module, views: dict[Value, Value]) -> tuple[set[Value], list[int]]:
-    """Which computed values are written straight into output memory, and which outputs need a copy instead."""
+def _output_homes(module: Module, views: dict[Value, Value], given: Sequence[int]) -> tuple[set[Value], list[int]]:
+    """Which computed values are written straight into output memory, and which outputs need a copy instead. Those that
+    are `given` row by row have none."""
     computed = {n.result for n in module.nodes if n.op.constant() is None} - set(views)
     homes: set[Value] = set()
     copies = []
     for position, output in enumerate(module.outputs):
+        if position in given:
+            continue
         root, whole = output, True
         while root in views:
             whole = whole and views[root].type.size == root.type.size
@@ -144,6 +213,11 @@ def _output_homes(module: Module, views: dict[Value, Value]) -> tuple[set[Value]
         else:
             copies.append(position)
     return homes, copies
+
+
+def _row_by_row(node: Node) -> Stage:
+    """The stage that takes rows from outside or hands them over."""
+    return Stage(node.result, node.op, (Window(),), loc=node.loc)
 
 
 def _stage(node: Node, repeated: Container[Value]) -> Stage:

@@ -256,7 +256,7 @@ def _members(mask: int) -> Iterator[int]:
 def _graph(program: RowProgram) -> _Graph:
     """Stages depend on each other where they touch the same bytes and one of them writes: the order of any two such
     stages stays. Touching is meant of the bytes of roots, so parts of one whole do not depend on each other. Rows that
-    come from outside are asked for before anything else is done."""
+    can be pushed come before anything else is done."""
     names = [b.name for b in program.buffers if b.space is Space.ARENA and b.view is None]
     touching = dict.fromkeys(names, 0)
     for value in program.inputs:
@@ -264,7 +264,7 @@ def _graph(program: RowProgram) -> _Graph:
             touching[value.name] = 1
     accesses: dict[str, list[tuple[int, int, int, bool]]] = {}
     before = []
-    asking = sum(2 << number for number, stage in enumerate(program.stages) if program.takes_rows(stage))
+    asking = sum(2 << number for number, stage in enumerate(program.stages) if stage is program.pushed)
     for number, stage in enumerate(program.stages):
         needs = asking & ((2 << number) - 1)
         for value in (stage.result, *stage.op.operands):

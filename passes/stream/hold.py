@@ -60,6 +60,9 @@ def ring_of(wiring: Wiring, name: str, first: int, paces: Sequence[Pace], revers
         newest = _newest(program, writer, read, reverse)
         if pace.delay == own.delay + newest * own.period:
             found.append((read, 0 if reverse else read.window.size - 1))
+    # A row is read as what arrived, not as a view of that.
+    if any(program.buffer[read.name].value.type != program.buffer[name].value.type for read, _ in found):
+        return None
     wide = any(read.window is not None and read.window.size > 1 for read, _ in found)
     return Ring(name, writer, tuple(found)) if wide else None
 

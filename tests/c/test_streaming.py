@@ -12,14 +12,24 @@ import numpy as np
 import pytest
 
 from tests.c.support import AROUND, BUILDS, FUNCTIONS_ONLY, difference
-from tests.passes.stream.support import joined, planned, random_schedule
-from tests.rows import Network, lowered, maker_of, pointwise, random_network
+from tests.passes.stream.support import SAME, joined, planned, random_schedule
+from tests.rows import (
+    PLACES,
+    Network,
+    is_image,
+    lowered,
+    maker_of,
+    pointwise,
+    random_network,
+    with_images,
+)
 from tinyc.backends.c import generate
-from tinyc.backends.interpreter import run_program
-from tinyc.backends.runners import HostRunner
-from tinyc.ir import DType, IRError, Value
+from tinyc.backends.interpreter import run_module, run_program
+from tinyc.backends.runners import HostRunner, RunnerError
+from tinyc.ir import DType, IRError, Value, ops
 from tinyc.ir.ops.conv import Spatial
 from tinyc.ir.rows import RowProgram, Space
+from tinyc.ir.rows.replay import replay
 from tinyc.ir.tensor import Array
 from tinyc.passes.rows.lower import InputPlace
 from tinyc.passes.stream import Stream
@@ -219,3 +229,91 @@ def test_the_places_of_inputs() -> None:
         lowered(network.module, p).buffer[network.module.inputs[0].name].space for p in ("argument", "arena", "rows")
     ]
     assert spaces == [Space.INPUT, Space.ARENA, Space.ROWS]
+
+
+@pytest.mark.parametrize("push", [False, True], ids=["asked", "pushed"])
+@DTYPES
+def test_rows_that_come_slower_than_others_are_computed(dtype: DType, push: bool) -> None:
+    """Each row that comes in becomes three, so it comes in every third sweep only, and the last of them in the last."""
+    maker = maker_of(3, dtype)
+    y = maker.conv(maker.input((1, 5, 6, 2)), kernel=(3, 3), groups=1, outputs=6, **SAME)
+    finer = maker.lookup(maker.add(ops.Reshape(y, (1, 15, 6, 2))))
+    for window in (False, True):
+        z = maker.conv(finer, kernel=(3, 3), groups=1, outputs=2, **SAME) if window else finer
+        network = Network(maker.builder.build([z]), maker.arrays)
+        program = planned(Stream().run(lowered(network.module, "rows", "rows")))
+        assert program.order[0].paces[0].period == 3
+        same_as_held(network, program)
+        compare(network, program, "gcc-functions", push)
+        compare_stages(network, program, "gcc-functions")
+
+
+def giving_rows(seeds: range, dtype: DType) -> Iterator[tuple[Network, RowProgram]]:
+    """Networks that hand over the rows of some images, while they hold the rest of what they compute."""
+    for seed in seeds:
+        network = with_images(random_network(seed, dtype), seed)
+        if not any(map(is_image, network.module.outputs)):
+            continue
+        places = PLACES if is_image(network.module.inputs[0]) else PLACES[:2]
+        program = lowered(network.module, places[seed % len(places)], "rows")
+        yield network, planned(Stream().run(program) if seed % 2 else random_schedule(Random(seed), program))
+
+
+def same_as_held(network: Network, program: RowProgram) -> None:
+    """Asserts that what is handed over is what the network gives where it holds its outputs."""
+    whole = run_module(network.module, network.arrays)
+    for value, got, want in zip(program.outputs, run_program(program, network.arrays), whole, strict=True):
+        assert agree(got, want), f"{value}\n{program}"
+
+
+@pytest.mark.parametrize("build", AROUND)
+@DTYPES
+def test_rows_to_outside(dtype: DType, build: str) -> None:
+    streamed = several = 0
+    for number, (network, program) in enumerate(giving_rows(range(400, 406), dtype)):
+        replay(program)
+        same_as_held(network, program)
+        compare(network, program, build, push=program.pushed is not None and bool(number % 2))
+        given = [number for number, stage in enumerate(program.stages) if program.gives_rows(stage)]
+        streamed += any(s.streams and k in s.stages for s in program.order for k in given)
+        several += len(given) > 1
+    assert streamed > 1
+    assert several > 1
+
+
+@DTYPES
+def test_every_stage_of_those_that_hand_over_rows(dtype: DType) -> None:
+    for network, program in giving_rows(range(420, 422), dtype):
+        compare_stages(network, program, "gcc-functions")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("build", ["gcc-sanitize", "clang-functions"])
+@DTYPES
+def test_rows_to_outside_of_many(dtype: DType, build: str) -> None:
+    for network, program in giving_rows(range(2000, 2024), dtype):
+        same_as_held(network, program)
+        compare(network, program, build, push=program.pushed is not None)
+
+
+@pytest.mark.parametrize("build", AROUND)
+@DTYPES
+def test_rows_of_several_inputs(dtype: DType, build: str) -> None:
+    """Each has a function of its own; rows are asked for when they are needed, and cannot be pushed."""
+    maker = maker_of(5, dtype)
+    left, right = (maker.input((1, 9, 5, 2)) for _ in range(2))
+    both = maker.sum(maker.conv(left, kernel=(3, 3), outputs=4, **SAME), pointwise(maker, right, 4))
+    network = Network(maker.builder.build([maker.conv(both, kernel=(3, 3), outputs=2, **SAME)]), maker.arrays)
+    chosen = Stream().run(lowered(network.module, "rows", "rows"))
+    assert sum(map(chosen.takes_rows, chosen.stages)) == 2
+    assert chosen.pushed is None
+    assert len(chosen.order) == 1
+    program = planned(chosen)
+    same_as_held(network, program)
+    compare(network, program, build)
+    compare_stages(network, program, build)
+    with pytest.raises(RunnerError, match="declares no net_push_row"):
+        HostRunner(generate(program, name="net"), push=True)
+    other = random_schedule(Random(1), lowered(network.module, "rows", "rows"))
+    assert len(other.order) > 1
+    compare(network, planned(other), build)

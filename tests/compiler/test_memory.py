@@ -86,7 +86,7 @@ def test_a_budget_that_is_no_size(amount: str) -> None:
 
 def test_rows_need_an_image(tmp_path: Path) -> None:
     flat = small_model(tmp_path / "flat.onnx")
-    refused(tinyc("compile", flat, "--rows-from", "callback"), "one input of more than one row", "f32[1,4]")
+    refused(tinyc("compile", flat, "--rows-from", "callback"), "an input of more than one row", "f32[1,4]")
 
 
 def test_rows_come_channels_last_whatever_the_layout() -> None:

@@ -51,9 +51,11 @@ def one_line(message: str, *words: str) -> None:
 
 
 OPTIONS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
-    ({"rows": "callback"}, ("has no option `rows`", "did you mean `rows_from`?")),
+    ({"row_from": "callback"}, ("has no option `row_from`", "did you mean `rows_from`?")),
     ({"zzz": 1}, ("has no option `zzz`", "`target`", "`ram`")),
     ({"rows_from": "x"}, ("`rows_from`", "'arena', 'argument', 'callback'", "'x'")),
+    ({"rows_to": "arena"}, ("`rows_to`", "'argument', 'callback'", "'arena'")),
+    ({"output_layout": "nchw"}, ("`output_layout`", "'nhwc'", "'nchw'")),
     ({"rows_from": None}, ("`rows_from`", "None")),
     ({"input_layout": "nchw"}, ("`input_layout`", "'nhwc'", "'nchw'")),
     ({"format": "zip"}, ("`format`", "'idf'", "'zip'")),

@@ -19,7 +19,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -85,11 +85,11 @@ class Case:
 
 def _options(random: Random, model: onnx.ModelProto, calibration: dict[str, Array]) -> dict[str, Any]:
     """A schedule and an interface. A budget is a multiple of what the least schedule takes; that is looked up later."""
-    shapes = [[d.dim_value for d in i.type.tensor_type.shape.dim] for i in model.graph.input]
-    images = [s for s in shapes if len(s) == 4 and s[0] == 1 and min(s[1:]) > 1]
-    places = ["arena", "arena", "argument", *(["callback"] * 2 if len(images) == 1 else [])]
+    places = ["arena", "arena", "argument", *(["callback"] * 2 if _has_images(model.graph.input) else [])]
     options: dict[str, Any] = {"name": "net", "rows_from": random.choice(places)}
     options["input_layout"] = random.choice(["onnx", "onnx", "nhwc"])
+    options["output_layout"] = random.choice(["onnx", "onnx", "nhwc"])
+    options["rows_to"] = random.choice(["argument", *(["callback"] if _has_images(model.graph.output) else [])])
     if random.random() < 0.2:
         options["ram"] = random.uniform(1.0, 2.5)
     if random.random() < 0.2:
@@ -100,6 +100,11 @@ def _options(random: Random, model: onnx.ModelProto, calibration: dict[str, Arra
         options["input_type"] = random.choice(["float32", "int8", "auto"])
         options["output_type"] = random.choice(["float32", "int8", "auto"])
     return options
+
+
+def _has_images(ports: Iterable[onnx.ValueInfoProto]) -> bool:
+    shapes = [[d.dim_value for d in p.type.tensor_type.shape.dim] for p in ports]
+    return any(len(s) == 4 and s[0] == 1 and min(s[1:]) > 1 for s in shapes)
 
 
 @dataclass(frozen=True)
@@ -152,7 +157,8 @@ def _compile(path: Path, given: Mapping[str, Any], calibration: Mapping[str, Arr
 
 
 REFUSED = (
-    "rows from a callback need one input of more than one row",
+    "rows from a callback need an input of more than one row",
+    "rows to a callback need an output of more than one row",
     "the RAM budget is",
 )
 """What may be refused, and is counted: the schedule was chosen without looking at the model."""

@@ -18,6 +18,7 @@ from tinyc.backends.c import CSource
 from tinyc.backends.runners.host import find_compiler
 from tinyc.backends.runners.runner import FLAGS
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import TensorType
 
 GUARD = 64
 """Bytes before and after what a program may write."""
@@ -92,8 +93,7 @@ def _infer(loaded: ctypes.CDLL, source: CSource, sample: Sequence[Array], turn: 
     name = source.name
     blocks = [_Block(source.arena_bytes, turn), *(_Block(p.type.bytes, turn) for p in source.outputs)]
     arguments: list[Any] = [blocks[0].address]
-    wrong: list[str] = []
-    kept: list[Any] = []
+    rows: list[_Rows] = []
     given = list(zip(source.inputs, map(np.ascontiguousarray, sample), strict=True))
     for port, array in given:
         if port.place == "arena" and array.size:
@@ -101,15 +101,19 @@ def _infer(loaded: ctypes.CDLL, source: CSource, sample: Sequence[Array], turn: 
             place.restype = ctypes.c_void_p
             ctypes.memmove(place(blocks[0].address), array.ctypes.data, array.nbytes)
         elif port.place == "rows":
-            callback = _rows(array, wrong)
-            kept.append(callback)
-            arguments += [callback, None]
+            rows.append(_Rows(ctypes.c_void_p(array.ctypes.data), port.type, "the C asks for", asked=True))
+    for port, block in zip(source.outputs, blocks[1:], strict=True):
+        if port.place == "rows":
+            rows.append(_Rows(block.address, port.type, "the C hands over", asked=False))
+    arguments += [*(r.callback for r in rows), *([None] if rows else [])]
     for port, array in given:
         if port.place == "argument":
             arguments.append(ctypes.c_void_p(array.ctypes.data))
+    arguments += [b.address for p, b in zip(source.outputs, blocks[1:], strict=True) if p.place == "argument"]
     if source.cores > 1:
         getattr(loaded, f"{name}_cores_start")()
-    getattr(loaded, f"{name}_run")(*arguments, *(b.address for b in blocks[1:]))
+    getattr(loaded, f"{name}_run")(*arguments)
+    wrong = [r.wrong for r in rows if r.wrong]
     for block, what in zip(blocks, ("its arena", *("an output" for _ in source.outputs)), strict=True):
         if not block.intact():
             wrong.append(f"the C wrote outside {what}")
@@ -147,15 +151,25 @@ class _Block:
         return bool((around == CANARY).all())
 
 
-def _rows(array: Array, wrong: list[str]) -> Any:
-    """The function that is asked for the rows of an image."""
-    rows, asked = array.reshape(array.shape[1], -1), [0]
+class _Rows:
+    """The function that is asked for the rows of an image, or is handed them."""
 
-    def give(_: Any, row: int, to: int) -> None:
-        if row != asked[0] or row >= len(rows):
-            wrong.append("the C asks for rows in another order")
+    def __init__(self, image: ctypes.c_void_p, type_: TensorType, what: str, *, asked: bool) -> None:
+        self._image, self._asked, self._what = image.value or 0, asked, what
+        self._count = type_.shape[1]
+        self._bytes = type_.bytes // self._count
+        self._done, self._disorder = 0, False
+        self.callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(self._move)
+
+    @property
+    def wrong(self) -> str:
+        """What was wrong with the order, in words."""
+        return f"{self._what} rows in another order" if self._disorder or self._done != self._count else ""
+
+    def _move(self, _: Any, row: int, theirs: int) -> None:
+        if row != self._done or row >= self._count:
+            self._disorder = True
             return
-        asked[0] += 1
-        ctypes.memmove(to, rows[row].ctypes.data, rows[row].nbytes)
-
-    return ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(give)
+        self._done += 1
+        ours = self._image + row * self._bytes
+        ctypes.memmove(*((theirs, ours) if self._asked else (ours, theirs)), self._bytes)

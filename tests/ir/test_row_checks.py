@@ -14,10 +14,11 @@ from tinyc.backends.c import generate
 from tinyc.backends.interpreter import run_program
 from tinyc.ir import Builder, DType, IRError, Op, TensorType, Value
 from tinyc.ir.op import RowForm, RowMode, Window
-from tinyc.ir.ops import Add, AvgPool2d, Clamp, Conv2d, Dense, MaxPool2d, Mul, Where
-from tinyc.ir.rows import Buffer, RowProgram, Space, Stage, verify_program
+from tinyc.ir.ops import Add, AvgPool2d, Clamp, Conv2d, Copy, Dense, MaxPool2d, Mul, Where
+from tinyc.ir.rows import Buffer, Pace, RowProgram, Segment, Space, Stage, verify_program, whole_because
 from tinyc.ir.rows.checks import rows_problem
 from tinyc.passes.rows.plan import PlanArena
+from tinyc.passes.stream import Stream
 
 ROWS, ONE = Window(), None
 
@@ -143,6 +144,60 @@ def test_what_the_lowering_makes_passes(dtype: DType) -> None:
         assert [rows_problem(s.op, s.windows, s.band) for s in found.stages if s.windows] == [
             "" for s in found.stages if s.windows
         ]
+
+
+def handing_over() -> RowProgram:
+    """An input that comes by rows, a pooling of 2 rows, and its rows handed over."""
+    b = Builder("net")
+    y = b.add(MaxPool2d(b.input("x", TensorType((1, 6, 4, 3), DType.F32)), (2, 2)))
+    return Stream().run(lowered(b.build([y]), "rows", "rows"))
+
+
+def unsound(bad: RowProgram, why: str) -> None:
+    with pytest.raises(IRError, match=why):
+        verify_program(bad)
+
+
+def test_rows_are_handed_over_by_copies_of_outputs_alone() -> None:
+    good = handing_over()
+    verify_program(good)
+    (given,) = good.outputs
+    assert good.gives_rows(good.stages[-1])
+    unsound(dataclasses.replace(good, outputs=()), f"writes %{given.name}, whose rows lie nowhere")
+    direct = dataclasses.replace(good.stages[-1], op=Copy(good.inputs[0]), result=given)
+    (stage, *_), buffers = good.stages, [b for b in good.buffers if b.name != given.name]
+    nowhere = [Buffer(given, Space.ROWS), *(dataclasses.replace(b, ring=0) for b in buffers)]
+    unsound(
+        dataclasses.replace(good, stages=(stage, direct), buffers=tuple(nowhere), segments=()), "writes .* which is"
+    )
+    computing = dataclasses.replace(good.stages[1], result=given)
+    wrong = dataclasses.replace(good, stages=(stage, computing), buffers=tuple(nowhere), segments=())
+    unsound(wrong, f"writes %{given.name}, whose rows lie nowhere")
+    unwritten = dataclasses.replace(good, stages=good.stages[:2], buffers=tuple(nowhere), segments=())
+    unsound(unwritten, "not an output that a stage wrote")
+
+
+def test_rows_from_one_outside_to_the_other_lie_nowhere_between() -> None:
+    x, y = Value("x", TensorType((1, 6, 4, 3), DType.F32)), Value("y", TensorType((1, 6, 4, 3), DType.F32))
+    stage = Stage(y, Copy(x), (ROWS,))
+    unsound(
+        RowProgram("net", (x,), (y,), (Buffer(x, Space.ROWS), Buffer(y, Space.ROWS)), (stage,)),
+        "writes %y, whose rows lie nowhere",
+    )
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_rows_come_and_go_from_the_first_to_the_last(number: int) -> None:
+    program = handing_over()
+    free = [dataclasses.replace(b, ring=0) for b in program.buffers]
+    segments = [Segment(k, (Pace(),), reverse=k == number) for k in range(3)]
+    wrong = dataclasses.replace(program, buffers=tuple(free), segments=tuple(segments))
+    unsound(wrong, "from the first to the last, and runs in reverse")
+
+
+def test_rows_that_go_outside_are_not_split_between_cores() -> None:
+    program = handing_over()
+    assert "one after the other" in whole_because(program, dataclasses.replace(program.stages[-1], split=2))
 
 
 def test_slots_and_outputs_without_a_buffer_are_refused() -> None:

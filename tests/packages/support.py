@@ -33,6 +33,7 @@ STUBS = ROOT / "tests" / "stubs"
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
 MEAN, DEVIATION = 120.5, 61.25
 
+GIVEN_INTEGERS = {"rows_to": "callback", "image": 3, "output_type": "int8"}
 CASES = {
     "arena": {},
     "argument": {"rows_from": "argument"},
@@ -44,8 +45,13 @@ CASES = {
     "rows-other": {"rows_from": "callback", "channels": 2},
     "no-arena": {"rows_from": "argument", "layers": 0},
     "two-outputs": {"outputs": 2},
+    "given": {"rows_to": "callback", "image": 3},
+    "given-beside": {"rows_to": "callback", "image": 1, "outputs": 2},
+    "rows-given": {"rows_from": "callback", "rows_to": "callback", "image": 3},
+    "rows-given-int8": {"rows_from": "callback", "rows_to": "callback", "image": 1, "quantise": "int8"},
+    "rows-int8-given": {"rows_from": "callback", "quantise": "int8", **GIVEN_INTEGERS},
 }
-"""How inputs come, and as what; and networks that lack something."""
+"""How inputs come and outputs go, and as what; and networks that lack something."""
 
 
 @cache
@@ -60,15 +66,25 @@ _KEPT: list[tempfile.TemporaryDirectory[str]] = []
 
 
 @cache
-def model(channels: int, layers: int, outputs: int) -> Path:
-    """An ONNX file: 20x20 pixels through a stem, a depthwise and a pointwise layer; or no more than a ReLU."""
-    path = folder() / f"small_{channels}_{layers}_{outputs}.onnx"
+def model(channels: int, layers: int, outputs: int, image: int = 0) -> Path:
+    """An ONNX file: 20x20 pixels through a stem, a depthwise and a pointwise layer; or no more than a ReLU. With
+    `image`, an image of as many channels comes out."""
+    path = folder() / f"small_{channels}_{layers}_{outputs}_{image}.onnx"
     g = Graph("small", (1, channels, 20, 20))
     if layers:
         g.conv("stem", g.random(4, channels, 3, 3), g.random_bias(4), strides=[2, 2], pads=[0, 0, 1, 1])
         g.relu6("stem_relu")
         g.conv("dw", g.random(4, 1, 3, 3), pads=[1, 1, 1, 1], group=4)
-        g.conv("pw", g.random(8, 4, 1, 1))
+        g.conv("pw", g.random(image or 8, 4, 1, 1))
+    if image:
+        made = g.model((1, image, 10, 10))
+        if outputs == 2:
+            g.add("GlobalAveragePool", "pool")
+            made = g.model((1, image, 1, 1))
+            made.graph.output.insert(0, helper.make_tensor_value_info("pw", TensorProto.FLOAT, (1, image, 10, 10)))
+        onnx.save(made, path)
+        return path
+    if layers:
         g.add("GlobalAveragePool", "pool")
         g.add("Flatten", "flatten")
         g.add("Gemm", "dense", g.weight("dense_w", g.random(12, 8)), transB=1)
@@ -87,7 +103,7 @@ def packed(case: str, format: str, target: str = "esp32s3", **options: str) -> C
     """A network packed in a form."""
     given: dict[str, Any] = dict(CASES[case])
     channels = given.pop("channels", 3)
-    file = model(channels, given.pop("layers", 1), given.pop("outputs", 1))
+    file = model(channels, given.pop("layers", 1), given.pop("outputs", 1), given.pop("image", 0))
     element, output_type = given.pop("quantise", ""), given.pop("output_type", "float32")
     if element:
         samples = folder() / "samples.npz"

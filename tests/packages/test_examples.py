@@ -27,9 +27,19 @@ from tinyc.compiler.session import Compilation
 from tinyc.ir.tensor import Array
 
 FORMS = ("idf", "arduino", "platformio")
-QUICK = {"arena": FORMS, "rows-int8": ("idf",), "argument": ("platformio",), "rows": ("arduino",), "no-arena": ("idf",)}
+QUICK = {
+    "arena": FORMS,
+    "rows-int8": ("idf",),
+    "argument": ("platformio",),
+    "rows": ("arduino",),
+    "no-arena": ("idf",),
+    "given-beside": ("platformio",),
+    "rows-int8-given": ("idf",),
+}
 """Forms and cases that differ most; the others are slow together."""
-PRINTED = {("arena", "arduino"), ("rows", "arduino"), ("rows-int8", "idf"), ("no-arena", "idf")}
+PRINTED = {
+    *(("arena", "arduino"), ("rows", "arduino"), ("rows-int8", "idf"), ("no-arena", "idf"), ("rows-int8-given", "idf"))
+}
 """The same for what is run, which the sanitisers make slow to compile."""
 VARIANTS = [
     pytest.param(case, form, memory, marks=() if form in QUICK.get(case, ()) else pytest.mark.slow)
@@ -38,7 +48,7 @@ VARIANTS = [
     for memory in (("internal", "psram") if case in ("argument", "arena", "no-arena") else ("internal",))
 ]
 EXPECTED_EXAMPLES = {"idf": {"example"}, "arduino": {"example"}, "platformio": {"espidf", "arduino"}}
-WITH_CAMERA = ("rows", "rows-int8", "rows-uint8", "rows-grey")
+WITH_CAMERA = tuple(case for case in CASES if case.startswith("rows") and case != "rows-other")
 
 
 def mains(folder: Path) -> dict[str, Path]:

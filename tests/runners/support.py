@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import cache
 from typing import Literal
 
@@ -101,6 +102,22 @@ void net_finish(void *arena, int8_t *output)
 }
 """
 
+GIVEN = """
+void net_run(void *arena, net_on_row_fn on_row, void *user, const int8_t *input)
+{
+    int8_t *bytes = arena;
+    int row, k;
+    for (row = 0; row < 5; ++row) {
+        for (k = 0; k < 6; ++k) {
+            bytes[k] = (int8_t)(input[row * 6 + k] / 2);
+        }
+        on_row(user, row, bytes);
+        TINYC_TRACE(0, row * 6, bytes, 6);
+    }
+}
+"""
+"""An output of which one row at a time is in the arena."""
+
 TEXT = {"argument": ARGUMENT, "arena": ARENA, "rows": ROWS}
 
 HEADER = """#include <stdint.h>
@@ -121,6 +138,7 @@ def network(place: Place = "argument", text: str = "", *, replace: tuple[str, st
     """A network that halves 30 int8, its input in that place: a text of its own, or with a part of it replaced."""
     body = text or TEXT[place]
     assert replace[0] in body
+    called = "next_row" if place == "rows" else ""
     stages = tuple(CStage(k, f"stage {k}", IMAGE) for k in range(2 if place == "rows" else 1))
     return CSource(
         name="net",
@@ -131,10 +149,23 @@ def network(place: Place = "argument", text: str = "", *, replace: tuple[str, st
         arena_bytes=37,
         arena_align=1,
         weights_bytes=0,
-        inputs=(CPort("input", "NET_INPUT", "x", IMAGE, "", "int8_t", place=place),),
+        inputs=(CPort("input", "NET_INPUT", "x", IMAGE, "", "int8_t", place=place, callback=called),),
         outputs=(CPort("output", "NET_OUTPUT", "y", IMAGE, "", "int8_t"),),
         stages=stages,
     )
+
+
+def giving(*, replace: tuple[str, str] = ("", "")) -> CSource:
+    """The network with its output handed over row by row; or with a part of its text replaced."""
+    assert replace[0] in GIVEN
+    source = network("argument")
+    declared = """typedef void (*net_on_row_fn)(void *user, int row, const int8_t *from);
+void net_run(void *arena, net_on_row_fn on_row, void *user, const int8_t *input);
+"""
+    body = GIVEN.replace(*replace, 1) if replace[0] else GIVEN
+    rows = CPort("output", "NET_OUTPUT", "y", IMAGE, "", "int8_t", place="rows", callback="on_row")
+    files = {"net.h": HEADER + declared, "net.c": '#include "net.h"\n' + body}
+    return dataclasses.replace(source, files=files, outputs=(rows,))
 
 
 @cache

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.c.support import BUILDS, need
-from tests.runners.support import ANYWHERE, HEADER, IMAGE, ROW, STRICT, Place, halves, images, network, runner
+from tests.runners.support import ANYWHERE, HEADER, IMAGE, ROW, STRICT, Place, giving, halves, images, network, runner
 from tinyc.backends.c.source import CSource
 from tinyc.backends.runners import HostRunner, RunnerError
 from tinyc.backends.runners.exchange import unpack_outputs, unpack_traces
@@ -65,6 +65,39 @@ WRONG_ROWS = {
 def test_rows_are_asked_for_once_and_in_order(case: str, where: str) -> None:
     with pytest.raises(RunnerError, match="rows of its input one by one"):
         runner(network("rows", replace=WRONG_ROWS[case]), where, flags=("-w",)).run(images(1))
+
+
+@pytest.mark.parametrize("where", ANYWHERE)
+def test_rows_that_are_handed_over(where: str) -> None:
+    inputs = images(2)
+    own = runner(giving(), where)
+    for got, (image,) in zip(own.run(inputs), inputs, strict=True):
+        np.testing.assert_array_equal(got[0], halves(image))
+    np.testing.assert_array_equal(own.trace(inputs[0])[0], halves(inputs[0][0]))
+
+
+WRONG_GIVEN = {
+    "out of order": ("on_row(user, row,", "on_row(user, 4 - row,"),
+    "twice the same": ("on_row(user, row,", "on_row(user, row / 2,"),
+    "another user": ("on_row(user, row,", "on_row(&row, row,"),
+    "one more": ("int row, k;\n    for", "int row, k;\n    on_row(user, 5, bytes);\n    for"),
+    "not all": ("row < 5", "row < 4"),
+}
+
+
+@pytest.mark.parametrize("where", ANYWHERE)
+@pytest.mark.parametrize("case", WRONG_GIVEN)
+def test_rows_are_handed_over_once_and_in_order(case: str, where: str) -> None:
+    with pytest.raises(RunnerError, match="rows of its output one by one"):
+        runner(giving(replace=WRONG_GIVEN[case]), where, flags=("-w",)).run(images(1))
+
+
+def test_what_is_handed_over_is_no_more_than_was_written() -> None:
+    """The row as it is when it is handed over counts, not what becomes of it."""
+    late = ("on_row(user, row, bytes);", "on_row(user, row, bytes + 6 * (row == 4));")
+    (got,) = HostRunner(giving(replace=late), flags=STRICT).run(images(1))[0]
+    np.testing.assert_array_equal(got[:, :4], halves(images(1)[0][0])[:, :4])
+    assert (got[:, 4] != halves(images(1)[0][0])[:, 4]).any()
 
 
 @pytest.mark.parametrize("where", ANYWHERE)

@@ -76,14 +76,15 @@ def random_schedule(random: Random, program: RowProgram, longest: int = 12) -> R
 
 
 def random_division(random: Random, program: RowProgram, longest: int = 12) -> list[Piece]:
-    """Random segments that hold all stages. The rows of an input from outside come from the first to the last."""
+    """Random segments that hold all stages. Rows come from outside, or go there, from the first to the last."""
     cutter = Cutter(program)
     chosen: list[Piece] = []
     at = 0
     while at < len(program.stages):
         stop = min(at + random.randint(1, longest), len(program.stages))
-        asked = any(program.takes_rows(program.stages[k]) for k in range(at, stop))
-        reverse = random.random() < 0.4 and not asked
+        inside = [program.stages[k] for k in range(at, stop)]
+        outside = any(program.takes_rows(stage) or program.gives_rows(stage) for stage in inside)
+        reverse = random.random() < 0.4 and not outside
         options: list[Piece] = []
         # From the longest to the shortest: most ranges cannot advance together.
         while not options:
