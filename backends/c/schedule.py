@@ -216,6 +216,8 @@ def _window_lines(
     lines = [f"const {element} *{name}[{window.size}];", f"{result}{function}({', '.join(arguments)});"]
     for fresh in (f for f in stage.fresh if f.operand == operand):
         there = [row for row in range(stage.rows) if stage.fresh_row(operand, row) is not None]
+        if not there:
+            continue
         tests = [f"y >= {there[0]}"] if there[0] else []
         tests += [f"y <= {there[-1]}"] if there[-1] < stage.rows - 1 else []
         # Of a window that clips, rows before and after the newest may be missing: it is the first, or the last.

@@ -19,6 +19,7 @@ def buffer_table(program: RowProgram) -> list[dict[str, Any]]:
     found = []
     for slot in sorted(program.plan.slots, key=lambda s: (s.first, s.offset)):
         buffer = program.buffer[slot.buffer]
+        first, last = sorted((slot.first, slot.last))
         found.append(
             {
                 "name": slot.buffer,
@@ -28,8 +29,8 @@ def buffer_table(program: RowProgram) -> list[dict[str, Any]]:
                 "bytes": slot.bytes,
                 "rows": buffer.rows,
                 "rows_kept": buffer.ring or buffer.rows,
-                "first_layer": slot.first,
-                "last_layer": slot.last,
+                "first_layer": first,
+                "last_layer": last,
             }
         )
     return found

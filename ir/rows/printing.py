@@ -33,6 +33,9 @@ def format_stage(stage: Stage) -> str:
             pad = f" pad {window.pad} ({window.mode.value})" if window.pad else ""
             spread = f" dilation {window.dilation}" if window.dilation != 1 else ""
             reads.append(f"{quoted('%', value.name)} by {window.size} rows, stride {window.stride}{spread}{pad}")
+    for fresh in stage.fresh:
+        operand = quoted("%", stage.op.operands[fresh.operand].name)
+        reads.append(f"row {fresh.place} of {operand} from {quoted('%', fresh.value.name)}")
     how = "whole" if not stage.windows else f"{stage.rows} rows, {stage.band} at a time"
     how += ", gathered" if stage.gathers else ""
     how += f", on {stage.split} cores" if stage.split > 1 else ""
