@@ -48,8 +48,9 @@ def sweep_lines(unit: TranslationUnit, addresses: Addresses, segment: Segment) -
         call = _called_back(unit.program, addresses, stage)
         body = [call] if call else row_lines(unit, addresses, stage, emit(unit, stage), segment.reverse)
         if stage.gathers:
-            whole = f"TINYC_TRACE({number}, 0, {addresses.whole(stage.result)}, {stage.result.type.size});"
-            body += [f"if ({_turn(stage, segment.reverse, first=False)}) {{", f"    {whole}", "}"]
+            # No elements are ready before the last row, but what each row takes is told.
+            told = f"{_turn(stage, segment.reverse, first=False)} ? {stage.result.type.size} : 0"
+            body.append(f"TINYC_TRACE({number}, 0, {addresses.whole(stage.result)}, {told});")
         else:
             elements, where = row_elements(stage.result), addresses.row(_lies(unit.program, stage), "y")
             body.append(f"TINYC_TRACE({number}, y * {elements}, {where}, {elements});")
