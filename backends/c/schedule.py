@@ -156,7 +156,7 @@ def row_lines(
 ) -> list[str]:
     """The statements that compute row y."""
     several = [a.operand for a in call.arguments if isinstance(a, Rows)]
-    elsewhere = [a.operand for a in call.arguments if isinstance(a, Pointer) and not _beside(stage.windows[a.operand])]
+    elsewhere = [a.operand for a in call.arguments if isinstance(a, Pointer) and not _beside(stage, a.operand)]
     windows = {k: f"rows{k}" if k else "rows" for k in (*several, *elsewhere)}
     counted = {a.operand: "count" for a in call.arguments if isinstance(a, Count)}
     body: list[str] = []
@@ -183,9 +183,12 @@ def row_lines(
     return [*body, step_call(call, argument, out)]
 
 
-def _beside(window: Window | None) -> bool:
-    """Whether what one row of the result reads is the operand's row of the same number, or all of it."""
-    return window is None or window.is_pointwise
+def _beside(stage: Stage, operand: int) -> bool:
+    """Whether what a row of the result reads is all of the operand, or its row of the same number, which there is."""
+    window = stage.windows[operand]
+    if window is None:
+        return True
+    return window.is_pointwise and not leaves_rows(stage, window, row_count(stage.op.operands[operand]))
 
 
 def _window_lines(
