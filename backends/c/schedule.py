@@ -119,7 +119,8 @@ def _stage_lines(unit: TranslationUnit, addresses: Addresses, stage: Stage, reve
     if outside := _called_back(unit.program, addresses, stage):
         return [f"for (int y = 0; y < {stage.rows}; ++y) {{", f"    {outside}", "}"]
     call = emit(unit, stage)
-    if not stage.windows or (call.long_rows and stage.band == stage.rows):
+    beside = all(_beside(stage, operand) for operand in range(len(stage.windows)))
+    if not stage.windows or (call.long_rows and stage.band == stage.rows and beside):
         return [step_call(call, lambda a: _whole(addresses, stage, a), addresses.whole(stage.result))]
     rows = f"int y = {stage.rows - 1}; y >= 0; --y" if reverse else f"int y = 0; y < {stage.rows}; ++y"
     lines = row_lines(unit, addresses, stage, call, reverse)

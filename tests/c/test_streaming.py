@@ -261,6 +261,15 @@ def test_rows_below_the_last(dtype: DType, build: str) -> None:
         compare(network, planned(chosen), build)
 
 
+@DTYPES
+def test_one_row_of_the_middle(dtype: DType) -> None:
+    maker = maker_of(6, dtype)
+    x = maker.lookup(maker.input((1, 5, 6, 2)))
+    row = maker.add(ops.Slice(x, (0, 3, 1, 0), (1, 1, 3, 2), (1, 2, 2, 1)))
+    network = Network(maker.builder.build([row, maker.lookup(row)]), maker.arrays)
+    compare(network, planned(lowered(network.module)), "gcc-functions")
+
+
 def giving_rows(seeds: range, dtype: DType) -> Iterator[tuple[Network, RowProgram]]:
     """Networks that hand over the rows of some images, while they hold the rest of what they compute."""
     for seed in seeds:
