@@ -120,7 +120,8 @@ def _stage_lines(unit: TranslationUnit, addresses: Addresses, stage: Stage, reve
     if outside := _called_back(unit.program, addresses, stage):
         return [f"for (int y = 0; y < {stage.rows}; ++y) {{", f"    {outside}", "}"]
     call = emit(unit, stage)
-    if not stage.windows or (call.long_rows and stage.band == stage.rows):
+    beside = all(_beside(stage, operand) for operand in range(len(stage.windows)))
+    if not stage.windows or (call.long_rows and stage.band == stage.rows and beside):
         return [step_call(call, lambda a: _whole(addresses, stage, a), addresses.whole(stage.result))]
     rows = f"int y = {stage.rows - 1}; y >= 0; --y" if reverse else f"int y = 0; y < {stage.rows}; ++y"
     lines = row_lines(unit, addresses, stage, call, reverse)
@@ -157,7 +158,7 @@ def row_lines(
 ) -> list[str]:
     """The statements that compute row y."""
     several = [a.operand for a in call.arguments if isinstance(a, Rows)]
-    elsewhere = [a.operand for a in call.arguments if isinstance(a, Pointer) and not _beside(stage.windows[a.operand])]
+    elsewhere = [a.operand for a in call.arguments if isinstance(a, Pointer) and not _beside(stage, a.operand)]
     windows = {k: f"rows{k}" if k else "rows" for k in (*several, *elsewhere)}
     counted = {a.operand: "count" for a in call.arguments if isinstance(a, Count)}
     body: list[str] = []
@@ -184,9 +185,12 @@ def row_lines(
     return [*body, step_call(call, argument, out)]
 
 
-def _beside(window: Window | None) -> bool:
-    """Whether what one row of the result reads is the operand's row of the same number, or all of it."""
-    return window is None or window.is_pointwise
+def _beside(stage: Stage, operand: int) -> bool:
+    """Whether what a row of the result reads is all of the operand, or its row of the same number, which there is."""
+    window = stage.windows[operand]
+    if window is None:
+        return True
+    return window.is_pointwise and not leaves_rows(stage, window, row_count(stage.op.operands[operand]))
 
 
 def _window_lines(

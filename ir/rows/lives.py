@@ -171,14 +171,14 @@ class Ledger:
 
 def _parts(buffers: Mapping[str, Buffer]) -> dict[str, int]:
     """Into how many parts the bytes of each memory that is no ring are divided: the rows of the finest of the buffers
-    that show all of it."""
+    that show all of it. What is gathered in more bytes than the value has is one part."""
     parts: dict[str, int] = {}
     for buffer in buffers.values():
         root = buffer
         while root.view is not None:
             root = buffers[root.view.base]
         rows, size = buffer.rows, root.value.type.bytes
-        even = rows > 1 and size and size % rows == 0 and buffer.value.type.bytes == size
+        even = rows > 1 and size and size % rows == 0 and buffer.value.type.bytes == size and root.bytes <= size
         parts[root.name] = max(parts.get(root.name, 1), rows if even else 1)
     return parts
 

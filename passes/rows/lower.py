@@ -181,7 +181,8 @@ def _row_outputs(module: Module) -> list[int]:
 
 
 def _by_rows(value: Value) -> bool:
-    return row_count(value) > 1 and value.type.size > 0
+    """Whether a value is an image or a signal of several rows."""
+    return value.type.rank in (3, 4) and row_count(value) > 1 and value.type.size > 0
 
 
 def _lacks_rows(needs: str, side: str, values: Sequence[Value]) -> str:

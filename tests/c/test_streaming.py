@@ -248,6 +248,28 @@ def test_rows_that_come_slower_than_others_are_computed(dtype: DType, push: bool
         compare_stages(network, program, "gcc-functions")
 
 
+@pytest.mark.parametrize("build", AROUND)
+@DTYPES
+def test_rows_below_the_last(dtype: DType, build: str) -> None:
+    """Rows that are padded at the end alone: each reads the row of its own number, and those at the end none."""
+    maker = maker_of(4, dtype)
+    x = maker.conv(maker.input((1, 4, 5, 2)), kernel=(3, 3), groups=1, outputs=3, **SAME)
+    padded = maker.add(ops.Pad(x, (0, 0, 1, 0), (0, 2, 0, 1), value=5.0))
+    network = Network(maker.builder.build([maker.lookup(padded), padded]), maker.arrays)
+    program = lowered(network.module)
+    for chosen in (program, Stream().run(program)):
+        compare(network, planned(chosen), build)
+
+
+@DTYPES
+def test_one_row_of_the_middle(dtype: DType) -> None:
+    maker = maker_of(6, dtype)
+    x = maker.lookup(maker.input((1, 5, 6, 2)))
+    row = maker.add(ops.Slice(x, (0, 3, 1, 0), (1, 1, 3, 2), (1, 2, 2, 1)))
+    network = Network(maker.builder.build([row, maker.lookup(row)]), maker.arrays)
+    compare(network, planned(lowered(network.module)), "gcc-functions")
+
+
 def giving_rows(seeds: range, dtype: DType) -> Iterator[tuple[Network, RowProgram]]:
     """Networks that hand over the rows of some images, while they hold the rest of what they compute."""
     for seed in seeds:

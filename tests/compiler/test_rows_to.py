@@ -180,6 +180,17 @@ def test_an_input_that_is_handed_over_as_it_is() -> None:
         assert sum(map(found.program.gives_rows, found.program.stages)) == 2
 
 
+def test_volumes_stay_arguments() -> None:
+    port = helper.make_tensor_value_info
+    ports = [port(n, TensorProto.FLOAT, s) for n, s in (("x", [1, 3, 4]), ("y", [1, 3, 4]), ("z", [1, 3, 2, 2, 1]))]
+    shape = helper.make_tensor("shape", TensorProto.INT64, [5], [1, 3, 2, 2, 1])
+    nodes = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Reshape", ["y", "shape"], ["z"])]
+    graph = helper.make_graph(nodes, "g", ports[:1], ports[1:], [shape])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    found = tinyc.compile(made, rows_to="callback")
+    assert [p.place for p in found.source.outputs] == ["rows", "argument"]
+
+
 def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PassError, match=r"rows to a callback need an output of more .* is f32\[1,10\]$"):
         tinyc.compile(MODEL, rows_to="callback", verify=False)

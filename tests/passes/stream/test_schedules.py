@@ -10,11 +10,23 @@ import numpy as np
 import pytest
 
 from tests.passes.stream.brute_force import Tagged, peak_by_bytes
-from tests.passes.stream.support import Case, cases, differences, gathers_floats, planned, random_schedule, results
-from tests.rows import PLACES
+from tests.passes.stream.support import (
+    SAME,
+    Case,
+    cases,
+    differences,
+    gathers_floats,
+    planned,
+    random_schedule,
+    results,
+    small_case,
+)
+from tests.rows import PLACES, Integers
 from tests.sampling import some
+from tinyc.ir import Value, ops
 from tinyc.ir.rows import RowProgram, verify_program
 from tinyc.ir.rows.lives import lives, peak
+from tinyc.ir.rows.replay import replay
 from tinyc.passes.stream import Stream
 
 SLOW = pytest.mark.slow
@@ -143,3 +155,18 @@ def test_seeded_networks_are_the_same_each_time() -> None:
     first, second = (next(cases(range(7, 8))) for _ in range(2))
     assert first.program == second.program
     assert all(np.array_equal(a, b) for a, b in zip(first.network.arrays, second.network.arrays, strict=True))
+
+
+def test_sums_are_whole_where_their_result_has_rows() -> None:
+    """Each of the four bytes of a mean is seen as a row; while it is gathered, it takes sixteen."""
+
+    def make(m: Integers, x: Value) -> Value:
+        mean = m.mean(m.conv(x, kernel=(3, 3), groups=1, outputs=4, **SAME))
+        return m.lookup(m.add(ops.Reshape(mean, (1, 4, 1, 1))))
+
+    program = planned(Stream().run(small_case(make, (1, 8, 6, 2)).program))
+    (gathering,) = [s for s in program.stages if s.gathers]
+    owner = program.root(gathering.result.name)[0]
+    assert (owner.bytes, owner.value.type.bytes) == (16, 4)
+    assert lives(program)[owner.name].rectangles()[:, :2].tolist() == [[0, 16]]
+    replay(program)
