@@ -23,7 +23,7 @@ from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import HostRunner
 from tinyc.ir import Builder, DType, IRError, TensorType, Value, fixed_point, ops
 from tinyc.ir.op import fields_of
-from tinyc.ir.ops.recurrent import Recurrent
+from tinyc.ir.ops.recurrent import Steps
 from tinyc.ir.rows import RowProgram, Stage
 from tinyc.ir.tensor import Array
 
@@ -176,7 +176,7 @@ def test_ten_thousand_random_graphs(seed: int) -> None:
     assert checked == GRAPHS
     assert over > 50
     # Every operator is there often, and it is not all saturated. Recurrent layers take sequences: test_recurrent.py.
-    images = [name for name, kind in ops.registry().items() if not issubclass(kind, Recurrent)]
+    images = [name for name, kind in ops.registry().items() if not issubclass(kind, Steps)]
     for kind in (name for name in images if (name.startswith("q") and name != "quantize") or name == "lookup"):
         assert seen[kind] > 50, kind
         assert varied[kind] > 20, kind
