@@ -56,7 +56,8 @@ def test_report() -> None:
     assert report["parameters"] == 3_258
     assert report["ram"]["arena_bytes"] <= 50_400
     assert report["ram"]["arena_bytes"] == report["ram"]["arena_lower_bound_bytes"]
-    assert len(report["layers"]) == 16
+    # Beside them are stages that move rows in rings.
+    assert len([layer for layer in report["layers"] if layer["operator"] != "copy"]) == 16
     assert all(v["max_abs_error"] <= 1e-6 for v in report["verification"])
 
 
