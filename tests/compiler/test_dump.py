@@ -166,7 +166,7 @@ def test_the_command(device: Device, full: str) -> None:
     wrong = device.command(patched(full, 4, flip))
     assert wrong.exit_code == 1
     text = " ".join(wrong.stdout.split())
-    assert "DIFFERS: layer 4, qdepthwise_conv2d block2_dw+" in text
+    assert "DIFFERS: layer 4, qconv2d block1_pw+" in text
     assert "was expected (1 of " in text
 
 

@@ -212,7 +212,10 @@ static void tinyc_hooks_see(int layer, uint32_t first, const void *data, uint32_
         tinyc_hooks_cycles[layer] += (uint32_t)TINYC_CYCLES() - tinyc_hooks_last;
     }
 #endif
-    tinyc_hooks_dump(layer, first, data, count, size);
+    /* Of what is gathered row by row there is nothing to see before the last. */
+    if (count) {
+        tinyc_hooks_dump(layer, first, data, count, size);
+    }
 #ifdef TINYC_HOOKS_CLOCK
     tinyc_hooks_last = (uint32_t)TINYC_CYCLES();
 #endif
