@@ -66,7 +66,7 @@ def compare(network: Network, one: RowProgram, two: RowProgram, flags: Sequence[
 @pytest.mark.parametrize(("place", "build"), [("argument", "gcc"), ("arena", "clang")])
 def test_random_networks(place: InputPlace, build: str, dtype: DType) -> None:
     need(build)
-    network, one, two = networks(21, dtype, place, 8)
+    network, one, two = networks(21, dtype, place, 12)
     assert sum(s.split > 1 for s in two.stages) > 10
     assert any(s.streams for s in two.segments)
     compare(network, one, two, BUILDS[build][1], 20, build)
@@ -83,7 +83,7 @@ def test_random_networks_without_a_race(compiler: str, dtype: DType) -> None:
 @DTYPES
 def test_rows_from_a_callback(dtype: DType) -> None:
     split = 0
-    for seed in range(700, 704):
+    for seed in range(700, 708):
         if random_network(seed, dtype).module.inputs[0].shape[1] > 1:
             network, one, two = networks(seed, dtype, "rows", 1)
             count = sum(s.split > 1 for s in two.stages)
