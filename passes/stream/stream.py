@@ -12,7 +12,7 @@ from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.stream.apart import apart
 from tinyc.passes.stream.piece import Cutter, Piece, apply
 
-SHORT, LONG = 4, 80
+SHORT, LONG = 4, 40
 """Stages of the segments from which a first bound is found, and of the longest that are looked at."""
 TRIAL = 0.3
 """Seconds, as the planner counts them, for the arena of one schedule that is tried."""
