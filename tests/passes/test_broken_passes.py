@@ -287,7 +287,9 @@ def caught_moves(program: RowProgram, name: str, most: int) -> tuple[int, int]:
     planned = PlanArena().run(program)
     assert planned.plan is not None
     comparing = CompareMeaning(observe, unscheduled(name)[1])
-    inside = [k for k, (b, by) in enumerate(TooClose.moves(planned)) if planned.plan.by_buffer[b].offset + by >= 0]
+    # Two buffers may be as near to a third one, from which one move leads to both.
+    moves = {move: k for k, move in enumerate(TooClose.moves(planned))}
+    inside = [k for (b, by), k in moves.items() if planned.plan.by_buffer[b].offset + by >= 0]
     tried = [TooClose(k) for k in inside[:most]]
     # A ring counts as full all the time, so that now and then it could lie closer to another buffer than it may.
     wrong = [step for step in tried if is_wrong(step.run(planned))]
@@ -300,9 +302,8 @@ def caught_moves(program: RowProgram, name: str, most: int) -> tuple[int, int]:
 def test_buffers_that_lie_too_close_are_caught(name: str) -> None:
     tried, found = caught_moves(scheduled(name), name, MANY)
     assert tried > 1
-    # One element is written over another one. After a relu either may well be zero, and then nothing has changed; and
-    # it may be one of a row that is moved and not read again.
-    assert found >= tried // 2
+    # One element is written over another one. After a relu either may well be zero, and then nothing has changed.
+    assert found >= tried - 1
 
 
 @pytest.mark.slow
