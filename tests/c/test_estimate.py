@@ -29,6 +29,8 @@ COUNTED = {
     ("resnet8", "esp32c3"): 35_875_256,
 }
 """By network and target, as the documentation has them."""
+COUNTED_IN = {("ds_cnn", "esp32s3"): "8640"}
+"""The arenas of those that were counted in another schedule than that of the least arena."""
 
 
 def network(name: str, target: str, **options: object) -> Compilation:
@@ -47,7 +49,7 @@ def guessed(made: Compilation, target: str) -> list[int]:
 
 @pytest.mark.parametrize(("name", "target"), COUNTED)
 def test_networks_as_counted(name: str, target: str) -> None:
-    made = network(name, target, input_layout="nhwc")
+    made = network(name, target, input_layout="nhwc", ram=COUNTED_IN.get((name, target)))
     assert sum(guessed(made, target)) == pytest.approx(COUNTED[name, target], rel=SLACK)
 
 
