@@ -4,7 +4,6 @@
 #include <math.h>
 
 #include "common.h"
-#include "limit_f32.h"
 
 /* An activation: 0 sigmoid, 1 tanh, 2 relu, 3 softsign, 4 affine, 5 leaky relu, 6 hard sigmoid, 7 scaled tanh. */
 TINYC_INLINE float tinyc_gate_f32(float z, int function, float a, float b)

@@ -1,9 +1,9 @@
 #ifndef TINYC_GATE_SUMS_F32_H
 #define TINYC_GATE_SUMS_F32_H
 
+#include "add_products_f32.h"
 #include "common.h"
 #include "sums_f32.h"
-#include "tile_f32.h"
 
 /* Adds the products of n elements and the weights of `lanes` gates of a unit: those of the next gate are `lane_step`
  * further, and those of the next element `element_step`.

@@ -4,7 +4,7 @@
 #include "common.h"
 #include "limit_i32.h"
 #include "q15_gate_i32.h"
-#include "qsums_i8.h"
+#include "qproducts_i8.h"
 #include "requantise_i32.h"
 
 /* Adds the products of n elements and the weights of `lanes` gates, which are interleaved: one by one until four at a

@@ -1,7 +1,7 @@
 #ifndef TINYC_TILE_F32_H
 #define TINYC_TILE_F32_H
 
-#include "accumulate_f32.h"
+#include "add_products_f32.h"
 #include "clamp_pixels_f32.h"
 #include "common.h"
 #include "limit_f32.h"
@@ -10,22 +10,9 @@
 #include "unscheduled.h"
 #include "walk_f32.h"
 
-/* Adds the products of one input element and the weights of `lanes` output channels. */
-TINYC_INLINE void tinyc_add_products_f32(tinyc_sums_f32 *sums, float x, const float *w, int lanes, int lane_step)
-{
-    sums->s0 = tinyc_accumulate_f32(x, w[0], sums->s0);
-    if (lanes > 1) {
-        sums->s1 = tinyc_accumulate_f32(x, w[lane_step], sums->s1);
-    }
-    if (lanes > 2) {
-        sums->s2 = tinyc_accumulate_f32(x, w[2 * lane_step], sums->s2);
-    }
-    if (lanes > 3) {
-        sums->s3 = tinyc_accumulate_f32(x, w[3 * lane_step], sums->s3);
-    }
-}
-
-/* The same for one element of each of `pixels` pixels `next` apart. */
+/* Adds the products of one input element of each of `pixels` pixels `next` apart and the weights of `lanes` output
+ * channels.
+ */
 TINYC_INLINE void tinyc_add_element_f32(tinyc_sums_f32 *sums, const float *p, const float *w, int lanes, int lane_step,
                                         int pixels, int next)
 {

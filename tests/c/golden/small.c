@@ -44,13 +44,15 @@
 
 /* accumulate_f32.h */
 
+/* sums_f32.h */
+
+/* add_products_f32.h */
+
 /* clamp_f32.h */
 
 /* clamp_pixels_f32.h */
 
 /* limit_f32.h */
-
-/* sums_f32.h */
 
 /* unscheduled.h */
 
