@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.c.support import PARAMETERS, Case, check, sampled
+from tests.c.support import PARAMETERS, Case, check, need, sampled
 from tests.generate import samples
 from tinyc.compiler.witness import arithmetic
 from tinyc.ir import Op, Value, q15
@@ -91,6 +91,14 @@ def cases() -> list[Case]:
 @pytest.mark.parametrize("build", PARAMETERS)
 def test_c_is_the_interpreter(build: str) -> None:
     check(cases(), build)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_alone(kind: type[Op]) -> None:
+    """Its C has no function that nothing calls: clang says so, and not where layers of another kind call it."""
+    need("clang")
+    for case in sampled(kind, 4):
+        check([case], "clang")
 
 
 @pytest.mark.parametrize("kind", INTEGERS)

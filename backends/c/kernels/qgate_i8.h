@@ -35,18 +35,6 @@ TINYC_INLINE int32_t tinyc_qgate_total_i8(int64_t sums, int32_t bias, int places
     return bounded ? (int32_t)whole + bias : tinyc_q15_limited_i32(whole + bias);
 }
 
-/* The sum of two such, which constants may keep within 2^30 as well. */
-TINYC_INLINE int32_t tinyc_qgate_sum_i8(int32_t x, int32_t y, int bounded)
-{
-    return bounded ? x + y : tinyc_q15_limited_i32((int64_t)x + y);
-}
-
-/* What a gate of at most 1 leaves of another number of at most 1, if they are `small`, or of any. */
-TINYC_INLINE int32_t tinyc_qgate_product_i8(int32_t gate, int32_t x, int small)
-{
-    return small ? (gate * x + 16384) >> 15 : tinyc_q15_rounded_i32((int64_t)gate * x);
-}
-
 /* Activation of a sum, which is clipped first, unless by 2^30: that is what it is limited to. */
 TINYC_INLINE int32_t tinyc_qgate_i8(int32_t z, const int16_t *table, int32_t clip, int function, int32_t a, int32_t b)
 {

@@ -5,6 +5,7 @@
 
 #include "common.h"
 #include "qgate_i8.h"
+#include "qgate_product_i8.h"
 #include "recurrent_at.h"
 
 /* A candidate and the state before it, by an update gate; all of at most 1 if they are `small`. */
@@ -12,6 +13,12 @@ TINYC_INLINE int32_t tinyc_qgru_mixed_i8(int32_t update, int32_t candidate, int3
 {
     return small ? ((32768 - update) * candidate + update * wide + 16384) >> 15
                  : tinyc_q15_rounded_i32((int64_t)(32768 - update) * candidate + (int64_t)update * wide);
+}
+
+/* The sum of two gates' sums, which constants may keep within 2^30 as well. */
+TINYC_INLINE int32_t tinyc_qgru_sum_i8(int32_t x, int32_t y, int bounded)
+{
+    return bounded ? x + y : tinyc_q15_limited_i32((int64_t)x + y);
 }
 
 /* A gated recurrent unit; see ir/ops/qrecurrent.py for the arithmetic. Weights are [hidden][inputs][3] and
@@ -60,7 +67,7 @@ TINYC_INLINE void tinyc_qgru_i8(const int8_t *x, const int8_t *w, const int8_t *
                     /* A reset gate of at most 1 leaves no more than there was. */
                     const int32_t kept = small ? (int32_t)(((int64_t)reset * recalled + 16384) >> 15)
                                                : tinyc_q15_rounded_i32((int64_t)reset * recalled);
-                    const int32_t z = tinyc_qgate_sum_i8(fresh, kept, bounded && small);
+                    const int32_t z = tinyc_qgru_sum_i8(fresh, kept, bounded && small);
                     const int32_t candidate = tinyc_qgate_i8(z, table, clip, g, ga, gb);
                     wide[j] = tinyc_qgru_mixed_i8(update, candidate, wide[j], small);
                     to[j] = tinyc_qgate_narrow_i8(wide[j], multiplier, shift, zero);

@@ -5,6 +5,7 @@
 
 #include "common.h"
 #include "qgate_i8.h"
+#include "qgate_product_i8.h"
 #include "recurrent_at.h"
 
 /* A cell of gates that are at most 1: it grows by little, and is limited then. */
