@@ -6,14 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinyc.ir.types import DType, TensorType
+from tinyc.ir.types import WORD, DType, TensorType
 
 LOCAL = 192
 """Bytes of the stack, at most, by way of which elements are moved."""
 FEWEST = 8
 """Elements of a block, at least: with fewer, finding the blocks takes longer than moving them."""
-WORD = 4
-"""Bytes that are moved at once, where elements have one."""
 
 
 @dataclass(frozen=True)

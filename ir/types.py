@@ -20,6 +20,10 @@ LARGEST = 1 << 26
 has (64 MB), and a few words that ask for more must not take gigabytes to compute."""
 
 
+WORD = 4
+"""Bytes that a processor moves at once where addresses are multiples of them."""
+
+
 class DType(enum.Enum):
     """Element types. The value is the spelling in the text form."""
 

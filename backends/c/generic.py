@@ -14,7 +14,8 @@ from tinyc.ir.op import Op, Value
 from tinyc.ir.ops.elementwise import Copy
 from tinyc.ir.ops.movement import Reshape
 from tinyc.ir.ops.normalise import BatchNorm, Softmax
-from tinyc.ir.rows import WORD, Stage
+from tinyc.ir.rows import Stage
+from tinyc.ir.types import WORD
 
 EMITTERS.declared.refuse("it has the bytes of its operand: there is nothing to do", Reshape)
 EMITTERS.declared.refuse("it is an array: no stage computes it", Constant)

@@ -7,10 +7,10 @@ from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.unit import RowCall, TranslationUnit
-from tinyc.ir.blocks import WORD, Blocks
+from tinyc.ir.blocks import Blocks
 from tinyc.ir.ops.movement import Transpose
 from tinyc.ir.rows import Stage
-from tinyc.ir.types import DType
+from tinyc.ir.types import WORD, DType
 
 
 def _in_place(unit: TranslationUnit, stage: Stage, op: Transpose) -> bool:

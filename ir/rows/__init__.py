@@ -1,7 +1,6 @@
 """The row level: buffers, and a schedule of row kernels that fill them."""
 
 from tinyc.ir.rows.parts import (
-    WORD,
     Buffer,
     Fresh,
     Kernel,
@@ -19,7 +18,6 @@ from tinyc.ir.rows.program import RowProgram, format_program
 from tinyc.ir.rows.verify import verify_program, whole_because
 
 __all__ = [
-    "WORD",
     "Buffer",
     "Fresh",
     "Kernel",

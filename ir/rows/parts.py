@@ -13,9 +13,6 @@ from tinyc.ir.op import Op, RowMode, Value, Window
 from tinyc.ir.rows.checks import gathering_problem, rows_problem
 from tinyc.ir.tensor import Tensor
 
-WORD = 4
-"""Bytes that a processor moves at once where addresses are multiples of them."""
-
 
 class Space(enum.Enum):
     """Where the bytes of a buffer lie.

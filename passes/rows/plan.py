@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.ir.rows import WORD, Plan, RowProgram, Slot, Stage
+from tinyc.ir.rows import Plan, RowProgram, Slot, Stage
 from tinyc.ir.rows.lives import Life, lifetimes, lives, peak
 from tinyc.ir.rows.traffic import traffic
+from tinyc.ir.types import WORD
 from tinyc.passes.core.base import PassError, RowPass
 from tinyc.passes.placement import Apart, Block, Placement, Region, place, place_in_regions
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.rows.lives import touching
 from tinyc.passes.stream.piece import Cutter, Piece
-from tinyc.passes.stream.stream import within
+from tinyc.passes.stream.stream import least_peak_of, within
 
 WORKED_OUT = 4
 """The stages with which segments may begin that are worked out again: of more, the search would be done anew."""
@@ -29,7 +29,7 @@ class Searched:
     def peak(self) -> int:
         """The least peak of the program that was searched."""
         found = [(p.segment.stages.start, p.segment.stages.stop, p.peak) for p in self.pieces if not p.held]
-        return _least(found, len(self.program.stages) if self.program is not None else 0)
+        return least_peak_of(found, len(self.program.stages) if self.program is not None else 0)
 
     def keep(self, program: RowProgram, pieces: Sequence[Piece]) -> None:
         """Keeps what the first search has found: further ones are of the same stages with results elsewhere."""
@@ -60,15 +60,7 @@ def least_peak(program: RowProgram, searched: Searched, longest: int) -> int | N
         for p in searched.pieces
         if p.segment.stages.start + shift >= begin and not p.held
     ]
-    return _least(found, count)
-
-
-def _least(found: Sequence[tuple[int, int, int]], count: int) -> int:
-    """The least peak of any division, by first stage, end and peak of the segments."""
-    reach = [0] + [1 << 62] * count
-    for start, stop, peak in sorted(found, key=lambda f: f[1]):
-        reach[stop] = min(reach[stop], max(reach[start], peak))
-    return reach[count]
+    return least_peak_of(found, count)
 
 
 def _behind(program: RowProgram) -> int:

@@ -46,12 +46,10 @@ def ring_of(wiring: Wiring, name: str, first: int, paces: Sequence[Pace], revers
         reverse: whether it runs from the last row to the first.
     """
     program = wiring.program
-    writers = [k for k in range(first, first + len(paces)) if program.stages[k].result.name == name]
-    reads = wiring.readers.get(name, [])
-    if len(writers) != 1 or not reads or not all(same_rows(program, read.name, name) for read in reads):
+    writer, reads = wiring.writers.get(name, -1), wiring.readers.get(name, [])
+    if writer not in range(first, first + len(paces)) or name in wiring.shared:
         return None
-    (writer,) = writers
-    if any(program.root(s.result.name)[0].name == name for s in program.stages if s.result.name != name):
+    if not reads or not all(same_rows(program, read.name, name) for read in reads):
         return None
     found = []
     for read in reads:

@@ -64,12 +64,16 @@ class Wiring:
     """Who reads what whom wrote, and who writes over what whom read, in a whole program.
 
     Attributes:
+        writers: the stage that writes each result.
+        shared: the memories that stages write by other names than their own.
         readers: what reads each memory, in the order of stages.
     """
 
     def __init__(self, program: RowProgram) -> None:
         self.program = program
-        writers = {stage.result.name: k for k, stage in enumerate(program.stages)}
+        self.writers = writers = {stage.result.name: k for k, stage in enumerate(program.stages)}
+        roots = {name: program.root(name)[0].name for name in writers}
+        self.shared = {root for name, root in roots.items() if name != root}
         self._made: list[list[list[Edge]]] = []
         self.readers: dict[str, list[Read]] = {}
         for reader, stage in enumerate(program.stages):

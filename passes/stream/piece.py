@@ -53,9 +53,6 @@ class Cutter:
         self._alive = Alive(self._program)
         self._wiring = Wiring(self._program)
         self._ending = self._memories_by_rows()
-        roots = {stage.result.name: program.root(stage.result.name)[0].name for stage in program.stages}
-        self._shared = {root for name, root in roots.items() if name != root}
-        """The memories that stages write by other names than their own."""
 
     def pieces(self, stages: range, reverse: bool = False) -> list[Piece]:
         """The ways to run these stages as one segment, from the first row to the last or in reverse."""
@@ -145,7 +142,7 @@ class Cutter:
         operand = program.buffer[stage.op.operands[0].name]
         home = program.root(operand.name)[0].name
         target = program.buffer[stage.result.name]
-        if target.view is not None or target.row_bytes > operand.row_bytes or home in self._shared:
+        if target.view is not None or target.row_bytes > operand.row_bytes or home in self._wiring.shared:
             return
         if not same_rows(program, operand.name, home):
             return

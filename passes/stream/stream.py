@@ -166,10 +166,14 @@ def within(growing: Iterable[Sequence[Piece]], most: int) -> Iterator[Piece]:
 
 def _least_peak(options: Sequence[Piece], count: int) -> int:
     """The least peak that any division has."""
+    return least_peak_of([(p.segment.stages.start, p.segment.stages.stop, p.peak) for p in options], count)
+
+
+def least_peak_of(found: Sequence[tuple[int, int, int]], count: int) -> int:
+    """The least peak that any division of so many stages has, by first stage, end and peak of the segments."""
     reach = [0] + [1 << 62] * count
-    for piece in sorted(options, key=lambda p: p.segment.stages.stop):
-        stages = piece.segment.stages
-        reach[stages.stop] = min(reach[stages.stop], max(reach[stages.start], piece.peak))
+    for start, stop, peak in sorted(found, key=lambda f: f[1]):
+        reach[stop] = min(reach[stop], max(reach[start], peak))
     return reach[count]
 
 
