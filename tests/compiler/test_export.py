@@ -97,12 +97,10 @@ def truth(b: Builder, x: Value) -> Value:
 
 def recurrent(b: Builder, x: Value, kind: type[ops.Recurrent], **more: Any) -> Op:
     """A recurrent layer with 3 hidden elements over the rows of an image, whose pixels are a batch."""
-    steps = b.add(ops.Reshape(x, (6, 5, 4)))
-    rows = 3 * kind.gates
+    steps, rows, none = b.add(ops.Reshape(x, (6, 5, 4))), 3 * kind.gates, (0.0,) * len(kind.usual)
     weights = [b.constant(np.sin(np.arange(rows * n, dtype=np.float32)).reshape(rows, n)) for n in (4, 3)]
-    none = (0.0,) * len(kind.usual)
-    usual: dict[str, Any] = {"functions": kind.usual, "alpha": none, "beta": none}
-    return kind(steps, *weights, constant(b, rows), constant(b, 5, 3), **usual, **more)
+    given = (steps, *weights, constant(b, rows), constant(b, 5, 3))
+    return kind(*given, functions=kind.usual, alpha=none, beta=none, **more)
 
 
 CASES: dict[str, Make] = {
