@@ -7,6 +7,7 @@ reads its operands while it writes its result. What several cores do at once hap
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -57,17 +58,43 @@ class Life:
             size += 1
         return size
 
-    def rectangles(self) -> NDArray[np.int64]:
-        """Which bytes are alive when: rows of (first byte, end, first time, last time)."""
-        first, last = self.hull
-        if last <= NEVER:
+    def rectangles(self, exact: bool = True) -> NDArray[np.int64]:
+        """Which bytes are alive when: rows of (first byte, end, first time, last time).
+
+        Unless they are `exact`, the places of a ring of which each is free at other moments are alive together: what is
+        free in them is of use to few others.
+        """
+        if self.hull[1] <= NEVER:
             return np.zeros((0, 4), np.int64)
-        ring = self.owner.ring
-        if ring > 1:
-            return np.array([[0, ring * self.row_bytes, first, last]], np.int64)
         used = np.flatnonzero(self.death > NEVER)
-        low = np.zeros_like(used) if ring else used * self.row_bytes
-        return np.stack([low, low + self.row_bytes, self.birth[used], self.death[used]], axis=1)
+        birth, death = self.birth[used], self.death[used]
+        if not self.owner.ring:
+            begin = used * self.row_bytes
+            return np.stack([begin, begin + self.row_bytes, birth, death], axis=1)
+        size = self.row_bytes
+        low: Times = (used - self.before) % self.owner.ring * size
+        if not exact and not self._in_step(death):
+            low, size = low * 0, self.owner.ring * size
+        # Rows of which one comes when another goes, or before, are alive as one.
+        order = np.lexsort((birth, low))
+        low, birth, death = low[order], birth[order], death[order]
+        until = death if low.any() else np.maximum.accumulate(death)
+        apart = np.flatnonzero((low[1:] != low[:-1]) | (birth[1:] > until[:-1] + 1)) + 1
+        first, last = np.append(0, apart), np.append(apart, len(low)) - 1
+        return np.stack([low[first], low[first] + size, birth[first], until[last]], axis=1)
+
+    def during(self, start: int, stop: int) -> Life:
+        """The life from one time on until before another one."""
+        here = (self.birth < stop) & (self.death >= start)
+        return dataclasses.replace(
+            self, birth=np.where(here, self.birth, ALWAYS), death=np.where(here, self.death, NEVER)
+        )
+
+    def _in_step(self, death: Times) -> bool:
+        """Whether places of the ring are free at the same moments in each period of those that read it, so that
+        something that advances with these can lie there."""
+        together = np.unique(death, return_counts=True)[1]
+        return int(np.median(together)) % self.owner.ring == 0
 
 
 def sweeps_of(stage: Stage, pace: Pace, reverse: bool) -> Times:

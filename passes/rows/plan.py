@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc.ir.rows import Plan, RowProgram, Slot, Stage
-from tinyc.ir.rows.lives import Life, lifetimes, lives, peak
+from tinyc.ir.rows.lives import NEVER, Life, lifetimes, lives, peak
 from tinyc.ir.rows.traffic import traffic
 from tinyc.ir.types import WORD
 from tinyc.passes.core.base import PassError, RowPass
@@ -18,6 +18,8 @@ from tinyc.passes.placement import Apart, Block, Placement, Region, place, place
 TRIALS, NODES = 1000, 40
 """Of the time for one placement, each trial of what lies in which memory has such a part; and so many assignments a
 second of it are tried beyond the greedy ones. In less than a second there is none of that."""
+SHORTLY = 0.02
+"""Seconds, as the planner counts them, for what one segment needs."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,7 @@ class PlanArena(RowPass, name="plan-arena"):
         if self.alignment < 1 or self.alignment & (self.alignment - 1):
             raise PassError(f"plan-arena: the alignment is a power of two, not {self.alignment}")
         found = lives(program)
-        wanted = alignments(program)
-        blocks = [
-            Block(name, life.owner.bytes, max(self.alignment, wanted[name], life.owner.value.dtype.bytes))
-            for name, life in found.items()
-        ]
+        blocks = _blocks(program, found, self.alignment)
         apart, most = list(distances(found)), peak(list(found.values()))
         inside, outside = None, Placement({}, 0, 0, True)
         if self.memories is None or most <= self.memories[0]:
@@ -67,6 +65,31 @@ class PlanArena(RowPass, name="plan-arena"):
         bound = inside.bytes if inside.optimal else inside.lower_bound
         plan = Plan(tuple(slots), inside.bytes, bound, alignment, outside.bytes)
         return dataclasses.replace(program, plan=plan)
+
+
+def _blocks(program: RowProgram, found: Mapping[str, Life], alignment: int = 1) -> list[Block]:
+    wanted = alignments(program)
+    return [
+        Block(name, life.owner.bytes, max(alignment, wanted[name], life.owner.value.dtype.bytes))
+        for name, life in found.items()
+    ]
+
+
+def segment_needs(program: RowProgram) -> list[int]:
+    """For each segment in order, the least bytes in which all that is alive while it runs can be placed, as far as a
+    short search proves it."""
+    found, start = lives(program), 0
+    blocks = {block.name: block for block in _blocks(program, found)}
+    needs = []
+    for segment in program.order:
+        stop = start + program.sweeps(segment) * len(segment.paces)
+        here = {name: life.during(start, stop) for name, life in found.items()}
+        here = {name: life for name, life in here.items() if life.hull[1] > NEVER}
+        most = peak(list(here.values()))
+        placed = place([blocks[name] for name in here], list(distances(here)), lower_bound=most, seconds=SHORTLY)
+        needs.append(placed.bytes if placed.optimal else placed.lower_bound)
+        start = stop
+    return needs
 
 
 def _in_two(

@@ -147,7 +147,7 @@ class Alive:
             size = -(-life.ring() // several) * several
             ring = size if size < owner.rows else 0
             life = dataclasses.replace(life, owner=dataclasses.replace(owner, ring=ring))
-        return Kept(life.owner.ring if way.streamed else 0, life.owner.bytes, life.rectangles())
+        return Kept(life.owner.ring if way.streamed else 0, life.owner.bytes, life.rectangles(exact=False))
 
 
 def _open(life: Life, way: _Way) -> None:

@@ -83,14 +83,18 @@ class Cutter:
                 yield []
                 continue
             segment = Segment(stages.start, paces, reverse)
-            best = whole = self._shrunk(segment, plain, full, {})
+            whole = self._shrunk(segment, plain, full, {})
+            found = [whole]
             if follows := _followers(above, full):
                 piece = self._shrunk(segment, over, full - follows.keys(), follows)
                 # Rows follow those of a ring: a buffer that has to keep all its rows is none.
                 bases = {self._program.root(view.base)[0].name for view in follows.values()}
-                best = min(best, piece, key=lambda p: p.peak) if bases <= piece.rings.keys() else best
+                if bases <= piece.rings.keys():
+                    found = [piece] if piece.peak <= whole.peak else [piece, whole]
             held = smaller.piece(whole)
-            yield [best, held] if held is not None and held.peak < best.peak else [best]
+            if held is not None and held.peak < min(piece.peak for piece in found):
+                found.append(held)
+            yield found
 
     def _alone(self, number: int, reverse: bool) -> list[Piece]:
         """The ways to run one stage."""

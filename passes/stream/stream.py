@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tinyc.ir.rows import RowProgram, Segment
 from tinyc.passes.core.base import RowPass, Slack
-from tinyc.passes.rows.plan import PlanArena
+from tinyc.passes.rows.plan import PlanArena, segment_needs
 from tinyc.passes.stream.apart import apart
 from tinyc.passes.stream.piece import Cutter, Piece, apply
 
@@ -18,6 +19,8 @@ TRIAL = 0.3
 """Seconds, as the planner counts them, for the arena of one schedule that is tried."""
 TRIES = 12
 """How many schedules are planned, of those that the search over segments finds."""
+CHECKS = 60
+"""How many are looked at before that."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +99,35 @@ def _as_it_is(program: RowProgram) -> _Planned:
 
 
 def _planned(program: RowProgram, options: Sequence[Piece], limits: Sequence[int]) -> Iterator[_Planned]:
-    """The cheapest schedules within the first limits, planned."""
-    seen: set[tuple[tuple[Segment, bool, int, int], ...]] = set()
-    for limit in limits[:TRIES]:
-        chosen = _cheapest(options, len(program.stages), limit)
-        key = tuple((p.segment, p.by_rows, p.split, len(p.held)) for p in chosen)
-        if key not in seen:
+    """The cheapest schedules within the first limits, planned.
+
+    Peaks of segments are estimates: rows that are dead need not lie where others could use them. A schedule of which a
+    segment is found to need more than the limit is not planned, and the next one is chosen with what has been found.
+    """
+    seen: set[tuple[tuple[Segment, bool, int, int, int], ...]] = set()
+    options, count, checks = list(options), len(program.stages), CHECKS
+    least = _least_peak(options, count)
+    for limit in limits:
+        chosen: list[Piece] = []
+        while least <= limit and not chosen:
+            chosen = _cheapest(options, count, limit)
+            above = _above(program, chosen, limit) if checks > 0 else {}
+            if above:
+                checks, chosen = checks - 1, []
+                options = [dataclasses.replace(p, peak=above[id(p)]) if id(p) in above else p for p in options]
+                least = _least_peak(options, count)
+        key = tuple((p.segment, p.by_rows, p.split, len(p.held), len(p.follows)) for p in chosen)
+        if chosen and key not in seen:
             seen.add(key)
             yield _best_way(program, chosen, limit)
+        if len(seen) == TRIES:
+            return
+
+
+def _above(program: RowProgram, chosen: Sequence[Piece], limit: int) -> dict[int, int]:
+    """What the pieces need that turn out to need more than the limit, by their identities."""
+    needs = segment_needs(apply(program, chosen))
+    return {id(piece): need for piece, need in zip(chosen, needs, strict=True) if need > limit}
 
 
 def _best_way(program: RowProgram, chosen: Sequence[Piece], limit: int) -> _Planned:
@@ -138,7 +162,7 @@ def turned(program: RowProgram, chosen: Sequence[Piece]) -> Iterator[RowProgram]
 
 def _alike(one: Piece, other: Piece) -> bool:
     """Whether two pieces are run in one way, their direction aside."""
-    return (one.by_rows, bool(one.held)) == (other.by_rows, bool(other.held))
+    return (one.by_rows, bool(one.held), bool(one.follows)) == (other.by_rows, bool(other.held), bool(other.follows))
 
 
 def candidates(program: RowProgram, budget: int | None = None, cores: int = 1) -> list[Piece]:

@@ -14,15 +14,15 @@ def peak_by_bytes(program: RowProgram) -> int:
     """The most bytes alive at one time.
 
     A byte is alive from the step that touches it first to the one that touches it last; what lies in the arena as an
-    input, from the beginning. A ring of several rows is alive as a whole. In one of a single row, each row that has its
-    turn there is by itself.
+    input, from the beginning. In a ring, each row that has its turn in one place is by itself.
     """
     first: dict[tuple[str, int, int], int] = {}
     last: dict[tuple[str, int, int], int] = {}
 
     def touch(root: Buffer, turn: int, start: int, stop: int, now: int) -> None:
-        for byte in range(start, stop) if root.ring <= 1 else range(root.bytes):
-            key = (root.name, turn, byte)
+        for byte in range(start, stop):
+            further = byte // root.row_bytes - start // root.row_bytes if root.ring else 0
+            key = (root.name, turn + further, byte)
             first.setdefault(key, now)
             last[key] = now
 
@@ -35,7 +35,7 @@ def peak_by_bytes(program: RowProgram) -> int:
         for access in accesses(program, step):
             root, start, stop = place(program, access)
             if root.space is Space.ARENA:
-                touch(root, base_row(program, access) if root.ring == 1 else 0, start, stop, now)
+                touch(root, base_row(program, access) if root.ring else 0, start, stop, now)
     change = np.zeros(now + 2, np.int64)
     for key, since in first.items():
         change[since] += 1
