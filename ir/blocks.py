@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from tinyc.ir.types import WORD, DType, TensorType
 
-LOCAL = 192
-"""Bytes of the stack, at most, by way of which elements are moved."""
+LOCAL = (192, 512)
+"""Bytes of the stack, at most, by way of which elements are moved; and where planes cannot be divided for that."""
 FEWEST = 8
 """Elements of a block, at least: with fewer, finding the blocks takes longer than moving them."""
 
@@ -20,7 +21,7 @@ class Blocks:
     element of each plane side by side; or with `back` pixels become planes.
 
     The blocks are first put in the order in which those of the same places of all planes, a group, lie together; then
-    the elements of each group are. A group fits `LOCAL`.
+    the elements of each group are. A group fits one of `LOCAL`.
     """
 
     images: int
@@ -44,8 +45,8 @@ def blocks_of(x: TensorType, perm: Sequence[int]) -> Blocks | None:
     if merged is None or not x.size:
         return None
     images, first, second = merged
-    for planes, places, back in ((first, second, False), (second, first, True)):
-        if size := _block(places, LOCAL // (planes * x.dtype.bytes), x.dtype):
+    for local, (planes, places, back) in product(LOCAL, ((first, second, False), (second, first, True))):
+        if size := _block(places, local // (planes * x.dtype.bytes), x.dtype):
             return Blocks(images, planes, places // size, size, x.dtype, back)
     return None
 

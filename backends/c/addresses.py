@@ -70,11 +70,14 @@ class Addresses:
         row = row if times == 1 else f"{row} / {times}"
         if not root.ring:
             return f"{self.whole(value)} + {row} * {buffer.row_elements}"
-        stride, pad, shown = 1, 0, buffer
+        stride, pad, shown, within = 1, 0, buffer, ""
         while buffer.view is not None:
             base = program.buffer[buffer.view.base]
             if buffer.view.follows is not None:
                 stride, pad = stride * buffer.view.follows[0], pad * buffer.view.follows[0] + buffer.view.follows[1]
+                parts = buffer.row_bytes // shown.row_bytes
+                if parts > 1:
+                    row, within = f"{row} / {parts}", f" + {row} % {parts} * {shown.row_elements}"
                 shown = base
             buffer = base
         kept = program.ring_of(shown.name)
@@ -84,7 +87,7 @@ class Addresses:
             index = f"({index} + {-pad % kept})"
         elif stride != 1:
             index = f"({index})"
-        return f"{self.base(value)} + {index} % {kept} * {shown.row_elements}"
+        return f"{self.base(value)} + {index} % {kept} * {shown.row_elements}{within}"
 
     def base(self, value: Value) -> str:
         """Where the rows of a value are kept: a pointer to the first place of a ring, or to the first row."""

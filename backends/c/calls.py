@@ -7,8 +7,6 @@ from collections.abc import Collection, Sequence
 from tinyc.backends.c.literals import C_TYPES, literal
 from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.unit import TranslationUnit
-from tinyc.ir.op import Window
-from tinyc.ir.ops.conv import Spatial
 from tinyc.ir.rows import Stage
 from tinyc.ir.types import DType
 
@@ -91,27 +89,6 @@ def limits(low: float, high: float, dtype: DType) -> list[Literal]:
 def pointer(dtype: DType) -> str:
     """The C type of a pointer to operand elements."""
     return f"const {C_TYPES[dtype]} *"
-
-
-def beside(op: Spatial) -> tuple[int, int]:
-    """How many pixels at the begin of a row of the result, and how many of the others at its end, have windows that
-    reach columns that the operand does not have."""
-    (_, stride), (_, dilation), (_, left, _, _) = op.geometry()
-    width = op.type.shape[2]
-    before = min(-(-left // stride), width)
-    last = op.x.shape[2] - 1 + left - (op.window()[1] - 1) * dilation
-    return before, width - max(min(last // stride + 1, width), before)
-
-
-def leaves_columns(op: Spatial) -> bool:
-    """Whether a window reaches columns that the operand does not have."""
-    return any(beside(op))
-
-
-def leaves_rows(stage: Stage, window: Window, height: int) -> bool:
-    """Whether a window reaches rows that the operand does not have."""
-    last = (stage.rows - 1) * window.stride - window.pad + (window.size - 1) * window.dilation
-    return window.pad > 0 or last >= height
 
 
 def require_float(stage: Stage) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyc.backends.c.calls import Literal, beside, leaves_columns, limits, pointer, require_float, shared, specialise
+from tinyc.backends.c.calls import Literal, limits, pointer, require_float, shared, specialise
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.tiles import LANES, Tiles, head, room, tiles, unrolled
 from tinyc.backends.c.tuned import pixels
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, TranslationUnit
+from tinyc.backends.c.windows import beside, leaves_columns
 from tinyc.ir.op import Value
 from tinyc.ir.ops.conv import Conv2d, Convolution, DepthwiseConv2d
 from tinyc.ir.ops.linear import Dense

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tinyc.backends.c.calls import Literal, leaves_columns, pointer, shared, wrapped
+from tinyc.backends.c.calls import Literal, pointer, shared, wrapped
 from tinyc.backends.c.tiles import COPIES
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, TranslationUnit
+from tinyc.backends.c.windows import leaves_columns
 from tinyc.ir.ops import QConv2d
 from tinyc.ir.types import DType
 

@@ -13,7 +13,7 @@ from functools import singledispatch
 
 import numpy as np
 
-from tinyc.backends.c.calls import leaves_columns, pointer, shared
+from tinyc.backends.c.calls import pointer, shared
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.pie import takes
 from tinyc.backends.c.quantised import LayerArguments, Parameter, of_words
@@ -21,6 +21,7 @@ from tinyc.backends.c.tiles import COPIES
 from tinyc.backends.c.tuned import pixels
 from tinyc.backends.c.tuning import Tuning
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, Scratch, TranslationUnit
+from tinyc.backends.c.windows import leaves_columns
 from tinyc.backends.libraries.operands import constant
 from tinyc.ir import fixed_point
 from tinyc.ir.op import Op

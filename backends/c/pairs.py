@@ -21,10 +21,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from tinyc.backends.c.calls import beside
 from tinyc.backends.c.tiles import LANES
 from tinyc.backends.c.tuned import pixels
 from tinyc.backends.c.tuning import DEFAULT, Tuning
+from tinyc.backends.c.windows import beside
 from tinyc.backends.libraries.operands import constant
 from tinyc.ir.op import Op
 from tinyc.ir.ops import QConv2d
@@ -57,6 +57,11 @@ class Pairs:
     weights: Array
     runs: int
     extras: tuple[bytes, ...] = ()
+
+    @property
+    def lacks(self) -> bool:
+        """Whether there are extras."""
+        return any(map(any, self.extras))
 
     def instructions(self, pixels: int) -> float:
         """About what they take in a block of four channels, for so many pixels."""

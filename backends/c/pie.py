@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 
-from tinyc.backends.c.calls import Literal, beside, elements, leaves_columns, limits, pointer, shared
+from tinyc.backends.c.calls import Literal, elements, limits, pointer, shared
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.pie_tables import BY_VECTORS, VECTOR, Chunks, Results, addition, constants, up
 from tinyc.backends.c.quantised import Parameter, form
@@ -21,6 +21,7 @@ from tinyc.backends.c.tiles import COPIES
 from tinyc.backends.c.tuned import pixels
 from tinyc.backends.c.tuning import Tuning
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, TranslationUnit
+from tinyc.backends.c.windows import beside, leaves_columns
 from tinyc.backends.libraries.operands import constant
 from tinyc.ir.op import Op
 from tinyc.ir.ops import QAdd, QConv2d, QConvolution, QDense, QDepthwiseConv2d

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinyc.backends.c.calls import Literal, leaves_rows, specialise
+from tinyc.backends.c.calls import Literal, specialise
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.generic import emit_loops
 from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.unit import Argument, Count, RowCall, Rows, TranslationUnit
+from tinyc.backends.c.windows import leaves_rows
 from tinyc.ir.op import RowMode
 from tinyc.ir.ops.pool import AvgPool2d, MaxPool2d, Pool
 from tinyc.ir.rows import Stage

@@ -10,16 +10,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinyc.backends.c.calls import Literal, beside, leaves_columns, limits, pointer, shared
+from tinyc.backends.c.calls import Literal, limits, pointer, shared
 from tinyc.backends.c.conv import pack
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.lean import is_lean, pixel_call, window_call
-from tinyc.backends.c.pairs import PATCHES, pairs_of
-from tinyc.backends.c.shares import leaves_fewer
-from tinyc.backends.c.short import LARGEST, SHIFTS, known, requantisation, short_constants, takes_short
+from tinyc.backends.c.pairs import PATCHES, Pairs
+from tinyc.backends.c.shares import LARGEST, leaves_fewer
+from tinyc.backends.c.short import SHIFTS, known, requantisation, short_constants, takes_short
 from tinyc.backends.c.tiles import LANES
-from tinyc.backends.c.tuned import pixels
+from tinyc.backends.c.tuned import pixels, shape_of
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Rows, Scratch, TranslationUnit
+from tinyc.backends.c.windows import beside, leaves_columns
 from tinyc.ir.op import Value
 from tinyc.ir.ops import QConv2d, QConvolution, QDense, QDepthwiseConv2d
 from tinyc.ir.ops.layer import IntegerLayer
@@ -90,16 +91,37 @@ def _pairable(
     """What the kernel of a layer takes whose weights are paired if the stage has memory for that, behind the shifts
     the memory and the extras; and the first literal, which says in groups of how many elements."""
     array = _constant(unit, stage, op.w)
-    pairs = pairs_of(unit.program, stage) if stage.kernel.has_spare else None
+    pairs = unit.pairs(stage)
     layer = weighted(unit, stage, op, pack(array if pairs is None else pairs.weights, groups))
     if pairs is None:
         return layer.behind_shifts(_NOTHING, _NOTHING), {"paired": 0}
     extras = _NOTHING
-    if any(map(any, pairs.extras)):
+    if pairs.lacks:
         array = np.frombuffer(b"".join(pairs.extras), np.uint8)
         symbol = unit.constants.symbol(array, f"{op.w.name}_extras", "what groups of four weights lack")
         extras = (pointer(DType.U8), "extras"), symbol
+    elif unit.tuning.optimize == "balanced" and _like_one_that_lacks(unit, stage, pairs):
+        extras = (pointer(DType.U8), "extras"), "NULL"
     return layer.behind_shifts((("int32_t *", "words"), Scratch()), extras), {"paired": pairs.group}
+
+
+def _like_one_that_lacks(unit: TranslationUnit, stage: Stage, pairs: Pairs) -> bool:
+    """Whether the code of a pointwise layer is that of another one, but for what weights of that lack: then it may be
+    that code, which takes a few instructions a tile to find that nothing is lacking."""
+
+    def how(other: Stage) -> tuple[int, int] | None:
+        shape = shape_of(other)
+        if shape is None or shape.kind != "qpointwise":
+            return None
+        tile = _tile(unit, other, pixels(other), pairs.group)
+        return tile, pixels(other) % tile
+
+    own = how(stage)
+    for other in unit.program.stages if own is not None else ():
+        found = unit.pairs(other)
+        if found is not None and found.lacks and found.group == pairs.group and how(other) == own:
+            return True
+    return False
 
 
 @emits(QConv2d)
@@ -156,7 +178,8 @@ def emit_qdepthwise(unit: TranslationUnit, stage: Stage, op: QDepthwiseConv2d) -
     if op.may_overwrite_row():
         kernel = "qdepthwise3x3" if stride == 1 else "qdepthwise3x3s2"
         geometry |= {"left": left, "fill": op.zero, "lean": int(unit.tuning.optimize == "size")}
-        return rows_call(unit, kernel, kernel, op, layer, geometry, pads=False)
+        handed = unit.tuning.handed(kernel, small=unit.shares.with_channels(unit.program, op))
+        return rows_call(unit, kernel, kernel, op, layer, geometry, pads=False, handed=handed)
     geometry |= {
         "each": op.channel_multiplier(),
         "kh": kh,
@@ -286,10 +309,11 @@ def rows_call(
     geometry: dict[str, int],
     pads: bool = True,
     local: str = "",
+    handed: frozenset[str] | None = None,
 ) -> RowCall:
     """The call of a kernel that makes one row of the rows of a window: these, what `layer` has, and in between the
     geometry. With `pads`, a row that stands for what lies beside them comes after them; `local` is a definition that
-    the call needs."""
+    the call needs; `handed` are the literals that are arguments at run time, where those are not the kernel's."""
     parameters = [("const int8_t **", "rows")]
     arguments: list[Argument] = [Rows(0)]
     if pads and leaves_columns(op):
@@ -299,6 +323,6 @@ def rows_call(
         parameters.append(("", "NULL"))
     literals = [*((name, str(value)) for name, value in geometry.items()), *layer.literals]
     parameters += layer.parameters
-    handed = unit.tuning.handed(kernel) - layer.fixed
+    handed = (unit.tuning.handed(kernel) if handed is None else handed) - layer.fixed
     function, values = shared(unit, hint, kernel, DType.I8, parameters, literals, handed, local)
     return RowCall(function, (*arguments, *layer.arguments, *values))

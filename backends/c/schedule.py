@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinyc.backends.c.addresses import Addresses
-from tinyc.backends.c.calls import leaves_rows
 from tinyc.backends.c.describe import sentence
 from tinyc.backends.c.emitter import emit
 from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, Scratch, TranslationUnit, Turn
+from tinyc.backends.c.windows import leaves_rows
 from tinyc.ir.op import RowMode, Value, Window
 from tinyc.ir.rows import Pace, RowProgram, Segment, Stage, row_count
 

@@ -12,6 +12,7 @@ from functools import singledispatch
 
 import numpy as np
 
+from tinyc.backends.c.shares import LARGEST
 from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.unit import TranslationUnit
 from tinyc.backends.libraries.operands import constant
@@ -23,8 +24,6 @@ from tinyc.ir.tensor import Array
 
 SHIFTS = "shifts"
 """A literal of kernels: by how much constants are shifted to the left."""
-LARGEST = 2**29
-"""What multipliers are smaller than of which four times as much is handed over."""
 _CALL, _ROW, _SAVED = 16.0, 2.0, 5
 """Instructions for the short constants of a channel, in a call and in a row of a depthwise layer, as counted on rv32imc
 for Mobile-LeNet, DS-CNN and MobileNetV2; and the bytes that they save."""

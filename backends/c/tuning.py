@@ -20,6 +20,7 @@ _SUM = frozenset({"n", "a", "b", "start", "places"})
 """What the loop of a sum has in registers anyway."""
 _INNER = frozenset({"quads"})
 """What the inner loop of a pointwise convolution needs."""
+_CHANNELS = frozenset({"channels"})
 _WORTH = 0.25
 """The part of a network's multiply-accumulates from which on layers with as many inputs have a function of their own,
 and those with as many pixels code for what tiles leave over. The first saves about 0.06 instructions for each, of about
@@ -90,10 +91,11 @@ class Tuning:
     pie: bool = False
     choices: Choices = field(default_factory=Choices)
 
-    def handed(self, kernel: str, own_loop: bool = False) -> frozenset[str]:
+    def handed(self, kernel: str, own_loop: bool = False, small: bool = False) -> frozenset[str]:
         """The literals of a kernel that are arguments at run time. With `own_loop`, those of the inner loop stay
-        literals."""
-        return _SHARED[self.optimize].get(kernel, _NOTHING) - (_INNER if own_loop else _NOTHING)
+        literals; with `small`, layers count little, and share code even if that costs instructions."""
+        more = _CHANNELS if small and self.optimize == "balanced" else _NOTHING
+        return (_SHARED[self.optimize].get(kernel, _NOTHING) | more) - (_INNER if own_loop else _NOTHING)
 
     def pays(self, part: float) -> bool:
         """Whether layers with such a part of the network's multiply-accumulates are worth code of their own."""

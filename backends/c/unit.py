@@ -8,12 +8,13 @@ from functools import cached_property
 from tinyc.backends.c.expressions import Printer
 from tinyc.backends.c.library import Kernels
 from tinyc.backends.c.names import Names
+from tinyc.backends.c.pairs import Pairs, pairs_of
 from tinyc.backends.c.shares import Shares, shares_of
 from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.backends.c.weights import Constants
 from tinyc.backends.libraries.operands import constant
 from tinyc.ir.op import Value
-from tinyc.ir.rows import RowProgram
+from tinyc.ir.rows import RowProgram, Stage
 from tinyc.ir.tensor import Array
 
 
@@ -87,6 +88,7 @@ class TranslationUnit:
         self.printer = Printer(self.kernels)
         self.constants = Constants(prefix, self.names)
         self._functions: dict[tuple[str, str], str] = {}
+        self._pairs: dict[str, Pairs | None] = {}
         self.libraries: dict[str, str] = {}
         self.widening: float | None = None
 
@@ -94,6 +96,14 @@ class TranslationUnit:
     def shares(self) -> Shares:
         """What parts of the network layers have."""
         return shares_of(self.program, self.tuning.tile)
+
+    def pairs(self, stage: Stage) -> Pairs | None:
+        """The weights of a stage in pairs; None for one that has no memory for that."""
+        if not stage.kernel.has_spare:
+            return None
+        if stage.result.name not in self._pairs:
+            self._pairs[stage.result.name] = pairs_of(self.program, stage)
+        return self._pairs[stage.result.name]
 
     def constant(self, value: Value) -> Array | None:
         """The array of a value that is a constant, or a part of one."""

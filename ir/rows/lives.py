@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.ir.rows.parts import Buffer, Pace, Space, Stage, row_count
+from tinyc.ir.rows.parts import Buffer, Pace, Space, Stage, begin_of_rows, row_count
 from tinyc.ir.rows.program import RowProgram
 
 Times = NDArray[np.int64]
@@ -156,21 +156,11 @@ class Ledger:
 
     def touch(self, name: str, rows: Times, times: Times) -> None:
         """Row `rows[k]` of a buffer is read or written at `times[k]`."""
-        buffer = self._buffers[name]
-        size = buffer.row_bytes
-        if not buffer.bytes or not len(rows):
+        size = self._buffers[name].row_bytes
+        if not self._buffers[name].bytes or not len(rows):
             return
-        offset, step = 0, size
-        while buffer.view is not None:
-            base = self._buffers[buffer.view.base]
-            if buffer.view.follows is not None:
-                stride, pad = buffer.view.follows
-                rows, step = rows * stride - pad, base.row_bytes
-            rows = rows // buffer.view.repeats
-            offset += buffer.view.offset
-            buffer = base
-        start = offset + rows * step
-        life = self._life(buffer, int(start.min()), int(start.max()) + size)
+        owner, start = begin_of_rows(self._buffers, name, rows)
+        life = self._life(owner, int(start.min()), int(start.max()) + size)
         first = start // life.row_bytes + life.before
         last = (start + size - 1) // life.row_bytes + life.before
         for further in range(int((last - first).max()) + 1):

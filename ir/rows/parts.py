@@ -8,10 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyc.ir.op import Op, RowMode, Value, Window
 from tinyc.ir.rows.checks import gathering_problem, rows_problem
 from tinyc.ir.tensor import Tensor
+
+Rows = TypeVar("Rows", int, NDArray[np.int64])
 
 
 class Space(enum.Enum):
@@ -86,6 +92,22 @@ class Buffer:
 def row_count(value: Value) -> int:
     """Rows of a value: the height of an image, the steps of a sequence; 1 of what has no rows."""
     return value.shape[1] if value.type.has_rows else 1
+
+
+def begin_of_rows(buffers: Mapping[str, Buffer], name: str, rows: Rows) -> tuple[Buffer, Rows]:
+    """The buffer that owns the bytes of a row of a buffer, or of each of several rows, and the first byte of it there.
+    In a ring it is that of a row before that is counted modulo the ring."""
+    buffer = buffers[name]
+    start = rows * buffer.row_bytes
+    while (view := buffer.view) is not None:
+        base = buffers[view.base]
+        if view.follows is not None or view.repeats > 1:
+            stride, pad = view.follows or (1, 0)
+            own, within = start // buffer.row_bytes, start % buffer.row_bytes
+            start = (own * stride - pad) // view.repeats * base.row_bytes + within
+        start = start + view.offset
+        buffer = base
+    return buffer, start
 
 
 @dataclass(frozen=True)

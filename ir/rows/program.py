@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tinyc.ir.op import Value
-from tinyc.ir.rows.parts import Buffer, Pace, Plan, Segment, Space, Stage, Step
+from tinyc.ir.rows.parts import Buffer, Pace, Plan, Segment, Space, Stage, Step, begin_of_rows
 from tinyc.ir.rows.printing import format_buffer, format_stage
 from tinyc.ir.spelling import quoted
 
@@ -57,18 +57,8 @@ class RowProgram:
 
     def row_at(self, name: str, row: int) -> tuple[Buffer, int]:
         """The buffer that owns the bytes of row `row` of `name`, and the byte offset of the row within it."""
-        buffer = self.buffer[name]
-        offset, size = 0, buffer.row_bytes
-        while buffer.view is not None:
-            base = self.buffer[buffer.view.base]
-            if buffer.view.follows is not None:
-                stride, pad = buffer.view.follows
-                row, size = row * stride - pad, base.row_bytes
-            row //= buffer.view.repeats
-            offset += buffer.view.offset
-            buffer = base
-        at = offset + row * size
-        return buffer, at % buffer.bytes if buffer.ring else at
+        owner, at = begin_of_rows(self.buffer, name, row)
+        return owner, at % owner.bytes if owner.ring else at
 
     def takes_rows(self, stage: Stage) -> bool:
         """Whether a stage copies rows that come from outside."""
@@ -112,7 +102,7 @@ class RowProgram:
         while buffer.view is not None and buffer.view.follows is None and not buffer.view.offset:
             buffer = self.buffer[buffer.view.base]
         if buffer.view is not None:
-            return buffer.view.follows is not None and buffer.row_bytes == self.buffer[name].row_bytes
+            return buffer.view.follows is not None and not buffer.row_bytes % self.buffer[name].row_bytes
         return self.buffer[name].row_bytes > 0 and not buffer.bytes % self.buffer[name].row_bytes
 
     @cached_property

@@ -153,11 +153,17 @@ class Cutter:
         if any(read.stage != number for read in self._wiring.readers.get(home, ())):
             return
         if all(
-            read.window is None or (read.window.is_pointwise and same_rows(program, read.name, target.name))
+            read.window is None or (read.window.is_pointwise and _in_rows(program, read.name, target.name))
             for read in self._wiring.readers.get(target.name, ())
         ):
             ahead = (window.size - 1) * window.dilation if reverse else 0
             yield stage.result.name, home, View(operand.name, follows=(window.stride, window.pad - ahead))
+
+
+def _in_rows(program: RowProgram, part: str, whole: str) -> bool:
+    """Whether each row of a buffer is one of another, or an equal part of it."""
+    a, b = program.buffer[part], program.buffer[whole]
+    return program.root(part)[1] == program.root(whole)[1] and a.row_bytes > 0 and not b.row_bytes % a.row_bytes
 
 
 class _Smaller:

@@ -11,6 +11,7 @@ from tinyc.ir.rows import RowProgram, Segment
 from tinyc.passes.core.base import RowPass, Slack
 from tinyc.passes.rows.plan import PlanArena, segment_needs
 from tinyc.passes.stream.apart import apart
+from tinyc.passes.stream.finer import finer
 from tinyc.passes.stream.piece import Cutter, Piece, apply
 
 SHORT, LONG = 4, 40
@@ -44,8 +45,7 @@ class Stream(RowPass, name="stream-rows"):
     found: Callable[[RowProgram, Sequence[Piece]], None] | None = None
 
     def run(self, program: RowProgram) -> RowProgram:
-        beside = apart(program)
-        found = [self._best(p) for p in ([program] if beside is program else [program, beside])]
+        found = [self._best(p) for p in variants(program)]
         fitting = [best for best in found if self.budget is not None and best.bytes <= self.budget]
         if fitting:
             return min(fitting, key=lambda best: (best.cost, best.bytes)).program
@@ -80,6 +80,16 @@ class Stream(RowPass, name="stream-rows"):
                 if (planned.bytes, planned.cost) < (best.bytes, best.cost):
                     best = planned
         return best
+
+
+def variants(program: RowProgram) -> list[RowProgram]:
+    """The program, and others of the same meaning: by parts of rows, with results beside what they could lie over."""
+    found = [program]
+    for change in (finer, apart):
+        other = change(found[-1])
+        if other is not found[-1]:
+            found.append(other)
+    return found
 
 
 @dataclass(frozen=True)

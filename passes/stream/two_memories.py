@@ -11,9 +11,8 @@ from tinyc.ir.rows.traffic import moved, stage_traffic
 from tinyc.passes.core.base import PassError, RowPass
 from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.stream.alive import Alive
-from tinyc.passes.stream.apart import apart
 from tinyc.passes.stream.piece import Piece, apply
-from tinyc.passes.stream.stream import TRIAL, Stream, candidates, division, turned
+from tinyc.passes.stream.stream import TRIAL, Stream, candidates, division, turned, variants
 
 SHARES = (1.0, 0.9, 0.75, 0.6)
 """The parts of the internal memory for which divisions into segments are looked for: what lives across segments and
@@ -40,9 +39,7 @@ class StreamInTwo(RowPass, name="stream-rows-in-two"):
     cores: int = 1
 
     def run(self, program: RowProgram) -> RowProgram:
-        beside = apart(program)
-        variants = [program] if beside is program else [program, beside]
-        best = min(map(self._best, variants), key=_Planned.order)
+        best = min(map(self._best, variants(program)), key=_Planned.order)
         if not best.score:
             raise PassError(f"`ram` of two memories is too small for any schedule that was found: {best.refused}")
         return best.program

@@ -19,7 +19,7 @@ from tinyc.backends.c import generate
 from tinyc.backends.c.library import FOLDER
 from tinyc.backends.c.pairs import Pairs, fours, pairs_of, twos
 from tinyc.backends.c.tuned import Choices, Tiling
-from tinyc.backends.c.tuning import Tuning
+from tinyc.backends.c.tuning import Optimize, Tuning
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import HostRunner
 from tinyc.ir import Builder, DType, TensorType, Value, fixed_point, ops
@@ -275,3 +275,33 @@ def test_windows_at_the_ends_of_rows_that_are_not_copied(
     cc, flags = BUILDS[build]
     (got,) = HostRunner(generate(program, name="ends"), cc=cc, flags=flags).run([arrays])
     np.testing.assert_array_equal(got[0], run_program(program, arrays)[0])
+
+
+@pytest.mark.parametrize("optimize", ["balanced", "speed"])
+@pytest.mark.parametrize("lacking", [True, False])
+def test_what_lacks_nothing_has_the_code_of_what_does(
+    lacking: bool, optimize: Optimize, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pointwise layers in groups of four, one of which lacks parts of its weights: with tiles of as many pixels, the
+    other shares its code, and finds nothing to add."""
+    monkeypatch.setattr("tinyc.backends.c.pairs.twos", lambda *_: None)
+    rng = np.random.default_rng(5)
+    builder, outputs, arrays = Builder("two"), [], list[Array]()
+    for number, most in enumerate((20, 128 if lacking else 20)):
+        size = (1, 2, 6, 16 + 8 * number)
+        x = builder.input("x", TensorType(size, DType.I8))
+        arrays.append(rng.integers(-128, 128, size).astype(np.int8))
+        outputs.append(layer(builder, x, rng.integers(-most, most, (8, 1, 1, size[3])), (0, 0, 0, 0), f"y{number}", 1))
+    # Of a larger network, layers with so many inputs have no loop of their own.
+    x = builder.input("x", TensorType((1, 9, 9, 32), DType.I8))
+    arrays.append(rng.integers(-128, 128, (1, 9, 9, 32)).astype(np.int8))
+    outputs.append(layer(builder, x, rng.integers(-9, 9, (8, 3, 3, 32)), (1, 1, 1, 1), "large", 1))
+    tuning = Tuning(optimize=optimize, choices=Choices(otherwise=Tiling(paired_tile=2)))
+    program = with_words(lowered(builder.build(outputs)), tuning)
+    assert all(stage.kernel.has_spare for stage in program.stages)
+    source = generate(program, name="two", tuning=tuning)
+    (got,) = HostRunner(source).run([arrays])
+    for value, g, w in zip(program.outputs, got, run_program(program, arrays), strict=True):
+        np.testing.assert_array_equal(g, w, err_msg=value.name)
+    assert source.files["two.c"].count("tinyc_qpointwise_i8(x") == (2 if optimize == "speed" else 1)
+    assert ("extras, NULL" in source.files["two.c"]) <= lacking

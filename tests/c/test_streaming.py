@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.c.support import AROUND, BUILDS, FUNCTIONS_ONLY, difference
-from tests.passes.stream.support import SAME, joined, planned, random_schedule
+from tests.passes.stream.support import SAME, all_but_the_last, gathering, joined, planned, random_schedule
 from tests.rows import (
     PLACES,
     Network,
@@ -33,6 +33,7 @@ from tinyc.ir.rows.replay import replay
 from tinyc.ir.tensor import Array
 from tinyc.passes.rows.lower import InputPlace
 from tinyc.passes.stream import Stream
+from tinyc.passes.stream.finer import finer
 from tinyc.passes.stream.piece import Cutter, Piece, apply
 
 DTYPES = pytest.mark.parametrize("dtype", [DType.I8, DType.F32], ids=["int8", "float"])
@@ -203,6 +204,16 @@ def test_depthwise_rows_over_dead_ones(reverse: bool, dtype: DType, build: str) 
     assert {h[1:] for h in seen} == set(HORIZONTAL)
     assert len(seen) > 7
     compare(network, program, build)
+
+
+@pytest.mark.parametrize("build", ["gcc", "clang-sanitize"])
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@DTYPES
+def test_parts_of_rows_over_dead_ones(dtype: DType, reverse: bool, build: str) -> None:
+    network, whole = gathering(dtype, 48)
+    program, piece = all_but_the_last(finer(whole), reverse)
+    assert piece.follows
+    compare(network, planned(program), build)
 
 
 @DTYPES

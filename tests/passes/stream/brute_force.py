@@ -45,12 +45,13 @@ def peak_by_bytes(program: RowProgram) -> int:
 
 def base_row(program: RowProgram, access: Access) -> int:
     """The row of the memory, a ring, that an access touches, before it is counted modulo the ring."""
-    buffer, row = program.buffer[access.name], access.row
-    size = buffer.row_bytes
+    buffer = program.buffer[access.name]
+    byte = access.row * buffer.row_bytes
     while buffer.view is not None:
-        base = program.buffer[buffer.view.base]
+        base, row = program.buffer[buffer.view.base], byte // buffer.row_bytes
         if buffer.view.follows is not None:
             stride, pad = buffer.view.follows
-            row, size = row * stride - pad, base.row_bytes
-        row, buffer = row // buffer.view.repeats, base
-    return row * size // buffer.row_bytes
+            byte += (row * stride - pad) * base.row_bytes - row * buffer.row_bytes
+        byte -= (row - row // buffer.view.repeats) * base.row_bytes if buffer.view.repeats > 1 else 0
+        buffer = base
+    return byte // buffer.row_bytes

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.rows import PLACES, Integers, Network, lowered, pointwise, random_network
+from tests.rows import PLACES, Integers, Network, lowered, maker_of, pointwise, random_network
 from tinyc.backends.interpreter import run_program
 from tinyc.ir import DType, Value, ops
 from tinyc.ir.rows import RowProgram
@@ -49,6 +49,24 @@ def joined(axis: int) -> Case:
         return m.conv(whole, kernel=(3, 3), groups=1, outputs=2, **SAME)
 
     return small_case(make, (1, 14, 6, 2))
+
+
+def gathering(dtype: DType, width: int) -> tuple[Network, RowProgram]:
+    """A mean over all pixels of a pointwise layer behind a depthwise one, and a layer behind that."""
+    maker = maker_of(3, dtype)
+    wide = pointwise(maker, maker.input((1, 7, width, 3)), 5)
+    narrow = maker.depthwise(wide, kernel=(3, 3), each=1, **SAME)
+    last = pointwise(maker, narrow, 4)
+    mean = maker.add(ops.ReduceMean(last, (1, 2))) if dtype is DType.F32 else maker.mean(last)
+    network = Network(maker.builder.build([pointwise(maker, mean, 2)]), maker.arrays)
+    return network, lowered(network.module)
+
+
+def all_but_the_last(program: RowProgram, reverse: bool) -> tuple[RowProgram, Piece]:
+    """The program with all its stages but the last in one segment, and that."""
+    cutter, last = Cutter(program), len(program.stages) - 1
+    piece = cutter.pieces(range(last), reverse)[0]
+    return apply(program, [piece, *cutter.pieces(range(last, last + 1))[:1]]), piece
 
 
 def cases(seeds: range, places: Sequence[InputPlace] = ()) -> Iterator[Case]:
@@ -109,8 +127,10 @@ def gathers_floats(program: RowProgram) -> bool:
 
 def differences(before: dict[str, Array], after: dict[str, Array], rounded: bool = False) -> list[str]:
     """The names of results that are not equal bit for bit, except for the sign of zero and what NaN it is. What is
-    moved row by row has two names. Floats that are `rounded` otherwise may differ by 1e-5 of the largest of them: some
-    roundings of 6e-8 each, and what a layer or two make of them."""
+    moved row by row has two names, what is computed by parts of rows another one. Floats that are `rounded` otherwise
+    may differ by 1e-5 of the largest of them: some roundings of 6e-8 each, and what a layer or two make of them."""
+    parts = {n: whole for n in after.keys() - before.keys() if (whole := n.removesuffix("_parts")) not in after}
+    after = {parts.get(n, n): a.reshape(before[parts[n]].shape) if n in parts else a for n, a in after.items()}
     assert before.keys() <= after.keys()
     moved = {name: name.removesuffix("_row") for name in after.keys() - before.keys()}
     assert all(np.array_equal(after[a], after[b]) or after[a].dtype.kind == "f" for a, b in moved.items())

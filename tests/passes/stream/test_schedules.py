@@ -13,21 +13,24 @@ from tests.passes.stream.brute_force import Tagged, peak_by_bytes
 from tests.passes.stream.support import (
     SAME,
     Case,
+    all_but_the_last,
     cases,
     differences,
+    gathering,
     gathers_floats,
     planned,
     random_schedule,
     results,
     small_case,
 )
-from tests.rows import PLACES, Integers
+from tests.rows import PLACES, Integers, lowered, maker_of, pointwise
 from tests.sampling import some
-from tinyc.ir import Value, ops
+from tinyc.ir import DType, Value, ops
 from tinyc.ir.rows import RowProgram, verify_program
 from tinyc.ir.rows.lives import lives, peak
 from tinyc.ir.rows.replay import replay
 from tinyc.passes.stream import Stream
+from tinyc.passes.stream.finer import finer
 
 SLOW = pytest.mark.slow
 
@@ -170,3 +173,30 @@ def test_sums_are_whole_where_their_result_has_rows() -> None:
     assert (owner.bytes, owner.value.type.bytes) == (16, 4)
     assert lives(program)[owner.name].rectangles()[:, :2].tolist() == [[0, 16]]
     replay(program)
+
+
+@pytest.mark.parametrize("width", [16, 24, 40, 48, 13])
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@pytest.mark.parametrize("dtype", [DType.I8, DType.F32], ids=["int8", "float"])
+def test_parts_of_rows_keep_the_meaning(dtype: DType, reverse: bool, width: int) -> None:
+    network, whole = gathering(dtype, width)
+    program = finer(whole)
+    # 13 pixels are no equal parts.
+    assert (program is whole) == (width == 13)
+    scheduled, over = all_but_the_last(program, reverse)
+    assert over.follows
+    check(Case(f"{width} pixels", network, whole), scheduled)
+    assert over.peak < all_but_the_last(whole, reverse)[1].peak or program is whole
+
+
+def test_what_has_no_parts() -> None:
+    """Whatever else needs the rows, or is no plain reduction of all pixels."""
+    for change in ("output", "columns", "neighbours"):
+        maker = maker_of(3, DType.F32)
+        x = pointwise(maker, maker.input((1, 6, 16, 3)), 4)
+        if change == "neighbours":
+            x = maker.conv(x, kernel=(3, 3), outputs=4, groups=1, strides=(1, 1), pads=(1, 1, 1, 1), dilations=(1, 1))
+        mean = maker.add(ops.ReduceMean(x, (1,) if change == "columns" else (1, 2)))
+        outputs = [mean, x] if change == "output" else [mean]
+        program = lowered(maker.builder.build(outputs))
+        assert finer(program) is program, change
