@@ -21,6 +21,8 @@ INFERENCES = 8
 FLOAT_SLACK = 1e-6
 """What probabilities of float networks may differ by: a few units in the last place of 1, by the order of sums and by
 the C libraries' exp."""
+RANKS = {"nhwc": 4, "nlc": 3}
+"""Layouts that have channels last, and the dimensions of what has them."""
 
 
 def chosen_of(parser: argparse.ArgumentParser, names: Sequence[str], known: Collection[str]) -> list[str]:
@@ -60,8 +62,8 @@ def compiled(
     """
     if quantised is not None:
         samples = (calibration or noise(model)).samples
-        if options.get("input_layout") == "nhwc":
-            samples = [[a.transpose(0, 2, 3, 1) if a.ndim == 4 else a for a in arrays] for arrays in samples]
+        if (layout := options.get("input_layout")) in RANKS:
+            samples = [[np.moveaxis(a, 1, -1) if a.ndim == RANKS[layout] else a for a in s] for s in samples]
         options["quantise"] = QuantiseOptions(samples, input_type=quantised[0], output_type=quantised[1])
     return api.compile(model, name=name.replace(".", "_"), **options)
 

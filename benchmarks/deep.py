@@ -26,6 +26,22 @@ def separable(layers: int) -> onnx.ModelProto:
     return _model(g)
 
 
+def narrow(layers: int, size: int = 96) -> onnx.ModelProto:
+    """A stem of stride 2 on an image of 3 channels, then depthwise and pointwise convolutions by turns on 8 channels,
+    each with a ReLU: that many in all. The mean of each channel and a dense layer follow."""
+    g = Graph(f"narrow_{layers}", (1, 3, size, size))
+    g.conv("stem", g.random(CHANNELS, 3, 3, 3), g.random_bias(CHANNELS), strides=[2, 2], pads=[1, 1, 1, 1])
+    g.add("Relu", "stem_relu")
+    for number in range(1, layers):
+        _convolution(g, f"conv{number}", 3 if number % 2 else 1, depthwise=number % 2 == 1)
+    g.add("GlobalAveragePool", "mean")
+    g.add("Flatten", "flatten")
+    g.add(
+        "Gemm", "dense", g.weight("dense_w", g.random(10, CHANNELS)), g.weight("dense_b", g.random_bias(10)), transB=1
+    )
+    return g.model((1, 10))
+
+
 def residual(layers: int) -> onnx.ModelProto:
     """Convolutions 3x3 on 32x32x8, around each two of which the operand is added to the result. The second has small
     weights: sums of so many results stay far from the largest float."""

@@ -45,6 +45,11 @@ class Graph:
         self._nodes.append(helper.make_node(operator, [self.last, *weights], [name], name=name, **attributes))
         self.last = name
 
+    def split(self, *names: str, axis: int = 1) -> None:
+        """Adds a node that divides the last result into equal parts; the last of them goes on."""
+        self._nodes.append(helper.make_node("Split", [self.last], list(names), name=f"{names[0]}_split", axis=axis))
+        self.last = names[-1]
+
     def conv(self, name: str, weights: Floats, bias: Floats | None = None, **attributes: Any) -> None:
         """Adds a convolution; weights are OIHW."""
         names = [self.weight(f"{name}_w", weights)]
@@ -78,10 +83,63 @@ class Graph:
         """Adds a reshape."""
         self.add("Reshape", name, self.weight(f"{name}_shape", np.array(shape, np.int64)))
 
-    def model(self, outputs: Sequence[int]) -> onnx.ModelProto:
-        """The checked model; the last result is its output."""
-        result = helper.make_tensor_value_info(self.last, TensorProto.FLOAT, list(outputs))
-        graph = helper.make_graph(self._nodes, self._name, [self._input], [result], self._weights)
+    def layer(
+        self,
+        name: str,
+        weights: Floats,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        pads: Sequence[int] = (),
+        dilation: int = 1,
+        activation: str = "Relu",
+    ) -> None:
+        """Adds a convolution with its batch norm and activation, as PyTorch exports them: as many rows and columns
+        outside on each side as keep the size at stride 1, where no `pads` are given.
+
+        Args:
+            name: of the convolution; the others are called after it.
+            weights: OIHW, or OIL of a signal.
+            stride: in each dimension.
+            groups: of channels.
+            pads: before each dimension, then behind each.
+            dilation: in each dimension.
+            activation: the operator; "Clip" is a ReLU6, "Swish" x times its sigmoid, "" none.
+        """
+        sizes = weights.shape[2:]
+        same = [size // 2 * dilation for size in sizes] * 2
+        strides, dilations = [stride] * len(sizes), [dilation] * len(sizes)
+        self.conv(name, weights, strides=strides, dilations=dilations, pads=list(pads) or same, group=groups)
+        self.random_batch_norm(f"{name}_bn", weights.shape[0])
+        self.activation(f"{name}_act", activation)
+
+    def activation(self, name: str, operator: str) -> None:
+        """Adds an activation, as `layer` names it."""
+        if operator == "Clip":
+            self.relu6(name)
+        elif operator == "Swish":
+            entry = self.last
+            self.add("Sigmoid", f"{name}_sigmoid")
+            self.add("Mul", name, entry)
+        elif operator:
+            self.add(operator, name)
+
+    def twice(self, name: str) -> None:
+        """Adds nearest-neighbour upsampling, to twice as many rows and columns."""
+        scales = self.weight(f"{name}_scales", np.array([1, 1, 2, 2], np.float32))
+        how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        self.add("Resize", name, "", scales, **how)
+
+    def model(self, outputs: Sequence[int], **more: Sequence[int]) -> onnx.ModelProto:
+        """The checked model; the last result is its output.
+
+        Args:
+            outputs: shape of it.
+            **more: results that are outputs before it, with their shapes.
+        """
+        shapes = {**more, self.last: outputs}
+        results = [helper.make_tensor_value_info(n, TensorProto.FLOAT, list(s)) for n, s in shapes.items()]
+        graph = helper.make_graph(self._nodes, self._name, [self._input], results, self._weights)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         onnx.checker.check_model(model)
         return model

@@ -9,11 +9,18 @@ from pathlib import Path
 import onnx
 
 from benchmarks.networks.data import published
+from benchmarks.networks.dense import densenet
+from benchmarks.networks.detector import detector
+from benchmarks.networks.inverted import efficientnet, mobilenet_v3_small
 from benchmarks.networks.keywords import ds_cnn
 from benchmarks.networks.lenet import blood_mobile_lenet, published_mobile_lenet
 from benchmarks.networks.micro import micro_mobilenet
 from benchmarks.networks.mobilenet import mobilenet_v1, mobilenet_v2
+from benchmarks.networks.pixels import espcn, unet
 from benchmarks.networks.residual import resnet8
+from benchmarks.networks.shuffle import shufflenet_v2
+from benchmarks.networks.signals import tcn
+from benchmarks.networks.squeeze import squeezenet
 
 NETWORKS: dict[str, Callable[[], onnx.ModelProto]] = {
     "mobile_lenet": lambda: published_mobile_lenet(published("noodle_mobile_lenet_mnist")),
@@ -31,6 +38,17 @@ NETWORKS: dict[str, Callable[[], onnx.ModelProto]] = {
     "micro_mobilenet_base": lambda: micro_mobilenet("base"),
     "resnet8": resnet8,
     "ds_cnn": ds_cnn,
+    "densenet_32": densenet,
+    "shufflenet_v2_96": shufflenet_v2,
+    "mobilenet_v3_small_0.5_96": mobilenet_v3_small,
+    "efficientnet_lite_0.35_96": efficientnet,
+    "efficientnet_0.35_96": lambda: efficientnet(lite=False),
+    "fpn_128": detector,
+    "ssd_128": lambda: detector(boxes=True),
+    "squeezenet_96": squeezenet,
+    "unet_64": unet,
+    "espcn_64": espcn,
+    "tcn_512": tcn,
 }
 """What the command can write. The published weights are trained, all others seeded."""
 

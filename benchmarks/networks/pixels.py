@@ -1,0 +1,65 @@
+"""Networks whose output is an image: U-Net (Ronneberger et al. 2015) and ESPCN (Shi et al. 2016)."""
+
+from __future__ import annotations
+
+import onnx
+
+from benchmarks.networks.graph import Graph
+
+
+def _convolution(g: Graph, name: str, inputs: int, outputs: int, size: int = 3, groups: int = 1) -> None:
+    """A convolution with its ReLU, that keeps the size."""
+    weights, bias = g.random(outputs, inputs // groups, size, size), g.random_bias(outputs)
+    g.conv(name, weights, bias, pads=[size // 2] * 4, group=groups)
+    g.add("Relu", f"{name}_relu")
+
+
+def unet(resolution: int = 64, width: int = 8, levels: int = 3, seed: int = 0) -> onnx.ModelProto:
+    """A U-Net: a mask of the image's size, 0..1.
+
+    Args:
+        resolution: of the square input of 3 channels, in pixels; divisible by two as often as there are levels.
+        width: channels of the first level, each other has twice as many as the one above it.
+        levels: how often rows and columns are halved.
+        seed: of the weights.
+    """
+    g = Graph(f"unet_{resolution}", (1, 3, resolution, resolution), seed)
+    inputs, passing = 3, list[str]()
+    for level in range(levels + 1):
+        outputs = width << level
+        if level:
+            g.add("MaxPool", f"down{level}_pool", kernel_shape=[2, 2], strides=[2, 2])
+        _convolution(g, f"down{level}_conv1", inputs, outputs)
+        _convolution(g, f"down{level}_conv2", outputs, outputs)
+        passing.append(g.last)
+        inputs = outputs
+    for level in reversed(range(levels)):
+        outputs = width << level
+        g.twice(f"up{level}_twice")
+        _convolution(g, f"up{level}_conv0", inputs, outputs)
+        g.add("Concat", f"up{level}_both", passing[level], axis=1)
+        _convolution(g, f"up{level}_conv1", 2 * outputs, outputs)
+        _convolution(g, f"up{level}_conv2", outputs, outputs)
+        inputs = outputs
+    g.conv("mask", g.random(1, inputs, 1, 1), g.random_bias(1))
+    g.add("Sigmoid", "probabilities")
+    return g.model((1, 1, resolution, resolution))
+
+
+def espcn(resolution: int = 64, width: int = 16, blocks: int = 4, seed: int = 0) -> onnx.ModelProto:
+    """Super-resolution to twice as many rows and columns: depthwise-separable blocks, then depth becomes space.
+
+    Args:
+        resolution: of the square input of 3 channels, in pixels.
+        width: channels of its maps.
+        blocks: depthwise and pointwise convolutions between the stem and the last convolution.
+        seed: of the weights.
+    """
+    g = Graph(f"espcn_{resolution}", (1, 3, resolution, resolution), seed)
+    _convolution(g, "stem", 3, width)
+    for number in range(1, blocks + 1):
+        _convolution(g, f"block{number}_dw", width, width, groups=width)
+        _convolution(g, f"block{number}_pw", width, width, 1)
+    g.conv("last", g.random(12, width, 3, 3), g.random_bias(12), pads=[1] * 4)
+    g.add("DepthToSpace", "pixels", blocksize=2)
+    return g.model((1, 3, 2 * resolution, 2 * resolution))
