@@ -21,6 +21,8 @@ INFERENCES = 8
 FLOAT_SLACK = 1e-6
 """What probabilities of float networks may differ by: a few units in the last place of 1, by the order of sums and by
 the C libraries' exp."""
+WITHOUT_ROWS = 1 << 40
+"""Bytes of RAM with which no layer has to advance together with another one."""
 RANKS = {"nhwc": 4, "nlc": 3}
 """Layouts that have channels last, and the dimensions of what has them."""
 
@@ -66,6 +68,13 @@ def compiled(
             samples = [[np.moveaxis(a, 1, -1) if a.ndim == RANKS[layout] else a for a in s] for s in samples]
         options["quantise"] = QuantiseOptions(samples, input_type=quantised[0], output_type=quantised[1])
     return api.compile(model, name=name.replace(".", "_"), **options)
+
+
+def channels_last(model: onnx.ModelProto) -> str:
+    """The layout with channels last of a network's inputs: what rows from a callback have."""
+    weights = {w.name for w in model.graph.initializer}
+    ranks = {len(v.type.tensor_type.shape.dim) for v in model.graph.input if v.name not in weights}
+    return next((layout for layout, rank in RANKS.items() if rank in ranks), "model")
 
 
 class Differs(TinycError):

@@ -3,6 +3,7 @@
     python -m benchmarks.compile_time
     python -m benchmarks.compile_time --profile     the five functions that take the most time in each
     python -m benchmarks.compile_time --growth      deep networks of 125 to 1000 layers, without verification
+    python -m benchmarks.compile_time --topologies  networks of every topology, int8
 
 MobileNetV1 1.0 224 with 1000 classes, in float and quantised to int8 on random images; chains of 500 layers; an LSTM of
 64 steps. Each is compiled by the command in a process of its own, without verification, and with every pass, the
@@ -35,10 +36,12 @@ from rich.table import Table
 import tinyc
 from benchmarks.deep import chain, lstm, residual, separable
 from benchmarks.networks import mobilenet_v1
+from benchmarks.topologies import CASES as TOPOLOGIES
 
 GROWTH = (125, 250, 500, 1000)
 IMAGES = 4
 """Random images that int8 learns its ranges from."""
+INT8 = ("--quantize", "int8", "--calibration")
 
 NETWORKS: Mapping[str, Callable[[], onnx.ModelProto]] = {
     "mobilenet_v1_1.0_224": lambda: mobilenet_v1(1.0, 224),
@@ -110,8 +113,8 @@ def top_five(model: Path, **options: bool) -> list[tuple[str, float]]:
     return [(f"{name} ({Path(f.file_name).name}:{f.line_number})", f.tottime / stats.total_tt) for name, f in own]
 
 
-def _calibration(folder: Path) -> Path:
-    images = np.random.default_rng(0).uniform(-1, 1, (IMAGES, 3, 224, 224)).astype(np.float32)
+def _calibration(folder: Path, shape: Sequence[int]) -> Path:
+    images = np.random.default_rng(0).uniform(-1, 1, (IMAGES, *shape)).astype(np.float32)
     np.savez(folder / "images.npz", image=images)
     return folder / "images.npz"
 
@@ -120,7 +123,7 @@ def _runs(folder: Path, name: str) -> list[tuple[str, Sequence[str]]]:
     """What a network is compiled with."""
     runs: list[tuple[str, Sequence[str]]] = [("float, not verified", ["--no-verify"]), ("float, verified", [])]
     if name.startswith("mobilenet"):
-        int8 = ["--no-verify", "--quantize", "int8", "--calibration", str(_calibration(folder))]
+        int8 = ["--no-verify", *INT8, str(_calibration(folder, (3, 224, 224)))]
         runs.insert(1, ("int8, not verified", int8))
     return runs
 
@@ -129,7 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser("python -m benchmarks.compile_time", description="Times the compiler.")
     parser.add_argument("--profile", action="store_true", help="the five functions that take the most time in each")
-    parser.add_argument("--growth", action="store_true", help="deep networks of 125 to 1000 layers")
+    parser.add_argument("--growth", action="store_true", help="deep networks, 125 to 1000 layers by default")
+    parser.add_argument("--layers", type=int, nargs="+", default=GROWTH, metavar="N", help="how deep those are")
+    parser.add_argument("--topologies", action="store_true", help="networks of every topology, int8")
     chosen = parser.parse_args(arguments)
     console = Console()
     with tempfile.TemporaryDirectory() as text:
@@ -138,7 +143,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             [sys.executable, "-m", "tinyc", "--version"], check=True, env=_environment(), capture_output=True
         )
         if chosen.growth:
-            _growth(console, folder)
+            _growth(console, folder, chosen.layers)
+        elif chosen.topologies:
+            _topologies(console, folder)
         elif chosen.profile:
             _profiles(console, folder)
         else:
@@ -160,10 +167,23 @@ def _times(console: Console, folder: Path) -> None:
     console.print(table)
 
 
-def _growth(console: Console, folder: Path) -> None:
-    table = Table("processor seconds, not verified", *map(str, GROWTH))
+def _topologies(console: Console, folder: Path) -> None:
+    """The time of each network of `benchmarks.topologies`: the least RAM is searched for in all of them."""
+    table = Table("processor seconds, int8", "nodes", "not verified", "verified")
+    for name, make in TOPOLOGIES.items():
+        network = make()
+        model = _saved(folder, name, network)
+        shape = [d.dim_value for d in network.graph.input[0].type.tensor_type.shape.dim[1:]]
+        int8 = [*INT8, str(_calibration(folder, shape)), "--accept-accuracy"]
+        seconds = [measured(model, *int8, *more).processor for more in (["--no-verify"], [])]
+        table.add_row(name, str(len(network.graph.node)), *(f"{taken:.1f}" for taken in seconds))
+    console.print(table)
+
+
+def _growth(console: Console, folder: Path, layers: Sequence[int]) -> None:
+    table = Table("processor seconds, not verified", *map(str, layers))
     for name, make in (("chain", chain), ("separable", separable), ("residual", residual)):
-        models = [_saved(folder, f"{name}_{count}", make(count)) for count in GROWTH]
+        models = [_saved(folder, f"{name}_{count}", make(count)) for count in layers]
         table.add_row(name, *(f"{measured(model, '--no-verify').processor:.1f}" for model in models))
     console.print(table)
 

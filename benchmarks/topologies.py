@@ -17,7 +17,7 @@ from typing import Any
 
 import onnx
 
-from benchmarks.building import RANKS, compiled
+from benchmarks.building import WITHOUT_ROWS, channels_last, compiled
 from benchmarks.deep import narrow
 from benchmarks.networks.listing import NETWORKS
 from benchmarks.sheets import Sheet, show
@@ -44,8 +44,6 @@ CASES: dict[str, Callable[[], onnx.ModelProto]] = {
     },
     "chain40_96": lambda: narrow(40),
 }
-WITHOUT_ROWS = 1 << 40
-"""Bytes of RAM with which no layer has to advance together with another one."""
 FORMS: dict[str, dict[str, Any]] = {
     "by layers": {"ram": WITHOUT_ROWS},
     "default": {},
@@ -74,16 +72,9 @@ def taken(model: onnx.ModelProto, name: str, form: str, verify: bool = True) -> 
     """
     options = {**FORMS[form], "verify": verify}
     if "rows_from" in options:
-        options["input_layout"] = _last(model)
+        options["input_layout"] = channels_last(model)
     ram = compiled(model, name, ("int8", "int8"), **options).report["ram"]
     return Taken(ram["arena_bytes"], ram["arena_lower_bound_bytes"], ram["input_bytes"], ram["output_bytes"])
-
-
-def _last(model: onnx.ModelProto) -> str:
-    """The layout with channels last of a network's inputs: what rows from a callback have."""
-    weights = {w.name for w in model.graph.initializer}
-    ranks = {len(v.type.tensor_type.shape.dim) for v in model.graph.input if v.name not in weights}
-    return next((layout for layout, rank in RANKS.items() if rank in ranks), "model")
 
 
 def has_rows(model: onnx.ModelProto) -> bool:

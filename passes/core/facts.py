@@ -9,6 +9,7 @@ import numpy as np
 
 from tinyc.ir.op import Op, Value
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import TensorType
 from tinyc.passes.core.rewrite import Rewriter
 
 
@@ -46,3 +47,9 @@ def channel_map(op: Op, place: int, constants: Mapping[int, Array]) -> tuple[Arr
         return None
     a, b = (np.broadcast_to(n.astype(np.float64).reshape(-1), op.type.shape[-1:]) for n in found)
     return a, b
+
+
+def image_of(type: TensorType) -> tuple[int, ...]:
+    """The shape [1, rows, columns, channels] of elements whose last dimension is channels; what has rows keeps them."""
+    rows = type.shape[1] if type.has_rows else 1
+    return (1, rows, math.prod(type.shape[:-1]) // max(rows, 1), type.shape[-1])

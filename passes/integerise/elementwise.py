@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ from tinyc.ir.ops import Add, Broadcast, Div, Lookup, Mul, QAdd, QDepthwiseConv2
 from tinyc.ir.ops.elementwise import Binary, Elementwise
 from tinyc.ir.ops.qelementwise import whole_sum
 from tinyc.ir.tensor import Array
-from tinyc.passes.core.facts import channel_map
+from tinyc.passes.core.facts import channel_map, image_of
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, label_of
 from tinyc.passes.integerise.layers import Int8Weights, numbers_of
 from tinyc.passes.integerise.patterns import (
@@ -189,9 +188,7 @@ def _depthwise(match: Match[Any], x: Activation, a: Array, b: Array, rewriter: R
     numbers = numbers_of(x.scale, weights, b, match.out, rewriter)
     if isinstance(numbers, Skip):
         return numbers
-    shape = x.value.shape
-    rows = shape[1] if x.value.type.has_rows else 1
-    image = (1, rows, math.prod(shape[:-1]) // max(rows, 1), shape[-1])
+    shape, image = x.value.shape, image_of(x.value.type)
     value = x.value if image == shape else rewriter.add(Reshape(x.value, image))
     operands = (value, weights.add(rewriter), *numbers.add(rewriter))
     made: Op = QDepthwiseConv2d(*operands, zero=x.scale.zero, out_zero=match.out.zero, min=match.low, max=match.high)

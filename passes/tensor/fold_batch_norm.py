@@ -10,12 +10,12 @@ from typing import Any, cast
 import numpy as np
 
 from tinyc.ir.module import Made, Module, Node
-from tinyc.ir.op import Value
-from tinyc.ir.ops import Add, BatchNorm, Div, Mul, Pad, Sqrt, Sub
+from tinyc.ir.op import Op, Value
+from tinyc.ir.ops import Add, BatchNorm, DepthwiseConv2d, Div, Mul, Pad, Reshape, Sqrt, Sub
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import Pass, Slack
-from tinyc.passes.core.facts import channel_map
+from tinyc.passes.core.facts import channel_map, image_of
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on, rewrite
 
 
@@ -25,8 +25,8 @@ class FoldBatchNorm(Pass, name="fold-batch-norm"):
 
     y = x * scale + shift, one of each a channel, is linear, as the operators around it are: see
     Jacob et al., Quantization and Training of Neural Networks (2018), section 3.2. A batch norm that finds no
-    neighbour becomes a multiplication and an addition, so that none is left. Constants are computed in float64 and
-    rounded once.
+    neighbour becomes a depthwise convolution of one element, so that none is left. Constants are computed in float64
+    and rounded once.
     """
 
     slack = Slack(1e-4, "weights times scales are rounded anew, and sums of products are split differently")
@@ -192,7 +192,11 @@ def affine_before_pad(node: Node, rewriter: Rewriter) -> Answer:
 
 @on(BatchNorm)
 def expand_batch_norm(at: Made[BatchNorm], rewriter: Rewriter) -> Answer:
-    """Replace a batch norm by a multiplication and an addition, or by its definition if it is not constant."""
+    """Replace a batch norm by a depthwise convolution of one element, or by products and sums.
+
+    The convolution is one layer where it is quantised, and takes an activation. Vectors alone are multiplied and added;
+    what is not constant becomes the definition.
+    """
     op, found = at.op, affine(at.node, rewriter)
     if found is None or not found.is_finite():
         epsilon = rewriter.constant_value(np.asarray(op.epsilon, np.float32), "epsilon")
@@ -201,8 +205,19 @@ def expand_batch_norm(at: Made[BatchNorm], rewriter: Rewriter) -> Answer:
         return Replaced(Add(rewriter.add(Mul(normal, op.scale)), op.bias))
     with np.errstate(over="ignore"):
         scale, shift = found.scale.astype(np.float32), found.shift.astype(np.float32)
+    if op.type.rank > 2 and op.type.size:
+        return Replaced(_depthwise(found.x, scale, shift, at.result.name, rewriter))
     scaled = rewriter.add(Mul(found.x, rewriter.constant_value(scale, f"{at.result.name}_scale")))
     return Replaced(Add(scaled, rewriter.constant_value(shift, f"{at.result.name}_shift")))
+
+
+def _depthwise(x: Value, scale: Array, shift: Array, name: str, rewriter: Rewriter) -> Op:
+    """Scale and shift as a depthwise convolution of one element."""
+    image = image_of(x.type)
+    pixels = x if x.shape == image else rewriter.add(Reshape(x, image))
+    weights = rewriter.constant_value(scale.reshape(1, 1, -1), f"{name}_scale")
+    made = DepthwiseConv2d(pixels, weights, rewriter.constant_value(shift, f"{name}_shift"))
+    return made if x.shape == image else Reshape(rewriter.add(made), x.shape)
 
 
 def _rounded(array: Array) -> Array | None:
