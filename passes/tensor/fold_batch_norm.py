@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from tinyc.ir.module import Made, Module, Node
+from tinyc.ir.module import Made, Module, Node, made
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import Add, BatchNorm, DepthwiseConv2d, Div, Mul, Pad, Reshape, Sqrt, Sub
 from tinyc.ir.ops.layer import LinearLayer
@@ -194,8 +194,8 @@ def affine_before_pad(node: Node, rewriter: Rewriter) -> Answer:
 def expand_batch_norm(at: Made[BatchNorm], rewriter: Rewriter) -> Answer:
     """Replace a batch norm by a depthwise convolution of one element, or by products and sums.
 
-    The convolution is one layer where it is quantised, and takes an activation. Vectors alone are multiplied and added;
-    what is not constant becomes the definition.
+    The convolution is one layer where it is quantised, and takes an activation. Products and sums fold apart: beside a
+    pad or a layer that pads, the scale may where the shift does not. What is not constant becomes the definition.
     """
     op, found = at.op, affine(at.node, rewriter)
     if found is None or not found.is_finite():
@@ -205,10 +205,16 @@ def expand_batch_norm(at: Made[BatchNorm], rewriter: Rewriter) -> Answer:
         return Replaced(Add(rewriter.add(Mul(normal, op.scale)), op.bias))
     with np.errstate(over="ignore"):
         scale, shift = found.scale.astype(np.float32), found.shift.astype(np.float32)
-    if op.type.rank > 2 and op.type.size:
+    if op.type.rank > 2 and op.type.size and not _may_fold_apart(found.x, at.result, rewriter):
         return Replaced(_depthwise(found.x, scale, shift, at.result.name, rewriter))
     scaled = rewriter.add(Mul(found.x, rewriter.constant_value(scale, f"{at.result.name}_scale")))
     return Replaced(Add(scaled, rewriter.constant_value(shift, f"{at.result.name}_shift")))
+
+
+def _may_fold_apart(x: Value, result: Value, rewriter: Rewriter) -> bool:
+    """Whether a scale may fold without the shift that follows it: through the pad before, or into the layer behind."""
+    behind = rewriter.users(result) if rewriter.uses(result) == 1 else ()
+    return rewriter.made(x, Pad) is not None or any(made(node, LinearLayer) for node in behind)
 
 
 def _depthwise(x: Value, scale: Array, shift: Array, name: str, rewriter: Rewriter) -> Op:
@@ -216,8 +222,8 @@ def _depthwise(x: Value, scale: Array, shift: Array, name: str, rewriter: Rewrit
     image = image_of(x.type)
     pixels = x if x.shape == image else rewriter.add(Reshape(x, image))
     weights = rewriter.constant_value(scale.reshape(1, 1, -1), f"{name}_scale")
-    made = DepthwiseConv2d(pixels, weights, rewriter.constant_value(shift, f"{name}_shift"))
-    return made if x.shape == image else Reshape(rewriter.add(made), x.shape)
+    scaled = DepthwiseConv2d(pixels, weights, rewriter.constant_value(shift, f"{name}_shift"))
+    return scaled if x.shape == image else Reshape(rewriter.add(scaled), x.shape)
 
 
 def _rounded(array: Array) -> Array | None:

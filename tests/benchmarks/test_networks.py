@@ -46,8 +46,7 @@ def run(model: onnx.ModelProto, seed: int = 0) -> np.ndarray:
     session = open_onnxruntime(model)
     (taken,) = session.get_inputs()
     image = np.random.default_rng(seed).random(taken.shape, dtype=np.float32)
-    (output,) = session.run(None, {taken.name: image})
-    return np.asarray(output)
+    return np.asarray(session.run(None, {taken.name: image})[0])
 
 
 # Parameters and multiply-accumulates as published.
@@ -128,7 +127,9 @@ def test_onnxruntime_runs_it(name: str) -> None:
         folder(DATA[name])
     model = NETWORKS[name]()
     output = run(model)
-    np.testing.assert_allclose(output.sum(), 1, rtol=1e-5)  # a softmax: float32 rounding of up to 1000 terms
+    if "Softmax" in {node.op_type for node in model.graph.node}:
+        np.testing.assert_allclose(output.sum(), 1, rtol=1e-5)  # float32 rounding of up to 1000 terms
+    assert np.isfinite(output).all()
     assert not np.array_equal(output, run(model, seed=1))
 
 
