@@ -169,14 +169,14 @@ def _times(console: Console, folder: Path) -> None:
 
 def _topologies(console: Console, folder: Path) -> None:
     """The time of each network of `benchmarks.topologies`: the least RAM is searched for in all of them."""
-    table = Table("processor seconds, int8", "nodes", "not verified", "verified")
+    table = Table("int8, not verified", "nodes", "processor seconds", "MiB")
     for name, make in TOPOLOGIES.items():
+        print(f"compiling {name}", file=sys.stderr)
         network = make()
         model = _saved(folder, name, network)
         shape = [d.dim_value for d in network.graph.input[0].type.tensor_type.shape.dim[1:]]
-        int8 = [*INT8, str(_calibration(folder, shape)), "--accept-accuracy"]
-        seconds = [measured(model, *int8, *more).processor for more in (["--no-verify"], [])]
-        table.add_row(name, str(len(network.graph.node)), *(f"{taken:.1f}" for taken in seconds))
+        found = measured(model, "--no-verify", *INT8, str(_calibration(folder, shape)))
+        table.add_row(name, str(len(network.graph.node)), f"{found.processor:.1f}", f"{found.memory:.0f}")
     console.print(table)
 
 

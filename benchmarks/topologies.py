@@ -128,6 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lines = []
     try:
         for name, model in networks(parser, chosen.names):
+            print(f"measuring {name}", file=sys.stderr)
             found = dict(measure(name, model, not chosen.no_verify))
             lines.append(line(name, found))
             for form, why in found.items():
