@@ -116,8 +116,10 @@ def _planned(program: RowProgram, options: Sequence[Piece], limits: Sequence[int
     """
     seen: set[tuple[tuple[Segment, bool, int, int, int], ...]] = set()
     options, count, checks = list(options), len(program.stages), CHECKS
-    least = _least_peak(options, count)
-    for limit in limits:
+    least, coming = _least_peak(options, count), list(limits)
+    rising = coming == sorted(coming)
+    while coming:
+        limit = coming.pop(0)
         chosen: list[Piece] = []
         while least <= limit and not chosen:
             chosen = _cheapest(options, count, limit)
@@ -126,6 +128,7 @@ def _planned(program: RowProgram, options: Sequence[Piece], limits: Sequence[int
                 checks, chosen = checks - 1, []
                 options = [dataclasses.replace(p, peak=above[id(p)]) if id(p) in above else p for p in options]
                 least = _least_peak(options, count)
+                coming = sorted({*coming, *above.values()}) if rising else coming
         key = tuple((p.segment, p.by_rows, p.split, len(p.held), len(p.follows)) for p in chosen)
         if chosen and key not in seen:
             seen.add(key)

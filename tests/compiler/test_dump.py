@@ -166,7 +166,8 @@ def test_the_command(device: Device, full: str) -> None:
     wrong = device.command(patched(full, 4, flip))
     assert wrong.exit_code == 1
     text = " ".join(wrong.stdout.split())
-    assert "DIFFERS: layer 4, qconv2d block1_pw+" in text
+    stage = device.compiled.program.stages[4]
+    assert f"DIFFERS: layer 4, {stage.op.mnemonic} {stage.loc.partition('+')[0]}+" in text
     assert "was expected (1 of " in text
 
 
