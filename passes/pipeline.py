@@ -15,7 +15,7 @@ from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.rows.share import ShareBuffers
 from tinyc.passes.rows.spare import UseSpareMemory, Wants, nothing
 from tinyc.passes.rows.split import Split
-from tinyc.passes.stream import Stream
+from tinyc.passes.stream import KeepState, Stream
 from tinyc.passes.stream.choose_kernels import ChooseKernels
 from tinyc.passes.stream.piece import Piece
 from tinyc.passes.stream.two_memories import StreamInTwo
@@ -94,6 +94,7 @@ def row_passes(
     external: int | None = None,
     found: Callable[[RowProgram, Sequence[Piece]], None] | None = None,
     outputs: OutputPlace = "argument",
+    hop: int | None = None,
 ) -> list[AnyPass]:
     """From tensors to the row level, and the passes over it.
 
@@ -111,6 +112,8 @@ def row_passes(
         found: is told the segments that the search for a schedule has found, where there is one.
         external: bytes of a second, slower memory, for what does not fit into the budget. Goes with one.
         outputs: where the outputs lie.
+        hop: keep the state between calls that bring so many rows of the first input; 0 for the fewest that can be.
+            Goes with inputs and outputs by rows, one core, and no libraries.
     """
     memories = None if budget is None or external is None else (budget, external)
     # Stages that advance together are not shared: for speed alone, each stands by itself.
@@ -120,8 +123,10 @@ def row_passes(
     if libraries:
         apart = Split(cores) if cores > 1 else None
         schedule = ChooseKernels(tuple(libraries), always, budget, apart, schedule, ours, memories is not None)
+    if hop is not None:
+        schedule = KeepState(hop)
     return [
-        Lower(inputs, fused, outputs),  # from tensors to rows: buffers, and stages that fill them
+        Lower(inputs, fused, outputs, strict=hop is None),  # from tensors to rows: buffers, and stages that fill them
         ShareBuffers(in_place=False),  # parts into their whole
         OrderStages(),  # the order of the stages in which least is alive
         ShareBuffers(into_whole=False),  # results over operands that die

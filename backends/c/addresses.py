@@ -118,7 +118,12 @@ class Addresses:
 
     def callback(self, value: Value) -> str:
         """The function that the rows of a value come from or go to."""
-        self.used_ports |= {self._ports[value.name], "user"}
+        self.used_ports.add("user")
+        return self.outside(value)
+
+    def outside(self, value: Value) -> str:
+        """The parameter for an input or output that does not lie in the arena."""
+        self.used_ports.add(self._ports[value.name])
         return self._ports[value.name]
 
     def locals(self) -> list[Local]:

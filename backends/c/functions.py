@@ -16,12 +16,13 @@ from tinyc.backends.c.hooks import input_hooks
 from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.schedule import due, row_due, row_elements, segment_lines, sweep_lines
 from tinyc.backends.c.source import ARENAS, CodegenError, CPort, Place
+from tinyc.backends.c.steps import reset_lines, step_lines
 from tinyc.backends.c.unit import TranslationUnit
 from tinyc.ir.rows import RowProgram, Segment, Space, Stage
 
 RESERVED = (
     *(*ARENAS, *BLOCKS, "rows", "count", "y", "t", "k", "to", "row"),
-    *("next_row", "on_row", "user", "run", "finish"),
+    *("next_row", "on_row", "user", "run", "finish", "begin", "step", "reset"),
 )
 """Names that the functions use."""
 _ARENA = ("the arena", "the arena in PSRAM")
@@ -57,6 +58,11 @@ def public_functions(
     does = ["asks for each row as it is needed"] * asks + ["hands over each row as it is computed"] * gives
     run = ", ".join([*memory, *_parameters(inputs, outputs).values()])
     purpose = f"One inference: {', and '.join(does)}." if does else "One inference."
+    if any(p.calls for p in outputs):
+        return [
+            PublicFunction(f"void {name}_reset({', '.join(memory)})", "Begins anew: before the first call."),
+            PublicFunction(f"void {name}_step({run})", "Goes on with the next rows of the inputs."),
+        ]
     found.append(PublicFunction(f"void {name}_run({run})", purpose))
     rows = pushed_port(inputs)
     if rows is None:
@@ -123,13 +129,19 @@ class Writer:
         """The definitions, and the public functions among them."""
         name, program = self._unit.prefix, self._program
         sweeping: list[str] = []
+        helpers: list[str]
         source = program.pushed
-        if source is None:
+        if program.endless is not None:
+            helpers, bodies = [], []
+            for lines_of in (reset_lines, step_lines):
+                addresses = self._addresses()
+                lines = lines_of(self._unit, addresses)
+                bodies.append(self._body(addresses, lines, self._arenas, []))
+        elif source is None:
             addresses = self._addresses()
             lines = self._segments(addresses, program.order, self._arenas)
             lines = ["TINYC_BEGIN(1);", *self._inputs_shown(), *lines, "TINYC_END();"]
-            bodies = [self._body(addresses, lines, self._arenas, list(self._declared))]
-            helpers: list[str] = []
+            helpers, bodies = [], [self._body(addresses, lines, self._arenas, list(self._declared))]
         else:
             helpers, bodies, sweeping = self._row_bodies(source)
         public = public_functions(name, self._inputs, self._outputs, sweeping, self._arenas)
@@ -274,6 +286,8 @@ def _sweeps_of_a_row(sweep: str, memory: str, period: int, until: int) -> list[s
 
 
 def place_of(program: RowProgram, name: str) -> Place:
-    """How an input comes in, or an output goes out."""
+    """How an input comes in, or an output goes out: those of an endless program, call by call."""
+    if program.endless is not None:
+        return "argument"
     places: dict[Space, Place] = {Space.ARENA: "arena", Space.ROWS: "rows"}
     return places.get(program.buffer[name].space, "argument")

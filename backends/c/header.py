@@ -79,7 +79,6 @@ def _help(
     sections: Sections,
 ) -> Iterator[str]:
     macro = name.upper()
-    called = [p for p in (*inputs, *outputs) if p.place == "rows"]
     held = [p for p in inputs if p.place == "arena"]
     passed = [p for p in (*inputs, *outputs) if p.place == "argument"]
     memory = ["arena" if arena.bytes else "NULL", *(["psram"] if arena.external else [])]
@@ -90,6 +89,33 @@ def _help(
     for port in held:
         where = f"{name}_{port.name}({memory[port.external]})"
         yield f"    {port.c_type} *{port.name} = {where};  (fill it before each run)"
+    endless = any(p.calls for p in outputs)
+    yield from _steps_help(name, inputs, outputs, memory) if endless else _run_help(name, inputs, outputs, memory)
+    yield ""
+    for port in (*inputs, *outputs):
+        yield f"{port.name}: {_port(port)}"
+    yield ""
+    external = f", {arena.external} of a second one, for PSRAM" if arena.external else ""
+    yield f"RAM: {arena.bytes} bytes of arena{external}{_beside(passed, inputs)}, and a small stack."
+    yield f"Flash: {weights} bytes of constants, beside the code."
+    yield ""
+    if arena.bytes or arena.external:
+        kept = "the state" if endless else "nothing but inputs" if held else "nothing"
+        if arena.external:
+            yield "What moves most lies in the first arena, what it has no room for in the second. Of both:"
+        yield f"The arena holds {kept} between calls. Its address is a multiple of {macro}_ARENA_ALIGN."
+        yield "Arena, inputs and outputs must not overlap each other." if not held else "Outputs must not overlap it."
+        none = "nothing elsewhere" if endless else "no state"
+        yield f"The functions keep {none}: they may run at the same time in several threads, each with its own arena."
+    else:
+        yield "This network needs no arena: it may be NULL. Inputs and outputs must not overlap each other."
+        yield "The functions keep no state: they may run at the same time in several threads."
+
+
+def _run_help(name: str, inputs: Sequence[CPort], outputs: Sequence[CPort], memory: Sequence[str]) -> Iterator[str]:
+    """How to call a network, given its arenas."""
+    called = [p for p in (*inputs, *outputs) if p.place == "rows"]
+    passed = [p for p in (*inputs, *outputs) if p.place == "argument"]
     taken = [*memory, *(p.callback for p in called), *(["user"] if called else []), *(p.name for p in passed)]
     yield f"    {name}_run({', '.join(taken)});"
     if called:
@@ -104,24 +130,17 @@ def _help(
         else:
             yield f"{port.callback}(user, y, row) reads row y of {port.name} from `row`: 0, 1, ... in order, each once."
             yield "The row is there until it returns."
+
+
+def _steps_help(name: str, inputs: Sequence[CPort], outputs: Sequence[CPort], memory: Sequence[str]) -> Iterator[str]:
+    """The same of one that keeps its state."""
+    yield f"    {name}_reset({', '.join(memory)});  (once, and where another signal begins)"
+    yield f"    {name}_step({', '.join([*memory, *(p.name for p in (*inputs, *outputs))])});  (again and again)"
     yield ""
-    for port in (*inputs, *outputs):
-        yield f"{port.name}: {_port(port)}"
-    yield ""
-    external = f", {arena.external} of a second one, for PSRAM" if arena.external else ""
-    yield f"RAM: {arena.bytes} bytes of arena{external}{_beside(passed, inputs)}, and a small stack."
-    yield f"Flash: {weights} bytes of constants, beside the code."
-    yield ""
-    if arena.bytes or arena.external:
-        kept = " but inputs" if held else ""
-        if arena.external:
-            yield "What moves most lies in the first arena, what it has no room for in the second. Of both:"
-        yield f"The arena holds nothing{kept} between calls. Its address is a multiple of {macro}_ARENA_ALIGN."
-        yield "Arena, inputs and outputs must not overlap each other." if not held else "Outputs must not overlap it."
-        yield "The functions keep no state: they may run at the same time in several threads, each with its own arena."
-    else:
-        yield "This network needs no arena: it may be NULL. Inputs and outputs must not overlap each other."
-        yield "The functions keep no state: they may run at the same time in several threads."
+    yield "Each call takes the next rows of the inputs, and gives the rows of the outputs that belong to them. What it"
+    yield "has to know of those before is in the arena, which is for one signal and for nothing else between calls."
+    for port in (p for p in outputs if p.late):
+        yield f"{port.name} is {port.late} row(s) late: the first that are given after a reset are not written."
 
 
 def _cores_help(name: str, public: Sequence[PublicFunction]) -> Iterator[str]:

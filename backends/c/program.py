@@ -16,6 +16,7 @@ from tinyc.backends.c.names import comment, identifier
 from tinyc.backends.c.sections import Arenas, attribute_lines
 from tinyc.backends.c.short import widening
 from tinyc.backends.c.source import CodegenError, CPort, CSource, CStage, Interface, PortDescription, Sections
+from tinyc.backends.c.steps import called_often
 from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.backends.c.unit import TranslationUnit
 from tinyc.ir.op import Value
@@ -140,7 +141,8 @@ def _ports(
             external = slot is not None and slot.external
             known = (info.name, value.type, info.layout, c_type, info.scale, place, info.pixels, external)
             called = _callback(unit, name, kind, port, places.count("rows") == 1) if place == "rows" else ()
-            ports.append(CPort(port, macro, *known, *called))
+            found = CPort(port, macro, *known, *called)
+            ports.append(found if program.endless is None else called_often(found, program, value))
         return tuple(ports)
 
     own = Interface(

@@ -45,8 +45,8 @@ def sweep_lines(unit: TranslationUnit, addresses: Addresses, segment: Segment) -
         stage = unit.program.stages[number]
         if stage is unit.program.pushed or not stage.result.type.size:
             continue
-        call = _called_back(unit.program, addresses, stage)
-        body = [call] if call else row_lines(unit, addresses, stage, emit(unit, stage), segment.reverse)
+        outside = _outside(unit.program, addresses, stage, pace)
+        body = outside or row_lines(unit, addresses, stage, emit(unit, stage), segment.reverse)
         if stage.gathers:
             # No elements are ready before the last row, but what each row takes is told.
             told = f"{_turn(stage, segment.reverse, first=False)} ? {stage.result.type.size} : 0"
@@ -68,7 +68,7 @@ def due(stage: Stage, pace: Pace, sweeps: int) -> str:
     """The condition under which a stage has a row due in sweep `t`."""
     last = pace.delay + (stage.rows - 1) * pace.period
     tests = [f"t >= {pace.delay}"] if pace.delay else []
-    tests += [f"t <= {last}"] if last < sweeps - 1 else []
+    tests += [f"t <= {last}"] if last < sweeps - 1 and not stage.endless else []
     tests += [f"t % {pace.period} == {pace.delay % pace.period}"] if pace.period > 1 else []
     return f"if ({' && '.join(tests)}) " if tests else ""
 
@@ -91,9 +91,11 @@ def row_elements(value: Value) -> int:
 def _said(program: RowProgram, number: int) -> str:
     """What a stage does, as the text of a comment."""
     stage = program.stages[number]
-    outside = (
-        ", from a callback" if program.takes_rows(stage) else ", to a callback" if program.gives_rows(stage) else ""
-    )
+    outside = ""
+    if program.takes_rows(stage):
+        outside = ", from a callback" if program.endless is None else ", from who calls"
+    elif program.gives_rows(stage):
+        outside = ", to a callback" if program.endless is None else ", to who calls"
     return f"{sentence(number, stage)}{outside}"
 
 
@@ -114,6 +116,31 @@ def _called_back(program: RowProgram, addresses: Addresses, stage: Stage) -> str
     if program.gives_rows(stage):
         return f"{addresses.callback(stage.result)}(user, y, {addresses.row(_lies(program, stage), 'y')});"
     return ""
+
+
+def _outside(program: RowProgram, addresses: Addresses, stage: Stage, pace: Pace) -> list[str]:
+    """The statements by which row y of a stage comes from outside, or goes there, in sweep t of a segment; none for a
+    stage that computes."""
+    if program.endless is None:
+        call = _called_back(program, addresses, stage)
+        return [call] if call else []
+    takes = program.takes_rows(stage)
+    if not takes and not program.gives_rows(stage):
+        return []
+    # The rows of a call lie one after the other in the memory of who calls.
+    size = row_elements(stage.result)
+    since = "(t - begin)" if pace.period == 1 else f"(t - begin) / {pace.period}"
+    there = addresses.outside(stage.op.operands[0] if takes else stage.result)
+    there += f" + {since} * {size}" if program.endless.hop > pace.period else ""
+    here = addresses.row(stage.result if takes else _lies(program, stage), "y")
+    element = C_TYPES[stage.result.dtype]
+    return [
+        f"const {element} *const row = {there if takes else here};",
+        f"{element} *const to = {here if takes else there};",
+        f"for (int k = 0; k < {size}; ++k) {{",
+        "    to[k] = row[k];",
+        "}",
+    ]
 
 
 def _stage_lines(unit: TranslationUnit, addresses: Addresses, stage: Stage, reverse: bool) -> list[str]:
@@ -199,7 +226,7 @@ def _window_lines(
     """Fills the array `name` with the row pointers of output row y."""
     value, window = stage.op.operands[operand], stage.windows[operand]
     assert window is not None
-    height, element = row_count(value), C_TYPES[value.dtype]
+    height, element = _height(stage, value), C_TYPES[value.dtype]
     if addresses.follows(value):
         if not window.is_pointwise or count:
             raise CodegenError(f"{stage.where}: takes several rows of {value}, which lie over other ones")
@@ -224,7 +251,7 @@ def _window_lines(
         if not there:
             continue
         tests = [f"y >= {there[0]}"] if there[0] else []
-        tests += [f"y <= {there[-1]}"] if there[-1] < stage.rows - 1 else []
+        tests += [f"y <= {there[-1]}"] if there[-1] < stage.rows - 1 and not stage.endless else []
         # Of a window that clips, rows before and after the newest may be missing: it is the first, or the last.
         place = f"{count} - 1" if count and fresh.place else str(fresh.place)
         newest = f"{name}[{place}] = {addresses.base(fresh.value)};"
@@ -238,7 +265,7 @@ def _repeated_lines(
     """As `_window_lines`, for rows that are kept once and read several times."""
     value, window = stage.op.operands[operand], stage.windows[operand]
     assert window is not None
-    height = row_count(value)
+    height = _height(stage, value)
     place = f"{name}[{f'{count}++' if count else 'k'}] = {addresses.row(value, 'row')};"
     lines = [f"const {C_TYPES[value.dtype]} *{name}[{window.size}];", *([f"int {count} = 0;"] if count else [])]
     step = f" + k * {window.dilation}" if window.dilation > 1 else " + k"
@@ -253,6 +280,11 @@ def _repeated_lines(
         pad = unit.constants.pad_row(value.dtype, fill, row_elements(value))
         body.append(place.replace(" = ", f" = row < 0 || row >= {height} ? {pad} : ", 1))
     return [*lines, f"for (int k = 0; k < {window.size}; ++k) {{", *(f"    {line}" for line in body), "}"]
+
+
+def _height(stage: Stage, value: Value) -> int:
+    """The rows of an operand; the most that there can be where they do not end."""
+    return 2**31 - 1 if stage.endless else row_count(value)
 
 
 def _first_row(window: Window) -> str:

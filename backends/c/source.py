@@ -81,6 +81,9 @@ class CPort:
     `place` is how an input comes or an output goes: as an argument; in the arena, where an accessor says; or row by
     row, from or to a function of the caller's, `callback`, which is of the type `callback_type`. With `external`, the
     arena is that of the external memory.
+
+    Of a network that keeps its state, `type` is what a call brings or gives, and the model's window are so many `calls`
+    (0 of any other network). The rows of an output are `late` ones behind those that a call brings.
     """
 
     name: str
@@ -95,6 +98,16 @@ class CPort:
     external: bool = False
     callback: str = ""
     callback_type: str = ""
+    calls: int = 0
+    late: int = 0
+
+    @property
+    def whole(self) -> TensorType:
+        """The type of the model's input or output."""
+        if not self.calls:
+            return self.type
+        batch, rows, *rest = self.type.shape
+        return TensorType((batch, rows * self.calls - self.late, *rest), self.type.dtype)
 
     @property
     def arena(self) -> str:
@@ -148,6 +161,16 @@ class CSource:
     vector_layers: int = 0
     widening: int = 0
     psram_bytes: int = 0
+
+    @property
+    def calls(self) -> int:
+        """How many calls the model's window are, of a network that keeps its state; 0 of any other."""
+        return max((p.calls for p in self.inputs), default=0)
+
+    @property
+    def function(self) -> str:
+        """The function that computes."""
+        return f"{self.name}_step" if self.calls else f"{self.name}_run"
 
     @property
     def arenas(self) -> tuple[str, ...]:

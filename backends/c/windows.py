@@ -25,4 +25,4 @@ def leaves_columns(op: Spatial) -> bool:
 def leaves_rows(stage: Stage, window: Window, height: int) -> bool:
     """Whether a window reaches rows that the operand does not have."""
     last = (stage.rows - 1) * window.stride - window.pad + (window.size - 1) * window.dilation
-    return window.pad > 0 or last >= height
+    return window.pad > 0 or (last >= height and not stage.endless)

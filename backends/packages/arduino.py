@@ -38,7 +38,7 @@ def arduino_library(source: CSource, packing: Packing, version: str) -> Mapping[
 
 def _keywords(source: CSource) -> str:
     """What the editor highlights: a word, a tab, its kind."""
-    names = [f"{source.name}_run"]
+    names = [source.function, *([f"{source.name}_reset"] if source.calls else [])]
     names += [f"{source.name}_{p.name}" for p in source.inputs if p.place == "arena"]
     names += [f"{source.name}_{f}" for f in ("push_row", "finish") if pushed_port(source.inputs)]
     constants = [f"{source.macro}_ARENA_BYTES", f"{source.macro}_ARENA_ALIGN"]

@@ -138,6 +138,8 @@ class _Calls:
             lines += self._stop_if(f"{name} == NULL", "there is no PSRAM, or it is not enabled for this board")
         if self.source.cores > 1:
             lines.append(f"{self.source.name}_cores_start();")
+        if self.source.calls:
+            lines.append(f"{self.source.name}_reset({', '.join(self.source.arenas)});")
         lines += self.pixels.fill if self.pixels else []
         if self.board:
             lines += self._stop_if("start_camera() != ESP_OK", "the camera does not start")
@@ -166,7 +168,7 @@ class _Calls:
         called = [p.callback for p in (*self.source.inputs, *self.source.outputs) if p.place == "rows"]
         user = ["frame" if self.board else "NULL"] if called else []
         memory = ["arena" if self.source.arena_bytes else "NULL", *self.source.arenas[1:]]
-        return f"{self.source.name}_run({', '.join([*memory, *called, *user, *(p.name for p in self.passed)])});"
+        return f"{self.source.function}({', '.join([*memory, *called, *user, *(p.name for p in self.passed)])});"
 
 
 def has_pictures(source: CSource) -> bool:

@@ -63,8 +63,8 @@ def pack_inputs(ports: Sequence[CPort], inferences: Sequence[Sequence[Array]]) -
         if len(arrays) != len(ports):
             raise IRError(f"takes {len(ports)} input(s), {len(arrays)} given")
         for port, array in zip(ports, arrays, strict=True):
-            if array.shape != port.type.shape or array.dtype != port.type.dtype.numpy:
-                raise IRError(f"input {port.name} is {port.type}, given {array.dtype}{list(array.shape)}")
+            if array.shape != port.whole.shape or array.dtype != port.type.dtype.numpy:
+                raise IRError(f"input {port.name} is {port.whole}, given {array.dtype}{list(array.shape)}")
             parts.append(np.ascontiguousarray(array).tobytes())
     return b"".join(parts)
 
@@ -75,7 +75,7 @@ def unpack_outputs(ports: Sequence[CPort], data: bytes, count: int) -> list[list
     Raises:
         RunnerError: the file has another size than `count` inferences give.
     """
-    size = sum(p.type.bytes for p in ports)
+    size = sum(p.whole.bytes for p in ports)
     if len(data) != size * count:
         raise RunnerError(f"{OUTPUTS} has {len(data)} bytes, not {size} for each of {count} inference(s)")
     found: list[list[Array]] = []
@@ -83,14 +83,14 @@ def unpack_outputs(ports: Sequence[CPort], data: bytes, count: int) -> list[list
     for _ in range(count):
         arrays: list[Array] = []
         for port in ports:
-            arrays.append(_array(data[at : at + port.type.bytes], port))
-            at += port.type.bytes
+            arrays.append(_array(data[at : at + port.whole.bytes], port))
+            at += port.whole.bytes
         found.append(arrays)
     return found
 
 
 def _array(data: bytes, port: CPort) -> Array:
-    return np.frombuffer(bytearray(data), port.type.dtype.numpy).reshape(port.type.shape)
+    return np.frombuffer(bytearray(data), port.type.dtype.numpy).reshape(port.whole.shape)
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,17 @@ INLINE void keep_row(struct rows *rows, int theirs, int row, const void *from, u
     outside += machine_instructions() - begin;
 }
 
+/* Keeps the rows that a call gave, of which those before row 0 are not there. */
+INLINE void keep_late(int first, int count, size_t bytes, const unsigned char *from, unsigned char *all)
+{
+    const uint64_t begin = machine_instructions();
+    const int skip = first < 0 ? -first : 0;
+    if (skip < count) {
+        copy(all + (size_t)(first + skip) * bytes, from + (size_t)skip * bytes, (size_t)(count - skip) * bytes);
+    }
+    outside += machine_instructions() - begin;
+}
+
 INLINE void spoil(unsigned char *row, size_t bytes)
 {
     const uint64_t begin = machine_instructions();

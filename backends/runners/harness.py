@@ -3,7 +3,8 @@
 An input comes as an argument, lies in the arena before the call (`N_input`), or comes row by row: the network asks for
 each row (`N_row_fn`), or, in a program built with `HARNESS_PUSH`, is handed each (`N_start`, if there is one, then
 `N_push_row` for each row, then `N_finish`). An output is an argument, or the network hands over each
-row (`N_on_row_fn`).
+row (`N_on_row_fn`). A network that keeps its state is called again and again (`N_reset`, then `N_step` for each part of
+the model's window).
 
 What a caller goes by are the macros of the network's header. The program does not compile unless they say what is known
 of the network here, and each is named after what it says, so that the compiler's message tells which.
@@ -67,16 +68,16 @@ def network_h(source: CSource) -> str:
         "",
         f"ALIGNED static unsigned char arena_room[ROOM({source.macro}_ARENA_BYTES)];",
         f"ALIGNED static unsigned char psram_room[ROOM({_psram(source)})];",
-        *(f"ALIGNED static unsigned char {p.name}_room[ROOM({p.macro}_BYTES)];" for p in source.outputs),
-        *(f"ALIGNED static unsigned char {p.name}_bytes[ROOM({p.macro}_BYTES)];" for p in source.inputs),
+        *(f"ALIGNED static unsigned char {p.name}_room[ROOM({_bytes(p)})];" for p in source.outputs),
+        *(f"ALIGNED static unsigned char {p.name}_bytes[ROOM({_bytes(p)})];" for p in source.inputs),
         "",
         *_table(
             "const struct block",
             "arenas",
             [f"{{arena_room, {source.macro}_ARENA_BYTES}}", f"{{psram_room, {_psram(source)}}}"],
         ),
-        *_table("const struct block", "outputs", [f"{{{p.name}_room, {p.macro}_BYTES}}" for p in source.outputs]),
-        *_table("const struct data", "inputs", [f"{{{p.name}_bytes, {p.macro}_BYTES}}" for p in source.inputs]),
+        *_table("const struct block", "outputs", [f"{{{p.name}_room, {_bytes(p)}}}" for p in source.outputs]),
+        *_table("const struct data", "inputs", [f"{{{p.name}_bytes, {_bytes(p)}}}" for p in source.inputs]),
         "",
         *(_rows(p) for ports in by_rows for p in ports),
         *_table("struct rows *const", "asked_rows", [f"&{p.name}_rows" for p in by_rows[0]], "NULL"),
@@ -86,7 +87,7 @@ def network_h(source: CSource) -> str:
         *_placing(source),
         "",
     ]
-    run = _inference([_call(source, "run")])
+    run = _inference(_steps(source) if source.calls else [_call(source, "run")])
     lines += [line for p in by_rows[0] for line in (*_asking(p, p is rows), "")]
     lines += [line for p in by_rows[1] for line in (*_taking(p), "")]
     if rows is not None:
@@ -123,6 +124,11 @@ def _as_planned(source: CSource) -> list[str]:
             "#endif",
         ]
     return lines
+
+
+def _bytes(port: CPort) -> str:
+    """The size of an input or output of the model."""
+    return str(port.whole.bytes) if port.calls else f"{port.macro}_BYTES"
 
 
 def _psram(source: CSource) -> str:
@@ -200,6 +206,28 @@ def _pushes(source: CSource, port: CPort) -> list[str]:
     ]
 
 
+def _steps(source: CSource) -> list[str]:
+    """Calls a network that keeps its state, from its start on, until it has had the model's window. Each call has its
+    part of the inputs, and gives its part of the outputs; what it gives late has been handed over in memory of its own.
+    """
+    late = [p for p in source.outputs if p.late]
+    return [
+        *(f"ALIGNED static unsigned char {p.name}_call[{p.type.bytes}];" for p in late),
+        "int n;",
+        _call(source, "reset"),
+        f"for (n = 0; n < {source.calls}; ++n) {{",
+        f"    {_call(source, 'step')}",
+        *(f"    keep_late({_late(p)}, {p.name}_call, {p.name}_room + GUARD);" for p in late),
+        "}",
+    ]
+
+
+def _late(port: CPort) -> str:
+    """The number of the first row that a call gives, how many they are, and the bytes of each."""
+    rows = port.type.shape[1]
+    return f"n * {rows} - {port.late}, {rows}, {port.type.bytes // rows}"
+
+
 def pushes(source: CSource) -> bool:
     """Whether the network can be handed its rows."""
     return rows_port(source) is not None and bool(_parameters(source, "push_row"))
@@ -209,8 +237,10 @@ def _call(source: CSource, function: str) -> str:
     """The call of a public function, its arguments chosen by the names of its parameters."""
     given = {**_arenas(source), "user": "&harness_user", "y": "y", "row": "row_now"}
     given |= {p.callback: p.callback for p in (*source.inputs, *source.outputs)}
-    given |= {p.name: f"(const {p.c_type} *)(const void *){p.name}_bytes" for p in source.inputs}
-    given |= {p.name: f"({p.c_type} *)(void *)({p.name}_room + GUARD)" for p in source.outputs}
+    part = {p.name: f" + n * {p.type.bytes}" if p.calls else "" for p in (*source.inputs, *source.outputs)}
+    given |= {p.name: f"(const {p.c_type} *)(const void *)({p.name}_bytes{part[p.name]})" for p in source.inputs}
+    where = {p.name: f"{p.name}_call" if p.late else f"({p.name}_room + GUARD{part[p.name]})" for p in source.outputs}
+    given |= {p.name: f"({p.c_type} *)(void *){where[p.name]}" for p in source.outputs}
     arguments = ", ".join(given[name] for name in _parameters(source, function))
     return f"{source.name}_{function}({arguments});"
 

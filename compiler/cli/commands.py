@@ -283,6 +283,8 @@ def compare_dump_command(
     with reporting(as_json):
         with console.progress(quiet=as_json) as say:
             session = Session(model, code(verify=False), inputs=inputs, progress=say)
+            if session.options.hop is not None:
+                raise TinycError("compare-dump takes whole inferences: leave `hop` out, for the program as well")
             compiled = session.compilation
             say("compare the dump")
             document = compare_dump(compiled, log, session.evidence.samples if inputs else None)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import Enum
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, cast, get_type_hints
+from typing import Annotated, Any, Literal, cast, get_type_hints
 
 import typer
 
@@ -95,6 +95,9 @@ RowsFromFlag = Annotated[
 RowsToFlag = Annotated[
     RowsToWord, typer.Option("--rows-to", help="Outputs are arguments, or images leave row by row through a callback.")
 ]
+HopFlag = Annotated[
+    str, typer.Option("--hop", metavar="N|least", help="Keep state between calls, of so many rows or samples each.")
+]
 RamFlag = Annotated[
     str,
     typer.Option("--ram", metavar="64K", help="Arena: fastest code that fits; 160K+2M: with PSRAM. [default: least]"),
@@ -159,6 +162,7 @@ def code_options(
     output_layout: OutputLayoutFlag = LayoutWord.onnx,
     rows_from: RowsFromFlag = RowsWord.arena,
     rows_to: RowsToFlag = RowsToWord.argument,
+    hop: HopFlag = "",
     ram: RamFlag = "",
     system_ram: SystemRamFlag = "",
     format: FormatFlag = DEFAULTS.format,
@@ -196,6 +200,7 @@ def code_options(
         "output_layout": output_layout.value,
         "rows_from": rows_from.value,
         "rows_to": rows_to.value,
+        "hop": parse_hop(hop),
         "ram": ram or None,
         "system_ram": system_ram or None,
         "tuned": tuned,
@@ -206,6 +211,17 @@ def code_options(
         "extra_passes": placed_passes(extra_pass or [], after or [], before or []),
         **cast("OptionKeywords", words),
     }
+
+
+def parse_hop(text: str) -> int | Literal["least"] | None:
+    """How many rows each call brings; None for a network that keeps nothing. Raises `TinycError` for no such number."""
+    if not text:
+        return None
+    if text == "least":
+        return "least"
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise TinycError(f"--hop takes a number of rows or samples, 1 or more, or `least`, not {text!r}")
+    return int(text)
 
 
 def placed_passes(passes: list[str], after: list[str], before: list[str]) -> list[CustomPass]:

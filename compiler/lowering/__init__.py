@@ -1,7 +1,7 @@
 """From an imported module to a row program, and what is said of one: budgets, cores, kernels, fit, accuracy."""
 
 from tinyc.compiler.lowering.notes import notes_of
-from tinyc.compiler.lowering.pipeline import Pipeline
+from tinyc.compiler.lowering.pipeline import Pipeline, input_place, output_place
 from tinyc.compiler.lowering.quality import Quality, measure
 from tinyc.compiler.lowering.steps import (
     Lowered,
@@ -19,10 +19,12 @@ __all__ = [
     "Quality",
     "Quantised",
     "check_port_types",
+    "input_place",
     "integers_taken",
     "lower",
     "measure",
     "notes_of",
+    "output_place",
     "quantise_module",
     "with_port_types",
 ]

@@ -47,12 +47,12 @@ class Pipeline:
         self._options, self._say, self.tuning = options, say, tuning
         self.searched = Searched()
         self._records: dict[Group, list[PassRecord]] = {}
-        place: InputPlace = "rows" if options.rows_from == "callback" else options.rows_from
+        place = input_place(options)
         libraries = kernel_libraries(options)
         wants = partial(wanted, tuning=tuning)
         given = (place, options.ram_bytes, options.cores, libraries, options.kernels != "auto")
         ours = partial(instructions, tuning=tuning, family=family_of(find(options.target).isa))
-        more = (options.external_bytes, self.searched.keep, output_place(options))
+        more = (options.external_bytes, self.searched.keep, output_place(options), options.hop_rows)
         rows = row_passes(*given, tuning.fma, wants, tuning.growth, ours, *more)
         custom = [p if isinstance(p, CustomPass) else CustomPass(p) for p in options.extra_passes]
         last = [p.step for p in custom if not p.after and not p.before]
@@ -114,9 +114,14 @@ class Pipeline:
         return result
 
 
+def input_place(options: Options) -> InputPlace:
+    """Where the inputs lie on the row level."""
+    return "rows" if options.rows_from == "callback" or options.hop is not None else options.rows_from
+
+
 def output_place(options: Options) -> OutputPlace:
     """Where the outputs lie on the row level."""
-    return "rows" if options.rows_to == "callback" else options.rows_to
+    return "rows" if options.rows_to == "callback" or options.hop is not None else options.rows_to
 
 
 def place_passes(groups: Sequence[Sequence[AnyPass]], custom: Sequence[CustomPass]) -> list[list[AnyPass]]:

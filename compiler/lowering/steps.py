@@ -167,13 +167,16 @@ def lower(quantised: Quantised, pipeline: Pipeline, options: Options, evidence: 
     module = pipeline.on_tensors("last", module, samples)
     program = pipeline.to_rows(module, samples)
     retype = (lambda wanted: _boundary(integers, wanted)[0]) if quantises else None
-    trials = Trials(module, options, pipeline.tuning, retype, pipeline.row_seconds, pipeline.searched)
+    trials = None
+    if options.hop is None:
+        trials = Trials(module, options, pipeline.tuning, retype, pipeline.row_seconds, pipeline.searched)
     room = options.ram_bytes
 
     def enough(found: RowProgram, _: Options, part: int) -> bool:
         return found.plan is None or room is None or found.plan.bytes // part <= room
 
-    check_budget(program, options, lambda: trials.helps(program, enough, room, find(options.target).psram_bytes))
+    psram = find(options.target).psram_bytes
+    check_budget(program, options, lambda: trials.helps(program, enough, room, psram) if trials else ())
     known = (quantised.made, left, quantised.compared, witnessed, integers if quantises else None, trials)
     return Lowered(program, pipeline.records, evidence, inputs, outputs, *known)
 

@@ -41,6 +41,7 @@ InputLayout = Literal["onnx", "nhwc", "nlc"]
 OutputLayout = Literal["onnx", "nhwc", "nlc"]
 RowsFrom = Literal["arena", "argument", "callback"]
 RowsTo = Literal["argument", "callback"]
+Hop = Annotated[int, AtLeast(1)] | Literal["least"]
 ArenaIn = Literal["internal", "psram"]
 WeightsIn = Annotated[Literal["flash", "internal"], Elsewhere()]
 Samples = Sequence[Sequence[Array]]
@@ -73,6 +74,9 @@ class Options:
         rows_to: where it puts its outputs: "argument" takes pointers to the caller's memory; "callback" hands over the
             rows of each image and the samples of each signal one by one, as they are computed, channels last whatever
             the layout in the model.
+        hop: keep the state between calls: each brings so many rows of each image or samples of each signal and gives
+            what belongs to them, for ever; "least" for as few as can be. The rows lie in the caller's memory, channels
+            last. Goes with networks that do not look ahead, and of several inputs counts the rows of the first.
         ram: bytes of arena that may be used, as a number or as in "64K" or "1M"; the schedule is the fastest that fits.
             The least without it. "160K+2M" is of two memories, internal RAM and PSRAM, with an arena in each: what does
             not fit into the first goes to the second, such that the fewest bytes are moved there.
@@ -112,6 +116,7 @@ class Options:
     rows_from: RowsFrom = "arena"
     output_layout: OutputLayout = "onnx"
     rows_to: RowsTo = "argument"
+    hop: Hop | None = None
     ram: Bytes | None = None
     system_ram: OtherBytes | None = None
     format: Format | Literal[""] = ""
@@ -140,11 +145,26 @@ class Options:
             raise OptionError(
                 "`ram` of two memories says itself what lies where: give `arena_in=psram` with one number or none"
             )
+        if self.hop is not None:
+            self._check_hop()
         if self.quantise is not None:
             given = {"input_type": self.input_type, "output_type": self.output_type, "normalise": self.normalise}
             for name, value in given.items():
                 if value not in ("auto", None):
                     raise OptionError(f"`{name}` of a model that is quantised here belongs into `QuantiseOptions`")
+
+    def _check_hop(self) -> None:
+        """Raises `OptionError` for what networks that keep their state cannot have."""
+        for name, fits in (("rows_from", "arena"), ("rows_to", "argument"), ("cores", 1), ("kernels", "generic")):
+            if (value := getattr(self, name)) != fits:
+                raise OptionError(f"`hop` and `{name}={value}` do not go together: leave one of them out")
+        if self.external_bytes is not None:
+            raise OptionError("`hop` and `ram` of two memories do not go together: give `ram` one number, or none")
+
+    @property
+    def hop_rows(self) -> int | None:
+        """`hop` as a number, 0 for the least; None where no state is kept."""
+        return 0 if self.hop == "least" else self.hop
 
     @property
     def port_types(self) -> PortTypes:
@@ -179,6 +199,7 @@ class OptionKeywords(TypedDict, total=False):
     rows_from: RowsFrom
     output_layout: OutputLayout
     rows_to: RowsTo
+    hop: Hop | None
     ram: Bytes | None
     system_ram: OtherBytes | None
     format: Format | Literal[""]

@@ -8,7 +8,7 @@ from tinyc.backends.c import CSource, Interface, PortDescription, generate
 from tinyc.backends.packages import check_libraries
 from tinyc.compiler.base.version import VERSION
 from tinyc.compiler.frontend import Imported, ModelLike, Port, load_onnx
-from tinyc.compiler.lowering import Lowered
+from tinyc.compiler.lowering import Lowered, input_place, output_place
 from tinyc.compiler.options import InputLayout, Options, OutputLayout
 from tinyc.compiler.session.setup import Setup
 from tinyc.ir.module import Module, made
@@ -28,9 +28,9 @@ def import_model(model: ModelLike, options: Options, name: str) -> Imported:
 
     taken, given = options.input_layout, options.output_layout
     imported = load(taken, given)
-    if options.rows_from == "callback" and taken == "onnx":
+    if input_place(options) == "rows" and taken == "onnx":
         taken = _rows_layout(imported.module)
-    if options.rows_to == "callback" and given == "onnx":
+    if output_place(options) == "rows" and given == "onnx":
         given = _given_layout(imported.module)
     return imported if (taken, given) == (options.input_layout, options.output_layout) else load(taken, given)
 

@@ -169,7 +169,7 @@ class Session:
         if self.calibration is not None:
             quality = measure(self.imported, lowered, self.calibration, lambda: self._runner(source, "host"), self._say)
         others: Callable[[], Sequence[Alternative]] = tuple
-        if self.options.verify:
+        if self.options.verify and self.options.hop is None:
             others = partial(try_interfaces, lowered, source, self.imported, self.options, setup)
         interfaces = {} if lowered.trials is None else lowered.trials.others(source.arena_bytes)
         found = (tuple(verdicts), tuple(notes), quality, agreed.against, others, setup.tuning, interfaces)

@@ -2,6 +2,7 @@
 
 from tinyc.ir.rows.parts import (
     Buffer,
+    Endless,
     Fresh,
     Kernel,
     Pace,
@@ -19,6 +20,7 @@ from tinyc.ir.rows.verify import verify_program, whole_because
 
 __all__ = [
     "Buffer",
+    "Endless",
     "Fresh",
     "Kernel",
     "Pace",

@@ -27,7 +27,8 @@ class Life:
     """The rows of one memory (a buffer that owns bytes): when each is written first and touched last.
 
     Row number `k` of the arrays is row `k - before` of the buffer: rows that follow another one's may begin before its
-    first, or end after its last. In a memory that is no ring, rows are equal parts of its bytes.
+    first, or end after its last. In a memory that is no ring, rows are equal parts of its bytes. One that is kept
+    `always` is alive before the first and after the last row, too.
     """
 
     owner: Buffer
@@ -35,6 +36,7 @@ class Life:
     birth: Times
     death: Times
     before: int = 0
+    always: bool = False
 
     @staticmethod
     def whole(owner: Buffer) -> Life:
@@ -44,6 +46,8 @@ class Life:
     @property
     def hull(self) -> tuple[int, int]:
         """From the first birth to the last death."""
+        if self.always:
+            return BEFORE, int(ALWAYS)
         used = self.death > NEVER
         return (int(self.birth[used].min()), int(self.death[used].max())) if used.any() else (NEVER, NEVER)
 
@@ -134,6 +138,9 @@ def lifetimes(program: RowProgram) -> dict[str, tuple[int, int]]:
                 start, end = (int(times[number].min()), number), (int(times[number].max()), number)
                 first[root.name] = min(first.get(root.name, start), start)
                 last[root.name] = max(last.get(root.name, end), end)
+    if program.endless is not None:
+        counter = program.endless.counter.name
+        first[counter], last[counter] = (BEFORE, -1), (int(ALWAYS), len(program.stages) - 1)
     return {name: (first[name][1], last[name][1]) for name in first}
 
 
@@ -210,7 +217,19 @@ def lives(program: RowProgram) -> dict[str, Life]:
             ledger.touch(value.name, _all_rows(program.buffer[value.name]), np.array([BEFORE]))
     for number, stage in enumerate(program.stages):
         ledger.run(stage, times[number])
+    if program.endless is not None:
+        return _kept(program, ledger.lives)
     return ledger.lives
+
+
+def _kept(program: RowProgram, found: Mapping[str, Life]) -> dict[str, Life]:
+    """The lives of an endless program: what is kept from call to call is alive all the time."""
+    assert program.endless is not None
+    counter = program.buffer[program.endless.counter.name]
+    kept = {counter.name: Life.whole(counter)}
+    for name, life in found.items():
+        kept[name] = dataclasses.replace(life, always=True) if life.owner.ring > 1 else life
+    return kept
 
 
 def touching(program: RowProgram) -> dict[str, tuple[int, int]]:

@@ -152,7 +152,8 @@ class Stage:
     operator handed over as one long row. `split` is how many cores compute the rows at once, each a part of them: a
     split stage stands alone in its segment, and the order in which its rows are computed is not known. A stage that
     `gathers` takes the rows of its first operand one by one, and its result is whole (`Op.gathered`). `fresh` says
-    where rows of windows lie that have not been moved to their operand's ring yet.
+    where rows of windows lie that have not been moved to their operand's ring yet. In a program that is `endless`, more
+    rows come behind the last one of each operand.
     """
 
     result: Value
@@ -164,6 +165,7 @@ class Stage:
     kernel: Kernel = Kernel()
     gathers: bool = False
     fresh: tuple[Fresh, ...] = ()
+    endless: bool = False
 
     @property
     def touched(self) -> tuple[Value, ...]:
@@ -178,7 +180,7 @@ class Stage:
             window = self.windows[operand]
             if fresh.operand == operand and window is not None:
                 read = window.rows(row)[fresh.place]
-                return (fresh.value, read) if 0 <= read < row_count(fresh.value) else None
+                return (fresh.value, read) if read >= 0 and (self.endless or read < row_count(fresh.value)) else None
         return None
 
     @property
@@ -233,7 +235,7 @@ class Stage:
         if window is None:
             return None
         height = row_count(self.op.operands[operand])
-        rows = tuple(r if 0 <= r < height else None for r in window.rows(row))
+        rows = tuple(r if r >= 0 and (self.endless or r < height) else None for r in window.rows(row))
         return tuple(r for r in rows if r is not None) if window.mode is RowMode.CLIP else rows
 
 
@@ -266,6 +268,26 @@ class Segment:
     def streams(self) -> bool:
         """Whether several stages advance together."""
         return len(self.paces) > 1
+
+
+@dataclass(frozen=True)
+class Endless:
+    """A program that keeps its state between calls: each goes on where the one before it ended, for ever.
+
+    A call runs `hop` sweeps. They are counted in `counter`, a number in the arena, from 0. From sweep `warm` on, no row
+    before the first one is read, and after `cycle` more sweeps everything lies where it lay: where `warm + cycle`
+    sweeps are counted, the count goes back to `warm`.
+    """
+
+    hop: int
+    warm: int
+    cycle: int
+    counter: Value
+
+    def after(self, count: int) -> int:
+        """What is counted after a call that found this count."""
+        count += self.hop
+        return count - self.cycle if count == self.warm + self.cycle else count
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tinyc.ir.op import Value
-from tinyc.ir.rows.parts import Buffer, Pace, Plan, Segment, Space, Stage, Step, begin_of_rows
+from tinyc.ir.rows.parts import Buffer, Endless, Pace, Plan, Segment, Space, Stage, Step, begin_of_rows
 from tinyc.ir.rows.printing import format_buffer, format_stage
 from tinyc.ir.spelling import quoted
 
@@ -25,7 +25,8 @@ from tinyc.ir.spelling import quoted
 class RowProgram:
     """Buffers, stages in the order they run, the segments they run in (none: each stage by itself), and, once
     planned, the arena. `fused` says that where a product is added to a float sum, the two are rounded once, as
-    by a fused multiply-add."""
+    by a fused multiply-add. A program that is `endless` keeps its state between calls: it has one segment, and the rows
+    that its types tell are those of the first calls."""
 
     name: str
     inputs: tuple[Value, ...]
@@ -35,6 +36,7 @@ class RowProgram:
     plan: Plan | None = None
     segments: tuple[Segment, ...] = ()
     fused: bool = False
+    endless: Endless | None = None
 
     @cached_property
     def buffer(self) -> Mapping[str, Buffer]:
@@ -72,7 +74,9 @@ class RowProgram:
     @cached_property
     def pushed(self) -> Stage | None:
         """The stage that copies the rows of the one input that comes by rows, which may be pushed in place of being
-        asked for; None where several come so, or none does."""
+        asked for; None where several come so, or none does, or calls bring several rows each."""
+        if self.endless is not None:
+            return None
         takers = [stage for stage in self.stages if self.takes_rows(stage)]
         return takers[0] if len(takers) == 1 else None
 
@@ -111,7 +115,9 @@ class RowProgram:
         return self.segments or tuple(Segment(number, (Pace(),)) for number in range(len(self.stages)))
 
     def sweeps(self, segment: Segment) -> int:
-        """How many sweeps a segment takes."""
+        """How many sweeps a segment takes; of an endless program, those in which the rows of its inputs come."""
+        if self.endless is not None:
+            return self.stages[segment.first].rows * segment.paces[0].period
         return max(
             pace.delay + (self.stages[number].applications - 1) * pace.period + 1
             for number, pace in zip(segment.stages, segment.paces, strict=True)
@@ -154,6 +160,12 @@ def format_program(program: RowProgram) -> str:
     lines = [f"rows {quoted('@', program.name)} {{"]
     if program.fused:
         lines.append("  fused multiply-adds")
+    if program.endless is not None:
+        endless = program.endless
+        lines.append(
+            f"  endless, {endless.hop} sweeps a call, counted in {quoted('%', endless.counter.name)} to "
+            f"{endless.warm + endless.cycle}, then from {endless.warm}"
+        )
     if program.plan is not None:
         plan = program.plan
         lines.append(f"  arena {plan.bytes} bytes, at least {plan.lower_bound}, aligned to {plan.alignment}")

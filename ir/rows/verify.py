@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tinyc.ir.errors import IRError
+from tinyc.ir.rows.endless import verify_endless
 from tinyc.ir.rows.parts import Buffer, Segment, Space, Stage, row_count
 from tinyc.ir.rows.program import RowProgram
 
@@ -32,6 +33,7 @@ def verify_program(program: RowProgram) -> None:
         if not outside or program.root(value.name)[0].name not in made:
             raise IRError("is not an output that a stage wrote", f"output {value}")
     _verify_segments(program)
+    verify_endless(program)
     if program.plan is not None:
         for slot in program.plan.slots:
             if slot.buffer not in program.buffer:

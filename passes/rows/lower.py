@@ -39,17 +39,20 @@ class Lower(Lowering, name="lower-to-rows"):
     each image and signal ("rows"). What has no rows lies in the caller's memory.
 
     `fused` says that the program's float sums are rounded as by fused multiply-adds.
+
+    Without `strict`, there need not be any input or output that comes or goes by rows: another pass sees to it.
     """
 
     inputs: InputPlace = "argument"
     fused: bool = False
     outputs: OutputPlace = "argument"
+    strict: bool = True
 
     slack = Slack(1e-6, "a float sum over one row may be rounded otherwise than the same sum in a whole tensor")
 
     def run(self, module: Module) -> RowProgram:
         module = with_short_rows(module) if self.inputs == "arena" else module
-        build = _Build(module, self.inputs, self.outputs)
+        build = _Build(module, self.inputs, self.outputs, self.strict)
         build.take_rows()
         for node in module.nodes:
             build.add(node)
@@ -65,12 +68,12 @@ class _Build:
     one.
     """
 
-    def __init__(self, module: Module, inputs: InputPlace, outputs: OutputPlace) -> None:
+    def __init__(self, module: Module, inputs: InputPlace, outputs: OutputPlace, strict: bool) -> None:
         self._module = module
         self._views = {n.result: n.op.operands[0] for n in module.nodes if n.op.is_view()}
-        self._given = _row_outputs(module) if outputs == "rows" else []
+        self._given = _row_outputs(module, strict) if outputs == "rows" else []
         self._homes, self._copies = _output_homes(module, self._views, self._given)
-        self._sources = _row_inputs(module) if inputs == "rows" else []
+        self._sources = _row_inputs(module, strict) if inputs == "rows" else []
         self._repeated = repeated_rows(module)
         self._once = {found.whole: found for found in self._repeated.values()}
         home = Space.ARENA if inputs == "arena" else Space.INPUT
@@ -166,16 +169,16 @@ class _Build:
         self.outputs[position] = copy
 
 
-def _row_inputs(module: Module) -> list[Value]:
+def _row_inputs(module: Module, strict: bool) -> list[Value]:
     """The inputs whose rows arrive one by one."""
-    if found := [v for v in module.inputs if _by_rows(v)]:
+    if (found := [v for v in module.inputs if _by_rows(v)]) or not strict:
         return found
     raise PassError(_lacks_rows("rows from a callback need an input", "input", module.inputs))
 
 
-def _row_outputs(module: Module) -> list[int]:
+def _row_outputs(module: Module, strict: bool) -> list[int]:
     """The places of the outputs whose rows are handed over."""
-    if found := [k for k, v in enumerate(module.outputs) if _by_rows(v)]:
+    if (found := [k for k, v in enumerate(module.outputs) if _by_rows(v)]) or not strict:
         return found
     raise PassError(_lacks_rows("rows to a callback need an output", "output", module.outputs))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.planted.plant import Fault, on_call, on_result, params
-from tinyc.backends.interpreter import rows
+from tinyc.backends.interpreter import apply
 from tinyc.ir.module import Node
 from tinyc.ir.rows import Pace, RowProgram
 from tinyc.passes.rows import lower
@@ -85,7 +85,7 @@ FAULTS = [
     Fault("overlap of 1 byte", on_result(PlanArena, closer(1)), "pass plan-arena", int8=True),
     Fault("row index + 1", on_call(lower, "_stage", row_below), "pass lower-to-rows"),
     Fault("row index + 1, rows from a callback", on_call(lower, "_stage", row_below), "pass lower-to-rows", CALLBACK),
-    Fault("interpreter pads with 1", on_call(rows, "_window", fill_of_one), "pass lower-to-rows"),
+    Fault("interpreter pads with 1", on_call(apply, "_window", fill_of_one), "pass lower-to-rows"),
 ]
 
 
