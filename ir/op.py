@@ -182,6 +182,15 @@ class Op:
         assert one is not None
         return gather(one, held, operands, row, first, last, fused)
 
+    def carries(self) -> bool:
+        """Whether a row needs what those before it have left in the memory of its stage (`working_bytes`)."""
+        return False
+
+    def advance(self, held: Array, operands: typing.Sequence[Array], first: bool) -> Array:
+        """The next row of an operator that carries, given its row of the operands that have rows, and what the rows
+        before it left in `held`, which gets what this one leaves. The first row finds nothing there."""
+        raise NotImplementedError
+
     def row_fill(self) -> float | None:
         """What rows outside an operand hold, for windows that fill; None when its windows leave no operand."""
         return None

@@ -19,6 +19,7 @@ from tinyc.passes.stream import KeepState, Stream
 from tinyc.passes.stream.choose_kernels import ChooseKernels
 from tinyc.passes.stream.piece import Piece
 from tinyc.passes.stream.two_memories import StreamInTwo
+from tinyc.passes.tensor.by_steps import RecurrentBySteps
 from tinyc.passes.tensor.channels_last import ChannelsLast
 from tinyc.passes.tensor.eliminate_common import EliminateCommon
 from tinyc.passes.tensor.eliminate_dead import EliminateDead
@@ -126,6 +127,7 @@ def row_passes(
     if hop is not None:
         schedule = KeepState(hop)
     return [
+        *([RecurrentBySteps()] if hop is not None else []),
         Lower(inputs, fused, outputs, strict=hop is None),  # from tensors to rows: buffers, and stages that fill them
         ShareBuffers(in_place=False),  # parts into their whole
         OrderStages(),  # the order of the stages in which least is alive

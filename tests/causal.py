@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.c.quantised import Maker, Shape, int8
 from tests.rows import F32, I8, Floats, Integers, Network, pointwise
-from tinyc.ir import DType, TensorType, Value, ops
+from tinyc.ir import DType, Op, TensorType, Value, fixed_point, ops, q15
 
 
 class _Signal:
@@ -63,6 +63,7 @@ class Causal:
         """Some block."""
         kinds: list[Callable[[Value], Value]] = [self.layer, self.layer, self.separable]
         kinds += [self.layer] if self.late else [self.residual, self.joined, self.strided, self.repeated]
+        kinds.append(self.recurrent)
         return kinds[self.rng.integers(len(kinds))](x)
 
     def geometry(self, size: int, stride: int = 1, dilation: int = 0) -> dict[str, Any]:
@@ -106,6 +107,40 @@ class Causal:
     def joined(self, x: Value) -> Value:
         """The channels of two ways."""
         return self.maker.joined(self.same(x), pointwise(self.maker, x))
+
+    def recurrent(self, x: Value) -> Value:
+        """A recurrent layer, each of whose steps is a row; at times with states to begin with."""
+        _, rows, width, channels = x.shape
+        inputs, hidden = width * channels, int(self.rng.integers(1, 8))
+        signal = self.maker.add(ops.Reshape(x, (1, rows, inputs)))
+        make = self._integers if isinstance(self.maker, Integers) else self._floats
+        y = self.maker.add(make(int(self.rng.integers(3)), signal, inputs, hidden))
+        return self.maker.add(ops.Reshape(y, (1, rows, 1, hidden)))
+
+    def _floats(self, kind: int, x: Value, inputs: int, hidden: int) -> Op:
+        b, rng = self.maker.builder, self.rng
+        of: Any = (ops.Rnn, ops.Gru, ops.Lstm)[kind]
+        shapes = ((of.gates * hidden, inputs), (of.gates * hidden, hidden), (of.gates * hidden,))
+        w, r, bias = (b.constant(rng.uniform(-0.7, 0.7, s).astype(np.float32)) for s in shapes)
+        state = b.constant(rng.uniform(-1, 1, (1, hidden)).astype(np.float32)) if rng.random() < 0.4 else None
+        more: dict[str, Any] = {"after": bool(rng.integers(2))} if kind == 1 else {"c": state} if kind == 2 else {}
+        none = (0.0,) * len(of.usual)
+        return of(x, w, r, bias, h=state, functions=of.usual, alpha=none, beta=none, signal=True, **more)  # type: ignore[no-any-return]
+
+    def _integers(self, kind: int, x: Value, inputs: int, hidden: int) -> Op:
+        b, rng = self.maker.builder, self.rng
+        of: Any = (ops.QRnn, ops.QGru, ops.QLstm)[kind]
+        rows = of.gates * hidden
+        w, r = (b.constant(int8(rng, (rows, n))) for n in (inputs, hidden))
+        words = [rng.integers(-q15.ONE, q15.ONE, rows), *(rng.integers(0, 1 << 21, rows) for _ in range(2))]
+        bias, wm, rm = (b.constant(a.astype(np.int32)) for a in words)
+        state = b.constant(rng.integers(-q15.ONE, q15.ONE, (1, hidden)).astype(np.int32))
+        first = state if rng.random() < 0.4 else None
+        more: dict[str, Any] = {"after": bool(rng.integers(2))} if kind == 1 else {"c": first} if kind == 2 else {}
+        none = (0,) * len(of.usual)
+        multiplier, shift = fixed_point.to_multiplier(1 / q15.ONE / (1 / 100))
+        more |= {"multiplier": multiplier, "shift": shift, "zero": int(rng.integers(-9, 9)), "places": 20}
+        return of(x, w, r, bias, wm, rm, h=first, functions=of.usual, alpha=none, beta=none, signal=True, **more)  # type: ignore[no-any-return]
 
     def strided(self, x: Value) -> Value:
         """A row for two or three."""

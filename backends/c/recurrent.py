@@ -43,7 +43,7 @@ def emit_float(unit: TranslationUnit, stage: Stage, op: Recurrent) -> RowCall:
 @emits(Lstm)
 def emit_cell(unit: TranslationUnit, stage: Stage, op: Lstm) -> RowCall:
     """A layer whose kernel is told where in the result the cell goes, 0 for nowhere."""
-    hidden_states = (op.kept() - 1) * op.x.shape[1] * op.hidden
+    hidden_states = (op.kept() - 1) * op.sizes[1] * op.hidden
     return _floats(unit, stage, op, ("cell_at", str(hidden_states if op.cell else 0)))
 
 
@@ -146,7 +146,9 @@ def _operand(op: Steps, name: str, value: Value | None) -> Parameter:
 
 
 def _geometry(op: Steps) -> list[Literal]:
-    steps, batch, inputs = op.x.shape
+    steps, batch, inputs = op.sizes
+    # Of a signal, a call is a row.
+    steps = 1 if op.signal else steps
     sizes = {"steps": steps, "batch": batch, "inputs": inputs, "hidden": op.hidden}
     ways = {"reverse": int(op.reverse), "every": int(op.every)}
     return [(name, str(value)) for name, value in (sizes | ways).items()]
@@ -169,7 +171,9 @@ def _call(
     literals: list[Literal],
 ) -> RowCall:
     """The call: what is given, memory, the result, and literals."""
-    given = [*given, (memory, Scratch())]
+    # What `carry` means, the kernels say.
+    carry: Parameter = (("int", "carry"), "y > 0 ? 2 : 1") if op.signal else (("", "/*carry=*/0"), None)
+    given = [*given, (memory, Scratch()), carry]
     result = stage.result.dtype
     out = ("float *" if result.is_float else "int8_t *", "out")
     function = specialise(unit, op.mnemonic, op.mnemonic, result, [*(p for p, _ in given), out], literals)

@@ -90,7 +90,7 @@ def _dense(op: QDense | Dense, stage: Stage, vectors: bool) -> Work:
 @_work.register
 def _recurrent(op: Steps, stage: Stage, vectors: bool) -> Work:
     """Of a recurrent layer: as of dense layers of all its gates, one a step."""
-    steps, batch, inputs = op.x.shape
+    steps, batch, inputs = op.sizes
     results, window = steps * batch * op.gates * op.hidden, inputs + op.hidden
     return Work("pointwise", steps, 0, results, steps * batch * window, op.macs())
 

@@ -37,7 +37,26 @@ def apply_step(
         for target in targets:
             raw = target.reshape(-1).view(np.uint8)
             np.invert(raw, out=raw)
-    memory.scribble(stage.kernel.scratch)
+    if not stage.carries:
+        memory.scribble(stage.kernel.scratch)
+    operands, valid = _operands(stage, step, memory)
+    if stage.carries:
+        result = stage.op.advance(memory.scratch(stage.kernel.scratch), operands, step.row == 0)
+    else:
+        result = _computed(kernel(stage, step.rows, valid), operands, program.fused if in_steps else None)
+    if not stage.windows:
+        targets[0][...] = result.reshape(targets[0].shape)
+    else:
+        result = result.reshape(1, step.rows, *stage.result.shape[2:])
+        for k, target in enumerate(targets):
+            target[...] = result[:, k : k + 1]
+    if not stage.carries:
+        memory.scribble(stage.kernel.scratch)
+    return result
+
+
+def _operands(stage: Stage, step: Step, memory: Memory) -> tuple[list[Array], int]:
+    """The operands of a step, and how many rows of the last that is taken by rows are there."""
     operands: list[Array] = []
     valid = 0
     for number, value in enumerate(stage.op.operands):
@@ -52,15 +71,7 @@ def apply_step(
             valid = len(rows)
             fresh = stage.fresh_row(number, step.row)
             operands.append(_window(memory, value, rows, stage.op.row_fill(), window.mode, fresh))
-    result = _computed(kernel(stage, step.rows, valid), operands, program.fused if in_steps else None)
-    if not stage.windows:
-        targets[0][...] = result.reshape(targets[0].shape)
-    else:
-        result = result.reshape(1, step.rows, *stage.result.shape[2:])
-        for k, target in enumerate(targets):
-            target[...] = result[:, k : k + 1]
-    memory.scribble(stage.kernel.scratch)
-    return result
+    return operands, valid
 
 
 def _gather(program: RowProgram, stage: Stage, step: Step, memory: Memory, fused: bool | None) -> Array:

@@ -70,6 +70,11 @@ class Memory:
             mine[max(other.offset - slot.offset, 0) : max(other.offset + other.bytes - slot.offset, 0)] = False
         self.arenas[slot.external][slot.offset : slot.offset + slot.bytes][mine] = self._garbage(int(mine.sum()))
 
+    def scratch(self, value: Value | None) -> Bytes:
+        """The scratch memory of a stage that has some: writing to it writes the memory."""
+        assert value is not None
+        return self._blocks[value.name]
+
     def scribble(self, scratch: Value | None) -> None:
         """Fills the scratch memory of a stage with garbage, as a library may."""
         if scratch is not None:

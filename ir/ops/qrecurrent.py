@@ -10,6 +10,7 @@ computed by them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -51,6 +52,7 @@ class QRecurrent(Steps, Int8):
     clip: int = q15.LIMIT
     reverse: bool = False
     every: bool = True
+    signal: bool = False
     x_scale: float = 1.0
     x_zero: int = 0
     scale: float = 1.0
@@ -106,18 +108,52 @@ class QRecurrent(Steps, Int8):
             raise IRError(f"{len(self.functions)} activations have as many parameters alpha and beta")
         if any(abs(v) > q15.LIMIT for v in (*self.alpha, *self.beta)) or not 0 < self.clip <= q15.LIMIT:
             raise IRError("parameters of activations and what clips are in Q16.15, at most 2^30")
-        return TensorType((self.kept(), self.x.shape[1], self.hidden), DType.I8)
+        return TensorType(self.shape(), DType.I8)
 
     def evaluate(self, *operands: Array) -> Array:
-        x, w, r, b, wm, rm = (o.astype(np.int64) for o in operands[:6])
-        h, *more = (None if o is None else o.astype(np.int64) for o in cast("list[Array | None]", operands[6:]))
-        state = np.zeros((x.shape[1], self.hidden), np.int64) if h is None else q15.limited(h)
-        read = (x @ w.T) * wm
-        return np.stack(self.steps(read, r, b, rm, state, *more))
+        read, (r, b, rm), h, more = self.given(operands)
+        state, near, found = self.begun(h, *more), self.narrowed(h), []
+        for t in self.order():
+            near, state = self.step(read[t], r, b, rm, near.astype(np.int64), state, *more)
+            found.append(near)
+        return self.turned(np.stack(self.placed(found)))
 
-    def steps(self, read: Int64s, r: Int64s, b: Int64s, rm: Int64s, h: Int64s, *more: Int64s | None) -> list[Array]:
-        """The entries of the result, given what is read of x in each step, times its multipliers."""
+    def given(
+        self, operands: Sequence[Array | None]
+    ) -> tuple[Int64s, tuple[Int64s, Int64s, Int64s], Int64s, list[Int64s | None]]:
+        """What is read of x in each step, times its multipliers; what is made of states; the first of these; others."""
+        x, w, r, b, wm, rm = (o.astype(np.int64) for o in cast("list[Array]", operands[:6]))
+        h, *more = (None if o is None else o.astype(np.int64) for o in operands[6:])
+        state = np.zeros((self.sizes[1], self.hidden), np.int64) if h is None else q15.limited(h)
+        return (self.turned(x) @ w.T) * wm, (r, b, rm), state, more
+
+    def advance(self, held: Array, operands: Sequence[Array], first: bool) -> Array:
+        """In `held` lie the hidden state as products see it, behind what else goes from row to row."""
+        read, (r, b, rm), h, more = self.given(self.arguments(operands))
+        words, n = held[: 4 * self.carried_words()].view(np.int32), self.hidden
+        narrow = held[held.size - n :].view(np.int8)
+        state, near = self.begun(h, *more), self.narrowed(h)
+        if not first:
+            state, near = words.astype(np.int64).reshape(-1, n), narrow.reshape(1, n)
+        near, state = self.step(read[0], r, b, rm, near.astype(np.int64), state, *more)
+        words[:] = state.reshape(-1)[: words.size]
+        narrow[:] = near.reshape(-1)
+        return near.reshape(1, 1, n)
+
+    def begun(self, h: Int64s, *more: Int64s | None) -> Int64s:
+        """What goes from step to step beside the hidden state as products see it, before the first."""
+        return h[:0]
+
+    def step(
+        self, read: Int64s, r: Int64s, b: Int64s, rm: Int64s, near: Int64s, state: Int64s, *more: Int64s | None
+    ) -> tuple[Array, Int64s]:
+        """The hidden state as int8, and what else goes to the next step, given what is read of x times its multipliers,
+        and both of them before."""
         raise NotImplementedError
+
+    def carried_words(self) -> int:
+        """32-bit words that go from step to step beside the hidden state as products see it."""
+        return self.hidden
 
     def narrowed(self, h: Int64s) -> Array:
         """A hidden state as int8."""
@@ -144,12 +180,13 @@ class QRecurrent(Steps, Int8):
 class QRnn(PlainSteps, QRecurrent, mnemonic="qrnn"):
     """`rnn` on integers."""
 
-    def steps(self, read: Int64s, r: Int64s, b: Int64s, rm: Int64s, h: Int64s, *more: Int64s | None) -> list[Array]:
-        found, near = [], self.narrowed(h)
-        for t in self.order():
-            near = self.narrowed(self.active(0, self.total(read[t] + (near.astype(np.int64) @ r.T) * rm, b)))
-            found.append(near)
-        return self.placed(found)
+    def step(
+        self, read: Int64s, r: Int64s, b: Int64s, rm: Int64s, near: Int64s, state: Int64s, *more: Int64s | None
+    ) -> tuple[Array, Int64s]:
+        return self.narrowed(self.active(0, self.total(read + (near @ r.T) * rm, b))), state
+
+    def carried_words(self) -> int:
+        return 0
 
 
 @dataclass(frozen=True)
@@ -162,24 +199,25 @@ class QGru(GatedSteps, QRecurrent, mnemonic="qgru"):
         after = draw.chance(0.5)
         return {"after": after, "rb": drawn_state(draw, (hidden,)) if after and draw.chance(0.7) else None}
 
-    def steps(self, read: Int64s, r: Int64s, b: Int64s, rm: Int64s, h: Int64s, *more: Int64s | None) -> list[Array]:
-        n, found = self.hidden, []
+    def begun(self, h: Int64s, *more: Int64s | None) -> Int64s:
+        return h
+
+    def step(
+        self, read: Int64s, r: Int64s, b: Int64s, rm: Int64s, near: Int64s, state: Int64s, *more: Int64s | None
+    ) -> tuple[Array, Int64s]:
+        n, h = self.hidden, state
         inner = np.zeros(n, np.int64) if more[0] is None else more[0]
-        near = self.narrowed(h)
-        for t in self.order():
-            sums = (near.astype(np.int64) @ r.T) * rm
-            both = self.active(0, self.total(read[t][:, : 2 * n] + sums[:, : 2 * n], b[: 2 * n]))
-            update, reset = both[:, :n], both[:, n:]
-            if self.after:
-                recalled = q15.rounded(reset * self.total(sums[:, 2 * n :], inner))
-                candidate = q15.limited(self.total(read[t][:, 2 * n :], b[2 * n :]) + recalled)
-            else:
-                mixed = self.narrowed(q15.rounded(reset * h)).astype(np.int64)
-                candidate = self.total(read[t][:, 2 * n :] + (mixed @ r[2 * n :].T) * rm[2 * n :], b[2 * n :])
-            h = q15.rounded((q15.ONE - update) * self.active(1, candidate) + update * h)
-            near = self.narrowed(h)
-            found.append(near)
-        return self.placed(found)
+        sums = (near @ r.T) * rm
+        both = self.active(0, self.total(read[:, : 2 * n] + sums[:, : 2 * n], b[: 2 * n]))
+        update, reset = both[:, :n], both[:, n:]
+        if self.after:
+            recalled = q15.rounded(reset * self.total(sums[:, 2 * n :], inner))
+            candidate = q15.limited(self.total(read[:, 2 * n :], b[2 * n :]) + recalled)
+        else:
+            mixed = self.narrowed(q15.rounded(reset * h)).astype(np.int64)
+            candidate = self.total(read[:, 2 * n :] + (mixed @ r[2 * n :].T) * rm[2 * n :], b[2 * n :])
+        h = q15.rounded((q15.ONE - update) * self.active(1, candidate) + update * h)
+        return self.narrowed(h), h
 
     def state_words(self) -> int:
         return self.hidden * (1 if self.after else 2) + (0 if self.after else -(-self.hidden // 4))
@@ -197,24 +235,24 @@ class QLstm(CellSteps, QRecurrent, mnemonic="qlstm"):
             "coupled": draw.chance(0.2),
         }
 
-    def steps(self, read: Int64s, r: Int64s, b: Int64s, rm: Int64s, h: Int64s, *more: Int64s | None) -> list[Array]:
-        n, found = self.hidden, []
-        c = np.zeros_like(h) if more[0] is None else q15.limited(more[0])
+    def begun(self, h: Int64s, *more: Int64s | None) -> Int64s:
+        return np.zeros_like(h) if more[0] is None else q15.limited(more[0])
+
+    def step(
+        self, read: Int64s, r: Int64s, b: Int64s, rm: Int64s, near: Int64s, state: Int64s, *more: Int64s | None
+    ) -> tuple[Array, Int64s]:
+        n, c = self.hidden, state
         p = np.zeros(3 * n, np.int64) if more[1] is None else q15.limited(more[1])
-        near = self.narrowed(h)
-        for t in self.order():
-            z = self.total(read[t] + (near.astype(np.int64) @ r.T) * rm, b)
-            i, o, f, g = (z[:, k * n : (k + 1) * n] for k in range(4))
-            enter = self.active(0, q15.limited(i + q15.rounded(p[:n] * c)))
-            keep = q15.ONE - enter
-            if not self.coupled:
-                keep = self.active(0, q15.limited(f + q15.rounded(p[2 * n :] * c)))
-            c = q15.rounded(keep * c + enter * self.active(1, g))
-            leave = self.active(0, q15.limited(o + q15.rounded(p[n : 2 * n] * c)))
-            shown = q15.active(self.functions[2], c, self.alpha[2], self.beta[2])
-            near = self.narrowed(q15.rounded(leave * shown))
-            found.append(near)
-        return self.placed(found)
+        z = self.total(read + (near @ r.T) * rm, b)
+        i, o, f, g = (z[:, k * n : (k + 1) * n] for k in range(4))
+        enter = self.active(0, q15.limited(i + q15.rounded(p[:n] * c)))
+        keep = q15.ONE - enter
+        if not self.coupled:
+            keep = self.active(0, q15.limited(f + q15.rounded(p[2 * n :] * c)))
+        c = q15.rounded(keep * c + enter * self.active(1, g))
+        leave = self.active(0, q15.limited(o + q15.rounded(p[n : 2 * n] * c)))
+        shown = q15.active(self.functions[2], c, self.alpha[2], self.beta[2])
+        return self.narrowed(q15.rounded(leave * shown)), c
 
     def state_words(self) -> int:
         return self.hidden

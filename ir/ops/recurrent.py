@@ -1,7 +1,7 @@
 """Recurrent layers in float: each is one operator, whatever the number of its steps.
 
 Operands are [steps, batch, inputs], weights [gates * hidden, inputs] and [gates * hidden, hidden], as ONNX has them for
-one direction.
+one direction. Of a `signal`, [1, steps, inputs], each step is a row, and the state goes from row to row.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.gates import DEFAULTS, MEANINGS, Gate
-from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, StaysFloat, Value
+from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, StaysFloat, Value, Window
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -47,6 +47,13 @@ class Steps(Op):
     functions: tuple[Gate, ...]
     reverse: bool
     every: bool
+    signal: bool
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Steps, batch and inputs."""
+        one, other, inputs = self.x.shape
+        return (other, one, inputs) if self.signal else (one, other, inputs)
 
     @property
     def hidden(self) -> int:
@@ -64,8 +71,11 @@ class Steps(Op):
                 f"weights {w.type} and {r.type} are not {self.gates} times hidden rows of {x.shape[2]} inputs"
             )
         vector(rows, "bias", self.b)
-        if self.h is not None and self.h.shape != (x.shape[1], self.hidden):
-            raise IRError(f"the initial state {self.h.type} is not [batch, hidden], {[x.shape[1], self.hidden]}")
+        steps, batch, _ = self.sizes
+        if self.h is not None and self.h.shape != (batch, self.hidden):
+            raise IRError(f"the initial state {self.h.type} is not [batch, hidden], {[batch, self.hidden]}")
+        if self.signal and (batch != 1 or self.reverse or self.kept() != steps):
+            raise IRError("takes a signal [1, steps, inputs] from its first step to its last, and keeps each state")
         if len(self.functions) != len(self.usual):
             raise IRError(f"has {len(self.usual)} activations, not {len(self.functions)}")
 
@@ -87,11 +97,11 @@ class Steps(Op):
 
     def kept(self) -> int:
         """Entries of the result: one a step, or the last alone; and what a cell adds."""
-        return self.x.shape[0] if self.every else 1
+        return self.sizes[0] if self.every else 1
 
     def last(self) -> int:
         """The entry of the result that the last step computes."""
-        return 0 if self.reverse or not self.every else self.x.shape[0] - 1
+        return 0 if self.reverse or not self.every else self.sizes[0] - 1
 
     def of_last(self: RecurrentT) -> RecurrentT:
         """The same, of which the last step alone is kept."""
@@ -99,15 +109,33 @@ class Steps(Op):
 
     def order(self) -> range:
         """The entries of the operand, in the order of steps."""
-        steps = range(self.x.shape[0])
+        steps = range(self.sizes[0])
         return steps[::-1] if self.reverse else steps
 
     def placed(self, found: list[Array]) -> list[Array]:
         """Hidden states of the steps as the result has them."""
         return found[:: -1 if self.reverse else 1] if self.every else found[-1:]
 
+    def shape(self) -> tuple[int, int, int]:
+        """The result's."""
+        batch, kept = self.sizes[1], self.kept()
+        return (batch, kept, self.hidden) if self.signal else (kept, batch, self.hidden)
+
+    def turned(self, array: Array) -> Array:
+        """An operand, or a result, with its steps first; and back."""
+        return array.swapaxes(0, 1) if self.signal else array
+
+    def row_form(self) -> RowForm | None:
+        return RowForm((Window(), *(None for _ in self.operands[1:]))) if self.signal else None
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        return dataclasses.replace(self, **cast("Any", {"x": self.x.with_rows(rows)}))
+
+    def carries(self) -> bool:
+        return self.signal
+
     def macs(self) -> int:
-        steps, batch, inputs = self.x.shape
+        steps, batch, inputs = self.sizes
         return steps * batch * self.gates * self.hidden * (inputs + self.hidden)
 
     def runs_whole(self) -> bool:
@@ -164,7 +192,7 @@ class CellSteps(Steps):
     def check_shapes(self) -> None:
         super().check_shapes()
         vector(3 * self.hidden, "peepholes", self.p)
-        state = (self.x.shape[1], self.hidden)
+        state = (self.sizes[1], self.hidden)
         if self.c is not None and self.c.shape != state:
             raise IRError(f"the initial cell state {self.c.type} is not [batch, hidden], {list(state)}")
 
@@ -190,6 +218,7 @@ class Recurrent(Steps):
     clip: float = NO_CLIP
     reverse: bool = False
     every: bool = True
+    signal: bool = False
 
     @classmethod
     def sample(cls, draw: Draw) -> Recurrent:
@@ -229,17 +258,33 @@ class Recurrent(Steps):
             raise IRError(f"{len(self.functions)} activations have as many parameters alpha and beta")
         if not self.clip > 0:
             raise IRError(f"clips to a positive number, not {self.clip}")
-        return TensorType((self.kept(), self.x.shape[1], self.hidden), self.x.dtype)
+        return TensorType(self.shape(), self.x.dtype)
 
     def evaluate(self, *operands: Array) -> Array:
         given = self.given(operands)
-        nothing = np.zeros((self.x.shape[1], self.hidden))
-        state, found = (given.get("h", nothing), given.get("c", nothing)), []
+        state, found = self.initial(given), []
+        x = self.turned(given["x"])
         with np.errstate(all="ignore"):
             for t in self.order():
-                state = self.step(given, given["x"][t], state, state[0])
+                state = self.step(given, x[t], state, state[0])
                 found.append(state[0])
-        return np.stack([*self.placed(found), *self.shown_last(state)]).astype(operands[0].dtype)
+        return self.turned(np.stack([*self.placed(found), *self.shown_last(state)])).astype(operands[0].dtype)
+
+    def advance(self, held: Array, operands: Sequence[Array], first: bool) -> Array:
+        """The states lie in `held` as float32: that of one row is rounded before the next."""
+        given = self.given(self.arguments(operands))
+        words = held[: 8 * self.hidden].view(np.float32).reshape(-1, 1, self.hidden)
+        states = self.initial(given) if first else (words[0].astype(np.float64), words[-1].astype(np.float64))
+        with np.errstate(all="ignore"):
+            states = self.step(given, self.turned(given["x"])[0], states, states[0])
+        for number in reversed(range(len(words))):
+            words[number] = states[number]
+        return np.array(words[0]).reshape(1, 1, self.hidden)
+
+    def initial(self, given: Operands) -> State:
+        """The state before the first step."""
+        nothing = np.zeros((self.sizes[1], self.hidden))
+        return given.get("h", nothing), given.get("c", nothing)
 
     def given(self, operands: Sequence[Array | None]) -> Operands:
         """What `evaluate` is given, without operands that are absent."""

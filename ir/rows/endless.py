@@ -57,11 +57,11 @@ def late_rows(program: RowProgram) -> Mapping[str, int]:
 
 
 def warm_up(program: RowProgram) -> int:
-    """The first sweep from which on no stage reads a row before the first one, or waits for its first row."""
+    """The first sweep from which on no stage reads a row before the first one, or computes its first row."""
     found = 0
     for _, stage, pace in paced(program):
         first = max((-(-max(w.pad, 0) // w.stride) for w in stage.windows if w is not None), default=0)
-        found = max(found, pace.delay + first * pace.period)
+        found = max(found, pace.delay + max(first, int(stage.carries)) * pace.period)
     return found
 
 

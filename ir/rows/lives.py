@@ -70,6 +70,8 @@ class Life:
         """
         if self.hull[1] <= NEVER:
             return np.zeros((0, 4), np.int64)
+        if self.always:
+            return np.array([[0, self.owner.bytes, *self.hull]], np.int64)
         used = np.flatnonzero(self.death > NEVER)
         birth, death = self.birth[used], self.death[used]
         if not self.owner.ring:
@@ -227,8 +229,10 @@ def _kept(program: RowProgram, found: Mapping[str, Life]) -> dict[str, Life]:
     assert program.endless is not None
     counter = program.buffer[program.endless.counter.name]
     kept = {counter.name: Life.whole(counter)}
+    carried = {s.kernel.scratch.name for s in program.stages if s.carries and s.kernel.scratch is not None}
     for name, life in found.items():
-        kept[name] = dataclasses.replace(life, always=True) if life.owner.ring > 1 else life
+        always = life.owner.ring > 1 or name in carried
+        kept[name] = dataclasses.replace(life, always=True) if always else life
     return kept
 
 

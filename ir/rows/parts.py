@@ -196,6 +196,11 @@ class Stage:
         return self.op.copies() and self.windows != () and self.band == 1
 
     @property
+    def carries(self) -> bool:
+        """Whether something goes from row to row in the scratch memory of the stage."""
+        return self.op.carries() and self.windows != ()
+
+    @property
     def applications(self) -> int:
         """How often the kernel is applied."""
         return -(-self.rows // self.band)

@@ -49,6 +49,8 @@ def accesses(program: RowProgram, step: Step) -> Iterator[Access]:
             yield Access(fresh[0].name, fresh[1], writes=False)
             read.discard(fresh[1])
         yield from (Access(operand.name, row, writes=False) for row in sorted(read))
+    if stage.kernel.scratch is not None and stage.carries and step.row:
+        yield Access(stage.kernel.scratch.name, -1, writes=False)
     if stage.kernel.scratch is not None:
         yield Access(stage.kernel.scratch.name, -1, writes=True)
     by_rows = stage.windows and not stage.gathers

@@ -143,6 +143,8 @@ def _verify_run(program: RowProgram, stage: Stage, segment: Segment) -> None:
     """That a stage can run as its segment does."""
     if segment.reverse and (program.takes_rows(stage) or program.gives_rows(stage)):
         raise IRError("has rows that come or go from the first to the last, and runs in reverse", stage.where)
+    if stage.carries and (segment.reverse or stage.band != 1 or stage.kernel.scratch is None):
+        raise IRError("carries something from row to row, and has no memory for it, or not row after row", stage.where)
     if stage.split != 1:
         _verify_split(program, stage, segment)
 
@@ -168,6 +170,8 @@ def whole_because(program: RowProgram, stage: Stage) -> str:
     size = stage.result.type.bytes
     if stage.gathers:
         return "its rows are gathered one after the other"
+    if stage.carries:
+        return "each of its rows takes what the one before it left"
     if stage.kernel.library:
         return f"{stage.kernel.library} computes it as a whole"
     if target.ring:

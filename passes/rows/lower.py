@@ -238,4 +238,4 @@ def _stage(node: Node, repeated: Container[Value]) -> Stage:
         w is None or (w.is_pointwise and row_count(v) == rows and v not in repeated)
         for v, w in zip(node.op.operands, form.windows, strict=True)
     )
-    return Stage(node.result, node.op, form.windows, rows if pointwise else 1, node.loc)
+    return Stage(node.result, node.op, form.windows, rows if pointwise and not node.op.carries() else 1, node.loc)

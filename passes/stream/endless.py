@@ -136,7 +136,7 @@ def _check(program: RowProgram, stage: Stage, due: int) -> None:
 def _check_rings(program: RowProgram) -> None:
     """Raises `PassError` for what cannot be kept in a ring."""
     for stage in program.stages:
-        for value in stage.touched:
+        for value in (v for v in stage.touched if v != stage.kernel.scratch):
             root = program.root(value.name)[0]
             if root.space is Space.ARENA and not root.ring:
                 raise PassError(f"`hop`: {stage.where} takes or gives {value}, all of whose rows have to be kept")

@@ -14,11 +14,13 @@
  * Weights are those of `lanes` gates together, then those of the others: [hidden][inputs][lanes] where they are
  * `packed`, [lanes][hidden][inputs] elsewhere; 3 lanes if `after`, else 2. Bias is [3][hidden]. `state` has room for
  * `hidden` numbers, unless `after` for three times as many.
+ * Of a sequence that comes step by step, what goes from one to the next is kept in that memory: `carry` is 1 at the
+ * first step and 2 at the others, 0 of a sequence that is there as a whole.
  */
 TINYC_INLINE void tinyc_gru_f32(const float *x, const float *w, const float *r, const float *b, const float *h,
-                                const float *rb, float *state, float *out, int steps, int batch, int inputs, int hidden,
-                                int reverse, int every, int packed, float clip, int after, int f, float fa, float fb,
-                                int g, float ga, float gb)
+                                const float *rb, float *state, int carry, float *out, int steps, int batch, int inputs,
+                                int hidden, int reverse, int every, int packed, float clip, int after, int f, float fa,
+                                float fb, int g, float ga, float gb)
 {
     float *const spare = state, *const updates = state + hidden, *const mixed = state + 2 * hidden;
     const int next = batch * hidden, lanes = after ? 3 : 2;
@@ -26,7 +28,7 @@ TINYC_INLINE void tinyc_gru_f32(const float *x, const float *w, const float *r, 
     for (int n = 0; n < batch; ++n) {
         const int begin = tinyc_recurrent_at(-1, steps, next, reverse, every);
         float *last = begin < 0 ? spare : out + begin + n * hidden;
-        for (int j = 0; j < hidden; ++j) {
+        for (int j = 0; carry < 2 && j < hidden; ++j) {
             last[j] = h != NULL ? h[n * hidden + j] : 0.0f;
         }
         for (int t = 0; t < steps; ++t) {
@@ -58,6 +60,9 @@ TINYC_INLINE void tinyc_gru_f32(const float *x, const float *w, const float *r, 
                 to[j] = (1.0f - updates[j]) * candidate + updates[j] * last[j];
             }
             last = to;
+        }
+        for (int j = 0; carry && j < hidden; ++j) {
+            spare[j] = last[j];
         }
     }
 }

@@ -13,12 +13,14 @@
  * Weights are [hidden][inputs][4] and [hidden][hidden][4] where they are `packed`, [4][hidden][inputs] and
  * [4][hidden][hidden] elsewhere; bias [4][hidden], peepholes [3][hidden]. `state` has room for twice `hidden` numbers.
  * Unless `cell_at` is 0, the last c' is written there, behind the hidden states.
+ * Of a sequence that comes step by step, what goes from one to the next is kept in that memory: `carry` is 1 at the
+ * first step and 2 at the others, 0 of a sequence that is there as a whole.
  */
 TINYC_INLINE void tinyc_lstm_f32(const float *x, const float *w, const float *r, const float *b, const float *h,
-                                 const float *c, const float *p, float *state, float *out, int steps, int batch,
-                                 int inputs, int hidden, int reverse, int every, int packed, int cell_at, float clip,
-                                 int coupled, int f, float fa, float fb, int g, float ga, float gb, int k, float ka,
-                                 float kb)
+                                 const float *c, const float *p, float *state, int carry, float *out, int steps,
+                                 int batch, int inputs, int hidden, int reverse, int every, int packed, int cell_at,
+                                 float clip, int coupled, int f, float fa, float fb, int g, float ga, float gb, int k,
+                                 float ka, float kb)
 {
     float *const cell = state;
     float *const spare = state + hidden;
@@ -27,7 +29,7 @@ TINYC_INLINE void tinyc_lstm_f32(const float *x, const float *w, const float *r,
     for (int n = 0; n < batch; ++n) {
         const int begin = tinyc_recurrent_at(-1, steps, next, reverse, every);
         float *last = begin < 0 ? spare : out + begin + n * hidden;
-        for (int j = 0; j < hidden; ++j) {
+        for (int j = 0; carry < 2 && j < hidden; ++j) {
             cell[j] = c != NULL ? c[n * hidden + j] : 0.0f;
             last[j] = h != NULL ? h[n * hidden + j] : 0.0f;
         }
@@ -52,6 +54,9 @@ TINYC_INLINE void tinyc_lstm_f32(const float *x, const float *w, const float *r,
                 to[j] = tinyc_clipped_gate_f32(z.s1, clip, f, fa, fb) * tinyc_gate_f32(cell[j], k, ka, kb);
             }
             last = to;
+        }
+        for (int j = 0; carry && j < hidden; ++j) {
+            spare[j] = last[j];
         }
         for (int j = 0; cell_at && j < hidden; ++j) {
             out[cell_at + n * hidden + j] = cell[j];

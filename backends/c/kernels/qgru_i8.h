@@ -26,13 +26,15 @@ TINYC_INLINE int32_t tinyc_qgru_sum_i8(int32_t x, int32_t y, int bounded)
  * follow those of both others, [hidden][inputs][2] and [hidden][hidden][2]. `wide` has room for `hidden` int32 numbers
  * and as many int8 ones; unless `after` for as many int32 ones again in front, and a multiple of four int8 ones.
  * `bounded` and `small` as in qgate_i8.h.
+ * Of a sequence that comes step by step, what goes from one to the next is kept in that memory: `carry` is 1 at the
+ * first step and 2 at the others, 0 of a sequence that is there as a whole.
  */
 TINYC_INLINE void tinyc_qgru_i8(const int8_t *x, const int8_t *w, const int8_t *r, const int32_t *b, const int32_t *wm,
                                 const int32_t *rm, const int32_t *h, const int32_t *rb, const int16_t *table,
-                                int32_t *wide, int8_t *out, int steps, int batch, int inputs, int hidden, int reverse,
-                                int every, int places, int32_t multiplier, int shift, int32_t zero, int32_t clip,
-                                int bounded, int small, int after, int f, int32_t fa, int32_t fb, int g, int32_t ga,
-                                int32_t gb)
+                                int32_t *wide, int carry, int8_t *out, int steps, int batch, int inputs, int hidden,
+                                int reverse, int every, int places, int32_t multiplier, int shift, int32_t zero,
+                                int32_t clip, int bounded, int small, int after, int f, int32_t fa, int32_t fb, int g,
+                                int32_t ga, int32_t gb)
 {
     int32_t *const updates = wide + hidden;
     int8_t *const mixed = (int8_t *)(wide + 2 * hidden);
@@ -41,7 +43,7 @@ TINYC_INLINE void tinyc_qgru_i8(const int8_t *x, const int8_t *w, const int8_t *
     for (int n = 0; n < batch; ++n) {
         const int begin = tinyc_recurrent_at(-1, steps, next, reverse, every);
         int8_t *last = begin < 0 ? spare : out + begin + n * hidden;
-        for (int j = 0; j < hidden; ++j) {
+        for (int j = 0; carry < 2 && j < hidden; ++j) {
             wide[j] = h != NULL ? h[n * hidden + j] : 0;
             last[j] = tinyc_qgate_narrow_i8(wide[j], multiplier, shift, zero);
         }
@@ -88,6 +90,9 @@ TINYC_INLINE void tinyc_qgru_i8(const int8_t *x, const int8_t *w, const int8_t *
                 to[j] = tinyc_qgate_narrow_i8(wide[j], multiplier, shift, zero);
             }
             last = to;
+        }
+        for (int j = 0; carry && j < hidden; ++j) {
+            spare[j] = last[j];
         }
     }
 }

@@ -17,20 +17,22 @@ TINYC_INLINE int32_t tinyc_qlstm_cell_i8(int64_t products)
 /* A long short-term memory; see ir/ops/qrecurrent.py for the arithmetic. Weights are [hidden][inputs][4] and
  * [hidden][hidden][4], bias and multipliers [hidden][4], with gates in the order i, o, f, g; peepholes [3][hidden].
  * `cell` has room for int32 numbers and then int8 ones, `hidden` each. `bounded` and `small` as in qgate_i8.h.
+ * Of a sequence that comes step by step, what goes from one to the next is kept in that memory: `carry` is 1 at the
+ * first step and 2 at the others, 0 of a sequence that is there as a whole.
  */
 TINYC_INLINE void tinyc_qlstm_i8(const int8_t *x, const int8_t *w, const int8_t *r, const int32_t *b, const int32_t *wm,
                                  const int32_t *rm, const int32_t *h, const int32_t *c, const int32_t *p,
-                                 const int16_t *table, int32_t *cell, int8_t *out, int steps, int batch, int inputs,
-                                 int hidden, int reverse, int every, int places, int32_t multiplier, int shift,
-                                 int32_t zero, int32_t clip, int bounded, int small, int coupled, int f, int32_t fa,
-                                 int32_t fb, int g, int32_t ga, int32_t gb, int k, int32_t ka, int32_t kb)
+                                 const int16_t *table, int32_t *cell, int carry, int8_t *out, int steps, int batch,
+                                 int inputs, int hidden, int reverse, int every, int places, int32_t multiplier,
+                                 int shift, int32_t zero, int32_t clip, int bounded, int small, int coupled, int f,
+                                 int32_t fa, int32_t fb, int g, int32_t ga, int32_t gb, int k, int32_t ka, int32_t kb)
 {
     int8_t *const spare = (int8_t *)(cell + hidden);
     const int next = batch * hidden;
     for (int n = 0; n < batch; ++n) {
         const int begin = tinyc_recurrent_at(-1, steps, next, reverse, every);
         int8_t *last = begin < 0 ? spare : out + begin + n * hidden;
-        for (int j = 0; j < hidden; ++j) {
+        for (int j = 0; carry < 2 && j < hidden; ++j) {
             cell[j] = c != NULL ? c[n * hidden + j] : 0;
             last[j] = tinyc_qgate_narrow_i8(h != NULL ? h[n * hidden + j] : 0, multiplier, shift, zero);
         }
@@ -69,6 +71,9 @@ TINYC_INLINE void tinyc_qlstm_i8(const int8_t *x, const int8_t *w, const int8_t 
                 to[j] = tinyc_qgate_narrow_i8(tinyc_qgate_product_i8(o, shown, small), multiplier, shift, zero);
             }
             last = to;
+        }
+        for (int j = 0; carry && j < hidden; ++j) {
+            spare[j] = last[j];
         }
     }
 }

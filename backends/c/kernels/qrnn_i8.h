@@ -10,19 +10,21 @@
 /* A plain recurrent layer; see ir/ops/qrecurrent.py for the arithmetic. Weights are
  * [hidden][inputs] and [hidden][hidden]; `state` has room for `hidden` int8 numbers. `bounded` as
  * in qgate_i8.h.
+ * Of a sequence that comes step by step, what goes from one to the next is kept in that memory: `carry` is 1 at the
+ * first step and 2 at the others, 0 of a sequence that is there as a whole.
  */
 TINYC_INLINE void tinyc_qrnn_i8(const int8_t *x, const int8_t *w, const int8_t *r, const int32_t *b, const int32_t *wm,
-                                const int32_t *rm, const int32_t *h, const int16_t *table, int32_t *state, int8_t *out,
-                                int steps, int batch, int inputs, int hidden, int reverse, int every, int places,
-                                int32_t multiplier, int shift, int32_t zero, int32_t clip, int bounded, int f,
-                                int32_t fa, int32_t fb)
+                                const int32_t *rm, const int32_t *h, const int16_t *table, int32_t *state, int carry,
+                                int8_t *out, int steps, int batch, int inputs, int hidden, int reverse, int every,
+                                int places, int32_t multiplier, int shift, int32_t zero, int32_t clip, int bounded,
+                                int f, int32_t fa, int32_t fb)
 {
     int8_t *const spare = (int8_t *)state;
     const int next = batch * hidden;
     for (int n = 0; n < batch; ++n) {
         const int begin = tinyc_recurrent_at(-1, steps, next, reverse, every);
         int8_t *last = begin < 0 ? spare : out + begin + n * hidden;
-        for (int j = 0; j < hidden; ++j) {
+        for (int j = 0; carry < 2 && j < hidden; ++j) {
             last[j] = tinyc_qgate_narrow_i8(h != NULL ? h[n * hidden + j] : 0, multiplier, shift, zero);
         }
         for (int t = 0; t < steps; ++t) {
@@ -38,6 +40,9 @@ TINYC_INLINE void tinyc_qrnn_i8(const int8_t *x, const int8_t *w, const int8_t *
                 to[j] = tinyc_qgate_narrow_i8(tinyc_qgate_i8(z, table, clip, f, fa, fb), multiplier, shift, zero);
             }
             last = to;
+        }
+        for (int j = 0; carry && j < hidden; ++j) {
+            spare[j] = last[j];
         }
     }
 }

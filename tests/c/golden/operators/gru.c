@@ -14,9 +14,9 @@ module @gru {
 
 TINYC_NOINLINE void net_gru_0(const float *x, const float *w, const float *r, const float *b, const float *rb, float *state, float *out)
 {
-    tinyc_gru_f32(x, w, r, b, NULL, rb, state, out, /*steps=*/2, /*batch=*/2, /*inputs=*/5, /*hidden=*/2,
-        /*reverse=*/0, /*every=*/1, /*packed=*/1, /*clip=*/0.7f, /*after=*/1, /*f=*/0, /*fa=*/0.0f, /*fb=*/0.0f,
-        /*g=*/1, /*ga=*/0.0f, /*gb=*/0.0f);
+    tinyc_gru_f32(x, w, r, b, NULL, rb, state, /*carry=*/0, out, /*steps=*/2, /*batch=*/2, /*inputs=*/5,
+        /*hidden=*/2, /*reverse=*/0, /*every=*/1, /*packed=*/1, /*clip=*/0.7f, /*after=*/1, /*f=*/0, /*fa=*/0.0f,
+        /*fb=*/0.0f, /*g=*/1, /*ga=*/0.0f, /*gb=*/0.0f);
 }
 
 void net_run(void *arena, const float *input, float *output)

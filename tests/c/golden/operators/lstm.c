@@ -14,9 +14,9 @@ module @lstm {
 
 TINYC_NOINLINE void net_lstm_0(const float *x, const float *w, const float *r, const float *b, const float *h, float *state, float *out)
 {
-    tinyc_lstm_f32(x, w, r, b, h, NULL, NULL, state, out, /*steps=*/4, /*batch=*/1, /*inputs=*/1, /*hidden=*/3,
-        /*reverse=*/0, /*every=*/1, /*packed=*/1, /*cell_at=*/0, /*clip=*/INFINITY, /*coupled=*/0, /*f=*/1,
-        /*fa=*/0.0f, /*fb=*/0.0f, /*g=*/4, /*ga=*/1.0f, /*gb=*/0.0f, /*k=*/2, /*ka=*/0.0f, /*kb=*/0.0f);
+    tinyc_lstm_f32(x, w, r, b, h, NULL, NULL, state, /*carry=*/0, out, /*steps=*/4, /*batch=*/1, /*inputs=*/1,
+        /*hidden=*/3, /*reverse=*/0, /*every=*/1, /*packed=*/1, /*cell_at=*/0, /*clip=*/INFINITY, /*coupled=*/0,
+        /*f=*/1, /*fa=*/0.0f, /*fb=*/0.0f, /*g=*/4, /*ga=*/1.0f, /*gb=*/0.0f, /*k=*/2, /*ka=*/0.0f, /*kb=*/0.0f);
 }
 
 void net_run(void *arena, const float *input, float *output)

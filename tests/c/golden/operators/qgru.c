@@ -16,10 +16,10 @@ module @qgru {
 
 TINYC_NOINLINE void net_qgru_0(const int8_t *x, const int8_t *w, const int8_t *r, const int32_t *b, const int32_t *wm, const int32_t *rm, const int32_t *h, const int16_t *table, int32_t *state, int8_t *out)
 {
-    tinyc_qgru_i8(x, w, r, b, wm, rm, h, NULL, table, state, out, /*steps=*/4, /*batch=*/1, /*inputs=*/1,
-        /*hidden=*/3, /*reverse=*/1, /*every=*/1, /*places=*/15, /*multiplier=*/1342177280, /*shift=*/-9,
-        /*zero=*/127, /*clip=*/1073741824, /*bounded=*/1, /*small=*/0, /*after=*/0, /*f=*/5, /*fa=*/328, /*fb=*/0,
-        /*g=*/3, /*ga=*/0, /*gb=*/0);
+    tinyc_qgru_i8(x, w, r, b, wm, rm, h, NULL, table, state, /*carry=*/0, out, /*steps=*/4, /*batch=*/1,
+        /*inputs=*/1, /*hidden=*/3, /*reverse=*/1, /*every=*/1, /*places=*/15, /*multiplier=*/1342177280,
+        /*shift=*/-9, /*zero=*/127, /*clip=*/1073741824, /*bounded=*/1, /*small=*/0, /*after=*/0, /*f=*/5,
+        /*fa=*/328, /*fb=*/0, /*g=*/3, /*ga=*/0, /*gb=*/0);
 }
 
 void net_run(void *arena, const int8_t *input, int8_t *output)

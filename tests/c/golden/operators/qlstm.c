@@ -16,10 +16,10 @@ module @qlstm {
 
 TINYC_NOINLINE void net_qlstm_0(const int8_t *x, const int8_t *w, const int8_t *r, const int32_t *b, const int32_t *wm, const int32_t *rm, const int32_t *h, const int16_t *table, int32_t *state, int8_t *out)
 {
-    tinyc_qlstm_i8(x, w, r, b, wm, rm, h, NULL, NULL, table, state, out, /*steps=*/4, /*batch=*/1, /*inputs=*/1,
-        /*hidden=*/3, /*reverse=*/1, /*every=*/1, /*places=*/31, /*multiplier=*/1677721600, /*shift=*/-8,
-        /*zero=*/127, /*clip=*/1073741824, /*bounded=*/1, /*small=*/0, /*coupled=*/0, /*f=*/5, /*fa=*/328, /*fb=*/0,
-        /*g=*/3, /*ga=*/0, /*gb=*/0, /*k=*/2, /*ka=*/0, /*kb=*/0);
+    tinyc_qlstm_i8(x, w, r, b, wm, rm, h, NULL, NULL, table, state, /*carry=*/0, out, /*steps=*/4, /*batch=*/1,
+        /*inputs=*/1, /*hidden=*/3, /*reverse=*/1, /*every=*/1, /*places=*/31, /*multiplier=*/1677721600,
+        /*shift=*/-8, /*zero=*/127, /*clip=*/1073741824, /*bounded=*/1, /*small=*/0, /*coupled=*/0, /*f=*/5,
+        /*fa=*/328, /*fb=*/0, /*g=*/3, /*ga=*/0, /*gb=*/0, /*k=*/2, /*ka=*/0, /*kb=*/0);
 }
 
 void net_run(void *arena, const int8_t *input, int8_t *output)

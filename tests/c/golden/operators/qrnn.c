@@ -14,8 +14,8 @@ module @qrnn {
 
 TINYC_NOINLINE void net_qrnn_0(const int8_t *x, const int8_t *w, const int8_t *r, const int32_t *b, const int32_t *wm, const int32_t *rm, const int16_t *table, int32_t *state, int8_t *out)
 {
-    tinyc_qrnn_i8(x, w, r, b, wm, rm, NULL, table, state, out, /*steps=*/4, /*batch=*/1, /*inputs=*/1, /*hidden=*/3,
-        /*reverse=*/0, /*every=*/1, /*places=*/15, /*multiplier=*/1342177280, /*shift=*/-9, /*zero=*/0,
+    tinyc_qrnn_i8(x, w, r, b, wm, rm, NULL, table, state, /*carry=*/0, out, /*steps=*/4, /*batch=*/1, /*inputs=*/1,
+        /*hidden=*/3, /*reverse=*/0, /*every=*/1, /*places=*/15, /*multiplier=*/1342177280, /*shift=*/-9, /*zero=*/0,
         /*clip=*/1073741824, /*bounded=*/1, /*f=*/5, /*fa=*/328, /*fb=*/0);
 }
 

@@ -12,8 +12,8 @@ module @rnn {
 
 TINYC_NOINLINE void net_rnn_0(const float *x, const float *w, const float *r, const float *b, float *state, float *out)
 {
-    tinyc_rnn_f32(x, w, r, b, NULL, state, out, /*steps=*/4, /*batch=*/1, /*inputs=*/1, /*hidden=*/3, /*reverse=*/0,
-        /*every=*/1, /*clip=*/0.7f, /*f=*/1, /*fa=*/0.0f, /*fb=*/0.0f);
+    tinyc_rnn_f32(x, w, r, b, NULL, state, /*carry=*/0, out, /*steps=*/4, /*batch=*/1, /*inputs=*/1, /*hidden=*/3,
+        /*reverse=*/0, /*every=*/1, /*clip=*/0.7f, /*f=*/1, /*fa=*/0.0f, /*fb=*/0.0f);
 }
 
 void net_run(void *arena, const float *input, float *output)
