@@ -7,6 +7,7 @@ They are written as exporters write them: batch norms, explicit pads and activat
 the compiler has the same work as with a trained model. A file a family.
 """
 
+from benchmarks.networks.causal import causal_tcn, gru_keywords
 from benchmarks.networks.data import DATA, from_shared, mnist_images, published
 from benchmarks.networks.dense import densenet
 from benchmarks.networks.detector import detector
@@ -30,12 +31,14 @@ __all__ = [
     "Floats",
     "Graph",
     "blood_mobile_lenet",
+    "causal_tcn",
     "densenet",
     "detector",
     "ds_cnn",
     "efficientnet",
     "espcn",
     "from_shared",
+    "gru_keywords",
     "main",
     "micro_mobilenet",
     "mnist_images",

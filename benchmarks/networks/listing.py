@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx
 
+from benchmarks.networks.causal import causal_tcn, gru_keywords
 from benchmarks.networks.data import published
 from benchmarks.networks.dense import densenet
 from benchmarks.networks.detector import detector
@@ -38,6 +39,8 @@ NETWORKS: dict[str, Callable[[], onnx.ModelProto]] = {
     "micro_mobilenet_base": lambda: micro_mobilenet("base"),
     "resnet8": resnet8,
     "ds_cnn": ds_cnn,
+    "causal_tcn": causal_tcn,
+    "gru_keywords": gru_keywords,
     "densenet_32": densenet,
     "shufflenet_v2_96": shufflenet_v2,
     "mobilenet_v3_small_0.5_96": mobilenet_v3_small,

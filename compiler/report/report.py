@@ -53,7 +53,7 @@ def make_report(
             "arena_bytes": source.arena_bytes,
             "psram_arena_bytes": source.psram_bytes,
             "arena_lower_bound_bytes": plan.lower_bound if plan else 0,
-            "input_bytes": sum(v.type.bytes for v in program.inputs),
+            "input_bytes": sum(p.type.bytes for p in source.inputs),
             "input_place": {p.onnx_name: p.place for p in source.inputs},
             "output_bytes": sum(p.type.bytes for p in source.outputs if p.place == "argument"),
             "output_place": {p.onnx_name: p.place for p in source.outputs},

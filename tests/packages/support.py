@@ -34,6 +34,7 @@ WARNINGS = ("-Wall", "-Wextra", "-Werror")
 MEAN, DEVIATION = 120.5, 61.25
 
 GIVEN_INTEGERS = {"rows_to": "callback", "image": 3, "output_type": "int8"}
+CAUSAL = 2
 CASES = {
     "arena": {},
     "argument": {"rows_from": "argument"},
@@ -49,6 +50,7 @@ CASES = {
     "given-beside": {"rows_to": "callback", "image": 1, "outputs": 2},
     "rows-given": {"rows_from": "callback", "rows_to": "callback", "image": 3},
     "rows-given-int8": {"rows_from": "callback", "rows_to": "callback", "image": 1, "quantise": "int8"},
+    "steps": {"hop": 4, "layers": CAUSAL},
     "rows-int8-given": {"rows_from": "callback", "quantise": "int8", **GIVEN_INTEGERS},
 }
 """How inputs come and outputs go, and as what; and networks that lack something."""
@@ -67,10 +69,14 @@ _KEPT: list[tempfile.TemporaryDirectory[str]] = []
 
 @cache
 def model(channels: int, layers: int, outputs: int, image: int = 0) -> Path:
-    """An ONNX file: 20x20 pixels through a stem, a depthwise and a pointwise layer; or no more than a ReLU. With
-    `image`, an image of as many channels comes out."""
+    """An ONNX file: 20x20 pixels through a stem, a depthwise and a pointwise layer; or no more than a ReLU, or a layer
+    that looks at no row below. With `image`, an image of as many channels comes out."""
     path = folder() / f"small_{channels}_{layers}_{outputs}_{image}.onnx"
     g = Graph("small", (1, channels, 20, 20))
+    if layers == CAUSAL:
+        g.conv("rows", g.random(2, channels, 3, 3), g.random_bias(2), pads=[2, 1, 0, 1])
+        onnx.save(g.model((1, 2, 20, 20)), path)
+        return path
     if layers:
         g.conv("stem", g.random(4, channels, 3, 3), g.random_bias(4), strides=[2, 2], pads=[0, 0, 1, 1])
         g.relu6("stem_relu")

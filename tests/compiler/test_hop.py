@@ -1,0 +1,170 @@
+"""`hop`: networks of signals that keep their state between calls, from ONNX to C."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import tinyc
+from benchmarks.networks import Graph, causal_tcn, ds_cnn, gru_keywords
+from tests.compiler.test_cli import refused
+from tests.compiler.test_cli import tinyc as command
+from tests.planted.plant import Fault, in_c, must_be_caught, on_result, params
+from tests.planted.test_rows import short_ring
+from tinyc.backends.interpreter.steps import run_endless
+from tinyc.compiler.base.checked import OptionError
+from tinyc.compiler.session import Compilation
+from tinyc.ir.rows import RowProgram
+from tinyc.passes import PassError
+from tinyc.passes.rows.plan import PlanArena
+from tinyc.passes.stream import KeepState
+
+WINDOW, FRAMES = 48, 24
+ROUNDED = 1e-4
+"""Float sums in another order than onnxruntime's, through ten layers of numbers of order one."""
+
+
+def tcn(samples: int = WINDOW) -> onnx.ModelProto:
+    return causal_tcn(samples, (1, 3))
+
+
+def gru(frames: int = FRAMES) -> onnx.ModelProto:
+    return gru_keywords(frames, hidden=8)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Calibration data, by what makes the network."""
+    folder, rng, found = tmp_path_factory.mktemp("calibration"), np.random.default_rng(0), {}
+    for name, shape in (("tcn", (8, 8, WINDOW)), ("gru", (8, FRAMES, 40))):
+        found[name] = folder / f"{name}.npz"
+        np.savez(found[name], image=rng.normal(size=shape).astype(np.float32))
+    return found
+
+
+def compiled(model: onnx.ModelProto, data: Path | None = None, **options: Any) -> Compilation:
+    """The network, verified in all executors."""
+    if data is not None:
+        options["quantise"] = tinyc.QuantiseOptions(data)
+    return tinyc.compile(model, name="net", accept_accuracy=True, **options)
+
+
+@pytest.mark.parametrize("quantised", [False, True], ids=["float", "int8"])
+@pytest.mark.parametrize("kind", ["tcn", "gru"])
+def test_verified_and_smaller_than_the_window(kind: str, quantised: bool, data: dict[str, Path]) -> None:
+    model = {"tcn": tcn, "gru": gru}[kind]()
+    made = compiled(model, data[kind] if quantised else None, hop="least")
+    whole = compiled(model, data[kind] if quantised else None, verify=False)
+    assert all(v.passed for v in made.verdicts)
+    assert len(made.verdicts) == 2
+    assert made.source.arena_bytes < whole.source.arena_bytes
+    rows = 2 if kind == "gru" else 1
+    assert [p.type.shape[1] for p in (*made.source.inputs, *made.source.outputs)] == [rows, 1]
+    assert made.report["ram"]["input_bytes"] == made.source.inputs[0].type.bytes
+
+
+@pytest.mark.parametrize(("kind", "hop"), [("tcn", 1), ("tcn", 12), ("gru", 2), ("gru", 6)])
+def test_a_signal_that_is_longer_than_the_window(kind: str, hop: int) -> None:
+    """What onnxruntime makes of all of it at once."""
+    make, window = {"tcn": (tcn, WINDOW), "gru": (gru, FRAMES)}[kind]
+    program = compiled(make(), hop=hop, verify=False).program
+    shape = (1, 8, 5 * window) if kind == "tcn" else (1, 5 * window, 40)
+    signal = np.random.default_rng(5).normal(size=shape).astype(np.float32)
+    session = onnxruntime.InferenceSession(make(5 * window).SerializeToString())
+    want = session.run(None, {"image": signal})[0]
+    rows = signal.transpose(0, 2, 1) if kind == "tcn" else signal
+    got = run_endless(program, [rows], in_steps=True)[0]
+    np.testing.assert_allclose(got.transpose(0, 2, 1) if kind == "tcn" else got, want, rtol=ROUNDED, atol=ROUNDED)
+
+
+def test_a_mean_over_time_is_refused_by_name() -> None:
+    with pytest.raises(PassError) as caught:
+        compiled(ds_cnn(), hop="least")
+    for said in ("`hop`", "reads the whole window", "pool", "end the network before it"):
+        assert said in str(caught.value)
+
+
+def test_what_looks_ahead_is_refused_by_name() -> None:
+    g = Graph("ahead", (1, 4, 32))
+    g.conv("around", g.random(4, 4, 3), pads=[1, 1])
+    with pytest.raises(PassError, match=r"around.* looks ahead"):
+        compiled(g.model((1, 4, 32)), hop=1)
+
+
+OPTIONS: list[dict[str, Any]] = [
+    {"rows_from": "callback"},
+    {"rows_to": "callback"},
+    {"cores": 2},
+    {"kernels": "auto"},
+    {"ram": "8K+1M"},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: next(iter(o)))
+def test_options_that_do_not_go_with_it(options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match=f"`hop` and `{next(iter(options))}"):
+        compiled(tcn(), hop=1, **options)
+
+
+@pytest.mark.parametrize("hop", [0, -1, "most"])
+def test_hops_that_are_none(hop: Any) -> None:
+    with pytest.raises(tinyc.TinycError, match="hop"):
+        compiled(tcn(), hop=hop)
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    model = tmp_path / "net.onnx"
+    onnx.save(tcn(), model)
+    done = command("compile", str(model), "--hop", "8", "-o", str(tmp_path / "net"), "--no-verify")
+    assert done.exit_code == 0, done.output
+    header = (tmp_path / "net" / "net.h").read_text()
+    assert re.search(r"#define NET_INPUT_SAMPLES 8\b", header)
+    assert "void net_step(void *arena, const float *input, float *output);" in header
+    refused(command("compile", model, "--hop", "seven"), "--hop")
+    refused(command("compile", model, "--hop", "7", "--no-verify"), "--hop", "calls of 7, 6 are left", "--input-shape")
+    log = tmp_path / "log.txt"
+    log.write_text("")
+    refused(command("compare-dump", model, log, "--hop", "8"), "--hop")
+
+
+def test_a_budget_is_kept() -> None:
+    with pytest.raises(tinyc.TinycError, match=r"more than `ram` allows \(64\)"):
+        compiled(tcn(), hop=1, ram=64, verify=False)
+
+
+def sooner(program: RowProgram) -> RowProgram:
+    """The sweeps are counted again before all rings are where they were."""
+    assert program.endless is not None
+    endless = dataclasses.replace(program.endless, cycle=program.endless.cycle - program.endless.hop)
+    return dataclasses.replace(program, endless=endless)
+
+
+def over_state(program: RowProgram) -> RowProgram:
+    """A ring lies over the last bytes of another one."""
+    assert program.plan is not None
+    low, high = sorted((s for s in program.plan.slots if program.buffer[s.buffer].ring > 1), key=lambda s: s.offset)[:2]
+    moved = dataclasses.replace(high, offset=low.offset + low.bytes - 4)
+    slots = tuple(moved if s is high else s for s in program.plan.slots)
+    return dataclasses.replace(program, plan=dataclasses.replace(program.plan, slots=slots))
+
+
+HOP = {"hop": 1}
+FAULTS = [
+    Fault("ring one row short", on_result(KeepState, short_ring), "pass keep-state", HOP),
+    Fault("counted again too soon", on_result(KeepState, sooner), "pass keep-state", HOP),
+    Fault("overlap of 4 bytes", on_result(PlanArena, over_state), "pass plan-arena", HOP),
+    Fault("a row that is not padding", in_c(r"net_step(.*\n)+?.*y - 2", lambda m: m[0][:-1] + "1"), "layer", HOP),
+]
+
+
+@pytest.mark.parametrize("fault", params(FAULTS))
+def test_faults_are_caught(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    onnx.save(tcn(), tmp_path / "net.onnx")
+    must_be_caught(fault, tmp_path / "net.onnx", monkeypatch)
