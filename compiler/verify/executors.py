@@ -10,6 +10,7 @@ from tinyc.backends.interpreter import run_program
 from tinyc.backends.runners import HostRunner, Runner, RunnerError, Unsupported, runner_for
 from tinyc.compiler.data.evidence import FEW
 from tinyc.compiler.frontend import Imported
+from tinyc.compiler.verify.endless import first_difference_beyond, first_difference_in_calls
 from tinyc.compiler.verify.gaps import VerificationError
 from tinyc.compiler.verify.verdict import Agreement, Verdict, compare, first_difference_in_c, run_rows
 from tinyc.ir.rows import RowProgram
@@ -63,6 +64,8 @@ def check_executor(
         meant = [real(arrays) for arrays in outputs]
         verdict = compare(executor, imported, meant, expected or meant, end_to_end=end_to_end)
         first = layer or verdict.first_difference
+        if program.endless is not None and not first:
+            first = first_difference_beyond(program, samples)
         return dataclasses.replace(verdict, first_difference=first, against=agreed.against)
     try:
         runner = make(source, executor)
@@ -78,6 +81,8 @@ def check_executor(
         few = verdict.first_difference or not end_to_end or len(samples) <= FEW
         layer = first_difference_in_c(program, runner, samples if few else samples[:FEW], outputs)
         first = "; ".join(filter(None, (layer, verdict.first_difference)))
+        if program.endless is not None and not first:
+            first = first_difference_in_calls(program, source, executor, samples)
         stack = runner.stack_bytes(list(samples[0])) if isinstance(runner, HostRunner) and not first else None
         return dataclasses.replace(verdict, first_difference=first, stack_bytes=stack, against=agreed.against)
     except RunnerError as error:

@@ -158,6 +158,32 @@ def in_time(program: RowProgram, stage: Stage, pace: Pace) -> int:
     return -(-(window_sweeps(program) - pace.delay) // pace.period)
 
 
+def looks_back(program: RowProgram) -> Mapping[str, int]:
+    """From which of its rows on each output is the same whatever came before the first row of the inputs, at the
+    latest, by name; those that something carries from row to row to are left out."""
+    far: dict[str, Fraction | None] = {}
+    begun: dict[str, int] = {}
+    found: dict[str, int] = {}
+    for _, stage, pace in paced(program):
+        lags: list[Fraction | None] = [Fraction(0)]
+        moved = {f.operand: f.value for f in stage.fresh}
+        windows = zip(stage.op.operands, stage.windows, strict=True)
+        for number, (value, window) in enumerate(windows if not program.takes_rows(stage) else ()):
+            if window is not None:
+                home = program.root(moved.get(number, value).name)[0].name
+                before, apart = far[home], pace.delay - begun[home]
+                more = apart + pace.period + Fraction(window.pad * pace.period, window.stride)
+                lags.append(None if before is None else before + more)
+        root = program.root(stage.result.name)[0].name
+        begun[root] = min(begun.get(root, pace.delay), pace.delay)
+        known = [lag for lag in (*lags, far.get(root, Fraction(0))) if lag is not None]
+        most = max(known) if len(known) > len(lags) and not stage.carries else None
+        far[root] = most
+        if program.gives_rows(stage) and most is not None:
+            found[stage.result.name] = int(most) // pace.period + 1
+    return found
+
+
 def is_constant(program: RowProgram, value: Value) -> bool:
     """Whether the bytes of a value are known when the code is made."""
     return program.root(value.name)[0].space is Space.CONSTANT
