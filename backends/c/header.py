@@ -181,7 +181,7 @@ def _port(port: CPort) -> str:
 
 def _image_macros(port: CPort) -> Iterator[str]:
     """The dimensions of an image or a signal whose rows lie one after the other."""
-    if port.layout.startswith(("NHWC", "NLC")) or port.place == "rows":
+    if port.layout.startswith(("NHWC", "NLC")) or port.place == "rows" or port.calls:
         names = ("HEIGHT", "WIDTH", "CHANNELS") if port.type.rank == 4 else ("SAMPLES", "CHANNELS")
         for name, size in zip(names, port.type.shape[1:], strict=True):
             yield f"#define {port.macro}_{name} {size}"

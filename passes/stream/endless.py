@@ -145,11 +145,14 @@ def _check_rings(program: RowProgram) -> None:
 def _check_rows(program: RowProgram) -> None:
     """Raises `PassError` for what has no rows that come for ever."""
     for stage in by_rows(program, range(len(program.stages))).stages:
-        if stage.gathers or not stage.windows or not _takes_rows(program, stage):
-            taken = next((v for v in stage.op.operands if not is_constant(program, v)), stage.result)
+        windows = () if stage.gathers else stage.windows
+        read = zip(stage.op.operands, windows or [None] * len(stage.op.operands), strict=True)
+        whole = [value for value, window in read if window is None and not is_constant(program, value)]
+        if whole or not windows:
+            taken = f" (all of {whole[0]})" if whole else ""
             raise PassError(
-                f"`hop`: {stage.where} reads the whole window, all {row_count(taken)} rows of {taken}: end the network "
-                "before it, or compile it without `hop`"
+                f"`hop`: {stage.where} reads the whole window{taken}: end the network before it, or compile it without "
+                "`hop`"
             )
     for value in (*program.inputs, *program.outputs):
         if program.buffer[value.name].space is not Space.ROWS:
@@ -166,12 +169,6 @@ def _no_pace(program: RowProgram) -> str:
         if not pacing.possible:
             return f"`hop`: the rows of {stage.where} do not come at the pace of what it reads"
     return "`hop`: parts of the network share nothing, and have no common pace"
-
-
-def _takes_rows(program: RowProgram, stage: Stage) -> bool:
-    """Whether a stage takes all that is computed by rows."""
-    read = zip(stage.op.operands, stage.windows, strict=True)
-    return all(window is not None or is_constant(program, value) for value, window in read)
 
 
 def _with_short_cycle(program: RowProgram, hop: int) -> RowProgram:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from tinyc.ir.module import Module, Node, made
 from tinyc.ir.op import Value, unused
-from tinyc.ir.ops import Lstm, Reshape
+from tinyc.ir.ops import Reshape
 from tinyc.ir.ops.recurrent import Steps
 from tinyc.ir.types import TensorType
 from tinyc.passes.core.base import Pass
@@ -20,6 +20,8 @@ class RecurrentBySteps(Pass, name="recurrent-by-steps"):
     advances with the layers around it."""
 
     def run(self, module: Module) -> Module:
+        if not any(_comes(layer.op) for layer in module.made_by(Steps)):
+            return module
         names = {v.name for v in (*module.inputs, *(n.result for n in module.nodes))}
         nodes: list[Node] = []
         for node in module.nodes:
@@ -31,8 +33,7 @@ class RecurrentBySteps(Pass, name="recurrent-by-steps"):
 def _comes(op: Steps) -> bool:
     """Whether the steps of a layer may come one after the other."""
     steps, batch, _ = op.sizes
-    cell = isinstance(op, Lstm) and op.cell
-    return not op.signal and batch == 1 and steps > 1 and op.every and not op.reverse and not cell
+    return not op.signal and batch == 1 and op.kept() == steps > 1 and not op.reverse
 
 
 def _of_signal(node: Node, op: Steps, names: set[str]) -> list[Node]:

@@ -4,6 +4,7 @@ cut off behind it."""
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -27,7 +28,7 @@ class FusePad(Pass, name="fuse-pad"):
     """
 
     def run(self, module: Module) -> Module:
-        return rewrite(module, [pad_behind_reshape, pad_into_window, slice_into_window])
+        return rewrite(module, [pad_behind_reshape, pad_into_window, slice_before_reshape, slice_into_window])
 
 
 @on(Reshape)
@@ -37,22 +38,31 @@ def pad_behind_reshape(at: Made[Reshape], rewriter: Rewriter) -> Answer:
     if pad is None:
         return None
     have, want, op = pad.op.type.shape, at.result.shape, pad.op
+    moved = _between(have, want)
+    if isinstance(moved, Skip):
+        return moved
+    if any(op.x.shape[d] != 1 for d, size in enumerate(have) if size == 1):
+        return Skip("it pads from nothing to size 1")
+    x = rewriter.add(Reshape(op.x, moved(op.x.shape, 1)))
+    between = moved(op.between, 0) if op.between else ()
+    return Replaced(Pad(x, moved(op.before, 0), moved(op.after, 0), between, op.value), (pad.node,))
+
+
+def _between(have: Sequence[int], want: Sequence[int]) -> Callable[[Sequence[int], int], tuple[int, ...]] | Skip:
+    """Numbers for the dimensions of one shape as numbers for those of another one, which has other dimensions of size 1
+    only; these get a number that is given."""
     kept = [d for d, size in enumerate(have) if size != 1]
     places = [d for d, size in enumerate(want) if size != 1]
     if [have[d] for d in kept] != [want[d] for d in places]:
         return Skip("the reshape changes dimensions other than those of size 1")
-    if any(op.x.shape[d] != 1 for d in range(len(have)) if d not in kept):
-        return Skip("it pads from nothing to size 1")
 
-    def moved(numbers: tuple[int, ...], neutral: int) -> tuple[int, ...]:
+    def moved(numbers: Sequence[int], neutral: int) -> tuple[int, ...]:
         out = [neutral] * len(want)
         for source, place in zip(kept, places, strict=True):
             out[place] = numbers[source]
         return tuple(out)
 
-    x = rewriter.add(Reshape(op.x, moved(op.x.shape, 1)))
-    between = moved(op.between, 0) if op.between else ()
-    return Replaced(Pad(x, moved(op.before, 0), moved(op.after, 0), between, op.value), (pad.node,))
+    return moved
 
 
 @on(Spatial)
@@ -86,6 +96,20 @@ def absorb(op: Spatial, pad: Pad, rewriter: Rewriter) -> Op | Skip:
     except IRError as error:
         return Skip(error.message)
     return Skip(fused) if isinstance(fused, str) else fused
+
+
+@on(Slice)
+def slice_before_reshape(at: Made[Slice], rewriter: Rewriter) -> Answer:
+    """Move a slice to before a reshape that drops dimensions of size 1 of what a window gives."""
+    cut = at.op
+    reshape = rewriter.absorbable(cut.x, Reshape)
+    if reshape is None or rewriter.absorbable(reshape.op.x, Spatial) is None:
+        return None
+    moved = _between(cut.x.shape, reshape.op.x.shape)
+    if isinstance(moved, Skip):
+        return moved
+    whole = Slice(reshape.op.x, moved(cut.start, 0), moved(cut.size, 1), moved(cut.step, 1))
+    return Replaced(Reshape(rewriter.add(whole), cut.type.shape), (reshape.node,))
 
 
 @on(Slice)

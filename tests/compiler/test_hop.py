@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 import tinyc
@@ -20,6 +19,7 @@ from tests.planted.plant import Fault, in_c, must_be_caught, on_result, params
 from tests.planted.test_rows import short_ring
 from tinyc.backends.interpreter.steps import run_endless
 from tinyc.compiler.base.checked import OptionError
+from tinyc.compiler.reference import open_session
 from tinyc.compiler.session import Compilation
 from tinyc.ir.rows import RowProgram
 from tinyc.passes import PassError
@@ -77,11 +77,28 @@ def test_a_signal_that_is_longer_than_the_window(kind: str, hop: int) -> None:
     program = compiled(make(), hop=hop, verify=False).program
     shape = (1, 8, 5 * window) if kind == "tcn" else (1, 5 * window, 40)
     signal = np.random.default_rng(5).normal(size=shape).astype(np.float32)
-    session = onnxruntime.InferenceSession(make(5 * window).SerializeToString())
-    want = session.run(None, {"image": signal})[0]
+    want = np.asarray(open_session(make(5 * window)).run(None, {"image": signal})[0])
     rows = signal.transpose(0, 2, 1) if kind == "tcn" else signal
     got = run_endless(program, [rows], in_steps=True)[0]
     np.testing.assert_allclose(got.transpose(0, 2, 1) if kind == "tcn" else got, want, rtol=ROUNDED, atol=ROUNDED)
+
+
+@pytest.mark.parametrize("quantised", [False, True], ids=["float", "int8"])
+def test_padded_on_both_sides_and_cut_on_one(quantised: bool, tmp_path: Path) -> None:
+    """As PyTorch users write causal convolutions."""
+    g = Graph("cut", (1, 4, WINDOW))
+    for number, dilation in enumerate((1, 2, 4)):
+        before, reach = g.last, 2 * dilation
+        g.conv(f"wide{number}", g.random(4, 4, 3), dilations=[dilation], pads=[reach, reach])
+        ends = {"starts": [0], "ends": [-reach], "axes": [2]}
+        names = [g.weight(f"{name}{number}", np.array(at, np.int64)) for name, at in ends.items()]
+        g.add("Slice", f"cut{number}", *names)
+        g.add("Relu", f"relu{number}")
+        g.add("Add", f"sum{number}", before)
+    samples = tmp_path / "samples.npz"
+    np.savez(samples, image=np.random.default_rng(0).normal(size=(8, 4, WINDOW)).astype(np.float32))
+    made = compiled(g.model((1, 4, WINDOW)), samples if quantised else None, hop=1)
+    assert all(v.passed for v in made.verdicts)
 
 
 def test_a_mean_over_time_is_refused_by_name() -> None:
