@@ -19,7 +19,6 @@ from tinyc.passes.stream import KeepState, Stream
 from tinyc.passes.stream.choose_kernels import ChooseKernels
 from tinyc.passes.stream.piece import Piece
 from tinyc.passes.stream.two_memories import StreamInTwo
-from tinyc.passes.tensor.by_steps import RecurrentBySteps
 from tinyc.passes.tensor.channels_last import ChannelsLast
 from tinyc.passes.tensor.eliminate_common import EliminateCommon
 from tinyc.passes.tensor.eliminate_dead import EliminateDead
@@ -30,6 +29,7 @@ from tinyc.passes.tensor.fuse_pad import FusePad
 from tinyc.passes.tensor.keep_last import ForgetCell, KeepLast
 from tinyc.passes.tensor.simplify import Simplify
 from tinyc.passes.tensor.specialise import Specialise
+from tinyc.passes.tensor.steps_as_rows import StepsAsRows
 
 
 def tensor_passes() -> list[AnyPass]:
@@ -127,7 +127,7 @@ def row_passes(
     if hop is not None:
         schedule = KeepState(hop)
     return [
-        *([RecurrentBySteps()] if hop is not None else []),
+        *([StepsAsRows()] if hop is not None else []),
         Lower(inputs, fused, outputs, strict=hop is None),  # from tensors to rows: buffers, and stages that fill them
         ShareBuffers(in_place=False),  # parts into their whole
         OrderStages(),  # the order of the stages in which least is alive

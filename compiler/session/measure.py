@@ -109,11 +109,13 @@ def _time(compiled: Compilation, machine: Machine, counts: list[int]) -> dict[st
 
 
 def _note(compiled: Compilation, machine: Machine) -> str:
-    """What makes the count large that a user can do something about."""
+    """Of how many calls the count is, and what makes it large that a user can do something about."""
+    calls = compiled.source.calls
+    notes = [f"the count is of {calls} calls, which are the model's window"] if calls else []
     floats = [s for s in compiled.program.stages if s.result.dtype.is_float and s.op.macs()]
-    if machine.has_float or not floats:
-        return ""
-    return (
-        f"{machine.chips} has no floating-point unit: {len(floats)} layer(s) compute their multiply-accumulates in "
-        "software, at tens of times the cost of integers; `quantise=QuantiseOptions(...)` makes them integers"
-    )
+    if floats and not machine.has_float:
+        notes.append(
+            f"{machine.chips} has no floating-point unit: {len(floats)} layer(s) compute their multiply-accumulates in "
+            "software, at tens of times the cost of integers; `quantise=QuantiseOptions(...)` makes them integers"
+        )
+    return "; ".join(notes)

@@ -17,6 +17,7 @@ from tests.compiler.test_cli import refused
 from tests.compiler.test_cli import tinyc as command
 from tests.planted.plant import Fault, in_c, must_be_caught, on_result, params
 from tests.planted.test_rows import short_ring
+from tests.runners.support import need_simulator
 from tinyc.backends.interpreter.steps import run_endless
 from tinyc.compiler.base.checked import OptionError
 from tinyc.compiler.reference import open_session
@@ -81,6 +82,28 @@ def test_a_signal_that_is_longer_than_the_window(kind: str, hop: int) -> None:
     rows = signal.transpose(0, 2, 1) if kind == "tcn" else signal
     got = run_endless(program, [rows], in_steps=True)[0]
     np.testing.assert_allclose(got.transpose(0, 2, 1) if kind == "tcn" else got, want, rtol=ROUNDED, atol=ROUNDED)
+
+
+@pytest.mark.parametrize("quantised", [False, True], ids=["float", "int8"])
+def test_frames_of_a_spectrogram(quantised: bool, tmp_path: Path) -> None:
+    """Convolutions over frames and frequencies, all of whose channels a recurrent layer takes frame by frame."""
+    frames, channels, hidden = 16, 4, 6
+    g = Graph("crnn", (1, 1, 2 * frames, 10))
+    g.conv("entry", g.random(channels, 1, 3, 3), g.random_bias(channels), pads=[2, 1, 0, 1], strides=[2, 2])
+    g.add("Relu", "relu")
+    g.conv("dw", g.random(channels, 1, 3, 3), pads=[2, 1, 0, 1], group=channels)
+    g.add("Transpose", "frames", perm=[2, 0, 1, 3])
+    g.reshape("features", frames, 1, channels * 5)
+    shapes = {"w": (1, 4 * hidden, channels * 5), "r": (1, 4 * hidden, hidden)}
+    weights = [g.weight(name, 0.2 * g.random(*shape)) for name, shape in shapes.items()]
+    g.add("LSTM", "states", *weights, hidden_size=hidden)
+    g.reshape("signal", 1, frames, hidden)
+    g.add("Softmax", "scores", axis=-1)
+    samples = tmp_path / "samples.npz"
+    np.savez(samples, image=np.random.default_rng(0).normal(size=(8, 1, 2 * frames, 10)).astype(np.float32))
+    made = compiled(g.model((1, frames, hidden)), samples if quantised else None, hop="least")
+    assert all(v.passed for v in made.verdicts)
+    assert [p.type.shape for p in (*made.source.inputs, *made.source.outputs)] == [(1, 2, 10, 1), (1, 1, hidden)]
 
 
 @pytest.mark.parametrize("quantised", [False, True], ids=["float", "int8"])
@@ -185,3 +208,9 @@ FAULTS = [
 def test_faults_are_caught(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     onnx.save(tcn(), tmp_path / "net.onnx")
     must_be_caught(fault, tmp_path / "net.onnx", monkeypatch)
+
+
+def test_the_bench_says_of_how_many_calls_its_count_is() -> None:
+    need_simulator("rv32imc")
+    measured = tinyc.bench(tcn(), on="rv32imc", hop=12, verify=False)
+    assert measured["note"].startswith(f"the count is of {WINDOW // 12} calls")
