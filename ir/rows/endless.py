@@ -133,7 +133,7 @@ def verify_endless(program: RowProgram) -> None:
         _verify_stage(program, stage, pace)
     if endless.warm % endless.hop or endless.warm < warm_up(program):
         raise IRError(f"counts again from sweep {endless.warm}, where rows before the first are read", where)
-    if endless.cycle % lcm(endless.hop, repeated_after(program)) or endless.warm + endless.cycle > 2 * LONGEST:
+    if endless.cycle % lcm(endless.hop, repeated_after(program)) or endless.warm + endless.cycle >= 2 * LONGEST:
         raise IRError(f"counts {endless.cycle} sweeps again, after which not all lies where it lay", where)
 
 
