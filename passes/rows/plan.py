@@ -39,7 +39,7 @@ class PlanArena(RowPass, name="plan-arena"):
     """
 
     alignment: int = 1
-    seconds: float = 10.0
+    seconds: float = 4.0
     memories: tuple[int, int] | None = None
 
     def run(self, program: RowProgram) -> RowProgram:
