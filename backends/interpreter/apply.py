@@ -81,7 +81,8 @@ def _gather(program: RowProgram, stage: Stage, step: Step, memory: Memory, fused
     type = stage.op.gathered()
     assert type is not None
     held = memory.held(stage.result.name, type)
-    operands = [*memory.rows(stage.op.operands[0].name, [step.row])]
+    value, there = stage.fresh_row(0, step.row) or (stage.op.operands[0], step.row)
+    operands = [*memory.rows(value.name, [there])]
     operands += [memory.array(v.name) for v in stage.op.operands[1:]]
     result = stage.op.gather(held.copy(), operands, step.row, step.row == first, step.row == last, fused)
     if step.row != last:

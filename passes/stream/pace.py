@@ -74,6 +74,9 @@ class Wiring:
         self.writers = writers = {stage.result.name: k for k, stage in enumerate(program.stages)}
         roots = {name: program.root(name)[0].name for name in writers}
         self.shared = {root for name, root in roots.items() if name != root}
+        self._parts: dict[str, list[int]] = {}
+        for name, root in roots.items():
+            self._parts.setdefault(root, []).append(writers[name])
         self._made: list[list[list[Edge]]] = []
         self.readers: dict[str, list[Read]] = {}
         for reader, stage in enumerate(program.stages):
@@ -83,14 +86,19 @@ class Wiring:
                 self.readers.setdefault(program.root(value.name)[0].name, []).append(Read(reader, window, value.name))
 
     def _makers(self, writers: dict[str, int], reader: int, operand: str, window: Window | None) -> Iterator[Edge]:
-        """The stages that wrote an operand or what it is a view of, the nearest first."""
-        name, view = operand, self.program.buffer[operand].view
+        """The stages that wrote an operand or what it is a view of, the nearest first; of a whole that nobody wrote but
+        in parts, the last that wrote one."""
+        name, view, found = operand, self.program.buffer[operand].view, False
         while True:
             if name in writers and writers[name] < reader:
+                found = True
                 yield self._edge(writers[name], reader, operand, name, window)
             if view is None:
-                return
+                break
             name, view = view.base, self.program.buffer[view.base].view
+        parts = [writer for writer in self._parts.get(name, ()) if writer < reader] if not found else []
+        if parts:
+            yield Edge(max(parts), reader, None)
 
     def _edge(self, writer: int, reader: int, operand: str, result: str, window: Window | None) -> Edge:
         times = self.program.repeats(operand)

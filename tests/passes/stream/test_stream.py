@@ -102,6 +102,38 @@ def test_columns_and_channels_are_joined_row_by_row(axis: int) -> None:
             agree(small, apply(small.program, [piece]))
 
 
+def test_a_whole_that_was_written_in_parts_is_read_behind_all_of_them() -> None:
+    """Parts that lie in their whole, and meet its reader again by another way."""
+
+    def make(m: Integers, x: Value) -> Value:
+        near, far = pointwise(m, x, 4), pointwise(m, x, 4)
+        rows, columns = (m.add(ops.Concat((near, far), axis)) for axis in (1, 2))
+        shape: dict[str, Any] = {"kernel": (3, 3), "groups": 1, "outputs": 3, **SAME}
+        return m.sum(m.conv(rows, **shape | {"strides": (2, 1)}), m.conv(columns, **shape | {"strides": (1, 2)}))
+
+    small = small_case(make, (1, 12, 10, 4))
+    agree(small, Stream().run(small.program))
+    for reverse in (False, True):
+        for piece in Cutter(small.program).pieces(range(len(small.program.stages)), reverse):
+            agree(small, apply(small.program, [piece]))
+
+
+def test_rows_are_gathered_from_where_they_arrive() -> None:
+    """The newest row of a ring that has a row less lies elsewhere, for what gathers rows as for windows."""
+
+    def make(m: Integers, x: Value) -> Value:
+        shape: dict[str, Any] = {"kernel": (3, 3), "groups": 1, "outputs": 5, **SAME}
+        for _ in range(5):
+            x = m.conv(x, **shape)
+        planes = (m.add(ops.Transpose(v, (0, 3, 1, 2))) for v in (x, m.conv(x, **shape)))
+        return m.add(ops.Concat(tuple(planes), 1))
+
+    small = small_case(make, (1, 14, 6, 5))
+    streamed = Stream().run(small.program)
+    assert any(stage.gathers and stage.fresh for stage in streamed.stages)
+    agree(small, streamed)
+
+
 @pytest.mark.parametrize("block", range(2))
 def test_streaming_never_takes_more_memory(block: int) -> None:
     smaller = 0
