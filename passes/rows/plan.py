@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,19 +75,22 @@ def _blocks(program: RowProgram, found: Mapping[str, Life], alignment: int = 1) 
     ]
 
 
-def segment_needs(program: RowProgram) -> list[int]:
-    """For each segment in order, the least bytes in which all that is alive while it runs can be placed, as far as a
-    short search proves it."""
+def segment_needs(program: RowProgram, wanted: Collection[int]) -> dict[int, int]:
+    """The least bytes in which all that is alive while a segment runs can be placed, as far as a short search proves
+    it, for each of these segments by its place in the order."""
     found, start = lives(program), 0
+    hulls = {name: life.hull for name, life in found.items()}
     blocks = {block.name: block for block in _blocks(program, found)}
-    needs = []
-    for segment in program.order:
+    needs = {}
+    for number, segment in enumerate(program.order):
         stop = start + program.sweeps(segment) * len(segment.paces)
-        here = {name: life.during(start, stop) for name, life in found.items()}
-        here = {name: life for name, life in here.items() if life.hull[1] > NEVER}
-        most = peak(list(here.values()))
-        placed = place([blocks[name] for name in here], list(distances(here)), lower_bound=most, seconds=SHORTLY)
-        needs.append(placed.bytes if placed.optimal else placed.lower_bound)
+        if number in wanted:
+            near = [name for name, (first, last) in hulls.items() if first < stop and last >= start]
+            here = {name: found[name].during(start, stop) for name in near}
+            here = {name: life for name, life in here.items() if life.hull[1] > NEVER}
+            most = peak(list(here.values()))
+            placed = place([blocks[name] for name in here], list(distances(here)), lower_bound=most, seconds=SHORTLY)
+            needs[number] = placed.bytes if placed.optimal else placed.lower_bound
         start = stop
     return needs
 

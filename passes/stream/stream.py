@@ -115,7 +115,7 @@ def _planned(program: RowProgram, options: Sequence[Piece], limits: Sequence[int
     segment is found to need more than the limit is not planned, and the next one is chosen with what has been found.
     """
     seen: set[tuple[tuple[Segment, bool, int, int, int], ...]] = set()
-    options, count, checks = list(options), len(program.stages), CHECKS
+    options, count, checks, needs = list(options), len(program.stages), CHECKS, _Needs()
     least, coming = _least_peak(options, count), list(limits)
     rising = coming == sorted(coming)
     while coming:
@@ -123,7 +123,7 @@ def _planned(program: RowProgram, options: Sequence[Piece], limits: Sequence[int
         chosen: list[Piece] = []
         while least <= limit and not chosen:
             chosen = _cheapest(options, count, limit)
-            above = _above(program, chosen, limit) if checks > 0 else {}
+            above = needs.above(program, chosen, limit) if checks > 0 else {}
             if above:
                 checks, chosen = checks - 1, []
                 options = [dataclasses.replace(p, peak=above[id(p)]) if id(p) in above else p for p in options]
@@ -137,10 +137,19 @@ def _planned(program: RowProgram, options: Sequence[Piece], limits: Sequence[int
             return
 
 
-def _above(program: RowProgram, chosen: Sequence[Piece], limit: int) -> dict[int, int]:
-    """What the pieces need that turn out to need more than the limit, by their identities."""
-    needs = segment_needs(apply(program, chosen))
-    return {id(piece): need for piece, need in zip(chosen, needs, strict=True) if need > limit}
+class _Needs:
+    """What pieces need, found where they are chosen for the first time."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Piece, int]] = {}
+
+    def above(self, program: RowProgram, chosen: Sequence[Piece], limit: int) -> dict[int, int]:
+        """What the pieces need that turn out to need more than the limit, by their identities."""
+        unknown = [number for number, piece in enumerate(chosen) if id(piece) not in self._known]
+        for number, need in segment_needs(apply(program, chosen), unknown).items() if unknown else ():
+            self._known[id(chosen[number])] = chosen[number], need
+        found = ((id(piece), self._known[id(piece)][1]) for piece in chosen)
+        return {piece: need for piece, need in found if need > limit}
 
 
 def _best_way(program: RowProgram, chosen: Sequence[Piece], limit: int) -> _Planned:
