@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,12 @@ INFERENCES = 8
 FLOAT_SLACK = 1e-6
 """What probabilities of float networks may differ by: a few units in the last place of 1, by the order of sums and by
 the C libraries' exp."""
-WITHOUT_ROWS = 1 << 40
-"""Bytes of RAM with which no layer has to advance together with another one."""
+FORMS: Mapping[str, Mapping[str, Any]] = {
+    "by layers": {"ram": 1 << 40},  # so much that no layer has to advance together with another one
+    "default": {},
+    "callback": {"rows_from": "callback"},
+}
+"""The options of the forms in which a network's schedules are compared."""
 RANKS = {"nhwc": 4, "nlc": 3}
 """Layouts that have channels last, and the dimensions of what has them."""
 
@@ -74,7 +78,7 @@ def channels_last(model: onnx.ModelProto) -> str:
     """The layout with channels last of a network's inputs: what rows from a callback have."""
     weights = {w.name for w in model.graph.initializer}
     ranks = {len(v.type.tensor_type.shape.dim) for v in model.graph.input if v.name not in weights}
-    return next((layout for layout, rank in RANKS.items() if rank in ranks), "model")
+    return next((layout for layout, rank in RANKS.items() if rank in ranks), "onnx")
 
 
 class Differs(TinycError):

@@ -15,11 +15,10 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import onnx
 
-from benchmarks.building import WITHOUT_ROWS, channels_last, chosen_of, compiled, held
+from benchmarks.building import FORMS, channels_last, chosen_of, compiled, held
 from benchmarks.instructions.cases import TARGETS
 from benchmarks.networks.listing import NETWORKS
 from benchmarks.sheets import Sheet, show
@@ -46,11 +45,6 @@ CASES: Mapping[str, Callable[[], onnx.ModelProto]] = {
         "shufflenet_v2_96",
         "mobilenet_v3_small_0.5_96",
     )
-}
-FORMS: Mapping[str, Mapping[str, Any]] = {
-    "by layers": {"ram": WITHOUT_ROWS},
-    "default": {},
-    "callback": {"rows_from": "callback"},
 }
 
 

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import onnx
 
-from benchmarks.building import WITHOUT_ROWS, channels_last, compiled
+from benchmarks.building import FORMS as SCHEDULES
+from benchmarks.building import channels_last, compiled
 from benchmarks.deep import narrow
 from benchmarks.networks.listing import NETWORKS
 from benchmarks.sheets import Sheet, show
@@ -44,12 +44,7 @@ CASES: dict[str, Callable[[], onnx.ModelProto]] = {
     },
     "chain40_96": lambda: narrow(40),
 }
-FORMS: dict[str, dict[str, Any]] = {
-    "by layers": {"ram": WITHOUT_ROWS},
-    "default": {},
-    "callback": {"rows_from": "callback"},
-    "both callbacks": {"rows_from": "callback", "rows_to": "callback"},
-}
+FORMS = {**SCHEDULES, "both callbacks": {"rows_from": "callback", "rows_to": "callback"}}
 """The options of each form."""
 
 

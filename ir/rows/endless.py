@@ -33,12 +33,6 @@ def every(program: RowProgram) -> int:
     return lcm(*(pace.period for _, _, pace in paced(program)))
 
 
-def window_sweeps(program: RowProgram) -> int:
-    """The sweeps in which those rows come in that the program's types tell."""
-    segment = program.order[0]
-    return program.stages[segment.first].rows * segment.paces[0].period
-
-
 def rows_a_call(program: RowProgram) -> Mapping[str, int]:
     """How many rows of each input come in a call, and of each output go, by name."""
     assert program.endless is not None
@@ -155,7 +149,7 @@ def _verify_stage(program: RowProgram, stage: Stage, pace: Pace) -> None:
 
 def in_time(program: RowProgram, stage: Stage, pace: Pace) -> int:
     """How many rows of a stage are due while the rows that the program's types tell come in."""
-    return -(-(window_sweeps(program) - pace.delay) // pace.period)
+    return -(-(program.window_sweeps - pace.delay) // pace.period)
 
 
 def looks_back(program: RowProgram) -> Mapping[str, int]:

@@ -117,11 +117,17 @@ class RowProgram:
     def sweeps(self, segment: Segment) -> int:
         """How many sweeps a segment takes; of an endless program, those in which the rows of its inputs come."""
         if self.endless is not None:
-            return self.stages[segment.first].rows * segment.paces[0].period
+            return self.window_sweeps
         return max(
             pace.delay + (self.stages[number].applications - 1) * pace.period + 1
             for number, pace in zip(segment.stages, segment.paces, strict=True)
         )
+
+    @property
+    def window_sweeps(self) -> int:
+        """The sweeps of the first segment in which those rows come in that the program's types tell."""
+        segment = self.order[0]
+        return self.stages[segment.first].rows * segment.paces[0].period
 
     def schedule(self) -> Iterator[Step]:
         """The order of work: segment after segment, sweep after sweep, each stage that has a row due.

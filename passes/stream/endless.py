@@ -24,17 +24,14 @@ from tinyc.ir.rows.endless import (
     turns,
     unending,
     warm_up,
-    window_sweeps,
 )
 from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.base import PassError, RowPass, Slack
 from tinyc.passes.rows.plan import PlanArena
-from tinyc.passes.stream.apart import apart
 from tinyc.passes.stream.pace import Pacing, Wiring
 from tinyc.passes.stream.piece import Cutter, apply, by_rows
+from tinyc.passes.stream.stream import TRIAL, variants
 
-TRIAL = 0.3
-"""Seconds, as the planner counts them, for the arena of one of the ways."""
 ROUND = (735134400, 367567200, 122522400, 61261200, 21621600, 7207200, 2162160, 720720, 55440, 5040, 720, 120, 24, 4, 1)
 """Numbers with more divisors than any smaller one has, or nearly, so that between a number and its double many lie."""
 
@@ -54,10 +51,9 @@ class KeepState(RowPass, name="keep-state"):
     def run(self, program: RowProgram) -> RowProgram:
         _check_rows(program)
         # Results over operands may have to wait for these; results beside them never do.
-        beside = apart(program)
         found: list[RowProgram] = []
         refused: list[PassError] = []
-        for way in [program] if beside is program else [program, beside]:
+        for way in variants(program):
             try:
                 found += self._ways(way)
             except PassError as error:
@@ -81,7 +77,7 @@ class KeepState(RowPass, name="keep-state"):
         warm = -(-warm_up(program) // hop) * hop
         least = lcm(hop, repeated_after(program))
         # In the model's window no row has the number of another one: that is how traces tell them apart.
-        cycle = -(-max(window_sweeps(program) - warm, 1) // least) * least
+        cycle = -(-max(program.window_sweeps - warm, 1) // least) * least
         counter = Value(unused("sweeps_counted", {b.name for b in program.buffers}), TensorType((1,), DType.I32))
         buffers = (*program.buffers, Buffer(counter, Space.ARENA))
         return dataclasses.replace(program, buffers=buffers, endless=Endless(hop, warm, cycle, counter))
@@ -94,7 +90,7 @@ class KeepState(RowPass, name="keep-state"):
         if hop % least:
             rows = least // period
             raise PassError(f"`hop`: the network repeats its steps every {rows} rows; a call takes a multiple of these")
-        if rest := window_sweeps(program) % hop:
+        if rest := program.window_sweeps % hop:
             raise PassError(
                 f"`hop`: the model's window of {row_count(program.inputs[0])} rows is no whole number of calls of "
                 f"{hop // period}, {rest // period} are left: choose another, or another window (`input_shapes`)"
@@ -104,9 +100,9 @@ class KeepState(RowPass, name="keep-state"):
 
 def _check_window(program: RowProgram) -> None:
     """Raises `PassError` where the rows of the model's window are too few to see how the network goes on."""
-    if window_sweeps(program) < (least := warm_up(program) + 2 * every(program)):
+    if program.window_sweeps < (least := warm_up(program) + 2 * every(program)):
         value = program.inputs[0]
-        rows = -(-row_count(value) * least // window_sweeps(program))
+        rows = -(-row_count(value) * least // program.window_sweeps)
         raise PassError(
             f"`hop`: the model's window has {row_count(value)} rows, fewer than a layer looks back at: compile it with "
             f"a window of {rows} or more (`input_shapes`)"

@@ -8,10 +8,10 @@ from tinyc.ir.errors import TinycError
 from tinyc.ir.op import Op, Value, Window, unused
 from tinyc.ir.rows import Buffer, RowProgram, Space, View
 from tinyc.ir.types import TensorType
+from tinyc.passes.stream.piece import TILE
 
-LEAST, TILE = 8, 4
-"""Pixels of a part of a row at least, and of what they are a multiple: of fewer pixels, calls take more instructions
-than what they compute together saves."""
+LEAST = 2 * TILE
+"""Pixels of a part of a row at least: of fewer, calls take more instructions than what they compute together saves."""
 
 
 def finer(program: RowProgram) -> RowProgram:

@@ -19,6 +19,9 @@ TILE = 4
 """Pixels that the pointwise kernels compute together; a row's last tile may be smaller, and then costs more a pixel."""
 
 
+Way = tuple[Segment, bool, int, bool, bool]
+
+
 @dataclass(frozen=True)
 class Piece:
     """A segment that a schedule may have.
@@ -38,6 +41,11 @@ class Piece:
     follows: Mapping[str, View] = field(default_factory=dict)
     split: int = 1
     held: tuple[Ring, ...] = ()
+
+    @property
+    def way(self) -> Way:
+        """How its stages are run: pieces that begin and end alike, and are run in one way, are the same."""
+        return self.segment, self.by_rows, self.split, bool(self.follows), bool(self.held)
 
 
 class Cutter:

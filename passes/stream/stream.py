@@ -7,12 +7,12 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tinyc.ir.rows import RowProgram, Segment
+from tinyc.ir.rows import RowProgram
 from tinyc.passes.core.base import RowPass, Slack
 from tinyc.passes.rows.plan import PlanArena, segment_needs
 from tinyc.passes.stream.apart import apart
 from tinyc.passes.stream.finer import finer
-from tinyc.passes.stream.piece import Cutter, Piece, apply
+from tinyc.passes.stream.piece import Cutter, Piece, Way, apply
 
 SHORT, LONG = 4, 40
 """Stages of the segments from which a first bound is found, and of the longest that are looked at."""
@@ -20,8 +20,10 @@ TRIAL = 0.3
 """Seconds, as the planner counts them, for the arena of one schedule that is tried."""
 TRIES = 12
 """How many schedules are planned, of those that the search over segments finds."""
+LIMITS = 60
+"""At how many limits they are looked for: at several of these it is the same one."""
 CHECKS = 60
-"""How many are looked at before that."""
+"""Of how many schedules the needs of segments are corrected before that."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +64,16 @@ class Stream(RowPass, name="stream-rows"):
         """The program in the schedule that is chosen among these segments (`candidates`)."""
         return self._of(program, options).program
 
-    def _of(self, program: RowProgram, options: Sequence[Piece]) -> _Planned:
-        count = len(program.stages)
-        least = _least_peak(options, count)
-        peaks = sorted({p.peak for p in options if p.peak >= least})
+    def _of(self, program: RowProgram, pieces: Sequence[Piece]) -> _Planned:
         # As they are, one layer after the other: peaks are estimated from above where several write parts of a whole.
-        best = _as_it_is(program)
+        best, options = _as_it_is(program), _Options(program, pieces)
         if self.budget is not None and (best.bytes > self.budget or self.cores > 1):
-            for planned in _planned(program, options, [p for p in reversed(peaks) if p <= self.budget]):
+            for planned in _planned(options, options.falling(self.budget)):
                 if planned.bytes <= self.budget:
                     best = planned
                     break
         if self.budget is None or best.bytes > self.budget:
-            for planned in _planned(program, options, peaks):
+            for planned in _planned(options, options.rising()):
                 if planned.limit >= best.bytes:
                     break
                 if (planned.bytes, planned.cost) < (best.bytes, best.cost):
@@ -108,48 +107,65 @@ def _as_it_is(program: RowProgram) -> _Planned:
     return _Planned(program, plan.bytes, 0, 0)
 
 
-def _planned(program: RowProgram, options: Sequence[Piece], limits: Sequence[int]) -> Iterator[_Planned]:
-    """The cheapest schedules within the first limits, planned.
+class _Options:
+    """The segments that the schedule of a program may have, and what has been found of them.
 
-    Peaks of segments are estimates: rows that are dead need not lie where others could use them. A schedule of which a
-    segment is found to need more than the limit is not planned, and the next one is chosen with what has been found.
+    Their peaks are estimates: rows that are dead need not lie where others could use them. What a segment needs is
+    found when it is chosen for the first time (`segment_needs`).
     """
-    seen: set[tuple[tuple[Segment, bool, int, int, int], ...]] = set()
-    options, count, checks, needs = list(options), len(program.stages), CHECKS, _Needs()
-    least, coming = _least_peak(options, count), list(limits)
-    rising = coming == sorted(coming)
-    while coming:
-        limit = coming.pop(0)
-        chosen: list[Piece] = []
-        while least <= limit and not chosen:
-            chosen = _cheapest(options, count, limit)
-            above = needs.above(program, chosen, limit) if checks > 0 else {}
-            if above:
-                checks, chosen = checks - 1, []
-                options = [dataclasses.replace(p, peak=above[id(p)]) if id(p) in above else p for p in options]
-                least = _least_peak(options, count)
-                coming = sorted({*coming, *above.values()}) if rising else coming
-        key = tuple((p.segment, p.by_rows, p.split, len(p.held), len(p.follows)) for p in chosen)
+
+    def __init__(self, program: RowProgram, pieces: Sequence[Piece]) -> None:
+        self.program, self._pieces = program, list(pieces)
+        self._needs: dict[Way, int] = {}
+        self._checks = CHECKS
+
+    def cheapest(self, limit: int) -> list[Piece]:
+        """The division with the least cost of those of whose segments none is known to need more than the limit; empty
+        without any."""
+        count = len(self.program.stages)
+        while _least_peak(self._pieces, count) <= limit:
+            chosen = division([(piece, (piece.cost,)) for piece in self._pieces if piece.peak <= limit], count)
+            if self._checks <= 0 or not self._corrected(chosen, limit):
+                return chosen
+            self._checks -= 1
+        return []
+
+    def rising(self) -> Iterator[int]:
+        """The limits at which there is another schedule, from the least on."""
+        limit = 0
+        while higher := [piece.peak for piece in self._pieces if piece.peak > limit]:
+            limit = max(min(higher), _least_peak(self._pieces, len(self.program.stages)))
+            yield limit
+
+    def falling(self, limit: int) -> Iterator[int]:
+        """The same downwards."""
+        least = _least_peak(self._pieces, len(self.program.stages))
+        yield from sorted({piece.peak for piece in self._pieces if least <= piece.peak <= limit}, reverse=True)
+
+    def _corrected(self, chosen: Sequence[Piece], limit: int) -> bool:
+        """Whether some of the segments turn out to need more than the limit; from then on these have that as their
+        peak."""
+        unknown = [number for number, piece in enumerate(chosen) if piece.way not in self._needs]
+        if unknown:
+            found = segment_needs(apply(self.program, chosen), unknown)
+            self._needs |= {chosen[number].way: need for number, need in found.items()}
+        above = {piece.way: need for piece in chosen if (need := self._needs[piece.way]) > limit}
+        if above:
+            self._pieces = [dataclasses.replace(p, peak=above.get(p.way, p.peak)) for p in self._pieces]
+        return bool(above)
+
+
+def _planned(options: _Options, limits: Iterable[int]) -> Iterator[_Planned]:
+    """The cheapest schedules within the first limits, planned."""
+    seen: set[tuple[Way, ...]] = set()
+    for limit in itertools.islice(limits, LIMITS):
+        chosen = options.cheapest(limit)
+        key = tuple(piece.way for piece in chosen)
         if chosen and key not in seen:
             seen.add(key)
-            yield _best_way(program, chosen, limit)
+            yield _best_way(options.program, chosen, limit)
         if len(seen) == TRIES:
             return
-
-
-class _Needs:
-    """What pieces need, found where they are chosen for the first time."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Piece, int]] = {}
-
-    def above(self, program: RowProgram, chosen: Sequence[Piece], limit: int) -> dict[int, int]:
-        """What the pieces need that turn out to need more than the limit, by their identities."""
-        unknown = [number for number, piece in enumerate(chosen) if id(piece) not in self._known]
-        for number, need in segment_needs(apply(program, chosen), unknown).items() if unknown else ():
-            self._known[id(chosen[number])] = chosen[number], need
-        found = ((id(piece), self._known[id(piece)][1]) for piece in chosen)
-        return {piece: need for piece, need in found if need > limit}
 
 
 def _best_way(program: RowProgram, chosen: Sequence[Piece], limit: int) -> _Planned:
@@ -177,14 +193,9 @@ def turned(program: RowProgram, chosen: Sequence[Piece]) -> Iterator[RowProgram]
             stages = piece.segment.stages
             forward = piece.split > 1 or any(program.stages[k].copies_rows for k in stages)
             reverse = number in turns and not forward
-            options = [p for p in cutter.pieces(stages, True) if _alike(p, piece)] if reverse else [piece]
+            options = [p for p in cutter.pieces(stages, True) if p.way[1:] == piece.way[1:]] if reverse else [piece]
             pieces.append(options[0] if options else piece)
         yield apply(program, pieces)
-
-
-def _alike(one: Piece, other: Piece) -> bool:
-    """Whether two pieces are run in one way, their direction aside."""
-    return (one.by_rows, bool(one.held), bool(one.follows)) == (other.by_rows, bool(other.held), bool(other.follows))
 
 
 def candidates(program: RowProgram, budget: int | None = None, cores: int = 1) -> list[Piece]:
@@ -221,11 +232,6 @@ def least_peak_of(found: Sequence[tuple[int, int, int]], count: int) -> int:
     for start, stop, peak in sorted(found, key=lambda f: f[1]):
         reach[stop] = min(reach[stop], max(reach[start], peak))
     return reach[count]
-
-
-def _cheapest(options: Sequence[Piece], count: int, limit: int) -> list[Piece]:
-    """The division with the least cost of those whose peak is within the limit."""
-    return division([(piece, (piece.cost,)) for piece in options if piece.peak <= limit], count)
 
 
 def division(options: Sequence[tuple[Piece, tuple[float, ...]]], count: int) -> list[Piece]:

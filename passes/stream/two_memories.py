@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinyc.ir.rows import RowProgram, Segment, Space
+from tinyc.ir.rows import RowProgram, Space
 from tinyc.ir.rows.traffic import moved, stage_traffic
 from tinyc.passes.core.base import PassError, RowPass
 from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.stream.alive import Alive
-from tinyc.passes.stream.piece import Piece, apply
+from tinyc.passes.stream.piece import Piece, Way, apply
 from tinyc.passes.stream.stream import TRIAL, Stream, candidates, division, turned, variants
 
 SHARES = (1.0, 0.9, 0.75, 0.6)
@@ -72,13 +72,13 @@ class StreamInTwo(RowPass, name="stream-rows-in-two"):
     def _divisions(self, program: RowProgram, options: Sequence[Piece]) -> list[list[Piece]]:
         """The divisions to plan."""
         spill, count = _Spill(program), len(program.stages)
-        found: dict[tuple[tuple[Segment, bool, int], ...], list[Piece]] = {}
+        found: dict[tuple[Way, ...], list[Piece]] = {}
         for share in SHARES:
             estimates = [spill.of(piece, int(self.internal * share)) for piece in options]
             for kind in range(2):
                 priced = [(p, (each[kind], p.cost)) for p, each in zip(options, estimates, strict=True)]
                 chosen = division(priced, count)
-                found.setdefault(tuple((p.segment, p.by_rows, len(p.held)) for p in chosen), chosen)
+                found.setdefault(tuple(piece.way for piece in chosen), chosen)
         return list(found.values())
 
 

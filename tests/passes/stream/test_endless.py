@@ -79,14 +79,17 @@ def test_every_length(dtype: DType, late: bool) -> None:
 
 @DTYPES
 def test_the_window_is_as_without_state(dtype: DType) -> None:
+    count = 0
     for seed in range(60, 66):
         found = possible(seed, dtype, late=bool(seed % 2))
         if found is not None:
+            count += 1
             network, program = found
             for got, want in zip(
                 run_program(program, network.arrays), run_module(network.module, network.arrays), strict=True
             ):
                 assert agree(got, want)
+    assert count > 3
 
 
 @DTYPES
@@ -103,13 +106,16 @@ def test_another_signal_after_a_reset(dtype: DType) -> None:
 
 
 def test_a_hop_of_any_length_gives_the_same() -> None:
+    count = 0
     for seed in range(6):
         found = [p[1] for hop in (0, 16, 32, ROWS) if (p := possible(seed, DType.I8, late=False, hop=hop))]
         network = causal_network(seed, DType.I8, 2 * ROWS)
         results = [run_endless(program, network.arrays) for program in found]
+        count += len(results) > 2
         assert len({p.plan.bytes for p in found if p.plan}) <= 1
         for other in results[1:]:
             assert all(np.array_equal(a, b) for a, b in zip(results[0], other, strict=True))
+    assert count > 3
 
 
 def layered(make: Any, rows: int = ROWS, shape: tuple[int, ...] = (2, 3)) -> Network:
@@ -201,7 +207,8 @@ def test_several_inputs_and_outputs() -> None:
 
     network = layered(make)
     program = program_of(network, 4)
-    assert list(rows_a_call(program).values()) == [4, 2, 4, 2] or sorted(rows_a_call(program).values()) == [2, 2, 4, 4]
+    called = rows_a_call(program)
+    assert [called[v.name] for v in (*program.inputs, *program.outputs)] == [4, 2, 2, 4]
     for got, want in zip(run_program(program, network.arrays), run_module(network.module, network.arrays), strict=True):
         np.testing.assert_array_equal(got, want)
 
@@ -250,15 +257,20 @@ def test_the_text_of_a_program() -> None:
 
 def test_nothing_that_is_kept_shares_bytes() -> None:
     """A ring keeps what the next call reads, whatever the window for which the plan was made says of its last rows."""
+    count = 0
     for seed in range(12):
         found = possible(seed, DType.I8, late=True)
-        if found is None or found[1].plan is None:
+        if found is None:
             continue
         program = found[1]
-        kept = [s for s in program.plan.slots if program.buffer[s.buffer].ring > 1] if program.plan else []
-        kept += [s for s in program.plan.slots if s.buffer == "sweeps_counted"] if program.plan else []
+        assert program.plan is not None
+        assert program.endless is not None
+        kept = [s for s in program.plan.slots if program.buffer[s.buffer].ring > 1]
+        kept.append(program.plan.by_buffer[program.endless.counter.name])
         at = sorted((s.offset, s.offset + s.bytes) for s in kept)
         assert all(a[1] <= b[0] for a, b in pairwise(at))
+        count += len(at) > 2
+    assert count > 5
 
 
 @DTYPES
