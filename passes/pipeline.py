@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.rows.kernels import Estimate, KernelLibrary, unknown
@@ -13,7 +14,7 @@ from tinyc.passes.rows.lower import InputPlace, Lower, OutputPlace
 from tinyc.passes.rows.order import OrderStages
 from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.rows.share import ShareBuffers
-from tinyc.passes.rows.spare import UseSpareMemory, Wants, nothing
+from tinyc.passes.rows.spare import Saves, UseSpareMemory, Wants, nothing, saves_nothing
 from tinyc.passes.rows.split import Split
 from tinyc.passes.stream import KeepState, Stream
 from tinyc.passes.stream.choose_kernels import ChooseKernels
@@ -96,6 +97,7 @@ def row_passes(
     found: Callable[[RowProgram, Sequence[Piece]], None] | None = None,
     outputs: OutputPlace = "argument",
     hop: int | None = None,
+    saves: Saves = saves_nothing,
 ) -> list[AnyPass]:
     """From tensors to the row level, and the passes over it.
 
@@ -115,10 +117,13 @@ def row_passes(
         outputs: where the outputs lie.
         hop: keep the state between calls that bring so many rows of the first input; 0 for the fewest that can be.
             Goes with inputs and outputs by rows, one core, and no libraries.
+        saves: about the instructions that memory beside saves, by which schedules within a budget are chosen.
     """
     memories = None if budget is None or external is None else (budget, external)
+    spare = UseSpareMemory(wants, growth=growth, budget=budget)
+    stream = Stream(budget, cores, found, partial(spare.saved, saves=saves))
     # Stages that advance together are not shared: for speed alone, each stands by itself.
-    schedule: RowPass = Split(cores) if cores > 1 and budget is None else Stream(budget, cores, found)
+    schedule: RowPass = Split(cores) if cores > 1 and budget is None else stream
     if memories is not None:
         schedule = StreamInTwo(*memories, cores)
     if libraries:
@@ -134,7 +139,7 @@ def row_passes(
         ShareBuffers(into_whole=False),  # results over operands that die
         schedule,  # which stages advance together, row by row, and which ones cores share
         PlanArena(memories=memories),  # an offset for every buffer
-        UseSpareMemory(wants, growth=growth, budget=budget),  # gaps that make kernels faster
+        spare,  # gaps that make kernels faster
     ]
 
 

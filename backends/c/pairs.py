@@ -73,6 +73,10 @@ class Pairs:
         seldom = _APART + _LOOK * self.runs + _EXTRA * extras
         return pixels * (_FOURS * elements + seldom) + _MADE * elements
 
+    def gain(self, pixels: int) -> float:
+        """How many fewer they take than without words."""
+        return _PLAIN * int(self.weights.shape[1]) * pixels - self.instructions(pixels)
+
 
 def twos(weights: Array, runs: int) -> Pairs | None:
     """Int8 weights [outputs, elements] in groups of two elements; None where some are too large."""
@@ -161,6 +165,11 @@ def wanted_words(program: RowProgram, stage: Stage, tuning: Tuning = DEFAULT) ->
     pairs = pairs_of(program, stage) if measured != 0 else None
     if pairs is None:
         return ()
-    elements, count = pairs.weights.shape[1], pixels(stage)
-    pays = measured is not None or pairs.instructions(count) < _PLAIN * elements * count
-    return (2 * elements,) if pays else ()
+    pays = measured is not None or pairs.gain(pixels(stage)) > 0
+    return (2 * pairs.weights.shape[1],) if pays else ()
+
+
+def saved(program: RowProgram, stage: Stage) -> float:
+    """About the instructions that a stage takes less with words than without; 0 for one that has none."""
+    pairs = pairs_of(program, stage)
+    return 0.0 if pairs is None else stage.applications * (len(pairs.weights) // LANES) * pairs.gain(pixels(stage))

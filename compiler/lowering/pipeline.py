@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from tinyc.backends.c.estimate import family_of, instructions
-from tinyc.backends.c.scratch import wanted
+from tinyc.backends.c.scratch import saved, wanted
 from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.backends.targets import find
 from tinyc.compiler.lowering.kernels import kernel_libraries
@@ -51,9 +51,11 @@ class Pipeline:
         libraries = kernel_libraries(options)
         wants = partial(wanted, tuning=tuning)
         given = (place, options.ram_bytes, options.cores, libraries, options.kernels != "auto")
-        ours = partial(instructions, tuning=tuning, family=family_of(find(options.target).isa))
+        family = family_of(find(options.target).isa)
+        ours = partial(instructions, tuning=tuning, family=family)
+        saves = partial(saved, tuning=tuning, family=family)
         more = (options.external_bytes, self.searched.keep, output_place(options), options.hop_rows)
-        rows = row_passes(*given, tuning.fma, wants, tuning.growth, ours, *more)
+        rows = row_passes(*given, tuning.fma, wants, tuning.growth, ours, *more, saves)
         custom = [p if isinstance(p, CustomPass) else CustomPass(p) for p in options.extra_passes]
         last = [p.step for p in custom if not p.after and not p.before]
         groups: dict[Group, Sequence[AnyPass]] = {

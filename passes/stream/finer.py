@@ -1,17 +1,20 @@
-"""Parts of rows, where a layer that looks at no neighbours is read by one that gathers what it computes."""
+"""Parts of rows, or several rows as one, for layers that look at no neighbours: these do not know where a row ends."""
 
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 
 from tinyc.ir.errors import TinycError
 from tinyc.ir.op import Op, Value, Window, unused
-from tinyc.ir.rows import Buffer, RowProgram, Space, View
+from tinyc.ir.rows import Buffer, RowProgram, Space, Stage, View
 from tinyc.ir.types import TensorType
 from tinyc.passes.stream.piece import TILE
 
 LEAST = 2 * TILE
 """Pixels of a part of a row at least: of fewer, calls take more instructions than what they compute together saves."""
+SHORT = 4 * TILE
+"""Pixels of rows that are computed one at a time: of shorter ones several are, where memory allows it."""
 
 
 def finer(program: RowProgram) -> RowProgram:
@@ -30,53 +33,100 @@ def finer(program: RowProgram) -> RowProgram:
     return program
 
 
-def _alone(program: RowProgram, maker: int, reader: int) -> bool:
-    """Whether what a pointwise layer computes lies in memory of its own, which one other stage alone reads."""
-    stage = program.stages[maker]
+def coarser(program: RowProgram) -> RowProgram:
+    """The program in which pointwise layers of short rows compute several of them as one row. The same program where
+    there is no such layer.
+
+    They take fewer instructions so, and what they read and compute takes more memory than with a row at a time.
+    """
+    for number, stage in enumerate(program.stages):
+        if stage.op.macs() and _pointwise(program, number):
+            program = _in_long_rows(program, number) or program
+    return program
+
+
+def _pointwise(program: RowProgram, number: int) -> bool:
+    """Whether a stage computes one long row of all pixels, in memory of its own."""
+    stage = program.stages[number]
     buffer = program.buffer[stage.result.name]
     windows = [w for w in stage.windows if w is not None]
     whole = stage.band > 1 and stage.band == stage.rows and set(windows) == {Window()}
-    own = buffer.space is Space.ARENA and buffer.view is None and buffer.value not in program.outputs
-    shown = any(b.view is not None and b.view.base == buffer.name for b in program.buffers)
-    touching = [k for k, s in enumerate(program.stages) if stage.result in s.touched]
-    return whole and own and not shown and touching == [maker, reader]
+    return whole and buffer.space is Space.ARENA and buffer.view is None and buffer.value not in program.outputs
+
+
+def _alone(program: RowProgram, maker: int, reader: int) -> bool:
+    """Whether what a pointwise layer computes lies in memory of its own, which one other stage alone reads."""
+    result = program.stages[maker].result
+    shown = any(b.view is not None and b.view.base == result.name for b in program.buffers)
+    touching = [k for k, s in enumerate(program.stages) if result in s.touched]
+    return _pointwise(program, maker) and not shown and touching == [maker, reader]
 
 
 def _parted(program: RowProgram, maker: int, reader: int) -> RowProgram | None:
     """The program in which a stage computes parts of rows for another one; None where they cannot be divided, or where
     the two do not compute the same so."""
     stage, gathering = program.stages[maker], program.stages[reader]
-    result = _in_parts(stage.result.type)
+    parted = _seen(program, stage, _parts_of(stage.result), "parts")
+    reduction = _with(gathering.op, [parted.stage.result, *gathering.op.operands[1:]]) if parted is not None else None
+    if parted is None or reduction is None or reduction.type != gathering.op.type:
+        return None
+    if reduction.gathered() != gathering.op.gathered():
+        return None
+    stages = list(program.stages)
+    stages[maker], stages[reader] = parted.stage, dataclasses.replace(gathering, op=reduction)
+    value = parted.stage.result
+    buffers = [dataclasses.replace(b, value=value) if b.name == stage.result.name else b for b in program.buffers]
+    return dataclasses.replace(program, stages=tuple(stages), buffers=(*buffers, *parted.views))
+
+
+def _in_long_rows(program: RowProgram, number: int) -> RowProgram | None:
+    """The program in which a stage computes several rows as one; None where their number is not divided."""
+    stage = program.stages[number]
+    found = _seen(program, stage, _long_rows_of(stage.result), "long_rows")
+    if found is None:
+        return None
+    stages, value = list(program.stages), found.stage.result
+    stages[number] = found.stage
+    shown = View(value.name)
+    buffers = [dataclasses.replace(b, view=shown) if b.name == stage.result.name else b for b in program.buffers]
+    buffers += [Buffer(value, Space.ARENA), *found.views]
+    return dataclasses.replace(program, stages=tuple(stages), buffers=tuple(buffers))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A stage that sees its pixels in other rows, and the buffers that show it its operands so."""
+
+    stage: Stage
+    views: tuple[Buffer, ...]
+
+
+def _seen(program: RowProgram, stage: Stage, rows: int, kind: str) -> _Seen | None:
+    """A pointwise stage that computes so many rows of the same pixels, 0 for none that it can; None where it does not
+    compute the same so."""
+    result = _in_rows(stage.result.type, rows)
     if result is None:
         return None
     names = {b.name for b in program.buffers}
 
-    def part(value: Value, kind: TensorType) -> Value:
-        name = unused(f"{value.name}_parts", names)
+    def seen(value: Value, type: TensorType) -> Value:
+        name = unused(f"{value.name}_{kind}", names)
         names.add(name)
-        return Value(name, kind)
+        return Value(name, type)
 
     views: list[Buffer] = []
     operands = list(stage.op.operands)
     for position, (operand, window) in enumerate(zip(operands, stage.windows, strict=True)):
         if window is not None:
-            kind = _in_parts(operand.type)
-            if kind is None or kind.shape[:3] != result.shape[:3]:
+            type = _in_rows(operand.type, rows)
+            if type is None or type.shape[:3] != result.shape[:3]:
                 return None
-            operands[position] = part(operand, kind)
+            operands[position] = seen(operand, type)
             views.append(Buffer(operands[position], program.buffer[operand.name].space, view=View(operand.name)))
-    value = part(stage.result, result)
-    pointwise = _with(stage.op, operands)
-    reduction = _with(gathering.op, [value, *gathering.op.operands[1:]])
-    if pointwise is None or pointwise.type != result or reduction is None or reduction.type != gathering.op.type:
+    op = _with(stage.op, operands)
+    if op is None or op.type != result:
         return None
-    if reduction.gathered() != gathering.op.gathered():
-        return None
-    stages = list(program.stages)
-    stages[maker] = dataclasses.replace(stage, op=pointwise, result=value, band=result.shape[1])
-    stages[reader] = dataclasses.replace(gathering, op=reduction)
-    buffers = [dataclasses.replace(b, value=value) if b.name == stage.result.name else b for b in program.buffers]
-    return dataclasses.replace(program, stages=tuple(stages), buffers=(*buffers, *views))
+    return _Seen(dataclasses.replace(stage, op=op, result=seen(stage.result, result), band=rows), tuple(views))
 
 
 def _with(op: Op, operands: list[Value]) -> Op | None:
@@ -86,12 +136,27 @@ def _with(op: Op, operands: list[Value]) -> Op | None:
         return None
 
 
-def _in_parts(image: TensorType) -> TensorType | None:
-    """The type with the most rows of the same pixels that have enough of them each; None for that of no image."""
-    if not image.has_rows or image.rank != 4:
+def _in_rows(image: TensorType, rows: int) -> TensorType | None:
+    """The type of an image with so many rows of the same pixels; None where there are no such."""
+    if not image.has_rows or image.rank != 4 or not rows or image.shape[1] * image.shape[2] % rows:
         return None
     _, height, width, channels = image.shape
-    for pixels in range(LEAST, width // 2 + 1, TILE):
-        if width % pixels == 0:
-            return TensorType((1, height * (width // pixels), pixels, channels), image.dtype)
-    return None
+    return TensorType((1, rows, height * width // rows, channels), image.dtype)
+
+
+def _parts_of(image: Value) -> int:
+    """The most rows of the pixels of an image that are equal parts of its rows and have enough pixels each; else 0."""
+    if image.type.rank != 4:
+        return 0
+    _, height, width, _ = image.shape
+    parts = (width // pixels for pixels in range(LEAST, width // 2 + 1, TILE) if width % pixels == 0)
+    return height * next(parts, 0)
+
+
+def _long_rows_of(image: Value) -> int:
+    """The most rows, fewer than an image has, that are several of its rows each and have enough pixels; else 0."""
+    if image.type.rank != 4:
+        return 0
+    _, height, width, _ = image.shape
+    several = (times for times in range(2, height) if height % times == 0 and times * width >= SHORT)
+    return height // next(several, height + 1) if width < SHORT else 0

@@ -7,11 +7,11 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tinyc.ir.rows import RowProgram
+from tinyc.ir.rows import Plan, RowProgram
 from tinyc.passes.core.base import RowPass, Slack
 from tinyc.passes.rows.plan import PlanArena, segment_needs
 from tinyc.passes.stream.apart import apart
-from tinyc.passes.stream.finer import finer
+from tinyc.passes.stream.finer import coarser, finer
 from tinyc.passes.stream.piece import Cutter, Piece, Way, apply
 
 SHORT, LONG = 4, 40
@@ -24,6 +24,13 @@ LIMITS = 60
 """At how many limits they are looked for: at several of these it is the same one."""
 CHECKS = 60
 """Of how many schedules the needs of segments are corrected before that."""
+FITTING = 6
+"""Of how many schedules that fit a budget it is found out what memory beside them saves."""
+
+
+def nothing_saved(program: RowProgram) -> float:
+    """No memory beside a plan is of use."""
+    return 0.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,8 @@ class Stream(RowPass, name="stream-rows"):
     peak of bytes alive at one time, and of these for the one that takes the fewest instructions; then it plans the
     arena of the best few and keeps the smallest. No row is computed twice.
 
-    With `budget`, in bytes of arena, it is the one that takes the fewest instructions of those that fit. With several
+    With `budget`, in bytes of arena, it is the one that takes the fewest instructions of those that fit, less what the
+    memory beside it saves (`saved`); pointwise layers may then compute several short rows at once. With several
     `cores`, they share the rows of heavy stages that stand alone; where one does not, that costs what it would save.
     `found` is told the segments that the schedule may have.
     """
@@ -45,9 +53,11 @@ class Stream(RowPass, name="stream-rows"):
     budget: int | None = None
     cores: int = 1
     found: Callable[[RowProgram, Sequence[Piece]], None] | None = None
+    saved: Callable[[RowProgram], float] = nothing_saved
 
     def run(self, program: RowProgram) -> RowProgram:
-        found = [self._best(p) for p in variants(program)]
+        wider = [] if self.budget is None or (long := coarser(program)) is program else [long]
+        found = [self._best(p) for p in [*variants(program), *wider]]
         fitting = [best for best in found if self.budget is not None and best.bytes <= self.budget]
         if fitting:
             return min(fitting, key=lambda best: (best.cost, best.bytes)).program
@@ -66,12 +76,10 @@ class Stream(RowPass, name="stream-rows"):
 
     def _of(self, program: RowProgram, pieces: Sequence[Piece]) -> _Planned:
         # As they are, one layer after the other: peaks are estimated from above where several write parts of a whole.
-        best, options = _as_it_is(program), _Options(program, pieces)
-        if self.budget is not None and (best.bytes > self.budget or self.cores > 1):
-            for planned in _planned(options, options.falling(self.budget)):
-                if planned.bytes <= self.budget:
-                    best = planned
-                    break
+        best, options = _with_plan(program), _Options(program, pieces)
+        if self.budget is not None:
+            fitting = self._fitting(best, options, self.budget)
+            best = min(fitting, key=lambda p: (p.cost, p.bytes), default=best)
         if self.budget is None or best.bytes > self.budget:
             for planned in _planned(options, options.rising()):
                 if planned.limit >= best.bytes:
@@ -79,6 +87,20 @@ class Stream(RowPass, name="stream-rows"):
                 if (planned.bytes, planned.cost) < (best.bytes, best.cost):
                     best = planned
         return best
+
+    def _fitting(self, plain: _Planned, options: _Options, budget: int) -> list[_Planned]:
+        """The schedules that fit a budget, those of the least cost by their segments first, with what they cost in
+        all."""
+        found = [self._weighed(plain)] if plain.bytes <= budget else []
+        if not found or self.cores > 1:
+            planned = _planned(options, options.falling(budget))
+            fitting = (p for p in planned if p.bytes <= budget)
+            found += map(self._weighed, itertools.islice(fitting, FITTING))
+        return found
+
+    def _weighed(self, planned: _Planned) -> _Planned:
+        program = dataclasses.replace(planned.program, plan=planned.plan)
+        return dataclasses.replace(planned, cost=planned.cost - self.saved(program))
 
 
 def variants(program: RowProgram) -> list[RowProgram]:
@@ -93,18 +115,23 @@ def variants(program: RowProgram) -> list[RowProgram]:
 
 @dataclass(frozen=True)
 class _Planned:
-    """A schedule, the size of its arena, its cost, and the peak that its segments were to stay within."""
+    """A schedule, its arena, its cost, and the peak that its segments were to stay within."""
 
     program: RowProgram
-    bytes: int
-    cost: int
-    limit: int
+    plan: Plan
+    cost: float = 0
+    limit: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """The size of the arena."""
+        return self.plan.bytes
 
 
-def _as_it_is(program: RowProgram) -> _Planned:
+def _with_plan(program: RowProgram) -> _Planned:
     plan = PlanArena(seconds=TRIAL).run(program).plan
     assert plan is not None
-    return _Planned(program, plan.bytes, 0, 0)
+    return _Planned(program, plan)
 
 
 class _Options:
@@ -175,12 +202,8 @@ def _best_way(program: RowProgram, chosen: Sequence[Piece], limit: int) -> _Plan
     Where each segment's result lies over the dead rows of what it reads, results lie lower and lower in the arena when
     all run forward. In reverse a result lies above what it reads.
     """
-    ways = []
-    for trial in turned(program, chosen):
-        plan = PlanArena(seconds=TRIAL).run(trial).plan
-        assert plan is not None
-        ways.append(_Planned(trial, plan.bytes, sum(p.cost for p in chosen), limit))
-    return min(ways, key=lambda way: way.bytes)
+    best = min(map(_with_plan, turned(program, chosen)), key=lambda way: way.bytes)
+    return dataclasses.replace(best, cost=sum(p.cost for p in chosen), limit=limit)
 
 
 def turned(program: RowProgram, chosen: Sequence[Piece]) -> Iterator[RowProgram]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from random import Random
 
 import numpy as np
@@ -12,6 +13,8 @@ from tests.c.quantised import Maker
 from tests.passes.stream.support import planned, random_schedule
 from tests.rows import Integers, lowered, pointwise, random_network
 from tinyc.backends.c.pairs import wanted_words
+from tinyc.backends.c.scratch import saved
+from tinyc.backends.c.tuning import DEFAULT
 from tinyc.backends.interpreter import run_program
 from tinyc.ir import DType, Module
 from tinyc.ir.rows import Kernel, RowProgram, Stage
@@ -123,6 +126,26 @@ def test_within_a_budget(place: InputPlace) -> None:
     assert program.segments
     after = checked(program, arrays, UseSpareMemory(wanted_words))
     assert any(words(after))
+
+
+def test_a_schedule_within_a_budget_leaves_room_for_what_saves_more() -> None:
+    module, _ = network(48)
+    whole = lowered(module, "arena")
+    least = planned(Stream().run(whole)).plan
+    assert least is not None
+    saves = partial(saved, tuning=DEFAULT, family="riscv")
+    more = []
+    for budget in (int(part * least.bytes) for part in (1.1, 1.2, 1.3, 1.4)):
+        spare = UseSpareMemory(wanted_words, budget=budget)
+        found = []
+        for schedule in (Stream(budget), Stream(budget, saved=partial(spare.saved, saves=saves))):
+            after = spare.run(planned(schedule.run(whole)))
+            assert after.plan is not None
+            assert after.plan.bytes <= budget
+            found.append(sum(saves(after, stage) for stage in after.stages))
+        more.append(found[1] - found[0])
+    assert min(more) == 0
+    assert max(more) > 10_000
 
 
 @pytest.mark.parametrize("seed", range(24))

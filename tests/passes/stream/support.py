@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -127,9 +128,11 @@ def gathers_floats(program: RowProgram) -> bool:
 
 def differences(before: dict[str, Array], after: dict[str, Array], rounded: bool = False) -> list[str]:
     """The names of results that are not equal bit for bit, except for the sign of zero and what NaN it is. What is
-    moved row by row has two names, what is computed by parts of rows another one. Floats that are `rounded` otherwise
-    may differ by 1e-5 of the largest of them: some roundings of 6e-8 each, and what a layer or two make of them."""
-    parts = {n: whole for n in after.keys() - before.keys() if (whole := n.removesuffix("_parts")) not in after}
+    moved row by row has two names, what is computed by parts of rows, or by several, another one. Floats that are
+    `rounded` otherwise may differ by 1e-5 of the largest of them: some roundings of 6e-8 each, and what a layer or two
+    make of them."""
+    fresh = after.keys() - before.keys()
+    parts = {n: whole for n in fresh if (whole := re.sub("_(parts|long_rows)$", "", n)) not in after}
     after = {parts.get(n, n): a.reshape(before[parts[n]].shape) if n in parts else a for n, a in after.items()}
     assert before.keys() <= after.keys()
     moved = {name: name.removesuffix("_row") for name in after.keys() - before.keys()}

@@ -23,14 +23,16 @@ from tests.passes.stream.support import (
     results,
     small_case,
 )
-from tests.rows import PLACES, Integers, lowered, maker_of, pointwise
+from tests.rows import PLACES, Integers, Network, lowered, maker_of, pointwise
 from tests.sampling import some
 from tinyc.ir import DType, Value, ops
+from tinyc.ir.op import Window
 from tinyc.ir.rows import RowProgram, verify_program
 from tinyc.ir.rows.lives import lives, peak
 from tinyc.ir.rows.replay import replay
 from tinyc.passes.stream import Stream
-from tinyc.passes.stream.finer import finer
+from tinyc.passes.stream.finer import coarser, finer
+from tinyc.passes.stream.piece import Cutter, apply
 
 SLOW = pytest.mark.slow
 
@@ -200,3 +202,23 @@ def test_what_has_no_parts() -> None:
         outputs = [mean, x] if change == "output" else [mean]
         program = lowered(maker.builder.build(outputs))
         assert finer(program) is program, change
+
+
+@pytest.mark.parametrize("height", [8, 15, 25, 7])
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@pytest.mark.parametrize("dtype", [DType.I8, DType.F32], ids=["int8", "float"])
+def test_several_rows_at_once_keep_the_meaning(dtype: DType, reverse: bool, height: int) -> None:
+    """Between depthwise layers, which read and write a row at a time."""
+    maker = maker_of(5, dtype)
+    x = maker.depthwise(maker.input((1, height, 5, 3)), kernel=(3, 3), each=1, **SAME)
+    x = maker.depthwise(pointwise(maker, x, 6), kernel=(3, 3), each=1, **SAME)
+    network = Network(maker.builder.build([pointwise(maker, pointwise(maker, x, 4), 2)]), maker.arrays)
+    whole = lowered(network.module)
+    program = coarser(whole)
+    calls = [stage.rows for stage in program.stages if set(stage.windows) <= {Window(), None}]
+    # The result of the last one is the caller's.
+    assert calls == [*{8: (2, 2), 15: (3, 3), 25: (5, 5), 7: (7, 7)}[height], height]
+    assert (program is whole) == (height == 7)
+    cutter = Cutter(program)
+    for piece in cutter.pieces(range(len(program.stages)), reverse):
+        check(Case(f"{height} rows", network, whole), apply(program, [piece]))
