@@ -357,6 +357,7 @@ def test_interrupts_give_one_line_and_their_status(tmp_path: Path) -> None:
         "from tinyc.compiler import cli\n"
         "from tinyc.compiler.session import code\n"
         "number = int(sys.argv.pop())\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         "load = code.load_onnx\n"
         "def interrupted(*given, **named):\n"
         "    os.kill(os.getpid(), number)\n"
