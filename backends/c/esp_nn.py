@@ -14,9 +14,10 @@ import numpy as np
 from tinyc.backends.c.calls import pointer, wrapped
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.source import CodegenError
-from tinyc.backends.c.unit import Argument, Pointer, RowCall, Scratch, TranslationUnit
+from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, Scratch, TranslationUnit
 from tinyc.backends.libraries.call import LibraryCall
-from tinyc.backends.libraries.esp_nn import NAME, call_of, input_offset, library_bias
+from tinyc.backends.libraries.esp_nn import NAME, call_of, input_offset, library_bias, window_at
+from tinyc.backends.libraries.esp_nn_scratch import scratch_bytes
 from tinyc.ir.op import Op
 from tinyc.ir.ops import MaxPool2d, QAdd, QAvgPool2d, QDense, QMean, QMul, QSoftmax
 from tinyc.ir.ops.layer import IntegerLayer
@@ -48,7 +49,7 @@ def preamble(chip: str) -> str:
 
 def _called(unit: TranslationUnit, stage: Stage) -> LibraryCall:
     """What the library's function for a stage is called with. Makes the library available."""
-    call = call_of(unit.program, stage, not stage.windows)
+    call = call_of(unit.program, stage, not stage.windows, stage.kernel.chip)
     if isinstance(call, str):
         raise CodegenError(f"{stage.where}: {NAME} has no function for it ({call})")
     unit.use_library(NAME, preamble(stage.kernel.chip))
@@ -61,7 +62,6 @@ def emit_convolution(unit: TranslationUnit, stage: Stage, op: QConvolution) -> R
     call = _called(unit, stage)
     deep = call.kind == "depthwise"
     kind, conv = ("dw_conv_params_t", "depthwise_conv") if deep else ("conv_params_t", "conv")
-    scratch = stage.kernel.scratch
     (kh, kw), (down, right), (top, left) = call.kernel, call.strides, call.begin
     filters = call.channels if deep else call.channels // call.groups
     how = {
@@ -88,17 +88,15 @@ def emit_convolution(unit: TranslationUnit, stage: Stage, op: QConvolution) -> R
         "factors.mult = (int32_t *)(uintptr_t)multiplier;",
         *_guarded(
             wanted,
-            scratch.type.size if scratch else 0,
+            scratch_bytes(call, stage.kernel.chip),
             f"esp_nn_set_{conv}_scratch_buf(scratch);",
             f"esp_nn_{conv}_s8{given}",
             f"esp_nn_{conv}_s8_ansi{given}",
         ),
     ]
-    parameters = [f"{_I8}x", f"{_I8}w", *_factor_parameters(), *(["void *scratch"] if scratch else []), _OUT]
-    arguments = [Pointer(0), *_weights(unit, stage, op, call), *_factors(unit, stage, op)]
-    arguments += [Scratch()] if scratch else []
-    size = f"{kh}x{kw}"
-    return _call(unit, f"esp_nn_{conv}{size}", parameters, lines, arguments)
+    parameters = [f"{_I8}w", *_factor_parameters()]
+    arguments = [*_weights(unit, stage, op, call), *_factors(unit, stage, op)]
+    return _call(unit, stage, call, f"esp_nn_{conv}{kh}x{kw}", lines, parameters, arguments)
 
 
 def _fields(values: Mapping[str, object]) -> str:
@@ -166,14 +164,9 @@ def emit_dense(unit: TranslationUnit, stage: Stage, op: QDense) -> RowCall:
             f"        out + k * {call.outputs}, {result});",
             "}",
         ]
-    parameters = [f"{_I8}x", f"{_I8}w", *_factor_parameters(), _OUT]
-    return _call(
-        unit,
-        "esp_nn_dense",
-        parameters,
-        lines,
-        [Pointer(0), *_weights(unit, stage, op, call), *_factors(unit, stage, op)],
-    )
+    parameters = [f"{_I8}w", *_factor_parameters()]
+    arguments = [*_weights(unit, stage, op, call), *_factors(unit, stage, op)]
+    return _call(unit, stage, call, "esp_nn_dense", lines, parameters, arguments)
 
 
 @emits(MaxPool2d, QAvgPool2d, library=NAME)
@@ -181,11 +174,14 @@ def emit_pool(unit: TranslationUnit, stage: Stage, op: Pool) -> RowCall:
     """The largest or the average of each window."""
     call = _called(unit, stage)
     (kh, kw), (down, right), (top, left) = call.kernel, call.strides, call.begin
+    height: object = call.height
+    if call.gathered is not None and call.gathered.fewer:
+        height = kh = "(uint16_t)count"  # type: ignore[assignment]
     values = [
-        *("x", call.width, call.height, "out", call.out_width, call.out_height),
+        *("x", call.width, height, "out", call.out_width, call.out_height),
         *(right, down, kw, kh, left, top, call.low, call.high, call.channels),
     ]
-    return _plain(unit, f"esp_nn_{call.kind}_s8", values)
+    return _plain(unit, stage, call, f"esp_nn_{call.kind}_s8", values)
 
 
 @emits(QMean, library=NAME)
@@ -193,7 +189,7 @@ def emit_mean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
     """The mean of each channel."""
     call = _called(unit, stage)
     sizes = (call.height, call.width, call.channels)
-    return _plain(unit, "esp_nn_mean_nhwc_s8", ["x", "out", *sizes, op.zero, op.out_zero, op.multiplier, op.shift])
+    return _plain(unit, stage, call, "esp_nn_mean_nhwc_s8", ["x", "out", *sizes, op.zero, op.out_zero, op.multiplier, op.shift])
 
 
 @emits(QAdd, library=NAME)
@@ -204,7 +200,7 @@ def emit_add(unit: TranslationUnit, stage: Stage, op: QAdd) -> RowCall:
         *("x", "y", -op.x_zero, -op.y_zero, op.x_multiplier, op.y_multiplier, op.x_shift, op.y_shift, op.left),
         *("out", op.out_zero, op.out_multiplier, op.out_shift, op.min, op.max, call.channels),
     ]
-    return _plain(unit, "esp_nn_add_elementwise_s8", values, _operands(unit, op))
+    return _plain(unit, stage, call, "esp_nn_add_elementwise_s8", values, _operands(unit, op))
 
 
 @emits(QMul, library=NAME)
@@ -214,24 +210,24 @@ def emit_mul(unit: TranslationUnit, stage: Stage, op: QMul) -> RowCall:
     name = "esp_nn_mul_elementwise_s8" if call.kind == "mul" else "esp_nn_mul_broadcast_channel_s8"
     sizes = [call.channels] if call.kind == "mul" else [call.width, call.channels]
     out = ["out", op.out_zero, op.multiplier, op.shift, op.min, op.max]
-    return _plain(unit, name, ["x", "y", -op.x_zero, -op.y_zero, *out, *sizes], _operands(unit, op))
+    values = ["x", "y", -op.x_zero, -op.y_zero, *out, *sizes]
+    return _plain(unit, stage, call, name, values, _operands(unit, op))
 
 
 @emits(QSoftmax, library=NAME)
 def emit_softmax(unit: TranslationUnit, stage: Stage, op: QSoftmax) -> RowCall:
     """Softmax over the last dimension."""
-    call, scratch = _called(unit, stage), stage.kernel.scratch
+    call = _called(unit, stage)
     rows, width = call.height, call.channels
     given = f"(x, {rows}, {width}, {op.multiplier}, {op.left}, {max(op.diff_min, -256)}, out);"
     lines = _guarded(
         f"esp_nn_get_softmax_scratch_size({width}, {rows})",
-        scratch.type.size if scratch else 0,
+        scratch_bytes(call, stage.kernel.chip),
         "esp_nn_set_softmax_scratch_buf(scratch);",
         f"esp_nn_softmax_s8{given}",
         f"esp_nn_softmax_s8_ansi{given}",
     )
-    parameters = [f"{_I8}x", *(["void *scratch"] if scratch else []), _OUT]
-    return _call(unit, "esp_nn_softmax", parameters, lines, [Pointer(0), *([Scratch()] if scratch else [])])
+    return _call(unit, stage, call, "esp_nn_softmax", lines)
 
 
 def _operands(unit: TranslationUnit, op: Op) -> list[Argument]:
@@ -244,16 +240,49 @@ def _operands(unit: TranslationUnit, op: Op) -> list[Argument]:
 
 
 def _plain(
-    unit: TranslationUnit, name: str, values: Sequence[object], operands: Sequence[Argument] = (Pointer(0),)
+    unit: TranslationUnit,
+    stage: Stage,
+    call: LibraryCall,
+    name: str,
+    values: Sequence[object],
+    operands: Sequence[Argument] = (),
 ) -> RowCall:
-    """A function that makes one call with literals."""
+    """A function that makes one call with literals. `operands` are those after which the parameters x and y are called;
+    without them there is x alone, which may be gathered."""
     parameters = [f"{_I8}{x}" for x in ("x", "y")[: len(operands)]]
     text = wrapped(f"    {name}(", [str(v) for v in values], ");").rstrip("\n")
-    return _call(unit, name.removesuffix("_s8"), [*parameters, _OUT], [text.removeprefix("    ")], list(operands))
+    hint, lines = name.removesuffix("_s8"), [text.removeprefix("    ")]
+    if operands:
+        return _function(unit, hint, lines, [*parameters, _OUT], operands)
+    return _call(unit, stage, call, hint, lines)
 
 
 def _call(
-    unit: TranslationUnit, hint: str, parameters: Sequence[str], lines: Sequence[str], arguments: Sequence[Argument]
+    unit: TranslationUnit,
+    stage: Stage,
+    call: LibraryCall,
+    hint: str,
+    lines: Sequence[str],
+    parameters: Sequence[str] = (),
+    arguments: Sequence[Argument] = (),
+) -> RowCall:
+    """A function of the operand x, then these parameters, the scratch memory if there is some, and the result."""
+    scratch = stage.kernel.scratch is not None
+    gathered, given = call.gathered, [f"{_I8}x"]
+    taken: list[Argument] = [Pointer(0)]
+    if gathered is not None:
+        given = ["const int8_t **rows", *(["int count"] if gathered.fewer else [])]
+        taken = [Rows(0), *([Count(0)] if gathered.fewer else [])]
+        rows = "count" if gathered.fewer else gathered.rows
+        sizes = f"{rows}, {gathered.before}, {gathered.size}, {gathered.after}, {gathered.fill}"
+        copy = f"{unit.kernels.use('side_by_side', DType.I8)}(x, rows, {sizes});"
+        lines = [f"int8_t *const x = (int8_t *)scratch + {window_at(call, stage.kernel.chip)};", copy, *lines]
+    given += [*parameters, *(["void *scratch"] if scratch else []), _OUT]
+    return _function(unit, hint, lines, given, [*taken, *arguments, *([Scratch()] if scratch else [])])
+
+
+def _function(
+    unit: TranslationUnit, hint: str, lines: Sequence[str], parameters: Sequence[str], arguments: Sequence[Argument]
 ) -> RowCall:
     body = "".join(f"    {line}\n" for line in lines)
     split = -(-len(parameters) // 2) if len(parameters) > 3 else len(parameters)

@@ -172,7 +172,7 @@ def _whole(addresses: Addresses, stage: Stage, argument: Argument) -> str:
 def scratch_pointer(addresses: Addresses, stage: Stage) -> str:
     """The scratch memory of a stage that has some."""
     assert stage.kernel.scratch is not None
-    return addresses.whole(stage.kernel.scratch)
+    return addresses.base(stage.kernel.scratch)
 
 
 def _turn(stage: Stage, reverse: bool, *, first: bool) -> str:

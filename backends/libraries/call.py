@@ -7,6 +7,31 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Gathered:
+    """Rows of a window that are copied, one after another, to where the library reads them.
+
+    Attributes:
+        rows: how many.
+        size: elements of each that are copied.
+        before, after: elements beside them, of padding.
+        fill: what those are.
+        fewer: where some are not there, the call is for a window of those that are.
+    """
+
+    rows: int
+    size: int
+    before: int = 0
+    after: int = 0
+    fill: int = 0
+    fewer: bool = False
+
+    @property
+    def elements(self) -> int:
+        """Those of all rows."""
+        return self.rows * (self.before + self.size + self.after)
+
+
+@dataclass(frozen=True)
 class LibraryCall:
     """The geometry of one call.
 
@@ -25,6 +50,7 @@ class LibraryCall:
         whole: a sum by whole factors (`QAdd.whole`).
         aligned: operands, and the result where vectors are stored to it, lie at multiples of 16 bytes.
         in_place: the result lies over an operand.
+        gathered: how the operand comes to lie in one piece; None where it does.
     """
 
     kind: str
@@ -48,6 +74,7 @@ class LibraryCall:
     whole: bool = False
     aligned: bool = True
     in_place: bool = False
+    gathered: Gathered | None = None
 
     @property
     def end(self) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyc.backends.libraries.by_rows import PER_BYTE, PER_ROW, forms
 from tinyc.backends.libraries.call import LibraryCall
 from tinyc.backends.libraries.esp_nn_costs import instructions
 from tinyc.backends.libraries.esp_nn_gates import GATES, NONE
@@ -46,38 +47,63 @@ class EspNN:
 
     def offer(self, program: RowProgram, stage: Stage, whole: bool) -> Offer | str:
         """See `KernelLibrary`."""
-        found = call_of(program, stage, whole)
+        found = call_of(program, stage, whole, self.chip)
         if isinstance(found, str):
             return found
-        gate = next((g for g in GATES if g.holds(found, self.chip)), None)
-        if gate is not None:
-            return f"{gate.name}: {gate.because}"
         alignment = 1 if self.chip == NONE else VECTOR
-        theirs = instructions(found, self.chip)
-        calls = 1 if whole else stage.rows
-        return Offer(scratch_bytes(found, self.chip), alignment, None if theirs is None else theirs * calls)
+        return Offer(memory(found, self.chip), alignment, estimated(found, self.chip, 1 if whole else stage.rows))
 
 
-def call_of(program: RowProgram, stage: Stage, whole: bool) -> LibraryCall | str:
-    """What the library would be called with; or why it has no function for the stage."""
+def call_of(program: RowProgram, stage: Stage, whole: bool, chip: str) -> LibraryCall | str:
+    """What the library is called with for the whole of a stage, or for each of its rows, on a chip with these vector
+    instructions; or why it has no function for it, or must not be called."""
     op = stage.op
     if whole and any(program.repeats(v.name) > 1 for v in op.operands):
         return "rows of its operand are kept once and read several times"
-    describe = CALLS.find(type(op))
-    if describe is None or any(v.dtype is not DType.I8 for v in (stage.result, op.operands[0])):
+    if CALLS.find(type(op)) is None or any(v.dtype is not DType.I8 for v in (stage.result, op.operands[0])):
         return f"no function for {op.mnemonic} of {op.operands[0].dtype.value}" if op.operands else "no function"
-    call = describe(program, op)
-    if isinstance(call, str):
-        return call
-    if not whole:
-        plain = call.kind == "conv" and call.kernel == call.strides == (1, 1)
-        if not plain or call.pads or call.images != 1:
-            return "only pointwise convolutions are called row by row"
-        call = replace(call, height=1, out_height=1)
-    touched = [v for v in op.operands if constant(program, v) is None]
+    reasons = []
+    for form, gathered in [(op, None)] if whole else forms(stage):
+        call = CALLS.of(form)(program, form)
+        if isinstance(call, str):
+            return call
+        call = _placed(program, stage, whole, replace(call, gathered=gathered))
+        gate = next((g for g in GATES if g.holds(call, chip)), None)
+        if gate is None:
+            return call
+        reasons.append(f"{gate.name}: {gate.because}")
+    return reasons[0] if reasons else "it has no rows that are computed one by one"
+
+
+def _placed(program: RowProgram, stage: Stage, whole: bool, call: LibraryCall) -> LibraryCall:
+    """A call with where its operands and its result lie. What is gathered is aligned, and the result may lie over it."""
+    touched = [v for v in stage.op.operands if constant(program, v) is None]
+    touched = touched[1:] if call.gathered is not None else touched
     touched += [stage.result] if call.kind in _RESULT_BY_VECTORS else []
     aligned = all(is_aligned(program, v, whole) for v in touched)
-    return replace(call, aligned=aligned, in_place=in_place(program, stage))
+    return replace(call, aligned=aligned, in_place=call.gathered is None and in_place(program, stage))
+
+
+def window_at(call: LibraryCall, chip: str) -> int:
+    """Where in the scratch memory of a call its gathered window begins: behind what the library asks for."""
+    return -(-scratch_bytes(call, chip) // VECTOR) * VECTOR
+
+
+def memory(call: LibraryCall, chip: str) -> int:
+    """The bytes that a call needs beside operands and result."""
+    if call.gathered is None:
+        return scratch_bytes(call, chip)
+    return window_at(call, chip) + call.gathered.elements
+
+
+def estimated(call: LibraryCall, chip: str, calls: int) -> int | None:
+    """About the instructions of so many calls; None where nothing is known."""
+    theirs = instructions(call, chip)
+    if theirs is None:
+        return None
+    gathered = call.gathered
+    copied = 0.0 if gathered is None else PER_ROW * gathered.rows + PER_BYTE * gathered.elements
+    return round(calls * (theirs + copied))
 
 
 def input_offset(op: IntegerLayer, call: LibraryCall) -> int:

@@ -264,7 +264,9 @@ def accesses(stage: Stage, buffers: Mapping[str, Buffer], times: Times) -> Itera
             rows = np.arange(stage.rows)
             yield name, rows, times[rows // stage.band]
     scratch = stage.kernel.scratch
-    if scratch is not None and scratch.name in buffers:
+    if scratch is not None and scratch.name in buffers and buffers[scratch.name].ring:
+        yield scratch.name, np.arange(len(times)), times
+    elif scratch is not None and scratch.name in buffers:
         yield scratch.name, np.array([0]), np.array([times.min()])
         yield scratch.name, np.array([0]), np.array([times.max()])
     for position, operand in enumerate(stage.op.operands):

@@ -52,7 +52,8 @@ def accesses(program: RowProgram, step: Step) -> Iterator[Access]:
     if stage.kernel.scratch is not None and stage.carries and step.row:
         yield Access(stage.kernel.scratch.name, -1, writes=False)
     if stage.kernel.scratch is not None:
-        yield Access(stage.kernel.scratch.name, -1, writes=True)
+        anew = bool(program.buffer[stage.kernel.scratch.name].ring)
+        yield Access(stage.kernel.scratch.name, step.row // stage.band if anew else -1, writes=True)
     by_rows = stage.windows and not stage.gathers
     rows_written = range(step.row, step.row + step.rows) if by_rows else [-1]
     yield from (Access(stage.result.name, row, writes=True) for row in rows_written)

@@ -33,7 +33,9 @@ def stage_traffic(stage: Stage) -> Iterator[tuple[str, int]]:
         # What is gathered is written with each row, and read with each but the first.
         yield stage.result.name, max(held.bytes, stage.result.type.bytes) * (2 * stage.rows - 1)
     if stage.kernel.scratch is not None:
-        yield stage.kernel.scratch.name, 2 * stage.kernel.scratch.type.bytes * stage.applications
+        # One that has rows has one for each application.
+        times = stage.applications // row_count(stage.kernel.scratch)
+        yield stage.kernel.scratch.name, 2 * stage.kernel.scratch.type.bytes * times
 
 
 def _rows_read(stage: Stage, position: int, place: int | None = None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyc.ir.op import Value, unused
@@ -27,10 +27,10 @@ SECONDS = 0.3
 class ChooseKernels(RowPass, name="choose-kernels"):
     """Divides the stages into segments, and gives stages to kernel libraries where these are exact and worth it.
 
-    A library computes a whole layer in one call, so its operands, result and scratch memory lie side by side, and the
-    layer stands alone in its segment; pointwise convolutions may also be called row by row, within others. So all
-    layers stand alone where memory allows it. Where it does not, or where no library takes any, the schedule is that of
-    another pass, and libraries take what they can of that.
+    A library computes a whole layer in one call, for which its operands, result and scratch memory lie side by side and
+    the layer stands alone in its segment, or row by row, in the midst of others. The first is faster, so that with a
+    budget all layers stand alone where that allows it. Where it does not, where no library takes any, and where nobody
+    has said how much memory there is, the schedule is that of another pass, and libraries take what they can of that.
 
     Unless libraries are asked for (`always`), the arena is never larger than without them.
 
@@ -59,7 +59,9 @@ class ChooseKernels(RowPass, name="choose-kernels"):
         plain, limit = (self.otherwise or Stream(self.budget)).run(program), self.budget
         if self.keep:
             return self._with_kernels(plain, max(_arena(plain), limit or 0))
-        if limit is None and not self.always:
+        if limit is None and self.always:
+            return self._with_kernels(plain, None)
+        if limit is None:
             limit = _arena(plain, None)
         chosen = self._with_kernels(self.apart.run(program) if self.apart is not None else program, limit)
         if not _has_kernels(chosen) or (limit is not None and _arena(chosen, None) > limit):
@@ -71,110 +73,141 @@ class ChooseKernels(RowPass, name="choose-kernels"):
     def _with_kernels(self, program: RowProgram, limit: int | None) -> RowProgram:
         """The program in this schedule, with layers given to libraries: of those that save most for each byte of
         scratch memory first, all with which the arena stays within the limit."""
-        offers: dict[int, _Taken] = {}
+        offers: dict[int, list[_Taken]] = {}
         notes: dict[int, str] = {}
-        whole = 0
+        total = 0
         for segment in program.order:
             for number in segment.stages:
                 stage = program.stages[number]
                 # A library computes a layer on one core.
                 ours = (self.ours(program, stage) or 0) // stage.split
-                whole += ours
-                found = self._offer(program, segment, stage, ours)
+                total += ours
+                found = self._offers(program, segment, stage, ours)
                 if isinstance(found, str):
                     notes[number] = found
                 else:
                     offers[number] = found
-        if not self.always and sum(o.saved for o in offers.values()) < WORTH * whole:
-            notes |= {n: f"{o.library.name}: {_said(o.offer, o.ours)}; too little in all" for n, o in offers.items()}
+        if not self.always and sum(o[0].saved for o in offers.values()) < WORTH * total:
+            notes |= {n: f"{o[0].library.name}: {o[0].said}; too little in all" for n, o in offers.items()}
             offers = {}
-        order = sorted(offers, key=lambda n: -offers[n].saved / (offers[n].offer.scratch + 1))
         if limit is None:
-            return self._applied(program, offers, order, notes)
-        taken: list[int] = []
+            return _applied(program, _least(program, offers, notes), notes)
+        order = sorted(offers, key=lambda n: -offers[n][0].saved / (offers[n][0].offer.scratch + 1))
+        taken: dict[int, _Taken] = {}
         for number in order:
-            trial = self._applied(program, offers, [*taken, number], notes)
-            if peak(list(lives(trial).values())) <= limit:
-                taken.append(number)
+            for way in offers[number]:
+                trial = {**taken, number: way}
+                if _peak(_applied(program, trial, notes)) <= limit:
+                    taken = trial
+                    break
         # No plan is smaller than the peak, and few are larger.
-        while taken and _arena(self._applied(program, offers, taken, notes)) > limit:
-            taken.pop()
-        return self._applied(program, offers, taken, notes)
+        while taken and _arena(_applied(program, taken, notes)) > limit:
+            taken.popitem()
+        return _applied(program, taken, notes)
 
-    def _offer(self, program: RowProgram, segment: Segment, stage: Stage, ours: int) -> _Taken | str:
-        """The library for a stage and its offer; or why none takes it."""
-        reasons = []
-        for library in self.libraries:
-            found = library.offer(program, stage, not segment.streams)
-            if isinstance(found, str):
-                if not found.startswith("no function"):
-                    reasons.append(f"{library.name}: {found}")
-            elif self.budget is None and self.always and found.scratch > LARGEST_SCRATCH:
-                reasons.append(f"{library.name}: {found.scratch:,} bytes of scratch memory")
-            elif self.always or (found.theirs is not None and found.theirs < ours):
-                return _Taken(library, found, ours)
-            elif found.theirs is None:
-                reasons.append(f"{library.name}: portable C, no faster than ours")
-            else:
-                reasons.append(f"{library.name}: {_said(found, ours)}")
-        return "; ".join(reasons)
+    def _offers(self, program: RowProgram, segment: Segment, stage: Stage, ours: int) -> list[_Taken] | str:
+        """The ways in which a library computes a stage, the best first; or why none does."""
+        found: list[_Taken] = []
+        reasons: list[str] = []
+        for whole in (False,) if segment.streams else (True, False):
+            for library in self.libraries:
+                offer = library.offer(program, stage, whole)
+                if isinstance(offer, str):
+                    reasons += [f"{library.name}: {offer}"] if not offer.startswith("no function") else []
+                elif self.budget is None and self.always and offer.scratch > LARGEST_SCRATCH:
+                    reasons.append(f"{library.name}: {offer.scratch:,} bytes of scratch memory")
+                elif self.always or (offer.theirs is not None and offer.theirs < ours):
+                    found.append(_Taken(library, offer, ours, whole))
+                elif offer.theirs is None:
+                    reasons.append(f"{library.name}: portable C, no faster than ours")
+                else:
+                    reasons.append(f"{library.name}: {_said(offer, ours)}")
+        return found or "; ".join(dict.fromkeys(reasons))
 
-    def _applied(
-        self,
-        program: RowProgram,
-        offers: dict[int, _Taken],
-        taken: Sequence[int],
-        notes: dict[int, str],
-    ) -> RowProgram:
-        """The program with these stages given to their libraries."""
-        buffers, stages = list(program.buffers), list(program.stages)
-        alone = {s.first for s in program.order if not s.streams}
-        names = {b.name for b in buffers}
-        for number, stage in enumerate(stages):
-            if number not in taken:
-                why = notes.get(number, "the arena would be larger than allowed")
-                stages[number] = dataclasses.replace(stage, kernel=Kernel(note=why))
-                continue
-            library, offer, ours = offers[number].library, offers[number].offer, offers[number].ours
-            scratch = _scratch(stage, offer.scratch, names)
-            if scratch is not None:
-                buffers.append(Buffer(scratch, Space.ARENA))
-            said, theirs = _said(offer, ours), offer.theirs or 0
-            kernel = Kernel(library.name, library.chip, said, offer.alignment, scratch, theirs)
-            stage = dataclasses.replace(stage, kernel=kernel, split=1)
-            stages[number] = dataclasses.replace(stage, windows=(), band=1) if number in alone else stage
-        return dataclasses.replace(program, buffers=tuple(buffers), stages=tuple(stages))
+
+def _least(
+    program: RowProgram, offers: Mapping[int, Sequence[_Taken]], notes: Mapping[int, str]
+) -> dict[int, _Taken]:
+    """The best way for each stage with which no more is alive at one time than has to be."""
+    peaks = {n: [_peak(_applied(program, {n: way}, notes)) for way in ways] for n, ways in offers.items()}
+    most = max((min(found) for found in peaks.values()), default=0)
+    return {
+        number: next(way for way, found in zip(ways, peaks[number], strict=True) if found <= most)
+        for number, ways in offers.items()
+    }
+
+
+def _applied(program: RowProgram, taken: Mapping[int, _Taken], notes: Mapping[int, str]) -> RowProgram:
+    """The program with these stages given to their libraries."""
+    buffers, stages = list(program.buffers), list(program.stages)
+    names = {b.name for b in buffers}
+    for number, stage in enumerate(stages):
+        way = taken.get(number)
+        if way is None:
+            why = notes.get(number, "the arena would be larger than allowed")
+            stages[number] = dataclasses.replace(stage, kernel=Kernel(note=why))
+            continue
+        scratch = _scratch(stage, way, names)
+        if scratch is not None:
+            buffers.append(scratch)
+        kernel = Kernel(
+            way.library.name,
+            way.library.chip,
+            way.said,
+            way.offer.alignment,
+            scratch.value if scratch is not None else None,
+            way.offer.theirs or 0,
+        )
+        windows = () if way.whole else stage.windows
+        stages[number] = dataclasses.replace(stage, kernel=kernel, split=1, windows=windows, band=1)
+    return dataclasses.replace(program, buffers=tuple(buffers), stages=tuple(stages))
 
 
 @dataclass(frozen=True)
 class _Taken:
-    """A library, what it takes to compute a stage, and about the instructions of tinyc's own kernel."""
+    """A library, what it takes to compute a stage, about the instructions of tinyc's own kernel, and whether the library
+    computes the whole in one call."""
 
     library: KernelLibrary
     offer: Offer
     ours: int
+    whole: bool
 
     @property
     def saved(self) -> int:
         """Instructions that the library saves; negative where ours is faster, 0 where that is not known."""
         return 0 if self.offer.theirs is None else self.ours - self.offer.theirs
 
+    @property
+    def said(self) -> str:
+        """Both in words."""
+        return _said(self.offer, self.ours)
+
 
 def _said(offer: Offer, ours: int) -> str:
     return "" if offer.theirs is None else f"about {offer.theirs:,} instructions, ours {ours:,}"
 
 
-def _scratch(stage: Stage, size: int, names: set[str]) -> Value | None:
-    """The scratch memory of a stage, by a name of its own; None when it needs none."""
+def _scratch(stage: Stage, way: _Taken, names: set[str]) -> Buffer | None:
+    """The scratch memory of a stage, by a name of its own; None when it needs none. Of one that is computed row by row
+    it is written anew for each row: a ring of one."""
+    size = way.offer.scratch
     if not size:
         return None
     name = unused(f"{stage.result.name}_scratch", names)
     names.add(name)
-    return Value(name, TensorType((size,), DType.I8))
+    if way.whole:
+        return Buffer(Value(name, TensorType((size,), DType.I8)), Space.ARENA)
+    return Buffer(Value(name, TensorType((1, stage.rows, size), DType.I8)), Space.ARENA, ring=1)
 
 
 def _has_kernels(program: RowProgram) -> bool:
     return any(s.kernel.library for s in program.stages)
+
+
+def _peak(program: RowProgram) -> int:
+    """The most bytes alive at one time."""
+    return peak(list(lives(program).values()))
 
 
 def _arena(program: RowProgram, seconds: float | None = SECONDS) -> int:

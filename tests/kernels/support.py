@@ -17,7 +17,7 @@ from tests.rows import lowered
 from tinyc.backends.c import CSource, generate
 from tinyc.backends.c.estimate import family_of, instructions
 from tinyc.backends.interpreter import run_program
-from tinyc.backends.libraries import Kernels, libraries
+from tinyc.backends.libraries import EspNN, Kernels, libraries
 from tinyc.backends.runners import HostRunner
 from tinyc.backends.runners.host import find_compiler
 from tinyc.backends.runners.linked import VARIABLES
@@ -31,6 +31,7 @@ from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.stream.choose_kernels import ChooseKernels
 
 HERE = Path(__file__).parent
+ROOMY = 1 << 30
 CHIPS = ("", "esp32s3", "esp32p4")
 
 
@@ -73,8 +74,8 @@ def choose(
 
 
 def layers(maker: Layers, outputs: Sequence[Value], chip: str = "", place: InputPlace = "arena") -> RowProgram:
-    """The program of layers side by side, with ESP-NN's kernels."""
-    return choose(lowered(maker.builder.build([*outputs, *maker.kept]), place), chip)
+    """The program of layers side by side, with ESP-NN's kernels: for the whole where it can be, else row by row."""
+    return choose(lowered(maker.builder.build([*outputs, *maker.kept]), place), chip, budget=ROOMY)
 
 
 def compare(
@@ -96,6 +97,13 @@ def compare(
         ]
         assert not wrong, "\n".join(wrong[:20])
     return source
+
+
+def gates(maker: Layers, outputs: Sequence[Value], chip: str = "") -> dict[str, str]:
+    """What keeps each layer from being computed as a whole by ESP-NN, by result; "" where nothing does."""
+    program, library = lowered(maker.builder.build([*outputs, *maker.kept]), "arena"), EspNN(chip)
+    offers = {s.result.name: library.offer(program, s, True) for s in program.stages}
+    return {name: offer if isinstance(offer, str) else "" for name, offer in offers.items()}
 
 
 def notes(program: RowProgram) -> dict[str, str]:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from tests.kernels.cases import P4, S3, Layer, Layers, conv, dense, depthwise, mean, pool, shown, softmax
-from tests.kernels.support import choose
 from tests.rows import lowered
 from tinyc.backends.libraries.call import LibraryCall
 from tinyc.backends.libraries.esp_nn import call_of
@@ -42,8 +41,8 @@ def call(layer: Layer) -> LibraryCall:
     """What ESP-NN is called with for a layer."""
     maker = Layers(np.random.default_rng(5))
     value = layer(maker)
-    program = choose(lowered(maker.builder.build([shown(maker, value), *maker.kept]), "arena"), S3)
-    found = call_of(program, next(s for s in program.stages if s.result.name == value.name), True)
+    program = lowered(maker.builder.build([shown(maker, value), *maker.kept]), "arena")
+    found = call_of(program, next(s for s in program.stages if s.result.name == value.name), True, S3)
     assert isinstance(found, LibraryCall)
     return found
 

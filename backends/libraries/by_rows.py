@@ -1,0 +1,50 @@
+"""What a library is called with for one row of a result, in the midst of layers that advance together.
+
+A library takes an operand that lies in one piece. One row, the window of most layers of 1x1 and of elements, does. The
+rows of a larger window lie in a ring, some of them elsewhere or not at all: they are copied side by side, padding among
+them, and the layer that is then computed has no pads, one row, and an operand that begins where vectors can be loaded
+and that the result may lie over.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from tinyc.backends.libraries.call import Gathered
+from tinyc.ir.op import Op, RowMode, Value, Window
+from tinyc.ir.ops.conv import Spatial
+from tinyc.ir.rows import Stage, row_count
+from tinyc.ir.types import TensorType
+
+PER_BYTE, PER_ROW = 0.6, 20
+"""About the instructions that copying takes for each byte and each row."""
+
+
+def forms(stage: Stage) -> Iterator[tuple[Op, Gathered | None]]:
+    """The operators that compute a row of a stage from its window, and how that is gathered: as it lies first, where it
+    can be. None for a stage that has no rows, or gathers its result from them."""
+    if not stage.windows or stage.gathers:
+        return
+    taken = [(v, w) for v, w in zip(stage.op.operands, stage.windows, strict=True) if w is not None]
+    if all(window.size == 1 for _, window in taken):
+        yield stage.op.row_op(1, 1), None
+    if len(taken) == 1 and taken[0][0] is stage.op.operands[0]:
+        yield _side_by_side(stage, *taken[0])
+
+
+def _side_by_side(stage: Stage, value: Value, window: Window) -> tuple[Op, Gathered]:
+    """The operator on the rows of a window side by side."""
+    op, size = stage.op.row_op(1, window.size), value.type.size // row_count(value)
+    clips = any(len(stage.input_rows(0, row) or ()) < window.size for row in range(stage.rows))
+    if not isinstance(op, Spatial) or window.mode is RowMode.CLIP:
+        return op, Gathered(window.size, size, fewer=clips)
+    (_, stride), (_, dilation), (_, left, *_) = op.geometry()
+    batch, rows, width, channels = op.x.shape
+    # As many columns as a library thinks that the last window could reach.
+    wide = op.type.shape[2] * stride + (op.window()[1] - 1) * dilation
+    inside = min(width, wide - left)
+    x = Value(op.x.name, TensorType((batch, rows, wide, channels), op.x.dtype))
+    beside = (left * channels, (wide - left - inside) * channels)
+    plain = dataclasses.replace(op, x=x, pads=(0, 0, 0, 0))  # type: ignore[call-arg]
+    return plain, Gathered(window.size, inside * channels, *beside, int(stage.op.row_fill() or 0))
