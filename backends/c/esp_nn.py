@@ -15,8 +15,9 @@ from tinyc.backends.c.calls import pointer, wrapped
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, Scratch, TranslationUnit
+from tinyc.backends.libraries.by_rows import result_at, window_at
 from tinyc.backends.libraries.call import LibraryCall
-from tinyc.backends.libraries.esp_nn import NAME, call_of, input_offset, library_bias, window_at
+from tinyc.backends.libraries.esp_nn import NAME, call_of, input_offset, library_bias
 from tinyc.backends.libraries.esp_nn_scratch import scratch_bytes
 from tinyc.ir.op import Op
 from tinyc.ir.ops import MaxPool2d, QAdd, QAvgPool2d, QDense, QMean, QMul, QSoftmax
@@ -174,12 +175,10 @@ def emit_pool(unit: TranslationUnit, stage: Stage, op: Pool) -> RowCall:
     """The largest or the average of each window."""
     call = _called(unit, stage)
     (kh, kw), (down, right), (top, left) = call.kernel, call.strides, call.begin
-    height: object = call.height
-    if call.gathered is not None and call.gathered.fewer:
-        height = kh = "(uint16_t)count"  # type: ignore[assignment]
+    there = "(uint16_t)count" if call.gathered is not None and call.gathered.fewer else None
     values = [
-        *("x", call.width, height, "out", call.out_width, call.out_height),
-        *(right, down, kw, kh, left, top, call.low, call.high, call.channels),
+        *("x", call.width, there or call.height, "out", call.out_width, call.out_height),
+        *(right, down, kw, there or kh, left, top, call.low, call.high, call.channels),
     ]
     return _plain(unit, stage, call, f"esp_nn_{call.kind}_s8", values)
 
@@ -189,7 +188,9 @@ def emit_mean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
     """The mean of each channel."""
     call = _called(unit, stage)
     sizes = (call.height, call.width, call.channels)
-    return _plain(unit, stage, call, "esp_nn_mean_nhwc_s8", ["x", "out", *sizes, op.zero, op.out_zero, op.multiplier, op.shift])
+    return _plain(
+        unit, stage, call, "esp_nn_mean_nhwc_s8", ["x", "out", *sizes, op.zero, op.out_zero, op.multiplier, op.shift]
+    )
 
 
 @emits(QAdd, library=NAME)
@@ -267,8 +268,7 @@ def _call(
     arguments: Sequence[Argument] = (),
 ) -> RowCall:
     """A function of the operand x, then these parameters, the scratch memory if there is some, and the result."""
-    scratch = stage.kernel.scratch is not None
-    gathered, given = call.gathered, [f"{_I8}x"]
+    gathered, given, asked = call.gathered, [f"{_I8}x"], scratch_bytes(call, stage.kernel.chip)
     taken: list[Argument] = [Pointer(0)]
     if gathered is not None:
         given = ["const int8_t **rows", *(["int count"] if gathered.fewer else [])]
@@ -276,8 +276,12 @@ def _call(
         rows = "count" if gathered.fewer else gathered.rows
         sizes = f"{rows}, {gathered.before}, {gathered.size}, {gathered.after}, {gathered.fill}"
         copy = f"{unit.kernels.use('side_by_side', DType.I8)}(x, rows, {sizes});"
-        lines = [f"int8_t *const x = (int8_t *)scratch + {window_at(call, stage.kernel.chip)};", copy, *lines]
-    given += [*parameters, *(["void *scratch"] if scratch else []), _OUT]
+        lines = [f"int8_t *const x = (int8_t *)scratch + {window_at(asked)};", copy, *lines]
+    if call.aside:
+        moved = [f"for (int k = 0; k < {call.results}; ++k) {{", "    result[k] = out[k];", "}"]
+        lines = [f"int8_t *const out = (int8_t *)scratch + {result_at(call, asked)};", *lines, *moved]
+    scratch = stage.kernel.scratch is not None
+    given += [*parameters, *(["void *scratch"] if scratch else []), "int8_t *result" if call.aside else _OUT]
     return _function(unit, hint, lines, given, [*taken, *arguments, *([Scratch()] if scratch else [])])
 
 

@@ -3,7 +3,9 @@
 A library takes an operand that lies in one piece. One row, the window of most layers of 1x1 and of elements, does. The
 rows of a larger window lie in a ring, some of them elsewhere or not at all: they are copied side by side, padding among
 them, and the layer that is then computed has no pads, one row, and an operand that begins where vectors can be loaded
-and that the result may lie over.
+and that the result may lie over. A result that lies where they cannot be stored is put aside and copied.
+
+All of that is in the scratch memory of the stage: first what the library asks for, then the window, then the result.
 """
 
 from __future__ import annotations
@@ -11,14 +13,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from tinyc.backends.libraries.call import Gathered
+from tinyc.backends.libraries.call import Gathered, LibraryCall
+from tinyc.backends.libraries.operands import VECTOR
 from tinyc.ir.op import Op, RowMode, Value, Window
 from tinyc.ir.ops.conv import Spatial
 from tinyc.ir.rows import Stage, row_count
 from tinyc.ir.types import TensorType
 
-PER_BYTE, PER_ROW = 0.6, 20
-"""About the instructions that copying takes for each byte and each row."""
+PER_BYTE, PER_ROW, PER_WEIGHT = 0.6, 20, 1
+"""About the instructions that copying takes for each byte and each row, and what a library does with each weight at the
+begin of each call: they are laid out otherwise, or summed. Nobody has counted them."""
 
 
 def forms(stage: Stage) -> Iterator[tuple[Op, Gathered | None]]:
@@ -48,3 +52,31 @@ def _side_by_side(stage: Stage, value: Value, window: Window) -> tuple[Op, Gathe
     beside = (left * channels, (wide - left - inside) * channels)
     plain = dataclasses.replace(op, x=x, pads=(0, 0, 0, 0))  # type: ignore[call-arg]
     return plain, Gathered(window.size, inside * channels, *beside, int(stage.op.row_fill() or 0))
+
+
+def window_at(asked: int) -> int:
+    """Where the gathered window begins in scratch memory of which the library asks for so many bytes."""
+    return -(-asked // VECTOR) * VECTOR
+
+
+def result_at(call: LibraryCall, asked: int) -> int:
+    """Where the result begins that is put aside."""
+    window = call.gathered.elements if call.gathered is not None else 0
+    return -(-(window_at(asked) + window) // VECTOR) * VECTOR
+
+
+def memory(call: LibraryCall, asked: int) -> int:
+    """The bytes of scratch memory that a call takes of which the library asks for so many."""
+    if call.aside:
+        return result_at(call, asked) + call.results
+    return asked if call.gathered is None else window_at(asked) + call.gathered.elements
+
+
+def estimated(call: LibraryCall, each: int | None, calls: int) -> int | None:
+    """About the instructions of so many calls of which each takes so many, were it the only one; None where nothing is
+    known."""
+    if each is None:
+        return None
+    rows, elements = (0, 0) if call.gathered is None else (call.gathered.rows, call.gathered.elements)
+    copied = PER_ROW * rows + PER_BYTE * (elements + call.results * call.aside)
+    return round(calls * (each + copied) + (calls - 1) * PER_WEIGHT * call.weights)

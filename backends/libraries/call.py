@@ -51,6 +51,7 @@ class LibraryCall:
         aligned: operands, and the result where vectors are stored to it, lie at multiples of 16 bytes.
         in_place: the result lies over an operand.
         gathered: how the operand comes to lie in one piece; None where it does.
+        aside: the result is put aside at first, since vectors cannot be stored to where it lies.
     """
 
     kind: str
@@ -75,6 +76,7 @@ class LibraryCall:
     aligned: bool = True
     in_place: bool = False
     gathered: Gathered | None = None
+    aside: bool = False
 
     @property
     def end(self) -> tuple[int, int]:
@@ -101,17 +103,27 @@ class LibraryCall:
         return self.kernel[0] * self.kernel[1] * self.channels // self.groups
 
     @property
+    def results(self) -> int:
+        """Elements of the result."""
+        return self.images * self.out_height * self.out_width * self.outputs
+
+    @property
     def work(self) -> int:
         """What costs are counted by: multiply-accumulates, or, of what has none, elements of the result; for a mean,
         those of the operand."""
-        results = self.images * self.out_height * self.out_width * self.outputs
         if self.kind in ("conv", "dense"):
-            return results * self.window
+            return self.results * self.window
         if self.kind == "depthwise":
-            return results * self.kernel[0] * self.kernel[1]
+            return self.results * self.kernel[0] * self.kernel[1]
         if self.kind == "mean":
             return self.images * self.height * self.width * self.channels
-        return results
+        return self.results
+
+    @property
+    def weights(self) -> int:
+        """Those of a convolution."""
+        area = self.kernel[0] * self.kernel[1]
+        return {"conv": self.window * self.outputs, "depthwise": area * self.outputs}.get(self.kind, 0)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyc.backends.libraries.by_rows import PER_BYTE, PER_ROW, forms
+from tinyc.backends.libraries.by_rows import estimated, forms, memory
 from tinyc.backends.libraries.call import LibraryCall
 from tinyc.backends.libraries.esp_nn_costs import instructions
 from tinyc.backends.libraries.esp_nn_gates import GATES, NONE
@@ -50,8 +50,9 @@ class EspNN:
         found = call_of(program, stage, whole, self.chip)
         if isinstance(found, str):
             return found
+        asked, calls = scratch_bytes(found, self.chip), 1 if whole else stage.rows
         alignment = 1 if self.chip == NONE else VECTOR
-        return Offer(memory(found, self.chip), alignment, estimated(found, self.chip, 1 if whole else stage.rows))
+        return Offer(memory(found, asked), alignment, estimated(found, instructions(found, self.chip), calls))
 
 
 def call_of(program: RowProgram, stage: Stage, whole: bool, chip: str) -> LibraryCall | str:
@@ -67,7 +68,7 @@ def call_of(program: RowProgram, stage: Stage, whole: bool, chip: str) -> Librar
         call = CALLS.of(form)(program, form)
         if isinstance(call, str):
             return call
-        call = _placed(program, stage, whole, replace(call, gathered=gathered))
+        call = _placed(program, stage, whole, replace(call, gathered=gathered), chip)
         gate = next((g for g in GATES if g.holds(call, chip)), None)
         if gate is None:
             return call
@@ -75,35 +76,16 @@ def call_of(program: RowProgram, stage: Stage, whole: bool, chip: str) -> Librar
     return reasons[0] if reasons else "it has no rows that are computed one by one"
 
 
-def _placed(program: RowProgram, stage: Stage, whole: bool, call: LibraryCall) -> LibraryCall:
-    """A call with where its operands and its result lie. What is gathered is aligned, and the result may lie over it."""
-    touched = [v for v in stage.op.operands if constant(program, v) is None]
-    touched = touched[1:] if call.gathered is not None else touched
-    touched += [stage.result] if call.kind in _RESULT_BY_VECTORS else []
-    aligned = all(is_aligned(program, v, whole) for v in touched)
-    return replace(call, aligned=aligned, in_place=call.gathered is None and in_place(program, stage))
-
-
-def window_at(call: LibraryCall, chip: str) -> int:
-    """Where in the scratch memory of a call its gathered window begins: behind what the library asks for."""
-    return -(-scratch_bytes(call, chip) // VECTOR) * VECTOR
-
-
-def memory(call: LibraryCall, chip: str) -> int:
-    """The bytes that a call needs beside operands and result."""
+def _placed(program: RowProgram, stage: Stage, whole: bool, call: LibraryCall, chip: str) -> LibraryCall:
+    """A call with where its operands and its result lie. What is gathered is aligned, and the result may lie over it;
+    where that is not aligned it is put aside."""
+    operands = [v for v in stage.op.operands if constant(program, v) is None]
+    stored = is_aligned(program, stage.result, whole) or call.kind not in _RESULT_BY_VECTORS
     if call.gathered is None:
-        return scratch_bytes(call, chip)
-    return window_at(call, chip) + call.gathered.elements
-
-
-def estimated(call: LibraryCall, chip: str, calls: int) -> int | None:
-    """About the instructions of so many calls; None where nothing is known."""
-    theirs = instructions(call, chip)
-    if theirs is None:
-        return None
-    gathered = call.gathered
-    copied = 0.0 if gathered is None else PER_ROW * gathered.rows + PER_BYTE * gathered.elements
-    return round(calls * (theirs + copied))
+        aligned = stored and all(is_aligned(program, v, whole) for v in operands)
+        return replace(call, aligned=aligned, in_place=in_place(program, stage))
+    aligned = all(is_aligned(program, v, whole) for v in operands[1:])
+    return replace(call, aligned=aligned, aside=chip != NONE and not stored)
 
 
 def input_offset(op: IntegerLayer, call: LibraryCall) -> int:

@@ -81,7 +81,7 @@ def _convolution(call: LibraryCall) -> str:
 
 def instructions(call: LibraryCall, chip: str) -> int | None:
     """Those of ESP-NN's function on a chip with these vector instructions; None where nothing is known."""
-    results, work = call.images * call.out_height * call.out_width * call.outputs, call.work
+    results, work = call.results, call.work
     if call.kind in ("max_pool", "avg_pool"):
         work *= call.kernel[0] * call.kernel[1]
     if chip == S3 and path(call) in S3_COSTS:

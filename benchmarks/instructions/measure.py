@@ -114,7 +114,8 @@ def _counted(row: Row, made: Compilation, runner: SimulatorRunner) -> Row:
         layers=tuple(found["layers"]),
         pointwise=_pointwise(made, found["layers"]),
         scratch=max(
-            (stage.kernel.scratch.type.bytes for stage in made.program.stages if stage.kernel.scratch), default=0
+            (made.program.buffer[s.kernel.scratch.name].bytes for s in made.program.stages if s.kernel.scratch),
+            default=0,
         ),
     )
 

@@ -263,12 +263,7 @@ def accesses(stage: Stage, buffers: Mapping[str, Buffer], times: Times) -> Itera
         else:
             rows = np.arange(stage.rows)
             yield name, rows, times[rows // stage.band]
-    scratch = stage.kernel.scratch
-    if scratch is not None and scratch.name in buffers and buffers[scratch.name].ring:
-        yield scratch.name, np.arange(len(times)), times
-    elif scratch is not None and scratch.name in buffers:
-        yield scratch.name, np.array([0]), np.array([times.min()])
-        yield scratch.name, np.array([0]), np.array([times.max()])
+    yield from _scratch(stage, buffers, times)
     for position, operand in enumerate(stage.op.operands):
         window = stage.windows[position] if stage.windows else None
         if operand.name not in buffers and (window is None or not stage.fresh):
@@ -290,6 +285,18 @@ def accesses(stage: Stage, buffers: Mapping[str, Buffer], times: Times) -> Itera
                 yield fresh.value.name, read[newest], times[rows[newest] // stage.band]
         if operand.name in buffers:
             yield operand.name, read[inside], times[rows[inside] // stage.band]
+
+
+def _scratch(stage: Stage, buffers: Mapping[str, Buffer], times: Times) -> Iterator[tuple[str, Times, Times]]:
+    """As `accesses`, of the scratch memory: from the first time to the last, or, in a ring, each time anew."""
+    value = stage.kernel.scratch
+    if value is None or value.name not in buffers:
+        return
+    if buffers[value.name].ring:
+        yield value.name, np.arange(len(times)), times
+        return
+    for when in (times.min(), times.max()):
+        yield value.name, np.array([0]), np.array([when])
 
 
 def _all_rows(buffer: Buffer) -> Times:

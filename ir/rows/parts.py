@@ -116,7 +116,8 @@ class Kernel:
 
     `chip` are the vector instructions that the library was chosen for, empty for none. `alignment` is what the
     addresses of operands and result in the arena are multiples of. `scratch` is memory of the arena that the kernel
-    writes as it likes while the stage runs. `note` says why this one was chosen; `instructions` is about what the
+    writes as it likes while the stage runs; where it is a ring of one row, a row for each application, which needs it
+    meanwhile alone. `note` says why this one was chosen; `instructions` is about what the
     library's takes, 0 where that is not known.
     """
 

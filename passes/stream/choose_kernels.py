@@ -59,14 +59,14 @@ class ChooseKernels(RowPass, name="choose-kernels"):
         plain, limit = (self.otherwise or Stream(self.budget)).run(program), self.budget
         if self.keep:
             return self._with_kernels(plain, max(_arena(plain), limit or 0))
-        if limit is None and self.always:
-            return self._with_kernels(plain, None)
         if limit is None:
+            if self.always:
+                return self._with_kernels(plain, None)
             limit = _arena(plain, None)
         chosen = self._with_kernels(self.apart.run(program) if self.apart is not None else program, limit)
-        if not _has_kernels(chosen) or (limit is not None and _arena(chosen, None) > limit):
+        if not _has_kernels(chosen) or _arena(chosen, None) > limit:
             chosen = self._with_kernels(plain, limit)
-            if limit is not None and not self.always and _arena(chosen, None) > limit:
+            if not self.always and _arena(chosen, None) > limit:
                 return plain
         return chosen
 
@@ -112,22 +112,24 @@ class ChooseKernels(RowPass, name="choose-kernels"):
         for whole in (False,) if segment.streams else (True, False):
             for library in self.libraries:
                 offer = library.offer(program, stage, whole)
-                if isinstance(offer, str):
-                    reasons += [f"{library.name}: {offer}"] if not offer.startswith("no function") else []
-                elif self.budget is None and self.always and offer.scratch > LARGEST_SCRATCH:
-                    reasons.append(f"{library.name}: {offer.scratch:,} bytes of scratch memory")
-                elif self.always or (offer.theirs is not None and offer.theirs < ours):
-                    found.append(_Taken(library, offer, ours, whole))
-                elif offer.theirs is None:
-                    reasons.append(f"{library.name}: portable C, no faster than ours")
-                else:
-                    reasons.append(f"{library.name}: {_said(offer, ours)}")
-        return found or "; ".join(dict.fromkeys(reasons))
+                way = None if isinstance(offer, str) else _Taken(library, offer, ours, whole)
+                reason = offer if isinstance(offer, str) else self._against(offer, ours)
+                if way is not None and not reason:
+                    found.append(way)
+                elif whole is not segment.streams and not reason.startswith("no function"):
+                    reasons.append(f"{library.name}: {reason}")
+        return found or "; ".join(reasons)
+
+    def _against(self, offer: Offer, ours: int) -> str:
+        """Why an offer is not taken; empty where it may be."""
+        if self.budget is None and self.always and offer.scratch > LARGEST_SCRATCH:
+            return f"{offer.scratch:,} bytes of scratch memory"
+        if self.always or (offer.theirs is not None and offer.theirs < ours):
+            return ""
+        return "portable C, no faster than ours" if offer.theirs is None else _said(offer, ours)
 
 
-def _least(
-    program: RowProgram, offers: Mapping[int, Sequence[_Taken]], notes: Mapping[int, str]
-) -> dict[int, _Taken]:
+def _least(program: RowProgram, offers: Mapping[int, Sequence[_Taken]], notes: Mapping[int, str]) -> dict[int, _Taken]:
     """The best way for each stage with which no more is alive at one time than has to be."""
     peaks = {n: [_peak(_applied(program, {n: way}, notes)) for way in ways] for n, ways in offers.items()}
     most = max((min(found) for found in peaks.values()), default=0)
@@ -165,8 +167,8 @@ def _applied(program: RowProgram, taken: Mapping[int, _Taken], notes: Mapping[in
 
 @dataclass(frozen=True)
 class _Taken:
-    """A library, what it takes to compute a stage, about the instructions of tinyc's own kernel, and whether the library
-    computes the whole in one call."""
+    """A library, what it takes to compute a stage, about the instructions of tinyc's own kernel, and whether there is
+    one call for the whole."""
 
     library: KernelLibrary
     offer: Offer

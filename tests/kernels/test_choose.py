@@ -61,7 +61,7 @@ def test_the_faster_ones() -> None:
         stages = ChooseKernels((library,), budget=ROOMY, ours=slow).run(program).stages
         assert {bool(s.kernel.library) for s in stages} == {taken}
         assert all(s.kernel.note for s in stages)
-    assert all(s.kernel.library for s in ChooseKernels((Everything(theirs=None),), always=True).run(program).stages)
+    assert all(s.kernel.library for s in ChooseKernels((Everything(theirs=None),), True, ROOMY).run(program).stages)
 
 
 def test_too_little_in_all() -> None:
@@ -105,7 +105,7 @@ def test_within_the_budget(seed: int) -> None:
     """The more memory, the more layers a library takes; results stay what they were."""
     arrays, program = program_of(seed)
     want = run_program(program, arrays)
-    free = PlanArena(seconds=0.05).run(ChooseKernels((Everything(),), always=True).run(program))
+    free = PlanArena(seconds=0.05).run(ChooseKernels((Everything(),), True, ROOMY).run(program))
     assert free.plan is not None
     counts = []
     for share in (1.0, 0.8, 0.5):
@@ -153,7 +153,7 @@ def test_two_cores_or_a_library() -> None:
     maker = Layers(np.random.default_rng(3))
     inside, outside = conv((1, 32, 32, 16), 3, 16)(maker), conv((1, 32, 32, 16), 3, 16, dilations=(2, 2))(maker)
     program = lowered(maker.builder.build([shown(maker, inside), shown(maker, outside)]), "arena")
-    chosen = ChooseKernels((EspNN("esp32s3"),), always=True, apart=Split(2)).run(program)
+    chosen = ChooseKernels((EspNN("esp32s3"),), always=True, otherwise=Split(2)).run(program)
     split = {s.result.name: s.split for s in chosen.stages}
     assert (split[inside.name], split[outside.name]) == (1, 2)
     assert notes(chosen)[inside.name] == "esp-nn"
