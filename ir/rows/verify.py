@@ -83,6 +83,10 @@ def _verify_stage(program: RowProgram, stage: Stage, written: set[str]) -> None:
     scratch = program.buffer.get(stage.kernel.scratch.name) if stage.kernel.scratch is not None else None
     if stage.kernel.scratch is not None and (scratch is None or scratch.space is not Space.ARENA or scratch.view):
         raise IRError(f"has scratch memory {stage.kernel.scratch} that is no buffer of the arena", stage.where)
+    if scratch is not None and scratch.ring and (scratch.ring, scratch.rows) != (1, stage.applications):
+        raise IRError(
+            f"has scratch memory {scratch.value}, whose rows are not its applications, one at a time", stage.where
+        )
     target = program.root(stage.result.name)[0]
     if target.space is Space.ROWS:
         if not program.gives_rows(stage) or program.takes_rows(stage) or stage.result not in program.outputs:

@@ -16,8 +16,8 @@ from tests.sampling import some
 from tinyc.backends.interpreter import run_program
 from tinyc.backends.libraries import EspNN
 from tinyc.backends.libraries.by_rows import forms
-from tinyc.ir import DType, Op, Value, ops
-from tinyc.ir.rows import RowProgram, Stage
+from tinyc.ir import DType, IRError, Op, Value, ops
+from tinyc.ir.rows import RowProgram, Stage, verify_program
 from tinyc.ir.rows.kernels import Offer
 from tinyc.ir.rows.lives import lives
 from tinyc.passes.rows.plan import PlanArena
@@ -200,3 +200,17 @@ def test_scratch_memory_over_rows_that_are_alive_shows() -> None:
         size = max(s.offset + s.bytes for s in slots)
         wrong = dataclasses.replace(program, plan=dataclasses.replace(plan, slots=slots, bytes=size))
         assert not np.array_equal(run_program(wrong, maker.arrays)[0], want[0]), name
+
+
+def test_scratch_memory_has_a_row_for_each_application() -> None:
+    _, program = chain()
+    number, stage = next((k, s) for k, s in enumerate(program.stages) if s.kernel.scratch is not None)
+    assert stage.kernel.scratch is not None
+    for rows in (stage.rows - 1, stage.rows + 1):
+        value = stage.kernel.scratch.with_rows(rows)
+        kernel = dataclasses.replace(stage.kernel, scratch=value)
+        stages = list(program.stages)
+        stages[number] = dataclasses.replace(stage, kernel=kernel)
+        buffers = [dataclasses.replace(b, value=value) if b.name == value.name else b for b in program.buffers]
+        with pytest.raises(IRError, match="whose rows are not its applications"):
+            verify_program(dataclasses.replace(program, stages=tuple(stages), buffers=tuple(buffers)))

@@ -103,6 +103,7 @@ def test_mobile_lenet(target: str, which: str, monkeypatch: pytest.MonkeyPatch, 
     found = quantised(LENET, (1, 28, 28, 1), kernels="esp-nn", target=target)
     assert assert_equal(found, "esp-nn") >= 14
     assert found.source.libraries == ("esp-nn",)
+    assert found.source.arena_bytes <= {"esp32": 3_912, "esp32s3": 5_536}[target]
     assert {layer["kernels"] for layer in found.report["layers"]} <= {"tinyc", "esp-nn"}
 
 
