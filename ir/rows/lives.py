@@ -308,6 +308,14 @@ def peak(found: Sequence[Life], extra: int = 0) -> int:
     return highest([life.rectangles() for life in found]) + extra
 
 
+def alive_at(found: Sequence[Life], times: Times) -> int:
+    """The largest sum of the bytes that are alive at one of these times."""
+    if not found:
+        return 0
+    low, end, birth, death = np.concatenate([life.rectangles() for life in found]).T
+    return max((int((end - low)[(birth <= when) & (death >= when)].sum()) for when in times.tolist()), default=0)
+
+
 def highest(rectangles: Sequence[NDArray[np.int64]]) -> int:
     """The largest sum of the bytes alive at one time, of which `Life.rectangles` tells."""
     if not rectangles:

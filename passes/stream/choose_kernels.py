@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tinyc.ir.op import Value, unused
 from tinyc.ir.rows import Buffer, Kernel, RowProgram, Segment, Space, Stage
 from tinyc.ir.rows.kernels import Estimate, KernelLibrary, Offer, unknown
-from tinyc.ir.rows.lives import lives, peak
+from tinyc.ir.rows.lives import alive_at, lives, peak, stage_times
 from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.base import RowPass, Slack
 from tinyc.passes.rows.plan import PlanArena
@@ -93,13 +93,9 @@ class ChooseKernels(RowPass, name="choose-kernels"):
         if limit is None:
             return _applied(program, _least(program, offers, notes), notes)
         order = sorted(offers, key=lambda n: -offers[n][0].saved / (offers[n][0].offer.scratch + 1))
-        taken: dict[int, _Taken] = {}
-        for number in order:
-            for way in offers[number]:
-                trial = {**taken, number: way}
-                if _peak(_applied(program, trial, notes)) <= limit:
-                    taken = trial
-                    break
+        taken = {n: offers[n][0] for n in order}
+        if _peak(_applied(program, taken, notes)) > limit:
+            taken = _within(program, {n: offers[n] for n in order}, notes, limit)
         # No plan is smaller than the peak, and few are larger.
         while taken and _arena(_applied(program, taken, notes)) > limit:
             taken.popitem()
@@ -131,12 +127,28 @@ class ChooseKernels(RowPass, name="choose-kernels"):
 
 def _least(program: RowProgram, offers: Mapping[int, Sequence[_Taken]], notes: Mapping[int, str]) -> dict[int, _Taken]:
     """The best way for each stage with which no more is alive at one time than has to be."""
-    peaks = {n: [_peak(_applied(program, {n: way}, notes)) for way in ways] for n, ways in offers.items()}
-    most = max((min(found) for found in peaks.values()), default=0)
-    return {
-        number: next(way for way, found in zip(ways, peaks[number], strict=True) if found <= most)
-        for number, ways in offers.items()
-    }
+    best, least = ({n: ways[k] for n, ways in offers.items()} for k in (0, -1))
+    applied = _applied(program, best, notes)
+    found, most = list(lives(applied).values()), _peak(_applied(program, least, notes))
+    if peak(found) <= most:
+        return best
+    # What else is alive while a stage runs that stands alone does not depend on how others are computed.
+    times = stage_times(applied)
+    return {n: way if alive_at(found, times[n]) <= most else least[n] for n, way in best.items()}
+
+
+def _within(
+    program: RowProgram, offers: Mapping[int, Sequence[_Taken]], notes: Mapping[int, str], limit: int
+) -> dict[int, _Taken]:
+    """The first way for each stage, one after the other, with which no more bytes are alive at one time."""
+    taken: dict[int, _Taken] = {}
+    for number in offers:
+        for way in offers[number]:
+            trial = {**taken, number: way}
+            if _peak(_applied(program, trial, notes)) <= limit:
+                taken = trial
+                break
+    return taken
 
 
 def _applied(program: RowProgram, taken: Mapping[int, _Taken], notes: Mapping[int, str]) -> RowProgram:
