@@ -388,11 +388,11 @@ class Pad(Movement, mnemonic="pad"):
         return out
 
     def row_form(self) -> RowForm | None:
-        """A row around the operand is one of pads; there are none between its rows."""
+        """A row around the operand, or between its rows, is one of pads."""
         if not self.x.type.has_rows or (self.before[0], self.after[0]) != (0, 0):
             return None
-        apart = self._gaps()[1] > 0 and self.x.shape[1] > 1
-        return None if apart else RowForm((Window(pad=self.before[1]),))
+        times = 1 + self._gaps()[1] if self.x.shape[1] > 1 else 1
+        return RowForm((Window(pad=self.before[1], times=times),))
 
     def row_fill(self) -> float | None:
         return self.value
@@ -446,6 +446,13 @@ class Gather(Movement, mnemonic="gather"):
 
     def evaluate(self, *operands: Array) -> Array:
         return np.take(operands[0], operands[1].astype(np.int64), axis=self.axis, mode="clip")
+
+    def row_form(self) -> RowForm | None:
+        """Columns or channels are taken row by row. Rows are, where their numbers are known: `TakeRows`."""
+        return RowForm((Window(), None)) if self.x.type.has_rows and self.axis > 1 else None
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        return dataclasses.replace(self, x=self.x.with_rows(rows))
 
     def loops(self) -> tuple[Loops, ...]:
         """Dimensions: those of x before the axis, those of the indices, those of x after the axis."""
