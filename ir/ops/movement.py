@@ -184,12 +184,20 @@ class Broadcast(Movement, mnemonic="broadcast"):
         return self.x.type.size == math.prod(self.shape)
 
     def row_form(self) -> RowForm | None:
-        """Rows are repeated one by one where there are as many as before."""
+        """Each row is repeated by itself where there are as many as before; else all are the one that there is."""
+        if not self.type.has_rows:
+            return None
         alike = self.x.type.rank == len(self.shape) and self.x.shape[:2] == self.shape[:2]
-        return RowForm((Window(),)) if self.type.has_rows and alike else None
+        return RowForm((Window() if alike else None,)) if alike or self._once() else None
+
+    def _once(self) -> bool:
+        """Whether the operand does not vary along the rows of the result."""
+        return len(self.shape) - self.x.type.rank >= 2 or self.x.shape[1 - len(self.shape)] == 1
 
     def row_op(self, rows: int, valid: int) -> Op:
-        return Broadcast(self.x.with_rows(rows), (1, rows, *self.shape[2:]))
+        form = self.row_form()
+        varies = form is not None and form.windows[0] is not None
+        return Broadcast(self.x.with_rows(rows) if varies else self.x, (1, rows, *self.shape[2:]))
 
     def loops(self) -> tuple[Loops, ...]:
         source = Index(0, broadcast_strides(self.x.shape, self.shape))
