@@ -236,7 +236,8 @@ class Pacing:
 
     def _delay(self) -> None:
         """The delays of the stages that have none yet."""
-        for number in range(self._first + len(self._delays), self._first + len(self._periods)):
+        fresh = range(self._first + len(self._delays), self._first + len(self._periods))
+        for number in fresh:
             reader = number - self._first
             delay = 0
             for edge in self._wiring.edges(self._first, number):
@@ -252,6 +253,20 @@ class Pacing:
                 ahead = max(self._ahead(number, earlier, window, paces), 0)
                 delay = max(delay, self._delays[earlier - self._first] + ahead)
             self._delays.append(delay)
+        self._put_off(fresh)
+
+    def _put_off(self, fresh: range) -> None:
+        """Lets stages of which none is the first, and that take nothing from the segment, wait for those that read
+        them: each of these reads the row then that was computed for it."""
+        waiting = {number for number in fresh[:-1] if next(self._wiring.edges(self._first, number), None) is None}
+        latest: dict[int, int] = {}
+        for reader in fresh if waiting - {self._first} else ():
+            for edge in self._wiring.edges(self._first, reader):
+                if edge.writer in waiting and edge.writer > self._first:
+                    last = self._delays[reader - self._first] - self._lag(edge)
+                    latest[edge.writer] = min(latest.get(edge.writer, last), last)
+        for number, delay in latest.items():
+            self._delays[number - self._first] = max(self._delays[number - self._first], delay)
 
     def _lag(self, edge: Edge) -> int:
         """How long after a writer a reader begins: each of its rows then finds what it reads."""
