@@ -142,12 +142,9 @@ def _check_rings(program: RowProgram) -> None:
 
 def _check_rows(program: RowProgram) -> None:
     """Raises `PassError` for what has no rows that come for ever."""
-    for value in (*program.inputs, *program.outputs):
-        if program.buffer[value.name].space is not Space.ROWS:
-            raise PassError(
-                f"`hop`: {value} is {value.type}, no signal (1xLxC) or image (1xHxWxC) whose rows go on for ever"
-                + (f"; {TIME_FIRST}" if time_first(value) else "")
-            )
+    ports = [v for v in (*program.inputs, *program.outputs) if program.buffer[v.name].space is not Space.ROWS]
+    if found := next(filter(time_first, ports), None):
+        raise PassError(f"{_no_signal(found)}; {TIME_FIRST}")
     for stage in by_rows(program, range(len(program.stages))).stages:
         windows = () if stage.gathers else stage.windows
         if any(window is not None and not window.is_even for window in windows):
@@ -164,6 +161,12 @@ def _check_rows(program: RowProgram) -> None:
                 f"`hop`: {stage.where} reads the whole window{taken}: "
                 + (_other_layout(program, stage) or "end the network before it, or compile it without `hop`")
             )
+    if ports:
+        raise PassError(_no_signal(ports[0]))
+
+
+def _no_signal(value: Value) -> str:
+    return f"`hop`: {value} is {value.type}, no signal (1xLxC) or image (1xHxWxC) whose rows go on for ever"
 
 
 def _other_layout(program: RowProgram, stage: Stage) -> str:
