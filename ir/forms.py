@@ -51,8 +51,8 @@ class Window:
         return tuple(first + k * self.dilation for k in range(self.size))
 
     def read(self, rows: Numbers, height: int) -> Numbers:
-        """The rows of an operand of so many that each of these output rows reads, [rows, size]. Some may lie outside."""
-        at = rows[:, None] * self.stride - self.pad + np.arange(self.size) * self.dilation
+        """The rows of an operand of so many that these output rows read, [rows, size]. Some may lie outside."""
+        at: Numbers = rows[:, None] * self.stride - self.pad + np.arange(self.size) * self.dilation
         if self.times > 1:
             whole = at // self.times
             at = whole if self.mode.inside else np.where(at % self.times, -1, whole)

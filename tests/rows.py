@@ -317,7 +317,6 @@ class Blocks:
             return self.resized(x)
         return m.add(ops.Transpose(x, (0, 1, 3, 2)))
 
-
     def resized(self, x: Value) -> Value:
         """Rows taken in steps of another length, and at the border again."""
         m, rng, height = self.maker, self.rng, x.shape[1]

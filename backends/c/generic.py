@@ -44,10 +44,10 @@ def emit_loops(unit: TranslationUnit, stage: Stage, whole: Op) -> RowCall:
 
 
 @emits(Copy, TakeRows)
-def emit_copy(unit: TranslationUnit, stage: Stage, op: Copy | TakeRows) -> RowCall:
+def emit_copy(unit: TranslationUnit, stage: Stage, op: Op) -> RowCall:
     """The same bytes elsewhere: word by word where both places are known to begin with one."""
     size = elements(stage) * op.type.dtype.bytes
-    if size % WORD or not all(_begins_with_word(unit, v) for v in (stage.result, op.x)):
+    if size % WORD or not all(_begins_with_word(unit, v) for v in (stage.result, *op.operands)):
         return emit_loops(unit, stage, op)
     element = C_TYPES[op.type.dtype]
     body = f"    {unit.kernels.use('move_words')}(x0, out, {size // WORD});\n"

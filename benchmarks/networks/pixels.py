@@ -14,9 +14,7 @@ def _convolution(g: Graph, name: str, inputs: int, outputs: int, size: int = 3, 
     g.add("Relu", f"{name}_relu")
 
 
-def unet(
-    resolution: int = 64, width: int = 8, levels: int = 3, up: str = "nearest", seed: int = 0
-) -> onnx.ModelProto:
+def unet(resolution: int = 64, width: int = 8, levels: int = 3, up: str = "nearest", seed: int = 0) -> onnx.ModelProto:
     """A U-Net: a mask of the image's size, 0..1.
 
     Args:
@@ -52,9 +50,7 @@ def unet(
     return g.model((1, 1, resolution, resolution))
 
 
-def espcn(
-    resolution: int = 64, width: int = 16, blocks: int = 4, up: str = "pixels", seed: int = 0
-) -> onnx.ModelProto:
+def espcn(resolution: int = 64, width: int = 16, blocks: int = 4, up: str = "pixels", seed: int = 0) -> onnx.ModelProto:
     """Super-resolution to twice as many rows and columns: depthwise-separable blocks, then depth becomes space.
 
     Args:

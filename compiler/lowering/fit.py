@@ -158,8 +158,8 @@ def check_fit(
             if taken >= demand.room:
                 own = target.system_bytes if demand.memory.startswith("internal") else target.system_static_bytes
                 raise FitError(
-                    f"does not fit on {target.name}: `system_ram` takes {taken:,} bytes, which leaves nothing of the "
-                    f"{demand.room:,} bytes of {demand.memory}. Without `system_ram` it is {own:,}, what the target says"
+                    f"does not fit on {target.name}: `system_ram` takes {taken:,} bytes, which leaves nothing of "
+                    f"the {demand.room:,} bytes of {demand.memory}. Without `system_ram` it is {own:,}"
                 )
             helps = list(_what_helps(target, needed, options, tried))
             raise FitError(

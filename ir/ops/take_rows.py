@@ -1,5 +1,5 @@
-"""Rows by number, as resizing and padding by elements that are there already take them: in even steps, and at the border
-again."""
+"""Rows by number, as resizing and padding by elements that are there already take them: in even steps, and those at
+the border again."""
 
 from __future__ import annotations
 

@@ -194,8 +194,8 @@ def time_first(value: Value) -> bool:
 
 
 TIME_FIRST = (
-    "for a signal whose time comes first, TxBxC with a batch B of 1, let the model take and give 1xTxC, and transpose it "
-    "inside to what its recurrent layers take (batch_first in PyTorch does)"
+    "for a signal whose time comes first, TxBxC with a batch B of 1, let the model take and give 1xTxC, and transpose "
+    "it inside to what its recurrent layers take (batch_first in PyTorch does)"
 )
 
 

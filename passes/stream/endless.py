@@ -149,9 +149,9 @@ def _check_rows(program: RowProgram) -> None:
         windows = () if stage.gathers else stage.windows
         if any(window is not None and not window.is_even for window in windows):
             raise PassError(
-                f"`hop`: {stage.where} takes rows at another pace than they come, or takes those at the border again, as "
-                "resizing, transposed convolutions and padding by edges or reflection do: end the network before it, or "
-                "compile it without `hop`"
+                f"`hop`: {stage.where} takes rows at another pace than they come, or takes those at the border again, "
+                "as resizing, transposed convolutions and padding by edges or reflection do: end the network before it, "
+                "or compile it without `hop`"
             )
         read = zip(stage.op.operands, windows or [None] * len(stage.op.operands), strict=True)
         whole = [value for value, window in read if window is None and not is_constant(program, value)]
@@ -176,7 +176,10 @@ def _other_layout(program: RowProgram, stage: Stage) -> str:
     takers = {s.result.name for s in program.stages if program.takes_rows(s)}
     givers = {program.root(s.op.operands[0].name)[0].name for s in program.stages if program.gives_rows(s)}
     layouts = {3: ("signal", "nlc"), 4: ("image", "nhwc")}
-    sides = {"input": program.root(stage.op.x.name)[0].name in takers, "output": stage.result.name in givers}
+    sides = {
+        "input": program.root(stage.op.x.name)[0].name in takers,
+        "output": program.root(stage.result.name)[0].name in givers,
+    }
     side = next((side for side, found in sides.items() if found), "")
     if not side or stage.op.x.type.rank not in layouts:
         return ""

@@ -66,7 +66,7 @@ class Edge:
 
     @cached_property
     def _reads(self) -> tuple[Numbers, Numbers, Numbers]:
-        """The reader's rows, each time one reads a row, and of what it reads the first and the last row of the writer."""
+        """The reader's rows, each as often as it reads a row, and the first and the last of the writer's in that."""
         assert self.window is not None
         count, height = self.counts
         found = self.window.read(np.arange(count), height)

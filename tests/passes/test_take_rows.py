@@ -1,4 +1,4 @@
-"""Rows that are taken by number: which rule says so, and that what is resized or padded advances with its neighbours."""
+"""Rows that are taken by number: which rule says so, and that what is resized or padded advances row by row."""
 
 from __future__ import annotations
 
