@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from math import lcm
 
 from tinyc.ir.op import Value, unused
-from tinyc.ir.ops import Transpose
 from tinyc.ir.rows import Buffer, Endless, RowProgram, Space, Stage, row_count
 from tinyc.ir.rows.endless import (
     LONGEST,
@@ -149,9 +148,9 @@ def _check_rows(program: RowProgram) -> None:
         windows = () if stage.gathers else stage.windows
         if any(window is not None and not window.is_even for window in windows):
             raise PassError(
-                f"`hop`: {stage.where} takes rows at another pace than they come, or takes those at the border again, "
-                "as resizing, transposed convolutions and padding by edges or reflection do: end the network before it, "
-                "or compile it without `hop`"
+                f"`hop`: {stage.where} takes rows at another pace than they come, or those at the border again, "
+                "as resizing, transposed convolutions and padding by edges or reflection do: end the network before "
+                "it, or compile it without `hop`"
             )
         read = zip(stage.op.operands, windows or [None] * len(stage.op.operands), strict=True)
         whole = [value for value, window in read if window is None and not is_constant(program, value)]
@@ -171,19 +170,20 @@ def _no_signal(value: Value) -> str:
 
 def _other_layout(program: RowProgram, stage: Stage) -> str:
     """The layout with which a transposition that comes first or last is left out; empty for any other stage."""
-    if not isinstance(stage.op, Transpose):
+    if not stage.op.renames():
         return ""
+    x = stage.op.operands[0]
     takers = {s.result.name for s in program.stages if program.takes_rows(s)}
     givers = {program.root(s.op.operands[0].name)[0].name for s in program.stages if program.gives_rows(s)}
     layouts = {3: ("signal", "nlc"), 4: ("image", "nhwc")}
     sides = {
-        "input": program.root(stage.op.x.name)[0].name in takers,
+        "input": program.root(x.name)[0].name in takers,
         "output": program.root(stage.result.name)[0].name in givers,
     }
     side = next((side for side, found in sides.items() if found), "")
-    if not side or stage.op.x.type.rank not in layouts:
+    if not side or x.type.rank not in layouts:
         return ""
-    kind, layout = layouts[stage.op.x.type.rank]
+    kind, layout = layouts[x.type.rank]
     return f"its {side} is a {kind} channel by channel; choose `{side}_layout={layout}`, or none, which finds that"
 
 

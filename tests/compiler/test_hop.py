@@ -174,7 +174,7 @@ def test_rows_at_another_pace_are_refused(name: str) -> None:
     g.conv("before", g.random(4, 4, 3), pads=[2, 0])
     REPACED[name](g)
     g.conv("behind", g.random(4, 4, 3), pads=[2, 0])
-    with pytest.raises(PassError, match=r"`hop`: .*more.* at another pace than they come, or takes those at"):
+    with pytest.raises(PassError, match=r"`hop`: .*more.* at another pace than they come, or those at"):
         compiled(g.model((1, 4, 64)), hop="least", verify=False)
 
 
