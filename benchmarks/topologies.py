@@ -28,6 +28,8 @@ CASES: dict[str, Callable[[], onnx.ModelProto]] = {
         name: NETWORKS[name]
         for name in (
             "unet_64",
+            "unet_deconvolution_64",
+            "unet_linear_64",
             "squeezenet_96",
             "densenet_32",
             "shufflenet_v2_96",
@@ -38,6 +40,7 @@ CASES: dict[str, Callable[[], onnx.ModelProto]] = {
             "ssd_128",
             "tcn_512",
             "espcn_64",
+            "espcn_linear_64",
             "ds_cnn",
             "mobilenet_v1_0.25_96",
         )

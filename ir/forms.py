@@ -4,36 +4,88 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from fractions import Fraction
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyc.ir.value import Value
 
+Numbers = NDArray[np.int64]
+
 
 class RowMode(enum.Enum):
-    """What stands for input rows outside the tensor: a row of the pad value, or nothing (the window shrinks)."""
+    """What stands for input rows outside the tensor: a row of the pad value, nothing (the window shrinks), the row
+    nearest to it, or the row as far inside as it is outside."""
 
     FILL = "fill"
     CLIP = "clip"
+    EDGE = "edge"
+    REFLECT = "reflect"
+
+    @property
+    def inside(self) -> bool:
+        """Whether some row of the tensor stands for each row outside."""
+        return self in (RowMode.EDGE, RowMode.REFLECT)
 
 
 @dataclass(frozen=True)
 class Window:
-    """Which rows of an operand one output row reads: row `r` reads rows `r * stride - pad + k * dilation`, k < size."""
+    """Which rows of an operand one output row reads: row `r` reads rows `(r * stride - pad + k * dilation) / times`,
+    k < size. Rounded down, where rows inside stand for those outside; else, what is no whole number is a row outside.
+    """
 
     size: int = 1
     stride: int = 1
     dilation: int = 1
     pad: int = 0
     mode: RowMode = RowMode.FILL
+    times: int = 1
 
-    def rows(self, row: int) -> tuple[int, ...]:
-        """The rows read by output row `row`; some may lie outside the operand."""
+    def rows(self, row: int, height: int) -> tuple[int, ...]:
+        """The rows of an operand of so many that output row `row` reads; some may lie outside."""
+        if not self.is_even:
+            return tuple(int(r) for r in self.read(np.array([row]), height)[0])
         first = row * self.stride - self.pad
         return tuple(first + k * self.dilation for k in range(self.size))
+
+    def read(self, rows: Numbers, height: int) -> Numbers:
+        """The rows of an operand of so many that these output rows read, [rows, size]. Some may lie outside."""
+        at: Numbers = rows[:, None] * self.stride - self.pad + np.arange(self.size) * self.dilation
+        if self.times > 1:
+            whole = at // self.times
+            at = whole if self.mode.inside else np.where(at % self.times, -1, whole)
+        if self.mode is RowMode.EDGE:
+            return np.clip(at, 0, height - 1)
+        if self.mode is RowMode.REFLECT:
+            at = abs(at)
+            return np.where(at < height, at, 2 * (height - 1) - at)
+        return at
+
+    @property
+    def is_even(self) -> bool:
+        """Whether the window moves by the same number of rows from each output row to the next."""
+        return self.times == 1 and not self.mode.inside
 
     @property
     def is_pointwise(self) -> bool:
         """Whether output row r reads input row r and no other."""
         return self == Window()
+
+    def pace(self, rows: int) -> tuple[int, int]:
+        """How many rows of the operand, in the time of how many output rows: where these are so many in all, the window
+        never is a row or more from there. The second is as small as can be, so that a map of 7 rows of which 13 are
+        made goes with one of 13 of which every second was taken."""
+        if self.is_even or not self.mode.inside:
+            common = gcd(self.stride, self.times)
+            return self.stride // common, self.times // common
+        exact = Fraction(self.stride, self.times)
+        for times in range(1, exact.denominator):
+            near = round(exact * times)
+            if near and abs(Fraction(near, times) - exact) * rows < 1:
+                return near, times
+        return exact.numerator, exact.denominator
 
 
 @dataclass(frozen=True)

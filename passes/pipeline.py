@@ -28,6 +28,7 @@ from tinyc.passes.tensor.fold_constants import FoldConstants
 from tinyc.passes.tensor.fuse_activation import FuseActivation
 from tinyc.passes.tensor.fuse_pad import FusePad
 from tinyc.passes.tensor.keep_last import ForgetCell, KeepLast
+from tinyc.passes.tensor.number_rows import NumberRows
 from tinyc.passes.tensor.simplify import Simplify
 from tinyc.passes.tensor.specialise import Specialise
 from tinyc.passes.tensor.steps_as_rows import StepsAsRows
@@ -133,6 +134,7 @@ def row_passes(
         schedule = KeepState(hop)
     return [
         *([StepsAsRows()] if hop is not None else []),
+        NumberRows(),  # rows that are taken in even steps, or at the border again, are taken as they come
         Lower(inputs, fused, outputs, strict=hop is None),  # from tensors to rows: buffers, and stages that fill them
         ShareBuffers(in_place=False),  # parts into their whole
         OrderStages(),  # the order of the stages in which least is alive

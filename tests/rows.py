@@ -294,7 +294,7 @@ class Blocks:
     def moved(self, x: Value) -> Value:
         """Pixels repeated, made of channels or channels of them; some, or some more around them."""
         m, (_, h, w, c) = self.maker, x.shape
-        kind, (a, b) = int(self.rng.integers(6)), (int(self.rng.integers(1, 4)) for _ in range(2))
+        kind, (a, b) = int(self.rng.integers(8)), (int(self.rng.integers(1, 4)) for _ in range(2))
         if kind == 0:
             apart = m.add(ops.Reshape(x, (1, h, 1, w, 1, c)))
             return m.add(ops.Reshape(m.add(ops.Broadcast(apart, (1, h, a, w, b, c))), (1, h * a, w * b, c)))
@@ -311,7 +311,24 @@ class Blocks:
             return m.add(ops.Slice(x, (0, 0, 0, 0), size, (1, a, b, 1)))
         if kind == 4:
             return m.add(ops.Pad(x, (0, a, b, 0), (0, b, a, 0), (), 1.0))
+        if kind == 5:
+            return self.same(m.add(ops.Pad(x, (0, a - 1, b, 0), (0, b - 1, a, 0), (0, a, b, 0), 0.0)))
+        if kind == 6:
+            return self.resized(x)
         return m.add(ops.Transpose(x, (0, 1, 3, 2)))
+
+    def resized(self, x: Value) -> Value:
+        """Rows taken in steps of another length, and at the border again."""
+        m, rng, height = self.maker, self.rng, x.shape[1]
+        if rng.random() < 0.3:
+            before, after = (int(rng.integers(0, min(height, 4))) for _ in range(2))
+            return m.add(ops.TakeRows(x, height + before + after, pad=before, reflect=True))
+        stride, times = (int(n) for n in rng.integers(1, 5, 2))
+        count = max(height * times // stride, 1) + int(rng.integers(3))
+        first = m.add(ops.TakeRows(x, count, stride, int(rng.integers(-2, 3)), times))
+        if rng.random() < 0.5:
+            return first
+        return m.sum(first, m.add(ops.TakeRows(x, count, stride, -times, times)))
 
 
 def _tail(maker: Maker, x: Value) -> Value:

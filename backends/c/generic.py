@@ -14,6 +14,7 @@ from tinyc.ir.op import Op, Value
 from tinyc.ir.ops.elementwise import Copy
 from tinyc.ir.ops.movement import Reshape
 from tinyc.ir.ops.normalise import BatchNorm, Softmax
+from tinyc.ir.ops.take_rows import TakeRows
 from tinyc.ir.rows import Stage
 from tinyc.ir.types import WORD
 
@@ -42,11 +43,11 @@ def emit_loops(unit: TranslationUnit, stage: Stage, whole: Op) -> RowCall:
     return RowCall(function, tuple(Pointer(k) for k in used), long_rows=True)
 
 
-@emits(Copy)
-def emit_copy(unit: TranslationUnit, stage: Stage, op: Copy) -> RowCall:
+@emits(Copy, TakeRows)
+def emit_copy(unit: TranslationUnit, stage: Stage, op: Op) -> RowCall:
     """The same bytes elsewhere: word by word where both places are known to begin with one."""
     size = elements(stage) * op.type.dtype.bytes
-    if size % WORD or not all(_begins_with_word(unit, v) for v in (stage.result, op.x)):
+    if size % WORD or not all(_begins_with_word(unit, v) for v in (stage.result, *op.operands)):
         return emit_loops(unit, stage, op)
     element = C_TYPES[op.type.dtype]
     body = f"    {unit.kernels.use('move_words')}(x0, out, {size // WORD});\n"

@@ -231,8 +231,8 @@ def _window_lines(
         if not window.is_pointwise or count:
             raise CodegenError(f"{stage.where}: takes several rows of {value}, which lie over other ones")
         return [f"const {element} *{name}[1] = {{{addresses.row(value, 'y')}}};"]
-    if unit.program.repeats(value.name) > 1:
-        return _repeated_lines(unit, addresses, stage, operand, name, count)
+    if unit.program.repeats(value.name) > 1 or not window.is_even:
+        return _each_row_lines(unit, addresses, stage, operand, name, count)
     arguments = [name, addresses.base(value), _first_row(window), str(window.size), str(window.dilation)]
     kernel, result = "rows", ""
     if leaves_rows(stage, window, height):
@@ -259,18 +259,27 @@ def _window_lines(
     return lines
 
 
-def _repeated_lines(
+def _each_row_lines(
     unit: TranslationUnit, addresses: Addresses, stage: Stage, operand: int, name: str, count: str
 ) -> list[str]:
-    """As `_window_lines`, for rows that are kept once and read several times."""
+    """As `_window_lines`, for rows that are kept once and read several times, and for windows that do not move by the
+    same number of rows each time."""
     value, window = stage.op.operands[operand], stage.windows[operand]
     assert window is not None
     height = _height(stage, value)
     place = f"{name}[{f'{count}++' if count else 'k'}] = {addresses.row(value, 'row')};"
     lines = [f"const {C_TYPES[value.dtype]} *{name}[{window.size}];", *([f"int {count} = 0;"] if count else [])]
     step = f" + k * {window.dilation}" if window.dilation > 1 else " + k"
-    body = [f"const int row = {_first_row(window)}{step if window.size > 1 else ''};"]
-    if not leaves_rows(stage, window, height):
+    at = f"{_first_row(window)}{step if window.size > 1 else ''}"
+    outside = f"row < 0 || row >= {height}"
+    if window.is_even:
+        body = [f"const int row = {at};"]
+    elif window.mode.inside:
+        body = [f"const int at = {at};", f"const int row = {_row_inside(window, height)};"]
+    else:
+        outside = f"at < 0 || at % {window.times} != 0 || row >= {height}"
+        body = [f"const int at = {at};", f"const int row = at / {window.times};"]
+    if window.mode.inside or not (window.times > 1 or leaves_rows(stage, window, height)):
         body.append(place)
     elif count:
         body += [f"if (row >= 0 && row < {height}) {{", f"    {place}", "}"]
@@ -278,8 +287,16 @@ def _repeated_lines(
         fill = stage.op.row_fill()
         assert fill is not None
         pad = unit.constants.pad_row(value.dtype, fill, row_elements(value))
-        body.append(place.replace(" = ", f" = row < 0 || row >= {height} ? {pad} : ", 1))
+        body.append(place.replace(" = ", f" = {outside} ? {pad} : ", 1))
     return [*lines, f"for (int k = 0; k < {window.size}; ++k) {{", *(f"    {line}" for line in body), "}"]
+
+
+def _row_inside(window: Window, height: int) -> str:
+    """The row that is read for `at`, where one inside stands for each outside."""
+    if window.mode is RowMode.REFLECT:
+        return f"at < 0 ? -at : at < {height} ? at : {2 * (height - 1)} - at"
+    row = f"at / {window.times}" if window.times > 1 else "at"
+    return f"at < 0 ? 0 : at < {height * window.times} ? {row} : {height - 1}"
 
 
 def _height(stage: Stage, value: Value) -> int:

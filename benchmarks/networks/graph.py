@@ -124,11 +124,17 @@ class Graph:
         elif operator:
             self.add(operator, name)
 
-    def twice(self, name: str) -> None:
-        """Adds nearest-neighbour upsampling, to twice as many rows and columns."""
+    def twice(self, name: str, mode: str = "nearest") -> None:
+        """Adds upsampling to twice as many rows and columns: of nearest neighbours, or "linear" or "cubic"."""
         scales = self.weight(f"{name}_scales", np.array([1, 1, 2, 2], np.float32))
-        how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-        self.add("Resize", name, "", scales, **how)
+        nearest = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        how = nearest if mode == "nearest" else {"coordinate_transformation_mode": "half_pixel"}
+        self.add("Resize", name, "", scales, mode=mode, **how)
+
+    def deconv(self, name: str, weights: Floats, bias: Floats, **attributes: Any) -> None:
+        """Adds a transposed convolution; weights are IOHW."""
+        names = [self.weight(f"{name}_w", weights), self.weight(f"{name}_b", bias)]
+        self.add("ConvTranspose", name, *names, kernel_shape=list(weights.shape[2:]), **attributes)
 
     def model(self, outputs: Sequence[int], **more: Sequence[int]) -> onnx.ModelProto:
         """The checked model; the last result is its output.

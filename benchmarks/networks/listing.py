@@ -50,7 +50,10 @@ NETWORKS: dict[str, Callable[[], onnx.ModelProto]] = {
     "ssd_128": lambda: detector(boxes=True),
     "squeezenet_96": squeezenet,
     "unet_64": unet,
+    "unet_deconvolution_64": lambda: unet(up="deconvolution"),
+    "unet_linear_64": lambda: unet(up="linear"),
     "espcn_64": espcn,
+    "espcn_linear_64": lambda: espcn(up="linear"),
     "tcn_512": tcn,
 }
 """What the command can write. The published weights are trained, all others seeded."""

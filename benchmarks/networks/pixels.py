@@ -14,13 +14,14 @@ def _convolution(g: Graph, name: str, inputs: int, outputs: int, size: int = 3, 
     g.add("Relu", f"{name}_relu")
 
 
-def unet(resolution: int = 64, width: int = 8, levels: int = 3, seed: int = 0) -> onnx.ModelProto:
+def unet(resolution: int = 64, width: int = 8, levels: int = 3, up: str = "nearest", seed: int = 0) -> onnx.ModelProto:
     """A U-Net: a mask of the image's size, 0..1.
 
     Args:
         resolution: of the square input of 3 channels, in pixels; divisible by two as often as there are levels.
         width: channels of the first level, each other has twice as many as the one above it.
         levels: how often rows and columns are halved.
+        up: how they are doubled: by a "deconvolution" of 2x2 pixels, or upsampled ("nearest", "linear") and convolved.
         seed: of the weights.
     """
     g = Graph(f"unet_{resolution}", (1, 3, resolution, resolution), seed)
@@ -35,8 +36,11 @@ def unet(resolution: int = 64, width: int = 8, levels: int = 3, seed: int = 0) -
         inputs = outputs
     for level in reversed(range(levels)):
         outputs = width << level
-        g.twice(f"up{level}_twice")
-        _convolution(g, f"up{level}_conv0", inputs, outputs)
+        if up == "deconvolution":
+            g.deconv(f"up{level}", g.random(inputs, outputs, 2, 2), g.random_bias(outputs), strides=[2, 2])
+        else:
+            g.twice(f"up{level}_twice", up)
+            _convolution(g, f"up{level}_conv0", inputs, outputs)
         g.add("Concat", f"up{level}_both", passing[level], axis=1)
         _convolution(g, f"up{level}_conv1", 2 * outputs, outputs)
         _convolution(g, f"up{level}_conv2", outputs, outputs)
@@ -46,13 +50,14 @@ def unet(resolution: int = 64, width: int = 8, levels: int = 3, seed: int = 0) -
     return g.model((1, 1, resolution, resolution))
 
 
-def espcn(resolution: int = 64, width: int = 16, blocks: int = 4, seed: int = 0) -> onnx.ModelProto:
+def espcn(resolution: int = 64, width: int = 16, blocks: int = 4, up: str = "pixels", seed: int = 0) -> onnx.ModelProto:
     """Super-resolution to twice as many rows and columns: depthwise-separable blocks, then depth becomes space.
 
     Args:
         resolution: of the square input of 3 channels, in pixels.
         width: channels of its maps.
         blocks: depthwise and pointwise convolutions between the stem and the last convolution.
+        up: "pixels", or how the maps are upsampled before the last convolution ("linear", "cubic").
         seed: of the weights.
     """
     g = Graph(f"espcn_{resolution}", (1, 3, resolution, resolution), seed)
@@ -60,6 +65,10 @@ def espcn(resolution: int = 64, width: int = 16, blocks: int = 4, seed: int = 0)
     for number in range(1, blocks + 1):
         _convolution(g, f"block{number}_dw", width, width, groups=width)
         _convolution(g, f"block{number}_pw", width, width, 1)
-    g.conv("last", g.random(12, width, 3, 3), g.random_bias(12), pads=[1] * 4)
-    g.add("DepthToSpace", "pixels", blocksize=2)
+    if up != "pixels":
+        g.twice("twice", up)
+    channels = 12 if up == "pixels" else 3
+    g.conv("last", g.random(channels, width, 3, 3), g.random_bias(channels), pads=[1] * 4)
+    if up == "pixels":
+        g.add("DepthToSpace", "pixels", blocksize=2)
     return g.model((1, 3, 2 * resolution, 2 * resolution))

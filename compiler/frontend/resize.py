@@ -155,11 +155,12 @@ Taps = list[tuple[Array, Array]]
 
 
 def _linear(axis: Axis, origin: Array) -> Taps:
+    """The entries on both sides of each origin; beyond the border both are its last one."""
     inside = np.clip(origin, 0, axis.old - 1)
-    first = np.minimum(np.floor(inside), max(axis.old - 2, 0))
-    weight = inside - first
-    second = np.minimum(first + 1, axis.old - 1)
-    return [(first.astype(np.int64), 1 - weight), (second.astype(np.int64), weight)]
+    first = np.floor(origin)
+    weight = inside - np.floor(inside)
+    taken = (np.clip(entry, 0, axis.old - 1).astype(np.int64) for entry in (first, first + 1))
+    return list(zip(taken, (1 - weight, weight), strict=True))
 
 
 def _cubic(node: OnnxNode, axis: Axis, origin: Array) -> Taps:

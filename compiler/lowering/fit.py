@@ -154,6 +154,13 @@ def check_fit(
     found = demands(target, needed, options)
     for demand in found:
         if demand.bytes > demand.room:
+            taken = dict(demand.parts).get(SYSTEM, 0)
+            if taken >= demand.room:
+                own = target.system_bytes if demand.memory.startswith("internal") else target.system_static_bytes
+                raise FitError(
+                    f"does not fit on {target.name}: `system_ram` takes {taken:,} bytes, which leaves nothing of "
+                    f"the {demand.room:,} bytes of {demand.memory}. Without `system_ram` it is {own:,}"
+                )
             helps = list(_what_helps(target, needed, options, tried))
             raise FitError(
                 f"does not fit on {target.name}: {demand.arithmetic}, {demand.bytes - demand.room:,} more than the "

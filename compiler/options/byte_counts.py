@@ -22,5 +22,7 @@ def parse_bytes(text: str, option: str = "ram") -> int:
 
 def parse_memories(text: str) -> tuple[int, int | None]:
     """`64K` or `160K+2M` in bytes, the second None where there is none. Raises `OptionError` for anything else."""
-    internal, plus, external = text.partition("+")
-    return parse_bytes(internal.strip()), parse_bytes(external.strip()) if plus else None
+    internal, plus, external = (part.strip() for part in text.partition("+"))
+    if plus and not (internal and external):
+        raise OptionError(f"`ram` of two memories has a number on both sides of the +, as in 160K+2M; not {text!r}")
+    return parse_bytes(internal), parse_bytes(external) if plus else None

@@ -184,12 +184,20 @@ class Broadcast(Movement, mnemonic="broadcast"):
         return self.x.type.size == math.prod(self.shape)
 
     def row_form(self) -> RowForm | None:
-        """Rows are repeated one by one where there are as many as before."""
+        """Each row is repeated by itself where there are as many as before; else all are the one that there is."""
+        if not self.type.has_rows:
+            return None
         alike = self.x.type.rank == len(self.shape) and self.x.shape[:2] == self.shape[:2]
-        return RowForm((Window(),)) if self.type.has_rows and alike else None
+        return RowForm((Window() if alike else None,)) if alike or self._once() else None
+
+    def _once(self) -> bool:
+        """Whether the operand does not vary along the rows of the result."""
+        return len(self.shape) - self.x.type.rank >= 2 or self.x.shape[1 - len(self.shape)] == 1
 
     def row_op(self, rows: int, valid: int) -> Op:
-        return Broadcast(self.x.with_rows(rows), (1, rows, *self.shape[2:]))
+        form = self.row_form()
+        varies = form is not None and form.windows[0] is not None
+        return Broadcast(self.x.with_rows(rows) if varies else self.x, (1, rows, *self.shape[2:]))
 
     def loops(self) -> tuple[Loops, ...]:
         source = Index(0, broadcast_strides(self.x.shape, self.shape))
@@ -388,11 +396,11 @@ class Pad(Movement, mnemonic="pad"):
         return out
 
     def row_form(self) -> RowForm | None:
-        """A row around the operand is one of pads; there are none between its rows."""
+        """A row around the operand, or between its rows, is one of pads."""
         if not self.x.type.has_rows or (self.before[0], self.after[0]) != (0, 0):
             return None
-        apart = self._gaps()[1] > 0 and self.x.shape[1] > 1
-        return None if apart else RowForm((Window(pad=self.before[1]),))
+        times = 1 + self._gaps()[1] if self.x.shape[1] > 1 else 1
+        return RowForm((Window(pad=self.before[1], times=times),))
 
     def row_fill(self) -> float | None:
         return self.value
@@ -446,6 +454,13 @@ class Gather(Movement, mnemonic="gather"):
 
     def evaluate(self, *operands: Array) -> Array:
         return np.take(operands[0], operands[1].astype(np.int64), axis=self.axis, mode="clip")
+
+    def row_form(self) -> RowForm | None:
+        """Columns or channels are taken row by row. Rows are, where their numbers are known: `TakeRows`."""
+        return RowForm((Window(), None)) if self.x.type.has_rows and self.axis > 1 else None
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        return dataclasses.replace(self, x=self.x.with_rows(rows))
 
     def loops(self) -> tuple[Loops, ...]:
         """Dimensions: those of x before the axis, those of the indices, those of x after the axis."""

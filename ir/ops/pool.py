@@ -47,8 +47,9 @@ class Pool(Spatial):
         height, width = self.output_size()
         for axis in (0, 1):
             windows = Window(self.kernel[axis], self.strides[axis], self.dilations[axis], self.pads[axis])
-            inside = range(self.x.shape[1 + axis])
-            if any(not any(at in inside for at in windows.rows(out)) for out in range((height, width)[axis])):
+            count = self.x.shape[1 + axis]
+            inside = range(count)
+            if any(not any(at in inside for at in windows.rows(out, count)) for out in range((height, width)[axis])):
                 raise IRError(f"pads {list(self.pads)} leave a window wholly outside {self.x.type}")
         return TensorType((self.x.shape[0], height, width, self.x.shape[3]), self.x.dtype)
 

@@ -65,10 +65,11 @@ def _window_problem(op: Op, value: Value, window: Window | None, band: int) -> s
     if band > 1 and not (window.is_pointwise and height == rows):
         return f"computes {band} rows at a time, whose operand {value} has other rows"
     for row in (0, rows - 1):
-        inside = [0 <= r < height for r in window.rows(row)]
+        inside = [0 <= r < height for r in window.rows(row, height)]
         if window.mode is RowMode.CLIP and not any(inside):
             return f"row {row} reads no row of {value}"
-        if window.mode is RowMode.FILL and not all(inside) and op.row_fill() is None:
+        filled = window.mode is RowMode.FILL and op.row_fill() is not None
+        if window.mode is not RowMode.CLIP and not all(inside) and not filled:
             return f"row {row} reads rows outside {value}, for which nothing stands"
     return ""
 
@@ -81,7 +82,7 @@ def _step_problem(op: Op, windows: Windows, band: int, row: int) -> str:
         if window is None:
             given.append(value.shape)
             continue
-        inside = [r for r in window.rows(row) if 0 <= r < value.shape[1]]
+        inside = [r for r in window.rows(row, value.shape[1]) if 0 <= r < value.shape[1]]
         valid = len(inside) if window.mode is RowMode.CLIP else window.size
         given.append((1, band if band > 1 else valid, *value.shape[2:]))
     try:
@@ -104,7 +105,8 @@ def _nest_problem(op: Op, windows: Windows, nest: Loops) -> str:
     down = [d for d, n in enumerate(space) if n > 1 and abs(nest.output.strides[d]) >= width]
     across = [d for d in range(len(nest.space)) if d not in down]
     start, stop = _reach(nest.output, nest.space, [d for d in across if d < len(space)])
-    if len(down) > 1 or any(nest.output.strides[d] != width for d in down) or start // width != stop // width:
+    apart = nest.output.strides[down[0]] if down else width
+    if len(down) > 1 or apart < 0 or apart % width or start // width != stop // width:
         return "computes elements of several rows in one loop"
     first = start // width
     for number in sorted(_read(nest)):
@@ -116,7 +118,7 @@ def _nest_problem(op: Op, windows: Windows, nest: Loops) -> str:
             continue
         low, high = _reach(index, nest.space, across)
         for row in (0, nest.space[down[0]] - 1 if down else 0):
-            inside = [r for r in window.rows(first + row) if 0 <= r < value.shape[1]]
+            inside = [r for r in window.rows(first + row * (apart // width), value.shape[1]) if 0 <= r < value.shape[1]]
             size = value.type.size // value.shape[1]
             if low + row * step < min(inside) * size or high + row * step >= (max(inside) + 1) * size:
                 return f"reads elements of {value} outside the rows that row {first + row} is given"

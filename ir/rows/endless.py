@@ -133,7 +133,8 @@ def verify_endless(program: RowProgram) -> None:
 
 def _verify_stage(program: RowProgram, stage: Stage, pace: Pace) -> None:
     assert program.endless is not None
-    if not stage.endless or not stage.windows or stage.band != 1 or stage.gathers or stage.split != 1:
+    even = all(window is None or window.is_even for window in stage.windows)
+    if not stage.endless or not stage.windows or stage.band != 1 or stage.gathers or stage.split != 1 or not even:
         raise IRError("does not take and give rows for ever", stage.where)
     if program.endless.hop % pace.period:
         raise IRError(f"has a row every {pace.period} sweeps, of which a call has {program.endless.hop}", stage.where)

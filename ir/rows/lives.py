@@ -276,7 +276,7 @@ def accesses(stage: Stage, buffers: Mapping[str, Buffer], times: Times) -> Itera
             continue
         rows = np.repeat(np.arange(stage.rows), window.size)
         place = np.tile(np.arange(window.size), stage.rows)
-        read = rows * window.stride - window.pad + place * window.dilation
+        read = window.read(np.arange(stage.rows), row_count(operand)).reshape(-1)
         inside = (read >= 0) & (read < row_count(operand))
         for fresh in (f for f in stage.fresh if f.operand == position):
             newest = inside & (place == fresh.place)

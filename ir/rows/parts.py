@@ -180,7 +180,7 @@ class Stage:
         for fresh in self.fresh:
             window = self.windows[operand]
             if fresh.operand == operand and window is not None:
-                read = window.rows(row)[fresh.place]
+                read = window.rows(row, row_count(fresh.value))[fresh.place]
                 return (fresh.value, read) if read >= 0 and (self.endless or read < row_count(fresh.value)) else None
         return None
 
@@ -241,7 +241,8 @@ class Stage:
         if window is None:
             return None
         height = row_count(self.op.operands[operand])
-        rows = tuple(r if r >= 0 and (self.endless or r < height) else None for r in window.rows(row))
+        read = window.rows(row, height)
+        rows = tuple(r if r >= 0 and (self.endless or r < height) else None for r in read)
         return tuple(r for r in rows if r is not None) if window.mode is RowMode.CLIP else rows
 
 

@@ -30,9 +30,10 @@ def format_stage(stage: Stage) -> str:
     reads = []
     for value, window in zip(stage.op.operands, stage.windows, strict=False):
         if window is not None and not window.is_pointwise:
-            pad = f" pad {window.pad} ({window.mode.value})" if window.pad else ""
+            pad = f" pad {window.pad} ({window.mode.value})" if window.pad or window.mode.inside else ""
             spread = f" dilation {window.dilation}" if window.dilation != 1 else ""
-            reads.append(f"{quoted('%', value.name)} by {window.size} rows, stride {window.stride}{spread}{pad}")
+            rate = f"{window.stride}/{window.times}" if window.times > 1 else f"{window.stride}"
+            reads.append(f"{quoted('%', value.name)} by {window.size} rows, stride {rate}{spread}{pad}")
     for fresh in stage.fresh:
         operand = quoted("%", stage.op.operands[fresh.operand].name)
         reads.append(f"row {fresh.place} of {operand} from {quoted('%', fresh.value.name)}")

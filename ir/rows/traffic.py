@@ -43,8 +43,8 @@ def _rows_read(stage: Stage, position: int, place: int | None = None) -> int:
     window, height = stage.windows[position] if stage.windows else None, row_count(stage.op.operands[position])
     if window is None:
         return height * stage.applications
-    places = np.arange(window.size) if place is None else np.array([place])
-    rows = np.arange(stage.rows)[:, None] * window.stride - window.pad + places * window.dilation
+    rows = window.read(np.arange(stage.rows), height)
+    rows = rows if place is None else rows[:, place]
     return int(((rows >= 0) & (rows < height)).sum())
 
 

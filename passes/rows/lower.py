@@ -188,12 +188,24 @@ def _by_rows(value: Value) -> bool:
     return value.type.rank in (3, 4) and row_count(value) > 1 and value.type.size > 0
 
 
+def time_first(value: Value) -> bool:
+    """Whether a value seems to be a signal [time, 1, channels]."""
+    return value.type.rank == 3 and value.shape[1] == 1 < value.shape[0]
+
+
+TIME_FIRST = (
+    "for a signal whose time comes first, TxBxC with a batch B of 1, let the model take and give 1xTxC, and transpose "
+    "it inside to what its recurrent layers take (batch_first in PyTorch does)"
+)
+
+
 def _lacks_rows(needs: str, side: str, values: Sequence[Value]) -> str:
     """What is said where nothing comes or goes by rows, and which layout would help."""
     ranks = {v.type.rank for v in values}
     layouts = {4: f"for an image that is 1xCxHxW choose the {side} layout nhwc"}
     layouts |= {3: f"for a signal that is 1xCxL choose the {side} layout nlc"}
-    help = [text for rank, text in layouts.items() if rank in ranks]
+    help = [text for rank, text in layouts.items() if rank in ranks and not all(map(time_first, values))]
+    help += [TIME_FIRST] if any(map(time_first, values)) else []
     shapes = ", ".join(f"{v} is {v.type}" for v in values)
     shown = f"{needs} of more than one row, an image (1xHxWxC) or a signal (1xLxC); {shapes}"
     return shown + ("; " * bool(help) + " and ".join(help))

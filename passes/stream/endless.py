@@ -27,6 +27,7 @@ from tinyc.ir.rows.endless import (
 )
 from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.base import PassError, RowPass, Slack
+from tinyc.passes.rows.lower import TIME_FIRST, time_first
 from tinyc.passes.rows.plan import PlanArena
 from tinyc.passes.stream.pace import Pacing, Wiring
 from tinyc.passes.stream.piece import Cutter, apply, by_rows
@@ -140,21 +141,50 @@ def _check_rings(program: RowProgram) -> None:
 
 def _check_rows(program: RowProgram) -> None:
     """Raises `PassError` for what has no rows that come for ever."""
+    ports = [v for v in (*program.inputs, *program.outputs) if program.buffer[v.name].space is not Space.ROWS]
+    if found := next(filter(time_first, ports), None):
+        raise PassError(f"{_no_signal(found)}; {TIME_FIRST}")
     for stage in by_rows(program, range(len(program.stages))).stages:
         windows = () if stage.gathers else stage.windows
+        if any(window is not None and not window.is_even for window in windows):
+            raise PassError(
+                f"`hop`: {stage.where} takes rows at another pace than they come, or those at the border again, "
+                "as resizing, transposed convolutions and padding by edges or reflection do: end the network before "
+                "it, or compile it without `hop`"
+            )
         read = zip(stage.op.operands, windows or [None] * len(stage.op.operands), strict=True)
         whole = [value for value, window in read if window is None and not is_constant(program, value)]
         if whole or not windows:
             taken = f" (all of {whole[0]})" if whole else ""
             raise PassError(
-                f"`hop`: {stage.where} reads the whole window{taken}: end the network before it, or compile it without "
-                "`hop`"
+                f"`hop`: {stage.where} reads the whole window{taken}: "
+                + (_other_layout(program, stage) or "end the network before it, or compile it without `hop`")
             )
-    for value in (*program.inputs, *program.outputs):
-        if program.buffer[value.name].space is not Space.ROWS:
-            raise PassError(
-                f"`hop`: {value} is {value.type}, no signal (1xLxC) or image (1xHxWxC) whose rows go on for ever"
-            )
+    if ports:
+        raise PassError(_no_signal(ports[0]))
+
+
+def _no_signal(value: Value) -> str:
+    return f"`hop`: {value} is {value.type}, no signal (1xLxC) or image (1xHxWxC) whose rows go on for ever"
+
+
+def _other_layout(program: RowProgram, stage: Stage) -> str:
+    """The layout with which a transposition that comes first or last is left out; empty for any other stage."""
+    if not stage.op.renames():
+        return ""
+    x = stage.op.operands[0]
+    takers = {s.result.name for s in program.stages if program.takes_rows(s)}
+    givers = {program.root(s.op.operands[0].name)[0].name for s in program.stages if program.gives_rows(s)}
+    layouts = {3: ("signal", "nlc"), 4: ("image", "nhwc")}
+    sides = {
+        "input": program.root(x.name)[0].name in takers,
+        "output": program.root(stage.result.name)[0].name in givers,
+    }
+    side = next((side for side, found in sides.items() if found), "")
+    if not side or x.type.rank not in layouts:
+        return ""
+    kind, layout = layouts[x.type.rank]
+    return f"its {side} is a {kind} channel by channel; choose `{side}_layout={layout}`, or none, which finds that"
 
 
 def _no_pace(program: RowProgram) -> str:

@@ -51,6 +51,8 @@ def ring_of(wiring: Wiring, name: str, first: int, paces: Sequence[Pace], revers
         return None
     if not reads or not all(same_rows(program, read.name, name) for read in reads):
         return None
+    if not all(read.window is not None and read.window.is_even for read in reads):
+        return None
     found = []
     for read in reads:
         assert read.window is not None

@@ -10,10 +10,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import gcd
 from typing import NamedTuple
 
-from tinyc.ir.op import Window
+import numpy as np
+
+from tinyc.ir.forms import Numbers, Window
 from tinyc.ir.rows import Pace, RowProgram
 
 
@@ -23,7 +26,7 @@ class Edge:
     the result whole, or by rows that are neither parts of those in which it is computed nor made of them.
 
     `sizes` are the bytes of a row as it is read and as it is written; `shift` are those of the result before the first
-    row that may be read.
+    row that may be read. `counts` are the rows of the reader, and of its operand.
     """
 
     writer: int
@@ -31,6 +34,45 @@ class Edge:
     window: Window | None
     sizes: tuple[int, int] = (1, 1)
     shift: int = 0
+    counts: tuple[int, int] = (1, 1)
+
+    @cached_property
+    def pace(self) -> tuple[int, int]:
+        """How many rows of the writer go with how many of the reader."""
+        assert self.window is not None
+        rows, times = self.window.pace(self.counts[0])
+        return rows * self.sizes[0], times * self.sizes[1]
+
+    def lag(self, paces: tuple[int, int], reverse: int | None) -> int:
+        """How long after the first row of the writer the reader's first row can be computed at the earliest, so that
+        each finds what it reads.
+
+        Args:
+            paces: the periods of writer and reader.
+            reverse: how many rows the writer has, where rows are computed from the last to the first.
+        """
+        assert self.window is not None
+        written, read = paces
+        if not self.window.is_even:
+            rows, first, last = self._reads
+            if reverse is None:
+                return int((written * last - read * rows).max())
+            return int((written * (reverse - 1 - first) - read * (self.counts[0] - 1 - rows)).max())
+        if reverse is None:
+            return max(written * self.reads(row)[1] - read * row for row in range(self.cycle))
+        # Counted from the last row, the first of a window is the last.
+        count, back = self.counts[0], range(min(self.cycle, self.counts[0]))
+        return max(written * (reverse - 1 - self.reads(count - 1 - row)[0]) - read * row for row in back)
+
+    @cached_property
+    def _reads(self) -> tuple[Numbers, Numbers, Numbers]:
+        """The reader's rows, each as often as it reads a row, and the first and the last of the writer's in that."""
+        assert self.window is not None
+        count, height = self.counts
+        found = self.window.read(np.arange(count), height)
+        rows, place = np.nonzero((found >= 0) & (found < height))
+        first = found[rows, place] * self.sizes[0] + self.shift
+        return rows, first // self.sizes[1], (first + self.sizes[0] - 1) // self.sizes[1]
 
     def reads(self, row: int) -> tuple[int, int]:
         """The first and the last row of the writer that row `row` of the reader reads; they may lie outside."""
@@ -107,7 +149,8 @@ class Wiring:
         least = min(sizes)
         whole = window is None or self.program.stages[writer].gathers
         fits = not whole and least > 0 and not any(n % least for n in (*sizes, shift))
-        return Edge(writer, reader, window, sizes, shift) if fits else Edge(writer, reader, None)
+        counts = self.program.stages[reader].rows, self.program.buffer[operand].rows
+        return Edge(writer, reader, window, sizes, shift, counts) if fits else Edge(writer, reader, None)
 
     def edges(self, first: int, reader: int) -> Iterator[Edge]:
         """From the stages `first` on, those that wrote the operands of another one."""
@@ -174,8 +217,8 @@ class Pacing:
         """Brings the periods of two stages into the ratio of an edge between them; whether others allow it."""
         assert edge.window is not None
         at, other = edge.reader - self._first, edge.writer - self._first
-        read, written = edge.sizes
-        now, wanted = self._periods[at] * written, self._periods[other] * edge.window.stride * read
+        rows, times = edge.pace
+        now, wanted = self._periods[at] * times, self._periods[other] * rows
         common = gcd(now, wanted)
         now, wanted = now // common, wanted // common
         if self._parts[at] == self._parts[other]:
@@ -193,7 +236,8 @@ class Pacing:
 
     def _delay(self) -> None:
         """The delays of the stages that have none yet."""
-        for number in range(self._first + len(self._delays), self._first + len(self._periods)):
+        fresh = range(self._first + len(self._delays), self._first + len(self._periods))
+        for number in fresh:
             reader = number - self._first
             delay = 0
             for edge in self._wiring.edges(self._first, number):
@@ -203,27 +247,45 @@ class Pacing:
                 assert window is not None
                 result = self._wiring.program.stages[number].result.name
                 alike = same_rows(self._wiring.program, name, result)
-                if not alike or self._periods[earlier - self._first] != window.stride * self._periods[reader]:
+                paces = self._periods[earlier - self._first], self._periods[reader]
+                if not alike or (window.is_even and paces[0] != window.stride * paces[1]):
                     self.possible = False
-                ahead = max(self._ahead(number, earlier, window), 0)
-                delay = max(delay, self._delays[earlier - self._first] + ahead * self._periods[reader])
+                ahead = max(self._ahead(number, earlier, window, paces), 0)
+                delay = max(delay, self._delays[earlier - self._first] + ahead)
             self._delays.append(delay)
+        self._put_off(fresh)
+
+    def _put_off(self, fresh: range) -> None:
+        """Lets stages of which none is the first, and that take nothing from the segment, wait for those that read
+        them: each of these reads the row then that was computed for it."""
+        waiting = {number for number in fresh[:-1] if next(self._wiring.edges(self._first, number), None) is None}
+        latest: dict[int, int] = {}
+        for reader in fresh if waiting - {self._first} else ():
+            for edge in self._wiring.edges(self._first, reader):
+                if edge.writer in waiting and edge.writer > self._first:
+                    last = self._delays[reader - self._first] - self._lag(edge)
+                    latest[edge.writer] = min(latest.get(edge.writer, last), last)
+        for number, delay in latest.items():
+            self._delays[number - self._first] = max(self._delays[number - self._first], delay)
 
     def _lag(self, edge: Edge) -> int:
         """How long after a writer a reader begins: each of its rows then finds what it reads."""
-        stages = self._wiring.program.stages
         written, read = (self._periods[k - self._first] for k in (edge.writer, edge.reader))
-        if not self._reverse:
-            return max(written * edge.reads(row)[1] - read * row for row in range(edge.cycle))
-        rows, height = stages[edge.reader].rows, stages[edge.writer].rows
-        # Counted from the last row, the first of a window is the last.
-        back = range(min(edge.cycle, rows))
-        return max(written * (height - 1 - edge.reads(rows - 1 - row)[0]) - read * row for row in back)
+        return edge.lag((written, read), self._wiring.program.stages[edge.writer].rows if self._reverse else None)
 
-    def _ahead(self, writer: int, earlier: int, window: Window) -> int:
-        """How many rows a stage stays behind another one that reads by a window what it writes over."""
-        if not self._reverse:
-            return window.pad
+    def _ahead(self, writer: int, earlier: int, window: Window, paces: tuple[int, int]) -> int:
+        """How long a stage stays behind another one that reads by a window what it writes over. The two have these
+        periods, that of the stage which reads first."""
         stages = self._wiring.program.stages
-        last = (stages[earlier].rows - 1) * window.stride + (window.size - 1) * window.dilation
-        return last - window.pad - (stages[writer].rows - 1)
+        count, height = stages[earlier].rows, stages[writer].rows
+        if not window.is_even:
+            found = window.read(np.arange(count), height)
+            rows, place = np.nonzero((found >= 0) & (found < height))
+            read = found[rows, place]
+            if self._reverse:
+                rows, read = count - 1 - rows, height - 1 - read
+            return int((paces[0] * rows - paces[1] * read).max())
+        if not self._reverse:
+            return window.pad * paces[1]
+        last = (count - 1) * window.stride + (window.size - 1) * window.dilation
+        return (last - window.pad - (height - 1)) * paces[1]

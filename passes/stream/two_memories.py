@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tinyc.ir.rows import RowProgram, Space
@@ -14,6 +15,8 @@ from tinyc.passes.stream.alive import Alive
 from tinyc.passes.stream.piece import Piece, Way, apply
 from tinyc.passes.stream.stream import TRIAL, Stream, candidates, division, turned, variants
 
+BOUNDLESS = 1 << 40
+"""Bytes of a memory that is never full."""
 SHARES = (1.0, 0.9, 0.75, 0.6)
 """The parts of the internal memory for which divisions into segments are looked for: what lives across segments and
 gaps between buffers take of it, too."""
@@ -41,16 +44,36 @@ class StreamInTwo(RowPass, name="stream-rows-in-two"):
     def run(self, program: RowProgram) -> RowProgram:
         best = min(map(self._best, variants(program)), key=_Planned.order)
         if not best.score:
-            raise PassError(f"`ram` of two memories is too small for any schedule that was found: {best.refused}")
+            raise PassError(
+                f"`ram` of two memories is too small for any schedule that was found: {best.refused}. "
+                + " ".join(self._enough(program))
+            )
         return best.program
+
+    def _enough(self, program: RowProgram) -> Iterator[str]:
+        """What would be enough: more external memory beside as much internal, and one memory alone."""
+        wide = dataclasses.replace(self, external=BOUNDLESS)
+        found = [planned for way in variants(program) for planned in wide._all(way)]
+        for planned in sorted((p for p in found if p.score), key=lambda p: p.score[2]):
+            pair = dataclasses.replace(self, external=planned.score[2])
+            if pair._planned(planned.program).score:
+                yield f"`ram={self.internal}+{pair.external}` is enough."
+                break
+        alone = PlanArena(seconds=TRIAL).run(Stream(None, self.cores).run(program)).plan
+        assert alone is not None
+        yield f"In one memory, the smallest arena is {alone.bytes:,} bytes."
 
     def _best(self, program: RowProgram) -> _Planned:
         """The best schedule of these stages, whose results lie over operands or beside them as they do here."""
+        return min(self._all(program), key=_Planned.order)
+
+    def _all(self, program: RowProgram) -> list[_Planned]:
+        """The schedules that are planned; one alone where it fits the internal memory."""
         options = candidates(program, self.internal, self.cores)
         least = Stream(self.internal, self.cores).of(program, options)
         found = [self._planned(least)]
         if found[0].score and not found[0].score[0]:
-            return found[0]
+            return found
         found.append(self._planned(program))
         divisions = self._divisions(program, options)
         found += [self._planned(apply(program, chosen)) for chosen in divisions]
@@ -58,8 +81,8 @@ class StreamInTwo(RowPass, name="stream-rows-in-two"):
         # Which segments run in reverse has to do with their offsets alone: it is tried for the best of them.
         chosen = next((d for d, p in zip(divisions, found[2:], strict=True) if p is best), None)
         if chosen is not None:
-            best = min([best, *map(self._planned, turned(program, chosen))], key=_Planned.order)
-        return best
+            found += map(self._planned, turned(program, chosen))
+        return found
 
     def _planned(self, program: RowProgram) -> _Planned:
         try:

@@ -30,6 +30,7 @@ from tinyc.ir.ops import (
     Reshape,
     Slice,
     Softmax,
+    TakeRows,
     Transpose,
 )
 from tinyc.ir.ops.conv import Spatial
@@ -110,7 +111,7 @@ FORMS.refuse("it slides over the rows and columns of an NHWC operand", Spatial)
 FORMS.refuse("it multiplies along the last two dimensions as they are", MatMul)
 FORMS.refuse("it goes through a sequence, step by step", Recurrent)
 FORMS.refuse("it is stored in whatever layout is asked for", Constant)
-FORMS.refuse("it is made after layouts are chosen", Int8)
+FORMS.refuse("it is made after layouts are chosen", Int8, TakeRows)
 BUILDS.refuse("in fitting layouts nothing is left of it", Reshape, Transpose)
 
 

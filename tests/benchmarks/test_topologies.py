@@ -38,7 +38,10 @@ SMALL: dict[str, Callable[[], onnx.ModelProto]] = {
     "detector": partial(detector, 32, 4, True),
     "squeezenet": partial(squeezenet, 32, ((4, 8),)),
     "unet": partial(unet, 8, 4, 1),
+    "unet_deconvolution": partial(unet, 8, 4, 1, "deconvolution"),
+    "unet_linear": partial(unet, 8, 4, 1, "linear"),
     "espcn": partial(espcn, 8, 8, 1),
+    "espcn_linear": partial(espcn, 8, 8, 1, "linear"),
     "tcn": partial(tcn, 16, 4, 8, 1),
 }
 

@@ -121,6 +121,14 @@ def test_what_the_system_takes_is_taken_off() -> None:
     assert internal_room(chip, everything, Options()) == 100_000 - 70_000 - STACK_BYTES - 30_000
 
 
+def test_a_system_that_leaves_nothing_is_said() -> None:
+    chip = dataclasses.replace(CHIP, system_bytes=30_000, system_static_bytes=10_000)
+    text = message(SMALL, Options(system_ram=chip.ram_bytes), target=chip)
+    assert "`system_ram` takes 100,000 bytes, which leaves nothing of the 100,000 bytes of internal RAM" in text
+    assert "Without `system_ram` it is 30,000" in text
+    assert "smaller network" not in text
+
+
 @pytest.mark.parametrize("name", ["esp32", "esp32s2", "esp32s3", "esp32c3", "esp32c6", "esp32h2", "esp32p4"])
 def test_what_espressif_s_system_takes(name: str) -> None:
     chip = find(name)

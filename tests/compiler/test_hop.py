@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,45 @@ def test_what_looks_ahead_is_refused_by_name() -> None:
     g.conv("around", g.random(4, 4, 3), pads=[1, 1])
     with pytest.raises(PassError, match=r"around.* looks ahead"):
         compiled(g.model((1, 4, 32)), hop=1)
+
+
+def test_a_signal_in_another_layout_is_told_which_one_to_choose() -> None:
+    with pytest.raises(PassError, match="its input is a signal channel by channel; choose `input_layout=nlc`, or none"):
+        compiled(tcn(), hop=1, input_layout="nhwc", verify=False)
+    with pytest.raises(PassError, match="its output is a signal channel by channel; choose `output_layout=nlc`"):
+        compiled(tcn(), hop=1, output_layout="nhwc", verify=False)
+
+
+def time_first() -> onnx.ModelProto:
+    """A recurrent layer as ONNX has it, without a transposition: [time, batch, channels]."""
+    g = Graph("first", (FRAMES, 1, 8))
+    weights = [g.weight("w", g.random(1, 12, 8)), g.weight("r", g.random(1, 12, 4))]
+    g.add("GRU", "states", *weights, hidden_size=4)
+    g.add("Squeeze", "squeezed", g.weight("axes", np.array([1], np.int64)))
+    return g.model((FRAMES, 1, 4))
+
+
+@pytest.mark.parametrize("options", [{"hop": 1}, {"rows_from": "callback"}, {"rows_to": "callback"}], ids=str)
+def test_time_that_comes_first_is_told_where_it_belongs(options: dict[str, Any]) -> None:
+    with pytest.raises(PassError, match="TxBxC with a batch B of 1, let the model take and give 1xTxC"):
+        compiled(time_first(), verify=False, **options)
+
+
+REPACED: dict[str, Callable[[Graph], None]] = {
+    "resized": lambda g: g.add("Resize", "more", "", g.weight("s", np.array([1, 1, 2], np.float32)), mode="linear"),
+    "transposed": lambda g: g.deconv("more", g.random(4, 4, 2), g.random_bias(4), strides=[2]),
+    "edges": lambda g: g.add("Pad", "more", g.weight("p", np.array([0, 0, 32, 0, 0, 0], np.int64)), mode="edge"),
+}
+
+
+@pytest.mark.parametrize("name", REPACED)
+def test_rows_at_another_pace_are_refused(name: str) -> None:
+    g = Graph("pace", (1, 4, 32))
+    g.conv("before", g.random(4, 4, 3), pads=[2, 0])
+    REPACED[name](g)
+    g.conv("behind", g.random(4, 4, 3), pads=[2, 0])
+    with pytest.raises(PassError, match=r"`hop`: .*more.* at another pace than they come, or those at"):
+        compiled(g.model((1, 4, 64)), hop="least", verify=False)
 
 
 OPTIONS: list[dict[str, Any]] = [

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 import tinyc
+from benchmarks.networks import mobilenet_v1
 from tests.packages.support import model, packed
 from tests.runners.support import need_simulator
+from tinyc.compiler.base.checked import OptionError
 from tinyc.compiler.options import Options
 from tinyc.compiler.report.times import Places, bytes_moved
 from tinyc.ir.rows.traffic import moved, traffic
+from tinyc.passes import PassError
 
 WAYS: dict[str, dict[str, Any]] = {
     "arena": {"ram": "2K+64K"},
@@ -71,3 +75,22 @@ def test_constants_in_internal_ram_are_moved_there() -> None:
 def test_numbers_of_bytes(ram: Any, sizes: tuple[int | None, int | None]) -> None:
     options = Options(ram=ram)
     assert (options.ram_bytes, options.external_bytes) == sizes
+
+
+@pytest.mark.parametrize("ram", ["1K+", "+1K", "+", "1K + "])
+def test_a_memory_without_a_number(ram: str) -> None:
+    with pytest.raises(OptionError, match=rf"a number on both sides of the \+, as in 160K\+2M; not '{re.escape(ram)}'"):
+        _ = Options(ram=ram)
+
+
+def test_a_pair_that_is_too_small_is_told_what_is_enough() -> None:
+    model = mobilenet_v1(0.25, 32, classes=5)
+    with pytest.raises(PassError, match="too small for any schedule") as caught:
+        tinyc.compile(model, ram="4K+1K", verify=False)
+    enough = re.search(r"`ram=(4096\+[0-9]+)` is enough", str(caught.value))
+    alone = re.search(r"In one memory, the smallest arena is ([0-9,]+) bytes", str(caught.value))
+    assert enough is not None
+    assert alone is not None
+    made = tinyc.compile(model, ram=enough[1], verify=False)
+    assert made.source.arena_bytes <= 4096
+    assert tinyc.compile(model, verify=False).source.arena_bytes == int(alone[1].replace(",", ""))
