@@ -91,12 +91,10 @@ class Stream(RowPass, name="stream-rows"):
     def _fitting(self, plain: _Planned, options: _Options, budget: int) -> list[_Planned]:
         """The schedules that fit a budget, those of the least cost by their segments first, with what they cost in
         all."""
-        found = [self._weighed(plain)] if plain.bytes <= budget else []
-        if not found or self.cores > 1:
-            planned = _planned(options, options.falling(budget))
-            fitting = (p for p in planned if p.bytes <= budget)
-            found += map(self._weighed, itertools.islice(fitting, FITTING))
-        return found
+        if self.cores == 1 and plain.bytes <= budget:
+            return [self._weighed(plain)]
+        fitting = (p for p in _planned(options, options.falling(budget)) if p.bytes <= budget)
+        return [self._weighed(p) for p in itertools.islice(fitting, FITTING)]
 
     def _weighed(self, planned: _Planned) -> _Planned:
         program = dataclasses.replace(planned.program, plan=planned.plan)
