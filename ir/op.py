@@ -219,6 +219,12 @@ class Op:
         over element, while it is computed."""
         return False
 
+    def pixels_aside(self) -> int:
+        """How many pixels of a row of the first operand are copied aside at a time, so that those of the result can be
+        computed over them: of an operator that makes each pixel of the result of the one pixel there. 0 where that is
+        not done."""
+        return 0
+
     def joint_weights(self) -> Value | None:
         """Of an int8 layer, each of whose sums takes all channels of the operand: its weights, [outputs, ...], the
         products of a sum in the order in which their elements follow each other. None for any other operator."""

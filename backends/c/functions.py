@@ -21,7 +21,7 @@ from tinyc.backends.c.unit import TranslationUnit
 from tinyc.ir.rows import RowProgram, Segment, Space, Stage
 
 RESERVED = (
-    *(*ARENAS, *BLOCKS, "rows", "count", "y", "t", "k", "to", "row"),
+    *(*ARENAS, *BLOCKS, "rows", "count", "y", "t", "k", "i", "to", "row", "aside", "words"),
     *("next_row", "on_row", "user", "run", "finish", "begin", "step", "reset"),
 )
 """Names that the functions use."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 from tinyc.backends.c.addresses import Addresses
 from tinyc.backends.c.describe import sentence
 from tinyc.backends.c.emitter import emit
 from tinyc.backends.c.literals import C_TYPES
-from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.unit import Argument, Count, Pointer, RowCall, Rows, Scratch, TranslationUnit, Turn
 from tinyc.backends.c.windows import leaves_rows
 from tinyc.ir.op import RowMode, Value, Window
 from tinyc.ir.rows import Pace, RowProgram, Segment, Stage, row_count
+from tinyc.ir.types import WORD
 
 
 def segment_lines(unit: TranslationUnit, addresses: Addresses, segment: Segment) -> list[str]:
@@ -208,8 +209,39 @@ def row_lines(
         value = _read(stage, a.operand)
         return addresses.whole(value) if stage.windows[a.operand] is None else addresses.row(value, "y")
 
+    if stage.aside:
+        return [*body, *_aside_lines(unit, addresses, stage, argument)]
     out = addresses.whole(stage.result) if stage.gathers else addresses.row(stage.result, "y")
     return [*body, step_call(call, argument, out)]
+
+
+def _aside_lines(
+    unit: TranslationUnit, addresses: Addresses, stage: Stage, argument: Callable[[Argument], str]
+) -> list[str]:
+    """The statements that compute row y over that of the operand, of which some pixels at a time are copied aside."""
+    operand = stage.op.operands[0]
+    element, pixel, made = C_TYPES[operand.dtype], operand.shape[-1], stage.result.shape[-1]
+    words, memory = stage.words_aside, [f"{element} aside[{stage.aside * pixel}];"]
+    if words and operand.dtype.bytes < WORD:
+        memory = [f"uint32_t words[{words}];", f"{element} *const aside = ({element} *)(void *)words;"]
+
+    def given(a: Argument) -> str:
+        return "aside" if isinstance(a, Pointer) and a.operand == 0 else argument(a)
+
+    def part(pixels: int, first: str) -> list[str]:
+        call, size = emit(unit, dataclasses.replace(stage, aside=pixels)), pixels * pixel
+        at = f"{first} * {pixel}"
+        copied = [f"for (int i = 0; i < {size}; ++i) {{", f"    aside[i] = row[{at} + i];", "}"]
+        if words:
+            copied = [f"{unit.kernels.use('move_words')}(row + {at}, aside, {words * pixels // stage.aside});"]
+        return [*copied, step_call(call, given, f"row + {first} * {made}")]
+
+    width = stage.result.shape[2]
+    rest = width % stage.aside
+    lines = [f"{element} *const row = {addresses.row(operand, 'y')};", *memory]
+    lines += [f"for (int k = 0; k < {width - rest}; k += {stage.aside}) {{"]
+    lines += [*(f"    {line}" for line in part(stage.aside, "k")), "}"]
+    return lines + (part(rest, str(width - rest)) if rest else [])
 
 
 def _beside(stage: Stage, operand: int) -> bool:
@@ -227,11 +259,9 @@ def _window_lines(
     value, window = stage.op.operands[operand], stage.windows[operand]
     assert window is not None
     height, element = _height(stage, value), C_TYPES[value.dtype]
-    if addresses.follows(value):
-        if not window.is_pointwise or count:
-            raise CodegenError(f"{stage.where}: takes several rows of {value}, which lie over other ones")
+    if addresses.follows(value) and window.is_pointwise and not count:
         return [f"const {element} *{name}[1] = {{{addresses.row(value, 'y')}}};"]
-    if unit.program.repeats(value.name) > 1 or not window.is_even:
+    if addresses.follows(value) or unit.program.repeats(value.name) > 1 or not window.is_even:
         return _each_row_lines(unit, addresses, stage, operand, name, count)
     arguments = [name, addresses.base(value), _first_row(window), str(window.size), str(window.dilation)]
     kernel, result = "rows", ""
@@ -262,8 +292,8 @@ def _window_lines(
 def _each_row_lines(
     unit: TranslationUnit, addresses: Addresses, stage: Stage, operand: int, name: str, count: str
 ) -> list[str]:
-    """As `_window_lines`, for rows that are kept once and read several times, and for windows that do not move by the
-    same number of rows each time."""
+    """As `_window_lines`, for rows that are kept once and read several times or lie over others, and for windows that
+    do not move by the same number of rows each time."""
     value, window = stage.op.operands[operand], stage.windows[operand]
     assert window is not None
     height = _height(stage, value)

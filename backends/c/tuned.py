@@ -106,7 +106,7 @@ class Choices:
 
 def pixels(stage: Stage) -> int:
     """Pixels of the result that one call computes."""
-    return stage.op.type.size // stage.rows * stage.band // stage.op.type.shape[-1]
+    return stage.aside or stage.op.type.size // stage.rows * stage.band // stage.op.type.shape[-1]
 
 
 def shape_of(stage: Stage) -> Shape | None:

@@ -105,14 +105,14 @@ def _pixels(op: Op, stage: Stage, inputs: int, outputs: int, vectors: bool) -> W
 def _by_vectors(op: Op, stage: Stage, kind: str, taken: int, outputs: int) -> Work:
     """Of a layer whose windows are so many vectors: for each block of 16 outputs, these are loaded; results are made in
     eights."""
-    calls, pixels, blocks = stage.applications, op.type.size / outputs, up(outputs) / VECTOR
+    calls, pixels, blocks = stage.calls, op.type.size / outputs, up(outputs) / VECTOR
     results = pixels * -(-outputs // 8) / 2
     return Work(kind, calls, calls * blocks, results, pixels * blocks, pixels * (outputs + blocks) * taken)
 
 
 def _sums(op: Op, stage: Stage, kind: str, window: int, outputs: int) -> Work:
     """Of a layer each of whose results is a sum over `window` elements."""
-    calls, pixels = stage.applications, op.type.size / max(outputs, 1)
+    calls, pixels = stage.calls, op.type.size / max(outputs, 1)
     return Work(kind, calls, calls * window * outputs, op.type.size, pixels * window, op.macs())
 
 

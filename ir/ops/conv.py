@@ -130,6 +130,13 @@ class Weighted(RowWindows, WeightedLayer):
         return dataclasses.replace(self.with_outside(value), **cast("Any", changes))
 
 
+TILE = 4
+"""Pixels of which multiples are copied aside (`Op.pixels_aside`): pointwise layers compute the results of so many at a
+time."""
+ASIDE, MOST_ASIDE = 128, 512
+"""Bytes that are copied so: as many as fit the first, or, of pixels of many channels, the fewest within the second."""
+
+
 class OhwiWeights(Weighted):
     """Weights [out_channels, kernel_height, kernel_width, in_channels / groups]."""
 
@@ -165,6 +172,15 @@ class OhwiWeights(Weighted):
 
     def fan_in(self) -> int:
         return self.w.shape[3]
+
+    def pixels_aside(self) -> int:
+        """Two thirds of the row at most, of pixels whose channels are not divided into groups."""
+        if self.groups != 1 or not self.per_pixel() or self.x.shape[0] != 1:
+            return 0
+        width, size = self.x.shape[2], max(self.x.shape[3] * self.x.dtype.bytes, 1)
+        most = 2 * width // 3
+        pixels = max(min(ASIDE // size, most) // TILE, 1) * TILE
+        return pixels if pixels * size <= MOST_ASIDE and pixels <= most else 0
 
     def per_input(self, vector: Array) -> Array:
         """See `LinearLayer`."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tinyc.ir.op import Op, RowMode, Value, Window
 from tinyc.ir.rows.checks import gathering_problem, rows_problem
 from tinyc.ir.tensor import Tensor
+from tinyc.ir.types import WORD
 
 Rows = TypeVar("Rows", int, NDArray[np.int64])
 
@@ -154,7 +155,8 @@ class Stage:
     split stage stands alone in its segment, and the order in which its rows are computed is not known. A stage that
     `gathers` takes the rows of its first operand one by one, and its result is whole (`Op.gathered`). `fresh` says
     where rows of windows lie that have not been moved to their operand's ring yet. In a program that is `endless`, more
-    rows come behind the last one of each operand.
+    rows come behind the last one of each operand. With `aside`, a row is computed over that of the first operand, so
+    many pixels at a time, of which the operand's are copied elsewhere before (`Op.pixels_aside`).
     """
 
     result: Value
@@ -167,6 +169,7 @@ class Stage:
     gathers: bool = False
     fresh: tuple[Fresh, ...] = ()
     endless: bool = False
+    aside: int = 0
 
     @property
     def touched(self) -> tuple[Value, ...]:
@@ -205,6 +208,18 @@ class Stage:
     def applications(self) -> int:
         """How often the kernel is applied."""
         return -(-self.rows // self.band)
+
+    @property
+    def words_aside(self) -> int:
+        """How many words are copied aside at a time; 0 where pixels are no whole words."""
+        value = self.op.operands[0]
+        size = value.shape[-1] * value.dtype.bytes if self.aside else 0
+        return self.aside * size // WORD if not size % WORD and value.dtype.bytes != 2 else 0
+
+    @property
+    def calls(self) -> int:
+        """How often it is called: several times for a row that is computed some pixels at a time."""
+        return self.applications * (-(-self.result.shape[2] // self.aside) if self.aside else 1)
 
     @property
     def parts(self) -> tuple[range, ...]:

@@ -39,6 +39,7 @@ def format_stage(stage: Stage) -> str:
         reads.append(f"row {fresh.place} of {operand} from {quoted('%', fresh.value.name)}")
     how = "whole" if not stage.windows else f"{stage.rows} rows, {stage.band} at a time"
     how += ", gathered" if stage.gathers else ""
+    how += f", over its operand by {stage.aside} pixels" if stage.aside else ""
     how += f", on {stage.split} cores" if stage.split > 1 else ""
     how += f", by {stage.kernel.library}" if stage.kernel.library else ""
     how += f", scratch {quoted('%', stage.kernel.scratch.name)}" if stage.kernel.scratch is not None else ""

@@ -116,11 +116,19 @@ class Tagged:
             for access in accesses(self._program, step):
                 if access.writes:
                     self._write(access, number)
-            home = self._program.root(stage.result.name)[0]
             for access in reads:
-                if self._program.root(access.name)[0] is not home:
+                if not self._written_over(access, stage, step):
                     self._check(access, stage, step, "while")
         return self.wrong
+
+    def _written_over(self, access: Access, stage: Stage, step: Step) -> bool:
+        """Whether a step writes over what it reads on purpose: where its rows follow others, over one of them."""
+        result, view = self._program.root(stage.result.name)[0], self._program.buffer[stage.result.name].view
+        if self._program.root(access.name)[0] is not result:
+            return False
+        own = Access(stage.result.name, step.row, writes=True)
+        one = view is not None and view.follows is not None and access.row >= 0
+        return not one or place(self._program, access)[:2] == place(self._program, own)[:2]
 
     def _check(self, access: Access, stage: Stage, step: Step, when: str) -> None:
         if self._program.root(access.name)[0].space is not Space.ARENA:

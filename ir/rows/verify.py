@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyc.ir.errors import IRError
 from tinyc.ir.rows.endless import verify_endless
-from tinyc.ir.rows.parts import Buffer, Segment, Space, Stage, row_count
+from tinyc.ir.rows.parts import Buffer, Segment, Space, Stage, View, row_count
 from tinyc.ir.rows.program import RowProgram
 
 
@@ -78,6 +78,7 @@ def _verify_stage(program: RowProgram, stage: Stage, written: set[str]) -> None:
         if program.buffer[value.name].space is Space.ROWS and not program.takes_rows(stage):
             raise IRError(f"reads {value}, whose rows lie nowhere", stage.where)
     _verify_rows(program, stage)
+    _verify_over(program, stage)
     if stage.result.type != stage.op.type:
         raise IRError(f"writes {stage.op.type} to {stage.result}, which is {stage.result.type}", stage.where)
     scratch = program.buffer.get(stage.kernel.scratch.name) if stage.kernel.scratch is not None else None
@@ -115,6 +116,23 @@ def _verify_rows(program: RowProgram, stage: Stage) -> None:
     held = stage.op.gathered() if stage.gathers else None
     if held is not None and program.buffer[stage.result.name].bytes < held.bytes:
         raise IRError(f"gathers {held} in the memory of {stage.result}, which is too small", stage.where)
+
+
+def _verify_over(program: RowProgram, stage: Stage) -> None:
+    """That rows lie over those of an operand only where they can be computed there."""
+    view = program.buffer[stage.result.name].view
+    over = view is not None and view.follows is not None and view.base in {v.name for v in stage.op.operands}
+    if over and not (stage.aside or stage.op.may_overwrite_row()):
+        raise IRError("writes over rows that it reads, which its operator cannot", stage.where)
+    if not stage.aside:
+        return
+    if not stage.op.pixels_aside() or not stage.windows or stage.kernel.library or stage.band != 1:
+        raise IRError("copies pixels aside, which its kernel cannot", stage.where)
+    operand = stage.op.operands[0]
+    if not 0 < stage.aside < stage.result.shape[2] or stage.result.shape[2] != operand.shape[2]:
+        raise IRError(f"copies {stage.aside} pixels aside, which are no part of its rows", stage.where)
+    if view is None or view != View(operand.name, follows=(1, 0)):
+        raise IRError(f"copies pixels aside, and does not write over {operand}", stage.where)
 
 
 def _verify_segments(program: RowProgram) -> None:

@@ -137,6 +137,8 @@ def _words_moved(program: RowProgram, stage: Stage) -> int:
     blocks = stage.op.in_blocks() if program.overwrites(stage) else None
     if blocks is not None:
         return blocks.word
+    if stage.aside:
+        return WORD if stage.words_aside else 1
     moved = stage.copies_rows and not program.takes_rows(stage) and not program.gives_rows(stage)
     return WORD if moved and program.buffer[stage.result.name].row_bytes % WORD == 0 else 1
 

@@ -192,6 +192,8 @@ class Growth:
         lodgers: dict[str, tuple[str, ...]] = {}
         for name, view in follows.items():
             home = program.root(view.base)[0].name
+            while home in follows:
+                home = program.root(follows[home].base)[0].name
             lodgers[home] = (*lodgers.get(home, ()), name)
         for name in [*touched, *(name for name in self._members if name not in touched)]:
             members = () if name in follows else (name, *lodgers.get(name, ()))

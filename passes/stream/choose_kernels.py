@@ -103,6 +103,8 @@ class ChooseKernels(RowPass, name="choose-kernels"):
 
     def _offers(self, program: RowProgram, segment: Segment, stage: Stage, ours: int) -> list[_Taken] | str:
         """The ways in which a library computes a stage, the best first; or why none does."""
+        if stage.aside:
+            return "rows are computed over those of the operand"
         found: list[_Taken] = []
         reasons: list[str] = []
         for whole in (False,) if segment.streams else (True, False):

@@ -11,7 +11,8 @@ from tinyc.ir.rows import Buffer, Pace, RowProgram, Segment, Space, Stage, View
 from tinyc.passes.rows.split import saving
 from tinyc.passes.stream.alive import Alive, Growth
 from tinyc.passes.stream.hold import Ring, held_back, ring_of
-from tinyc.passes.stream.pace import Pacing, Wiring, same_rows
+from tinyc.passes.stream.over import Over, one_through_another, over_dead_rows, over_its_operand, set_aside
+from tinyc.passes.stream.pace import Pacing, Wiring
 
 CALL = 40
 """Instructions that one more call of a row kernel takes, about: measured on rv32imc."""
@@ -19,7 +20,7 @@ TILE = 4
 """Pixels that the pointwise kernels compute together; a row's last tile may be smaller, and then costs more a pixel."""
 
 
-Way = tuple[Segment, bool, int, bool, bool]
+Way = tuple[Segment, bool, int, bool, bool, bool]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Piece:
     `peak` is the largest sum of bytes alive at one time while it runs, `kept` what its rings take of that, and `cost`
     an estimate of the instructions it takes beyond those of its stages run one after another, in whole bands, and where
     there are more cores than one, shared by them. With `split`, it is one stage that so many cores share. Rings that
-    are `held` have a row less (`hold`); the peak is then an estimate.
+    are `held` have a row less (`hold`); the peak is then an estimate. Rows that follow those of others may be computed
+    over the ones that are read for them, with some pixels `aside` (`over`).
     """
 
     segment: Segment
@@ -41,11 +43,12 @@ class Piece:
     follows: Mapping[str, View] = field(default_factory=dict)
     split: int = 1
     held: tuple[Ring, ...] = ()
+    aside: bool = False
 
     @property
     def way(self) -> Way:
         """How its stages are run: pieces that begin and end alike, and are run in one way, are the same."""
-        return self.segment, self.by_rows, self.split, bool(self.follows), bool(self.held)
+        return self.segment, self.by_rows, self.split, bool(self.follows), bool(self.held), self.aside
 
 
 class Cutter:
@@ -71,16 +74,16 @@ class Cutter:
         """The ways to run the first of these stages as one segment, then the first two, and so on, until no more can
         advance together."""
         pacing = Pacing(self._wiring, stages.start, reverse)
-        plain, over = (Growth(self._alive, stages.start, reverse) for _ in range(2))
+        plain, over, through = (Growth(self._alive, stages.start, reverse) for _ in range(3))
         full: set[str] = set()
-        above: list[tuple[str, str, View]] = []
+        above: list[Over] = []
         smaller = _Smaller(self._wiring, stages.start, reverse)
         for number in stages:
             pacing.grow()
             ending = [name for name, first in self._ending.get(number, ()) if first >= stages.start]
             full.update(ending)
             smaller.more(ending)
-            above += self._over_dead_row(number, reverse)
+            above += filter(None, [over_its_operand(self._wiring, number, reverse)])
             if number == stages.start:
                 yield self._alone(number, reverse)
                 continue
@@ -93,16 +96,33 @@ class Cutter:
             segment = Segment(stages.start, paces, reverse)
             whole = self._shrunk(segment, plain, full, {})
             found = [whole]
-            if follows := _followers(above, full):
+            if follows := over_dead_rows(above, full):
                 piece = self._shrunk(segment, over, full - follows.keys(), follows)
-                # Rows follow those of a ring: a buffer that has to keep all its rows is none.
-                bases = {self._program.root(view.base)[0].name for view in follows.values()}
-                if bases <= piece.rings.keys():
+                if self._in_rings(piece):
                     found = [piece] if piece.peak <= whole.peak else [piece, whole]
+            if follows := one_through_another(above, full):
+                piece = self._aside(self._shrunk(segment, through, full - follows.keys(), follows))
+                if self._in_rings(piece) and piece.peak < min(other.peak for other in found):
+                    found.append(piece)
             held = smaller.piece(whole)
             if held is not None and held.peak < min(piece.peak for piece in found):
                 found.append(held)
             yield found
+
+    def _in_rings(self, piece: Piece) -> bool:
+        """Whether all rows that follow others do so in rings: a buffer that has to keep all its rows is none."""
+        bases = {self._program.root(view.base)[0].name for view in piece.follows.values()}
+        return bases - piece.follows.keys() <= piece.rings.keys()
+
+    def _aside(self, piece: Piece) -> Piece:
+        """A piece with what it costs to copy pixels aside."""
+        cost = piece.cost
+        for number in piece.segment.stages:
+            stage = self._by_rows[number]
+            if pixels := set_aside(stage, piece.follows):
+                size = stage.op.operands[0].type
+                cost += size.bytes + stage.rows * -(-size.shape[2] // pixels) * CALL
+        return dataclasses.replace(piece, cost=cost, aside=True)
 
     def _alone(self, number: int, reverse: bool) -> list[Piece]:
         """The ways to run one stage."""
@@ -143,36 +163,6 @@ class Cutter:
         need = growth.need(segment.paces, self._by_rows[numbers.start : numbers.stop], full, follows)
         return Piece(segment, True, need.peak, cost, need.kept, need.rings, follows)
 
-    def _over_dead_row(self, number: int, reverse: bool) -> Iterator[tuple[str, str, View]]:
-        """The name of a stage's result, the memory over which its rows may lie, and their place over the first rows of
-        its windows: where nothing else reads or writes these and all that reads the result takes it one row after the
-        other. It is there where the segment needs only some rows of both."""
-        program, stage = self._program, self._by_rows[number]
-        window = stage.windows[0] if stage.windows else None
-        if not stage.op.may_overwrite_row() or window is None:
-            return
-        operand = program.buffer[stage.op.operands[0].name]
-        home = program.root(operand.name)[0].name
-        target = program.buffer[stage.result.name]
-        if target.view is not None or target.row_bytes > operand.row_bytes or home in self._wiring.shared:
-            return
-        if not same_rows(program, operand.name, home):
-            return
-        if any(read.stage != number for read in self._wiring.readers.get(home, ())):
-            return
-        if all(
-            read.window is None or (read.window.is_pointwise and _in_rows(program, read.name, target.name))
-            for read in self._wiring.readers.get(target.name, ())
-        ):
-            ahead = (window.size - 1) * window.dilation if reverse else 0
-            yield stage.result.name, home, View(operand.name, follows=(window.stride, window.pad - ahead))
-
-
-def _in_rows(program: RowProgram, part: str, whole: str) -> bool:
-    """Whether each row of a buffer is one of another, or an equal part of it."""
-    a, b = program.buffer[part], program.buffer[whole]
-    return program.root(part)[1] == program.root(whole)[1] and a.row_bytes > 0 and not b.row_bytes % a.row_bytes
-
 
 class _Smaller:
     """Finds the rings of a growing segment that can have a row less, and what that makes of it."""
@@ -204,15 +194,6 @@ class _Smaller:
         return dataclasses.replace(piece, peak=peak, kept=kept, cost=cost, held=tuple(self._found))
 
 
-def _followers(above: Sequence[tuple[str, str, View]], full: Collection[str]) -> dict[str, View]:
-    """The memories whose rows may follow those of another one, where a segment needs only some rows of both."""
-    follows: dict[str, View] = {}
-    for name, home, view in above:
-        if name in full and home in full and home not in follows:
-            follows[name] = view
-    return follows
-
-
 def apply(program: RowProgram, chosen: Sequence[Piece]) -> RowProgram:
     """The program with these segments, in order, which hold all its stages."""
     program = by_rows(program, [k for piece in chosen if piece.by_rows for k in piece.segment.stages])
@@ -223,6 +204,8 @@ def apply(program: RowProgram, chosen: Sequence[Piece]) -> RowProgram:
         for k in piece.segment.stages:
             if piece.split > 1:
                 stages[k] = dataclasses.replace(stages[k], split=piece.split)
+            if piece.aside and (pixels := set_aside(stages[k], piece.follows)):
+                stages[k] = dataclasses.replace(stages[k], aside=pixels)
         rings.update(piece.rings)
         follows.update(piece.follows)
     placed = with_places(dataclasses.replace(program, stages=tuple(stages)), rings, follows)

@@ -149,7 +149,7 @@ class _Spill:
         traffic: Counter[str] = sum((self._traffic[k] for k in stages), Counter())
         over -= self._alive.across[stages.start]
         over += sum(program.buffer[name].bytes for name in traffic if touched[name][0] < stages.start)
-        for name, view in piece.follows.items():
+        for name, view in reversed(list(piece.follows.items())):
             traffic[program.root(view.base)[0].name] += traffic.pop(name, 0)
         sizes = {name: self._bytes(name, piece) for name in traffic}
         outside: list[str] = []

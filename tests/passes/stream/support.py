@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,13 @@ from tests.rows import PLACES, Integers, Network, lowered, maker_of, pointwise, 
 from tinyc.backends.interpreter import run_program
 from tinyc.ir import DType, Value, ops
 from tinyc.ir.rows import RowProgram
+from tinyc.ir.rows.lives import lives
 from tinyc.ir.tensor import Array
 from tinyc.passes.rows.lower import InputPlace
 from tinyc.passes.rows.plan import PlanArena
-from tinyc.passes.stream.piece import Cutter, Piece, apply
+from tinyc.passes.stream.over import one_through_another, over_its_operand
+from tinyc.passes.stream.pace import Wiring
+from tinyc.passes.stream.piece import Cutter, Piece, apply, by_rows
 
 SAME: dict[str, Any] = {"strides": (1, 1), "pads": (1, 1, 1, 1), "dilations": (1, 1)}
 
@@ -61,6 +65,34 @@ def gathering(dtype: DType, width: int) -> tuple[Network, RowProgram]:
     mean = maker.add(ops.ReduceMean(last, (1, 2))) if dtype is DType.F32 else maker.mean(last)
     network = Network(maker.builder.build([pointwise(maker, mean, 2)]), maker.arrays)
     return network, lowered(network.module)
+
+
+def separable(dtype: DType, width: int, channels: int, **window: Any) -> tuple[Network, RowProgram]:
+    """Depthwise layers of these windows, each with a pointwise layer behind it, between a first layer and one of stride
+    2. Of two pointwise layers the second has less channels, if there are several."""
+    maker = maker_of(width, dtype)
+    x = maker.conv(maker.input((1, 13, width, 2)), kernel=(3, 3), groups=1, outputs=channels, **SAME)
+    for less in (0, 1, 0):
+        x = pointwise(maker, maker.depthwise(x, each=1, **window), max(x.shape[3] - less, 1))
+    x = maker.depthwise(x, kernel=(3, 3), each=1, **{**SAME, "strides": (2, 2)})
+    network = Network(maker.builder.build([pointwise(maker, x, 2)]), maker.arrays)
+    return network, lowered(network.module)
+
+
+def with_pixels_aside(program: RowProgram, reverse: bool) -> tuple[RowProgram, Piece]:
+    """The program with all its stages but the last in one segment, in which rows are computed over those of operands
+    wherever they can be; and that."""
+    cutter, last = Cutter(program), len(program.stages) - 1
+    whole = cutter.pieces(range(last), reverse)[0]
+    wiring = Wiring(by_rows(program, range(last)))
+    found = [over for k in range(last) if (over := over_its_operand(wiring, k, reverse)) is not None]
+    follows = one_through_another(found, {s.result.name for s in program.stages[: last - 1]})
+    rings = {name: program.buffer[name].rows for name in whole.rings.keys() - follows.keys()}
+    piece = dataclasses.replace(whole, rings=rings, follows=follows, aside=True)
+    rest = cutter.pieces(range(last, last + 1))[:1]
+    lived = lives(apply(program, [piece, *rest]))
+    piece = dataclasses.replace(piece, rings={name: lived[name].ring() for name in rings})
+    return apply(program, [piece, *rest]), piece
 
 
 def all_but_the_last(program: RowProgram, reverse: bool) -> tuple[RowProgram, Piece]:
