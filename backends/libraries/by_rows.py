@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from functools import singledispatch
 
 from tinyc.backends.libraries.call import Gathered, LibraryCall
 from tinyc.backends.libraries.operands import VECTOR
@@ -40,18 +41,29 @@ def forms(stage: Stage) -> Iterator[tuple[Op, Gathered | None]]:
 def _side_by_side(stage: Stage, value: Value, window: Window) -> tuple[Op, Gathered]:
     """The operator on the rows of a window side by side."""
     op, size = stage.op.row_op(1, window.size), value.type.size // row_count(value)
+    if window.mode is not RowMode.CLIP:
+        return _padded(op, Gathered(window.size, size, fill=int(stage.op.row_fill() or 0)))
     clips = any(len(stage.input_rows(0, row) or ()) < window.size for row in range(stage.rows))
-    if not isinstance(op, Spatial) or window.mode is RowMode.CLIP:
-        return op, Gathered(window.size, size, fewer=clips)
+    return op, Gathered(window.size, size, fewer=clips)
+
+
+@singledispatch
+def _padded(op: Op, rows: Gathered) -> tuple[Op, Gathered]:
+    """The same without pads, which are among what is gathered."""
+    return op, rows
+
+
+@_padded.register
+def _padded_window(op: Spatial, rows: Gathered) -> tuple[Op, Gathered]:
     (_, stride), (_, dilation), (_, left, *_) = op.geometry()
-    batch, rows, width, channels = op.x.shape
+    batch, height, width, channels = op.x.shape
     # As many columns as a library thinks that the last window could reach.
     wide = op.type.shape[2] * stride + (op.window()[1] - 1) * dilation
     inside = min(width, wide - left)
-    x = Value(op.x.name, TensorType((batch, rows, wide, channels), op.x.dtype))
-    beside = (left * channels, (wide - left - inside) * channels)
+    x = Value(op.x.name, TensorType((batch, height, wide, channels), op.x.dtype))
     plain = dataclasses.replace(op, x=x, pads=(0, 0, 0, 0))  # type: ignore[call-arg]
-    return plain, Gathered(window.size, inside * channels, *beside, int(stage.op.row_fill() or 0))
+    before, after = left * channels, (wide - left - inside) * channels
+    return plain, dataclasses.replace(rows, size=inside * channels, before=before, after=after)
 
 
 def window_at(asked: int) -> int:
