@@ -15,7 +15,7 @@ from tinyc.compiler.witness.region import OFFSET, Region
 from tinyc.compiler.witness.regions import find_regions
 from tinyc.ir.module import Made, Module, Node, made
 from tinyc.ir.op import Value, unused
-from tinyc.ir.ops import Copy, Dequantize, Quantize
+from tinyc.ir.ops import Copy, Dequantize, Lookup, Quantize
 from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
@@ -24,7 +24,7 @@ from tinyc.passes.tensor.eliminate_common import EliminateCommon
 
 PIXEL = 1e-12
 """Relative difference of a scale from the inverse of the deviation: one division in float64."""
-BYTE = 255
+BYTE, INT8 = 255, (-128, 127)
 NEAREST = 1e-5
 """Relative: what is rounded to float32 on the way from a pixel to the layer that pads."""
 
@@ -93,9 +93,11 @@ def check_boundary(
         value = next(v for v in integers.inputs if v.name == port.name)
         node = _quantize_of(quantised, port.name)
         direct = direct and node.op.x.name == port.name
-        twins[value] = node.result
-        meant[node.result] = port
-        conversions[node.result] = node.op
+        converted = _by_table(integers, value, node.op, port) if port.dtype is DType.U8 else None
+        twins[converted or value] = node.result
+        if converted is None:
+            meant[node.result] = port
+            conversions[node.result] = node.op
         if port.dtype is DType.I8:
             _check_port(port, node.where, node.op.scale, _signed(node.op.zero, node.op.to))
         elif port.zero != pixels[0] or abs(port.scale * pixels[1] - 1.0) > PIXEL:
@@ -146,6 +148,19 @@ def _steps(op: Quantize, pixels: Array, port: ScaledPort) -> Array:
     """Pixels in steps of the quantize that they come instead of, neither rounded nor limited."""
     real = (pixels.astype(np.float64) - port.zero) * port.scale
     return np.asarray(real / float(np.float32(op.scale)) + op.zero)
+
+
+def _by_table(integers: Module, pixels: Value, conversion: Quantize, port: ScaledPort) -> Value | None:
+    """The integers that a table makes of pixels, each as near as can be to what that pixel stands for in steps of the
+    quantize; None where pixels are taken as they are, or their table is of something else as well."""
+    at = pixels
+    while len(users := integers.users[at]) == 1 and users[0].op.elementwise():
+        found, at = made(users[0], Lookup), users[0].result
+        table = integers.constant(found.op.table) if found is not None else None
+        if table is not None:
+            wanted = np.clip(_steps(conversion, np.arange(BYTE + 1), port) + _signed(0, conversion.to), *INT8)
+            return at if np.all(np.abs(table - wanted) <= 0.5 + NEAREST * OFFSET) else None
+    return None
 
 
 def _of_pixels(region: Region, value: Value, conversion: Quantize, port: ScaledPort) -> Region:

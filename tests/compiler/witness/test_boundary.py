@@ -192,3 +192,24 @@ def test_an_output_that_is_chosen_among_converted_numbers(tmp_path: Path, monkey
     scales(monkeypatch)
     with pytest.raises(VerificationError, match="its integers are said to mean"):
         tinyc.compile(model, quantise=of_a_choice())
+
+
+def beside_its_convolution(path: Path) -> Path:
+    """A padded convolution and what it reads, added: no layer takes the pixels alone."""
+    w = np.random.default_rng(4).normal(size=(3, 3, 3, 3)).astype(np.float32)
+    nodes = [helper.make_node("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1]), helper.make_node("Add", ["x", "c"], ["y"])]
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, list(SHAPE)) for n in ("x", "y")]
+    graph = helper.make_graph(nodes, "net", ends[:1], ends[1:], [numpy_helper.from_array(w, "w")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+def test_pixels_by_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Padding is then that of the integers which the table gives; a table that is one off is caught."""
+    model = beside_its_convolution(tmp_path / "m.onnx")
+    made = tinyc.compile(model, quantise=options("uint8"))
+    assert all(verdict.passed for verdict in made.verdicts)
+    right = boundary.Scale.quantized
+    monkeypatch.setattr(boundary.Scale, "quantized", lambda scale, real: right(scale, real + scale.scale))
+    with pytest.raises(VerificationError):
+        tinyc.compile(model, quantise=options("uint8"))
