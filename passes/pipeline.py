@@ -122,7 +122,7 @@ def row_passes(
     """
     memories = None if budget is None or external is None else (budget, external)
     spare = UseSpareMemory(wants, growth=growth, budget=budget)
-    stream = Stream(budget, cores, found, partial(spare.saved, saves=saves))
+    stream = Stream(budget, cores, found, partial(spare.saved, saves=saves), aside=not (libraries and always))
     # Stages that advance together are not shared: for speed alone, each stands by itself.
     schedule: RowPass = Split(cores) if cores > 1 and budget is None else stream
     if memories is not None:

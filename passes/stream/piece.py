@@ -52,10 +52,11 @@ class Piece:
 
 
 class Cutter:
-    """Works out the segments that the schedule of a program may have, where it runs on so many cores."""
+    """Works out the segments that the schedule of a program may have, where it runs on so many cores; without `aside`,
+    none whose rows are computed over those that are read for them."""
 
-    def __init__(self, program: RowProgram, cores: int = 1) -> None:
-        self._cores = cores
+    def __init__(self, program: RowProgram, cores: int = 1, aside: bool = True) -> None:
+        self._cores, self._may_aside = cores, aside
         self._lost = [saving(program, stage, cores) for stage in program.stages]
         self._costs = [_cost(stage) + lost for stage, lost in zip(program.stages, self._lost, strict=True)]
         self._stages = program.stages
@@ -100,12 +101,12 @@ class Cutter:
                 piece = self._shrunk(segment, over, full - follows.keys(), follows)
                 if self._in_rings(piece):
                     found = [piece] if piece.peak <= whole.peak else [piece, whole]
-            if follows := one_through_another(above, full):
+            if self._may_aside and (follows := one_through_another(above, full)):
                 piece = self._aside(self._shrunk(segment, through, full - follows.keys(), follows))
                 if self._in_rings(piece) and piece.peak < min(other.peak for other in found):
                     found.append(piece)
             held = smaller.piece(whole)
-            if held is not None and held.peak < min(piece.peak for piece in found):
+            if held is not None and held.peak < min(piece.peak for piece in found if not piece.aside):
                 found.append(held)
             yield found
 

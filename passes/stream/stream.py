@@ -45,7 +45,8 @@ class Stream(RowPass, name="stream-rows"):
     With `budget`, in bytes of arena, it is the one that takes the fewest instructions of those that fit, less what the
     memory beside it saves (`saved`); pointwise layers may then compute several short rows at once. With several
     `cores`, they share the rows of heavy stages that stand alone; where one does not, that costs what it would save.
-    `found` is told the segments that the schedule may have.
+    `found` is told the segments that the schedule may have. Without `aside`, no rows are computed over those that are
+    read for them, which kernel libraries cannot do.
     """
 
     slack = Slack(1e-6, "a float sum over one row may be rounded otherwise than the same sum over several")
@@ -54,6 +55,7 @@ class Stream(RowPass, name="stream-rows"):
     cores: int = 1
     found: Callable[[RowProgram, Sequence[Piece]], None] | None = None
     saved: Callable[[RowProgram], float] = nothing_saved
+    aside: bool = True
 
     def run(self, program: RowProgram) -> RowProgram:
         wider = [] if self.budget is None or (long := coarser(program)) is program else [long]
@@ -65,7 +67,7 @@ class Stream(RowPass, name="stream-rows"):
 
     def _best(self, program: RowProgram) -> _Planned:
         """The best schedule of these stages, whose results lie over operands or beside them as they do here."""
-        options = candidates(program, self.budget, self.cores)
+        options = candidates(program, self.budget, self.cores, self.aside)
         if self.found is not None:
             self.found(program, options)
         return self._of(program, options)
@@ -219,14 +221,14 @@ def turned(program: RowProgram, chosen: Sequence[Piece]) -> Iterator[RowProgram]
         yield apply(program, pieces)
 
 
-def candidates(program: RowProgram, budget: int | None = None, cores: int = 1) -> list[Piece]:
+def candidates(program: RowProgram, budget: int | None = None, cores: int = 1, aside: bool = True) -> list[Piece]:
     """The segments that a schedule may have: all whose peak is not above that of the best schedule of short ones, or
     above the budget, and some more.
 
     The rings of a segment stay when it becomes longer. So a segment whose rings alone take more than that is not made
     longer.
     """
-    cutter, count = Cutter(program, cores), len(program.stages)
+    cutter, count = Cutter(program, cores, aside), len(program.stages)
     growing = [cutter.growing(range(start, min(start + LONG, count))) for start in range(count)]
     short = [list(itertools.islice(pieces, SHORT)) for pieces in growing]
     most = max(_least_peak([p for begun in short for pieces in begun for p in pieces], count), budget or 0)

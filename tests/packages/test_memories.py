@@ -174,7 +174,7 @@ def refused(out: Path, *options: str) -> str:
         ("--arena-in psram", "--arena-in psram: target host has no PSRAM"),
         ("--target esp32c3 --ram 1K+1M", "--ram of two memories: target esp32c3 has no PSRAM (psram_bytes = 0)"),
         ("--target esp32s3 --ram 1K+1M --arena-in psram", "--ram of two memories says itself what lies where"),
-        ("--target esp32s3 --ram 1K+", "--ram takes a number of bytes"),
+        ("--target esp32s3 --ram 1K+", "--ram of two memories has a number on both sides of the +"),
         ("--target esp32s3 --ram 1K+100", "external has 100 bytes and would need"),
         (
             "--weights-in internal",
