@@ -1,7 +1,8 @@
 """What other options would come to, found out by trying: only the passes over rows are run again, unverified.
 
 A trial takes the module behind the passes over tensors, as the options have it, so that it costs what its passes over
-rows take. Images that come channels first are shown channels last by leaving out the transpose behind the input.
+rows take. Images and signals that come channels first are shown channels last by leaving out the transpose behind the
+input.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from tinyc.passes.stream.stream import LONG
 
 SECONDS = 2.0
 """For all that is tried where a network does not fit."""
-TO_LAST = (0, 2, 3, 1)
+TO_LAST = {(0, 2, 3, 1): "nhwc", (0, 2, 1): "nlc"}
+"""The layouts that have channels last, by the transposition to them."""
 IN_TWO = 5
 """How many times longer a schedule for two memories takes than one for one, about."""
 
@@ -45,7 +47,7 @@ Enough = Callable[[RowProgram, Options, int], bool]
 
 @dataclass(frozen=True)
 class Change:
-    """Options that are others, and what people call them. `layout` shows images channels last."""
+    """Options that are others, and what people call them. `layout` shows images and signals channels last."""
 
     said: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -81,13 +83,14 @@ class Trials:
         if options.cores > 1:
             yield Change("`cores=1`", {"cores": 1})
         last = options.input_layout == "onnx" and options.rows_from != "callback" and channels_last(self.module)
+        word = _layout(self.module)
         if last:
-            yield Change("`input_layout=nhwc`", layout=True)
+            yield Change(f"`input_layout={word}`", layout=True)
         floats = any(v.dtype.is_float for v in self.module.inputs)
         if floats and self.retype is not None:
             yield Change("`input_type=int8`", input_type="int8")
             if last:
-                yield Change("`input_layout=nhwc` and `input_type=int8`", layout=True, input_type="int8")
+                yield Change(f"`input_layout={word}` and `input_type=int8`", layout=True, input_type="int8")
         if options.rows_from == "argument":
             yield Change("`rows_from=arena`", {"rows_from": "arena"})
         if options.rows_from != "callback":
@@ -140,10 +143,14 @@ class Trials:
         options = self.options
         if options.extra_passes:
             return {}
-        images = options.input_layout == "onnx" and options.rows_from != "callback" and channels_last(self.module)
+        by_rows = options.rows_from == "callback"
+        turned = options.input_layout == "onnx" and not by_rows and channels_last(self.module)
         changes = [Change("rows_from=callback", {"rows_from": "callback"}, layout=True)]
-        changes += [Change("input_layout=nhwc", layout=True)] if images else []
-        changes += [Change(f"rows_from={place}", {"rows_from": place}) for place in ("argument", "arena")]
+        changes += [Change(f"input_layout={_layout(self.module)}", layout=True)] if turned else []
+        # Samples from a callback are no channels that another place would have.
+        samples = by_rows and options.input_layout == "onnx" and any(v.type.rank == 3 for v in self.module.inputs)
+        places = () if samples else ("argument", "arena")
+        changes += [Change(f"rows_from={place}", {"rows_from": place}) for place in places]
         chosen = [c for c in changes if c.options.get("rows_from") != options.rows_from]
         found = {c.said: self._least_peak(c) for c in chosen}
         # Peaks are estimated from above: where the estimate is that of the least arena, this is known better.
@@ -193,14 +200,20 @@ def _turns(node: Node) -> bool:
     """Whether a node shows its operand, an image, channels last."""
     turned, shape = made(node, Transpose), node.op.operands[0].shape
     if turned is not None:
-        return turned.op.perm == TO_LAST
+        return turned.op.perm in TO_LAST
     single = len(shape) == 4 and shape[1] == 1 and node.result.shape == (shape[0], shape[2], shape[3], 1)
     return single and node.op.is_view()
 
 
+def _layout(module: Module) -> str:
+    """What the layout is called that `channels_last` shows."""
+    turned = (made(n, Transpose) for v in module.inputs for n in module.users.get(v, ()))
+    return next((TO_LAST[t.op.perm] for t in turned if t is not None and t.op.perm in TO_LAST), "nhwc")
+
+
 def channels_last(module: Module) -> Module | None:
-    """The module with its images channels last: those that are transposed to that before anything else reads them.
-    None where there are none."""
+    """The module with its images and signals channels last: those that are transposed to that before anything else
+    reads them. None where there are none."""
     shown: dict[Value, Value] = {}
     inputs: list[Value] = []
     for value in module.inputs:

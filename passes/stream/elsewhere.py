@@ -50,7 +50,7 @@ def least_peak(program: RowProgram, searched: Searched, longest: int) -> int | N
             return None
     if begin > WORKED_OUT:
         return None
-    cutter, most = Cutter(program), max((p.kept for p in searched.pieces), default=0)
+    cutter, most = Cutter(program), max([searched.peak, *(p.kept for p in searched.pieces)])
     growing = (cutter.growing(range(start, min(start + longest, count))) for start in range(begin))
     fresh = [p for begun in growing for p in within(begun, most)]
     # The peaks of those whose rings are a row smaller are estimates from below.

@@ -14,7 +14,7 @@ import onnx
 import pytest
 
 import tinyc as tinyc_api
-from benchmarks.networks import mobilenet_v1, resnet8
+from benchmarks.networks import causal_tcn, mobilenet_v1, resnet8
 from tests.compiler.test_cli import MODEL, refused, tinyc
 from tinyc.backends.targets import Target, find
 from tinyc.compiler.data.calibration import Calibration
@@ -178,13 +178,18 @@ def test_trials_end_in_time() -> None:
     assert list(slow.within(changes, 2.0)) == []
 
 
-@pytest.mark.parametrize("network", [lambda: mobilenet_v1(0.25, 96, classes=5), resnet8])
-def test_other_arenas_are_near_what_comes_of_them(network: Callable[[], onnx.ModelProto], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("network", "layout"),
+    [(lambda: mobilenet_v1(0.25, 96, classes=5), "nhwc"), (resnet8, "nhwc"), (lambda: causal_tcn(64, (1, 2)), "nlc")],
+)
+def test_other_arenas_are_near_what_comes_of_them(
+    network: Callable[[], onnx.ModelProto], layout: str, tmp_path: Path
+) -> None:
     path = tmp_path / "m.onnx"
     onnx.save(network(), path)
     first = api.compile(path, verify=False)
     others = first.report["ram"]["other_arena_bytes"]
-    assert set(others) == {"rows_from=callback", "input_layout=nhwc", "rows_from=argument"}
+    assert set(others) == {"rows_from=callback", f"input_layout={layout}", "rows_from=argument"}
     for option, size in others.items():
         name, _, value = option.partition("=")
         arena = api.compile(path, verify=False, **{name: value}).source.arena_bytes
