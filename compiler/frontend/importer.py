@@ -169,11 +169,12 @@ class Importer:
 
     def _finish(self, outputs: Sequence[Value]) -> tuple[Module, Mapping[str, Value]]:
         """Drops what no output needs, and gives values that are an ONNX tensor the name of that tensor. Inputs and
-        outputs have their names in the layout in which they lie."""
+        outputs have their names in the layout in which they lie, but an output that is an input in another one."""
         module = remove_dead(self.ctx.builder.build(outputs))
         names: dict[Value, str] = {v: v.name for v in module.inputs}
+        inputs = set(names.values())
         for info, value in zip(self.model.graph.output, module.outputs, strict=True):
-            if value.type.rank in self.given:
+            if value.type.rank in self.given and info.name not in inputs:
                 names.setdefault(value, info.name)
         taken = set(names.values())
         for name, value in self._tensors.items():

@@ -45,16 +45,19 @@ def _given_layout(module: Module) -> OutputLayout:
     return "nlc" if any(_channels_of_samples(module, v) for v in signals) else "onnx"
 
 
-def _channels_of_samples(module: Module, signal: Value) -> bool:
-    """Whether an output was transposed last, but for what goes element by element, from samples that lie as rows."""
+def _channels_of_samples(module: Module, signal: Value, turned: bool = False) -> bool:
+    """Whether an output was transposed, and not back, from samples that lie as rows, or steps that come first, but for
+    what keeps its shape since."""
     node = module.producer.get(signal)
     if node is None:
         return False
     if (transpose := made(node, Transpose)) is not None:
-        before = module.producer.get(transpose.op.x)
-        return transpose.op.perm == (0, 2, 1) and before is not None and made(before, Reshape) is not None
-    kept = [v for v in node.op.operands if v.shape == signal.shape] if node.op.elementwise() else node.op.passes_on()
-    return any(_channels_of_samples(module, v) for v in kept)
+        back = transpose.op.perm == (0, 2, 1) and _channels_of_samples(module, transpose.op.x, not turned)
+        return back or (transpose.op.perm == (1, 2, 0) and not turned)
+    if made(node, Reshape) is not None and turned:
+        return True
+    kept = [v for v in node.op.operands if v.shape == signal.shape] or node.op.passes_on()
+    return any(_channels_of_samples(module, v, turned) for v in kept)
 
 
 def _rows_layout(module: Module) -> InputLayout:
@@ -69,14 +72,16 @@ def _rows_layout(module: Module) -> InputLayout:
 
 
 def _samples_last(module: Module, signal: Value, turned: bool = False) -> bool:
-    """Whether an input is transposed once, and not back, before windows slide over its samples as over rows."""
+    """Whether an input is transposed, and not back, before windows slide over its samples as over rows, or such that
+    they are steps that come first."""
     for user in module.users[signal]:
         if (reshape := made(user, Reshape)) is not None:
             found = turned and reshape.op.shape == (1, signal.shape[1], 1, signal.shape[2])
         elif (transpose := made(user, Transpose)) is not None:
-            found = transpose.op.perm == (0, 2, 1) and _samples_last(module, user.result, not turned)
+            first = transpose.op.perm == (2, 0, 1) and not turned
+            found = first or (transpose.op.perm == (0, 2, 1) and _samples_last(module, user.result, not turned))
         else:
-            kept = user.op.elementwise() or signal in user.op.passes_on()
+            kept = user.result.shape == signal.shape or signal in user.op.passes_on()
             found = kept and user.result.type.rank == 3 and _samples_last(module, user.result, turned)
         if found:
             return True

@@ -146,6 +146,32 @@ def test_a_signal_in_another_layout_is_told_which_one_to_choose() -> None:
         compiled(tcn(), hop=1, output_layout="nhwc", verify=False)
 
 
+def channel_first(kind: str) -> onnx.ModelProto:
+    """A causal network whose signals are channel by channel, though what is at their ends goes sample by sample."""
+    g = Graph(kind, (1, 4, FRAMES))
+    if kind == "gru":
+        g.add("Transpose", "steps", perm=[2, 0, 1])
+        g.add("GRU", "states", g.weight("w", g.random(1, 12, 4)), g.weight("r", g.random(1, 12, 4)), hidden_size=4)
+        g.add("Squeeze", "squeezed", g.weight("axes", np.array([1], np.int64)))
+        g.add("Transpose", "signal", perm=[1, 2, 0])
+        return g.model((1, 4, FRAMES))
+    g.conv("convolution", g.random(4, 4, 3), pads=[2, 0])
+    if kind == "softmax":
+        g.add("Softmax", "scores", axis=1)
+        return g.model((1, 4, FRAMES))
+    g.add("Transpose", "last", perm=[0, 2, 1])
+    g.add("LayerNormalization", "norm", g.weight("scale", g.random(4)), axis=-1)
+    g.add("Transpose", "first", perm=[0, 2, 1])
+    return g.model((1, 4, FRAMES))
+
+
+@pytest.mark.parametrize("kind", ["softmax", "norm", "gru"])
+def test_signals_have_rows_without_being_told(kind: str) -> None:
+    made = compiled(channel_first(kind), hop="least")
+    assert all(v.passed for v in made.verdicts)
+    assert [p.type.shape for p in (*made.source.inputs, *made.source.outputs)] == [(1, 1, 4), (1, 1, 4)]
+
+
 def time_first() -> onnx.ModelProto:
     """A recurrent layer as ONNX has it, without a transposition: [time, batch, channels]."""
     g = Graph("first", (FRAMES, 1, 8))

@@ -180,6 +180,16 @@ def test_an_input_that_is_handed_over_as_it_is() -> None:
         assert sum(map(found.program.gives_rows, found.program.stages)) == 2
 
 
+def test_an_output_that_is_an_input_has_a_name_of_its_own_in_another_layout() -> None:
+    g = Graph("both", (1, 2, 5, 6))
+    g.add("Relu", "positive")
+    model = g.model((1, 2, 5, 6))
+    model.graph.output.append(model.graph.input[0])
+    made = tinyc.compile(model, name="net", output_layout="nhwc")
+    assert all(verdict.passed for verdict in made.verdicts)
+    assert [p.type.shape for p in made.source.outputs] == [(1, 5, 6, 2)] * 2
+
+
 def test_volumes_stay_arguments() -> None:
     port = helper.make_tensor_value_info
     ports = [port(n, TensorProto.FLOAT, s) for n, s in (("x", [1, 3, 4]), ("y", [1, 3, 4]), ("z", [1, 3, 2, 2, 1]))]
