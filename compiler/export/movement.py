@@ -9,6 +9,7 @@ from tinyc.compiler.export.graph import SPELLINGS, Graph
 from tinyc.compiler.frontend.importer import TO_NCHW
 from tinyc.ir import DType, Value
 from tinyc.ir.ops import Broadcast, Concat, Gather, Pad, Reshape, Slice, Transpose
+from tinyc.ir.ops.take_rows import TakeRows
 
 _FAR = np.iinfo(np.int64).min
 """As the end of a slice that goes backwards: before the first entry."""
@@ -96,6 +97,13 @@ def pad(graph: Graph, result: Value, op: Pad) -> None:
 def _padded(graph: Graph, name: str, before: list[int], after: list[int], value: str) -> str:
     pads = graph.initialiser(np.asarray([*before, *after], np.int64), "pads")
     return graph.add("Pad", [name, pads, value], f"{name}_padded")
+
+
+@SPELLINGS(TakeRows)
+def take_rows(graph: Graph, result: Value, op: TakeRows) -> None:
+    """Gather of the rows that it takes, by number."""
+    numbers = graph.initialiser(op.numbers(), f"{result.name}_rows")
+    graph.define(result, graph.add("Gather", [graph.name(op.x), numbers], result.name, axis=1))
 
 
 @SPELLINGS(Gather)

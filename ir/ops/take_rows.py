@@ -70,8 +70,12 @@ class TakeRows(Movement, mnemonic="take_rows"):
     def is_identity(self) -> bool:
         return self.x.type == self.type and (self.stride, self.pad, self.times) == (1, 0, 1)
 
+    def numbers(self) -> Array:
+        """The number of the operand's row that each row of the result is, [count] int64."""
+        return np.asarray(self.window().read(np.arange(self.count), self.x.shape[1])[:, 0], np.int64)
+
     def evaluate(self, *operands: Array) -> Array:
-        return np.take(operands[0], self.window().read(np.arange(self.count), self.x.shape[1])[:, 0], axis=1)
+        return np.take(operands[0], self.numbers(), axis=1)
 
     def row_form(self) -> RowForm | None:
         return RowForm((self.window(),))

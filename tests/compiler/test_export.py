@@ -174,6 +174,8 @@ CASES: dict[str, Make] = {
     "slice_backwards": lambda b, x: ops.Slice(x, (0, 5, 0, 3), (1, 6, 5, 2), (1, -1, 1, -3)),
     "softmax": lambda b, x: ops.Softmax(x),
     "sub": lambda b, x: ops.Sub(constant(b, 1, 6, 1, 1), x),
+    "take_rows": lambda b, x: ops.TakeRows(x, 9, 2, -1, 3),
+    "take_rows_reflected": lambda b, x: ops.TakeRows(x, x.shape[1] + 2, pad=1, reflect=True),
     "transpose": lambda b, x: ops.Transpose(x, (0, 3, 1, 2)),
     "transpose_last": lambda b, x: ops.Transpose(x, (0, 2, 3, 1)),
     "transpose_other": lambda b, x: ops.Transpose(x, (3, 1, 0, 2)),

@@ -66,7 +66,7 @@ def compare(network: Network, one: RowProgram, two: RowProgram, flags: Sequence[
 @pytest.mark.parametrize(("place", "build"), [("argument", "gcc"), ("arena", "clang")])
 def test_random_networks(place: InputPlace, build: str, dtype: DType) -> None:
     need(build)
-    network, one, two = networks(21, dtype, place, 12)
+    network, one, two = networks(29, dtype, place, 12)
     assert sum(s.split > 1 for s in two.stages) > 10
     assert any(s.streams for s in two.segments)
     compare(network, one, two, BUILDS[build][1], 20, build)
@@ -76,7 +76,7 @@ def test_random_networks(place: InputPlace, build: str, dtype: DType) -> None:
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_random_networks_without_a_race(compiler: str, dtype: DType) -> None:
     need_threads(compiler)
-    network, one, two = networks(22, dtype, "arena", 4)
+    network, one, two = networks(35, dtype, "arena", 4)
     compare(network, one, two, (*STRICT, *WATCHED), 60, compiler)
 
 
