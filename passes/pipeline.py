@@ -76,6 +76,7 @@ def after_integers() -> list[AnyPass]:
         FoldConstants(scales=True),  # weights of what stays in float
         EliminateCommon(),  # equal multipliers and tables once
         KeepLast(),  # recurrent layers keep no step that nobody needs
+        NumberRows(),  # rows that are taken in even steps, or at the border again, are taken as they come
     ]
 
 
@@ -134,7 +135,6 @@ def row_passes(
         schedule = KeepState(hop)
     return [
         *([StepsAsRows()] if hop is not None else []),
-        NumberRows(),  # rows that are taken in even steps, or at the border again, are taken as they come
         Lower(inputs, fused, outputs, strict=hop is None),  # from tensors to rows: buffers, and stages that fill them
         ShareBuffers(in_place=False),  # parts into their whole
         OrderStages(),  # the order of the stages in which least is alive

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from tinyc.backends.c import CPort, CSource
+from tinyc.backends.c.estimate import family_of
+from tinyc.backends.c.scratch import saved
 from tinyc.compiler.frontend import Imported
 from tinyc.compiler.lowering import Lowered, Pipeline, with_port_types
 from tinyc.compiler.options import InputType, Options, OutputType, PortTypes
@@ -38,9 +40,6 @@ PIXELS = Conversion(11, 72)
 """Estimates, measured on rv32imc (`DEQUANTIZE_FPU`: rv32imafc) with gcc 12.2 -O2 on random elements, by `tinyc bench`
 of Mobile-LeNet with one type and with another, and of conversions alone; tests hold them against such
 counts. The most that one element takes is 38 instructions (a tie)."""
-SAVED_BY_PAIRS = 0.45
-"""Instructions that a multiply-accumulate takes less where its kernel has memory to pair weights in, which another
-interface may take the room of: counted on rv32imc."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +100,8 @@ def try_interfaces(
         except TinycError:
             continue
         if _types(code) != _types(source):
-            unpaired = _paired_macs(lowered.program) - _paired_macs(other.program)
-            found.append(_alternative(option, value, source, code, setup.target.fpu, unpaired))
+            more = _saved(lowered.program, setup) - _saved(other.program, setup)
+            found.append(_alternative(option, value, source, code, setup.target.fpu, more))
     return tuple(found)
 
 
@@ -117,18 +116,19 @@ def _others(chosen: PortTypes, source: CSource) -> Iterator[tuple[str, str, Port
             yield "output_type", kind, dataclasses.replace(chosen, output_type=kind)
 
 
-def _paired_macs(program: RowProgram) -> int:
-    """Multiply-accumulates of the layers whose kernels have memory to pair weights in."""
-    return sum(s.op.macs() for s in program.stages if s.kernel.has_spare)
+def _saved(program: RowProgram, setup: Setup) -> float:
+    """About the instructions that kernels save with memory which another interface may take the room of."""
+    family = family_of(setup.target.isa)
+    return sum(saved(program, stage, setup.tuning, family) for stage in program.stages)
 
 
 def _types(source: CSource) -> list[DType]:
     return [p.type.dtype for p in (*source.inputs, *source.outputs)]
 
 
-def _alternative(option: str, value: str, source: CSource, other: CSource, fpu: bool, unpaired: int) -> Alternative:
-    """The cost of another interface, with which so many multiply-accumulates more have no memory to pair weights in."""
-    instructions, code = round(unpaired * SAVED_BY_PAIRS) + other.widening - source.widening, 0
+def _alternative(option: str, value: str, source: CSource, other: CSource, fpu: bool, more: float) -> Alternative:
+    """The cost of another interface, with which kernels take so many instructions more for want of memory."""
+    instructions, code = round(more) + other.widening - source.widening, 0
     for side, sign in ((source, -1), (other, 1)):
         ports = [(p, _taken(p)) for p in side.inputs] + [(p, _given(p, fpu)) for p in side.outputs]
         instructions += sign * sum(p.type.size * c.instructions for p, c in ports)

@@ -66,7 +66,7 @@ def test_a_budget_that_is_too_small_says_what_would_help(tmp_path: Path) -> None
         tinyc("compile", MODEL, "--ram", least - 1, "-o", tmp_path / "o"),
         f"the smallest arena is {least:,} bytes, 1 more than --ram allows",
         "Most is needed in",
-        "--quantize int8 (about 3,",
+        "--quantize int8 (about 2,",
     )
     assert "block" in message
     assert not (tmp_path / "o").exists()
