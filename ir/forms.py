@@ -113,6 +113,8 @@ class Form(enum.Enum):
     """A convolution or dense layer: int32 sums, any scale in and out."""
     BINARY = "binary"
     """A sum or product of two tensors: any scales."""
+    PRODUCT = "product"
+    """A matrix product of two activations: int32 sums, any scales."""
     MEAN = "mean"
     """A mean over rows and columns: any scales."""
     SOFTMAX = "softmax"

@@ -21,12 +21,14 @@ from tinyc.ir.ops import (
     AvgPool2d,
     Constant,
     Lookup,
+    MatMul,
     MaxPool2d,
     QAdd,
     QAvgPool2d,
     QConv2d,
     QDense,
     QDepthwiseConv2d,
+    QMatMul,
     QMean,
     QMul,
     QSoftmax,
@@ -75,7 +77,7 @@ EXACT: Concern[Callable[..., Result]] = Concern(
 )
 """By operator: its result on int8, given the operator and the arrays of its operands."""
 EXACT.refuse("it gives elements of its operands", *GIVING)
-EXACT.refuse("it computes numbers as they are, which definition.py does", *COMPUTING, LinearLayer, AvgPool2d)
+EXACT.refuse("it computes numbers as they are, which definition.py does", *COMPUTING, LinearLayer, MatMul, AvgPool2d)
 EXACT.refuse("it has no operands", Constant)
 
 
@@ -203,12 +205,17 @@ def _multiply(op: QMul, x: Array, y: Array) -> Result:
     return _scaled(op, product)
 
 
+@EXACT(QMatMul)
+def _matrix_product(op: QMatMul, x: Array, y: Array) -> Result:
+    return _scaled(op, np.matmul(x.astype(np.int64) - op.x_zero, y.astype(np.int64) - op.y_zero))
+
+
 @EXACT(QMean)
 def _mean(op: QMean, x: Array) -> Result:
     return _scaled(op, (x.astype(np.int64) - op.zero).sum(axis=(1, 2), keepdims=True))
 
 
-def _scaled(op: QMul | QMean, total: Array) -> Result:
+def _scaled(op: QMul | QMatMul | QMean, total: Array) -> Result:
     integers = _limited(requantised(total, op.multiplier, op.shift) + op.out_zero, op)
     real = total * factor(op.multiplier, op.shift)
     # Half a unit of itself, too, is what a multiplier of shift 0 is rounded by.

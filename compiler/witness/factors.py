@@ -19,10 +19,12 @@ from tinyc.ir.ops import (
     AvgPool2d,
     Constant,
     Lookup,
+    MatMul,
     MaxPool2d,
     Mul,
     QAdd,
     QAvgPool2d,
+    QMatMul,
     QMean,
     QMul,
     QRecurrent,
@@ -136,6 +138,11 @@ def _own_product(op: QMul, _: Scales) -> Factors:
     return Factors({"factor": float(factor(op.multiplier, op.shift))}, zeros, op.out_zero)
 
 
+@FACTORS(QMatMul)
+def _own_matrix_product(op: QMatMul, _: Scales) -> Factors:
+    return Factors({"factor": float(factor(op.multiplier, op.shift))}, (op.x_zero, op.y_zero), op.out_zero)
+
+
 @FACTORS(QAdd)
 def _own_sum(op: QAdd, _: Scales) -> Factors:
     last = float(factor(op.out_multiplier, op.out_shift)) * 2.0**op.left
@@ -160,6 +167,12 @@ def _pool(op: AvgPool2d, scales: Scales) -> Factors:
 def _product(op: Mul, scales: Scales) -> Factors:
     x, y = scales.taken
     return Factors({"factor": x * y / scales.out}, tuple(sorted(scales.zeros)), scales.out_zero)
+
+
+@FACTORS(MatMul)
+def _matrix_product(op: MatMul, scales: Scales) -> Factors:
+    x, y = scales.taken
+    return Factors({"factor": x * y / scales.out}, scales.zeros, scales.out_zero)
 
 
 @FACTORS(Add)

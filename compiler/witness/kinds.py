@@ -7,9 +7,9 @@ from tinyc.ir.op import Op
 from tinyc.ir.ops import (
     BatchNorm,
     Elementwise,
-    MatMul,
     QAdd,
     QAvgPool2d,
+    QMatMul,
     QMean,
     QMul,
     QRecurrent,
@@ -27,7 +27,7 @@ Kinds = tuple[type[Op], ...]
 
 GIVING: Kinds = (Movement, Choice, Chosen)
 """The result consists of elements of the operands. Of integers it is rounded nowhere."""
-COMPUTING: Kinds = (Elementwise, Reduce, MatMul, BatchNorm, Softmax, Recurrent)
+COMPUTING: Kinds = (Elementwise, Reduce, BatchNorm, Softmax, Recurrent)
 """Numbers are computed as they are: floats as a rule."""
-INTEGER: Kinds = (IntegerLayer, QAdd, QMul, QMean, QAvgPool2d, QSoftmax, QRecurrent)
+INTEGER: Kinds = (IntegerLayer, QAdd, QMul, QMatMul, QMean, QAvgPool2d, QSoftmax, QRecurrent)
 """Numbers are computed that int8 stands for."""

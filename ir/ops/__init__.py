@@ -12,6 +12,7 @@ from tinyc.ir.ops.normalise import *
 from tinyc.ir.ops.pool import *
 from tinyc.ir.ops.qconv import *
 from tinyc.ir.ops.qelementwise import *
+from tinyc.ir.ops.qmatmul import *
 from tinyc.ir.ops.qpool import *
 from tinyc.ir.ops.qrecurrent import *
 from tinyc.ir.ops.quantise import *

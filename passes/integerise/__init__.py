@@ -11,7 +11,7 @@ from tinyc.ir.module import Module
 from tinyc.ir.ops.quantise import is_quantised
 from tinyc.passes.core.base import Pass, Slack
 from tinyc.passes.core.rewrite import Rule, rewrite
-from tinyc.passes.integerise import elementwise, layers, pooling  # they say what computes each operator
+from tinyc.passes.integerise import elementwise, layers, pooling, products  # they say what computes each operator
 from tinyc.passes.integerise.boundary import ScaledPort, int8_inputs, int8_outputs, pixel_input
 from tinyc.passes.integerise.leftovers import Leftover, find_leftovers
 from tinyc.passes.integerise.movement import pad_into_convolution, raise_quantize, sink_dequantize
@@ -33,6 +33,7 @@ __all__ = [
     "leftovers",
     "pixel_input",
     "pooling",
+    "products",
 ]
 
 RULES: tuple[Rule, ...] = (

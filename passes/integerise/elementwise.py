@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,12 +44,15 @@ def _channels_or(answer: Answer, other: Callable[[], Answer]) -> Answer:
     return found if isinstance(found, Replaced) or answer is None else answer
 
 
-def _operands(op: Binary, rewriter: Rewriter) -> tuple[Activation, Activation] | Skip:
-    found = [activation(v, rewriter) for v in (op.x, op.y)]
-    x, y = found
-    if x is None or y is None:
-        return float_operand(op.x if x is None else op.y)
-    return x, y
+def activations(values: Sequence[Value], rewriter: Rewriter) -> list[Activation] | Skip:
+    """The int8 values behind all of some float values."""
+    found = []
+    for value in values:
+        known = activation(value, rewriter)
+        if known is None:
+            return float_operand(value)
+        found.append(known)
+    return found
 
 
 def _spread(value: Value, shape: tuple[int, ...], rewriter: Rewriter) -> Value:
@@ -72,7 +75,7 @@ def subtract(match: Match[Sub], rewriter: Rewriter) -> Answer:
 def _sum(match: Match[Add] | Match[Sub], rewriter: Rewriter, negated: bool = False) -> Answer:
     """A sum of two values, the second one perhaps negated."""
     op = match.op
-    operands = _operands(op, rewriter)
+    operands = activations((op.x, op.y), rewriter)
     if isinstance(operands, Skip):
         return operands
     x, y = operands
@@ -134,7 +137,7 @@ def divide(match: Match[Div], rewriter: Rewriter) -> Answer:
 
 def _product(match: Match[Mul], rewriter: Rewriter) -> Answer:
     """A product of two values."""
-    operands = _operands(match.op, rewriter)
+    operands = activations((match.op.x, match.op.y), rewriter)
     if isinstance(operands, Skip):
         return operands
     x, y = operands

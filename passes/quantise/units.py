@@ -1,7 +1,8 @@
 """What of a float module is quantised, in units: operators that become one integer operator each.
 
-Convolutions, dense and recurrent layers are always quantised. Operators that do little arithmetic follow their
-neighbours: between float operators they stay float, since rounding there would cost accuracy and save nothing.
+Convolutions, dense and recurrent layers and matrix products are always quantised. Operators that do little arithmetic
+follow their neighbours: between float operators they stay float, since rounding there would cost accuracy and save
+nothing.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ def _between(module: Module, origin: Value, last: Node) -> tuple[Node, ...] | No
 def _connected(module: Module, units: Sequence[Unit]) -> list[Unit]:
     """The units that are worth quantising: layers, and what hangs on them."""
     producer = {u.result: u for u in units}
-    chosen = {u.result for u in units if u.form in (Form.LAYER, Form.RECURRENT)}
+    chosen = {u.result for u in units if u.form in (Form.LAYER, Form.PRODUCT, Form.RECURRENT)}
     grown = True
     while grown:
         grown = False

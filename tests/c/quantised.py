@@ -191,6 +191,13 @@ class Maker:
         zeros = (zero_point(self.rng), zero_point(self.rng))
         return self.add(ops.QMul(x, y, *zeros, multiplier, shift, **self.out()))
 
+    def matrix(self, x: Value, y: Value) -> Value:
+        """x by y with its last two dimensions the other way around."""
+        swapped = self.add(ops.Transpose(y, (*range(y.type.rank - 2), y.type.rank - 1, y.type.rank - 2)))
+        multiplier, shift = scalar_factor(self.rng, 255 * 255 * x.shape[-1], left=True)
+        zeros = (zero_point(self.rng), zero_point(self.rng))
+        return self.add(ops.QMatMul(x, swapped, *zeros, multiplier, shift, **self.out()))
+
     def mean(self, x: Value) -> Value:
         multiplier, shift = scalar_factor(self.rng, 255 * x.shape[1] * x.shape[2], left=True)
         return self.add(ops.QMean(x, zero_point(self.rng), multiplier, shift, **self.out()))
@@ -220,7 +227,7 @@ class Maker:
 
 WHOLE = ("dense", "lookup", "softmax", "flat")
 UNARY = (*WHOLE, "conv", "pointwise", "depthwise", "depthwise3x3", "mean", "pool", "largest")
-BINARY = ("sum", "product", "joined")
+BINARY = ("sum", "product", "matrix", "joined")
 
 
 def grow(maker: Maker, size: int) -> list[Value]:

@@ -87,6 +87,21 @@ def add(op: o.QAdd, index: Indices, x: Array, y: Array) -> int:
     return limit(requantise(p + q, op.out_multiplier, op.out_shift) + op.out_zero, op.min, op.max)
 
 
+def matmul(op: o.QMatMul, index: Indices, x: Array, y: Array) -> int:
+    *lead, r, c = index
+    rows = x[tuple(_own(lead, x))][r]
+    columns = y[tuple(_own(lead, y))][:, c]
+    total = sum((int(p) - op.x_zero) * (int(q) - op.y_zero) for p, q in zip(rows, columns, strict=True))
+    return limit(requantise(total, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
+
+
+def _own(lead: Sequence[int], x: Array) -> Iterator[int]:
+    """The leading part of an index as it is in an operand that is broadcast."""
+    shape = x.shape[:-2]
+    for n, size in zip(lead[len(lead) - len(shape) :], shape, strict=True):
+        yield n if size > 1 else 0
+
+
 def mul(op: o.QMul, index: Indices, x: Array, y: Array) -> int:
     other = y[index] if y.shape == x.shape else y.reshape(-1)[index[-1]]
     total = (int(x[index]) - op.x_zero) * (int(other) - op.y_zero)
@@ -161,6 +176,7 @@ ELEMENT: dict[type[Op], Callable[..., int]] = {
     o.QDense: dense,
     o.QAdd: add,
     o.QMul: mul,
+    o.QMatMul: matmul,
     o.QAvgPool2d: avg_pool,
     o.QMean: mean,
     o.Lookup: lookup,
