@@ -116,7 +116,7 @@ class Form(enum.Enum):
     PRODUCT = "product"
     """A matrix product of two activations: int32 sums, any scales."""
     MEAN = "mean"
-    """A mean over rows and columns: any scales."""
+    """A sum or mean over dimensions: any scales."""
     SOFTMAX = "softmax"
     """The result's scale is fixed."""
     TABLE = "table"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from tinyc.backends.c.calls import Literal, elements, limits, pointer, shared, specialise
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.pool import pool_call
 from tinyc.backends.c.quantised import factor_form
 from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit, Turn
-from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QMatMul, QMean, QMul, QSoftmax
+from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QMatMul, QMean, QMul, QSoftmax, QSum
 from tinyc.ir.rows import Stage
 from tinyc.ir.types import DType
 
@@ -42,7 +44,7 @@ def emit_qadd(unit: TranslationUnit, stage: Stage, op: QAdd) -> RowCall:
     return _elementwise(unit, op.mnemonic, "y", literals)
 
 
-def requantised(op: QMul | QMatMul | QMean, bound: int) -> list[Literal]:
+def requantised(op: QMul | QMatMul | QMean | QSum, bound: int) -> list[Literal]:
     """How sums of at most `bound` become the result."""
     multiplier, form = factor_form(bound, op.multiplier, op.shift)
     literals = named(multiplier=multiplier, shift=op.shift, zero=op.out_zero)
@@ -81,6 +83,17 @@ def emit_qmean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
     literals = named(count=count, pixels=height * width, channels=channels, x_zero=op.zero)
     literals += requantised(op, 255 * height * width)
     return RowCall(specialise(unit, "qmean", "qmean", DType.I8, [_X, _OUT], literals), (Pointer(0),))
+
+
+@emits(QSum)
+def emit_qsum(unit: TranslationUnit, stage: Stage, whole: QSum) -> RowCall:
+    """Sums of what is for `qmean` the pixels of images, one a channel."""
+    op = whole.row_op(stage.band, 0) if stage.windows else whole
+    shape, (first, *_) = op.operands[0].shape, whole.axes
+    channels = math.prod(shape[first + len(whole.axes) :])
+    literals = named(count=math.prod(shape[:first]), pixels=whole.count(), channels=channels, x_zero=whole.zero)
+    literals += requantised(whole, 255 * whole.count())
+    return RowCall(specialise(unit, "qsum", "qmean", DType.I8, [_X, _OUT], literals), (Pointer(0),), long_rows=True)
 
 
 @emits(QAvgPool2d)

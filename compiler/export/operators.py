@@ -30,6 +30,7 @@ SPELLINGS.refuse(
     ops.QMul,
     ops.QRecurrent,
     ops.QSoftmax,
+    ops.QSum,
 )
 
 

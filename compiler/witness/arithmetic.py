@@ -32,6 +32,7 @@ from tinyc.ir.ops import (
     QMean,
     QMul,
     QSoftmax,
+    QSum,
 )
 from tinyc.ir.ops.conv import Spatial
 from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
@@ -215,7 +216,12 @@ def _mean(op: QMean, x: Array) -> Result:
     return _scaled(op, (x.astype(np.int64) - op.zero).sum(axis=(1, 2), keepdims=True))
 
 
-def _scaled(op: QMul | QMatMul | QMean, total: Array) -> Result:
+@EXACT(QSum)
+def _total(op: QSum, x: Array) -> Result:
+    return _scaled(op, (x.astype(np.int64) - op.zero).sum(axis=op.axes, keepdims=True))
+
+
+def _scaled(op: QMul | QMatMul | QMean | QSum, total: Array) -> Result:
     integers = _limited(requantised(total, op.multiplier, op.shift) + op.out_zero, op)
     real = total * factor(op.multiplier, op.shift)
     # Half a unit of itself, too, is what a multiplier of shift 0 is rounded by.

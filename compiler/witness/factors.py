@@ -29,7 +29,9 @@ from tinyc.ir.ops import (
     QMul,
     QRecurrent,
     QSoftmax,
+    QSum,
     ReduceMean,
+    ReduceSum,
     Sub,
 )
 from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
@@ -127,8 +129,8 @@ def _scales(region: Region) -> Scales | None:
     )
 
 
-@FACTORS(QMean)
-def _own_mean(op: QMean, _: Scales) -> Factors:
+@FACTORS(QMean, QSum)
+def _own_mean(op: QMean | QSum, _: Scales) -> Factors:
     return Factors({"factor": float(factor(op.multiplier, op.shift))}, (op.zero,), op.out_zero)
 
 
@@ -154,6 +156,11 @@ def _own_sum(op: QAdd, _: Scales) -> Factors:
 @FACTORS(ReduceMean)
 def _mean(op: ReduceMean, scales: Scales) -> Factors:
     return Factors({"factor": scales.taken[0] / (op.count() * scales.out)}, scales.zeros, scales.out_zero)
+
+
+@FACTORS(ReduceSum)
+def _total(op: ReduceSum, scales: Scales) -> Factors:
+    return Factors({"factor": scales.taken[0] / scales.out}, scales.zeros, scales.out_zero)
 
 
 @FACTORS(AvgPool2d)

@@ -24,6 +24,7 @@ from tinyc.ir.ops import (
     Mul,
     Quantize,
     ReduceMean,
+    ReduceSum,
     Sub,
 )
 from tinyc.ir.ops.layer import LinearLayer
@@ -43,7 +44,7 @@ TOGETHER.refuse("it rounds by itself", *INTEGER, Lookup)
 TOGETHER.refuse("it is rounded where it is made", Constant)
 
 
-@TOGETHER(LinearLayer, MatMul, Sub, Mul, Div, ReduceMean, AvgPool2d)
+@TOGETHER(LinearLayer, MatMul, Sub, Mul, Div, ReduceMean, ReduceSum, AvgPool2d)
 def _alone(before: Node) -> bool:
     return False
 

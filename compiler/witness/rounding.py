@@ -27,6 +27,7 @@ from tinyc.ir.ops import (
     QMul,
     QRecurrent,
     QSoftmax,
+    QSum,
     Quantize,
 )
 from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
@@ -108,8 +109,8 @@ def _of_sum(op: QAdd, _: Module) -> Iterable[Pair]:
     return (op.x_multiplier, op.x_shift), (op.y_multiplier, op.y_shift), (op.out_multiplier, op.out_shift)
 
 
-@REQUANTISED(QMul, QMatMul, QMean, QRecurrent)
-def _of_one(op: QMul | QMatMul | QMean | QRecurrent, _: Module) -> Iterable[Pair]:
+@REQUANTISED(QMul, QMatMul, QMean, QSum, QRecurrent)
+def _of_one(op: QMul | QMatMul | QMean | QSum | QRecurrent, _: Module) -> Iterable[Pair]:
     return ((op.multiplier, op.shift),)
 
 

@@ -15,6 +15,7 @@ from tinyc.ir.ops.qelementwise import *
 from tinyc.ir.ops.qmatmul import *
 from tinyc.ir.ops.qpool import *
 from tinyc.ir.ops.qrecurrent import *
+from tinyc.ir.ops.qreduce import *
 from tinyc.ir.ops.quantise import *
 from tinyc.ir.ops.recurrent import *
 from tinyc.ir.ops.reduce import *

@@ -86,7 +86,7 @@ INTEGERS: Concern[Callable[[Any, Rewriter], Answer]] = Concern(
 
 INTEGERS.refuse("it works on int8 as on floats: dequantize sinks below it", Movement, MaxPool2d, Chosen)
 INTEGERS.refuse("it computes on integers already", Int8)
-INTEGERS.refuse("sums and products of many activations have no integer form yet", Reduce)
+INTEGERS.refuse("products of many activations have no integer form yet", Reduce)
 INTEGERS.refuse("it is folded into the layers around it", BatchNorm)
 INTEGERS.refuse("it is known when the network is compiled", Constant)
 

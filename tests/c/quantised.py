@@ -202,6 +202,13 @@ class Maker:
         multiplier, shift = scalar_factor(self.rng, 255 * x.shape[1] * x.shape[2], left=True)
         return self.add(ops.QMean(x, zero_point(self.rng), multiplier, shift, **self.out()))
 
+    def total(self, x: Value) -> Value:
+        rank = x.type.rank
+        first = int(self.rng.integers(0, rank))
+        axes = tuple(range(first, int(self.rng.integers(first + 1, rank + 1))))
+        multiplier, shift = scalar_factor(self.rng, 255 * int(np.prod([x.shape[a] for a in axes])), left=True)
+        return self.add(ops.QSum(x, axes, zero_point(self.rng), multiplier, shift, **self.out()))
+
     def pool(self, x: Value, **fixed: object) -> Value:
         kernel = fixed.pop("kernel", None) or self.kernel()
         attributes = {**self.geometry(kernel), **limits(self.rng), **fixed}  # type: ignore[arg-type]
@@ -225,7 +232,7 @@ class Maker:
         return self.add(ops.Concat((x, y), x.type.rank - 1))
 
 
-WHOLE = ("dense", "lookup", "softmax", "flat")
+WHOLE = ("dense", "lookup", "softmax", "flat", "total")
 UNARY = (*WHOLE, "conv", "pointwise", "depthwise", "depthwise3x3", "mean", "pool", "largest")
 BINARY = ("sum", "product", "matrix", "joined")
 

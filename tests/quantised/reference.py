@@ -118,6 +118,12 @@ def avg_pool(op: o.QAvgPool2d, index: Indices, x: Array) -> int:
     return limit(half_away(sum(found), len(found)), op.min, op.max)
 
 
+def total(op: o.QSum, index: Indices, x: Array) -> int:
+    part = x[tuple(slice(None) if d in op.axes else slice(n, n + 1) for d, n in enumerate(index))]
+    summed = sum(int(v) - op.zero for v in part.reshape(-1))
+    return limit(requantise(summed, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
+
+
 def mean(op: o.QMean, index: Indices, x: Array) -> int:
     total = sum(int(v) - op.zero for v in x[index[0], :, :, index[3]].reshape(-1))
     return limit(requantise(total, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
@@ -179,6 +185,7 @@ ELEMENT: dict[type[Op], Callable[..., int]] = {
     o.QMatMul: matmul,
     o.QAvgPool2d: avg_pool,
     o.QMean: mean,
+    o.QSum: total,
     o.Lookup: lookup,
     o.QSoftmax: softmax,
 }
