@@ -117,6 +117,8 @@ class Form(enum.Enum):
     """A matrix product of two activations: int32 sums, any scales."""
     MEAN = "mean"
     """A sum or mean over dimensions: any scales."""
+    NORM = "norm"
+    """Operators that normalise one tensor by its own mean and deviation, together: any scales."""
     SOFTMAX = "softmax"
     """The result's scale is fixed."""
     TABLE = "table"

@@ -6,10 +6,11 @@ import math
 
 from tinyc.backends.c.calls import Literal, elements, limits, pointer, shared, specialise
 from tinyc.backends.c.emitter import emits
+from tinyc.backends.c.literals import literal
 from tinyc.backends.c.pool import pool_call
 from tinyc.backends.c.quantised import factor_form
 from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit, Turn
-from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QMatMul, QMean, QMul, QSoftmax, QSum
+from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QMatMul, QMean, QMul, QNorm, QSoftmax, QSum
 from tinyc.ir.rows import Stage
 from tinyc.ir.types import DType
 
@@ -44,7 +45,7 @@ def emit_qadd(unit: TranslationUnit, stage: Stage, op: QAdd) -> RowCall:
     return _elementwise(unit, op.mnemonic, "y", literals)
 
 
-def requantised(op: QMul | QMatMul | QMean | QSum, bound: int) -> list[Literal]:
+def requantised(op: QMul | QMatMul | QMean | QNorm | QSum, bound: int) -> list[Literal]:
     """How sums of at most `bound` become the result."""
     multiplier, form = factor_form(bound, op.multiplier, op.shift)
     literals = named(multiplier=multiplier, shift=op.shift, zero=op.out_zero)
@@ -118,6 +119,20 @@ def average_literals(op: QAvgPool2d) -> list[Literal]:
     count = op.kernel[0] * op.kernel[1]
     places = count.bit_length() - 1 if count & (count - 1) == 0 else -1
     return [("places", str(places)), *limits(op.min, op.max, DType.I8)]
+
+
+@emits(QNorm)
+def emit_qnorm(unit: TranslationUnit, stage: Stage, whole: QNorm) -> RowCall:
+    """Numbers less their mean, divided by their deviation."""
+    op = whole.row_op(stage.band, 0) if stage.windows else whole
+    assert isinstance(op, QNorm)
+    (count, n, inner), (outer_step, step, inner_step) = op.sizes(), op.steps()
+    literals = named(count=count, n=n, inner=inner, outer_step=outer_step, step=step, inner_step=inner_step)
+    literals += [*named(x_zero=op.zero), ("epsilon", literal(DType.I64, op.epsilon))]
+    literals += named(centred=int(op.centred), left=op.left(), right=op.right()) + requantised(op, op.bound())
+    parameters = [_X, (pointer(DType.I16), "g"), (pointer(DType.I32), "b"), _OUT]
+    function = specialise(unit, "qnorm", "qnorm", DType.I8, parameters, literals)
+    return RowCall(function, (Pointer(0), Pointer(1), Pointer(2)), long_rows=True)
 
 
 @emits(QSoftmax)

@@ -28,6 +28,7 @@ SPELLINGS.refuse(
     ops.QMatMul,
     ops.QMean,
     ops.QMul,
+    ops.QNorm,
     ops.QRecurrent,
     ops.QSoftmax,
     ops.QSum,

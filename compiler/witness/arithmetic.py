@@ -5,6 +5,7 @@ agree because both mean the same.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from tinyc.compiler.witness.fixed import Floats, Int64s, factor, half_away, requantised, twice, whole
 from tinyc.compiler.witness.kinds import COMPUTING, GIVING
+from tinyc.compiler.witness.normalised import normalised
 from tinyc.compiler.witness.softmax import softmax
 from tinyc.ir.concern import Concern
 from tinyc.ir.op import Op
@@ -31,6 +33,7 @@ from tinyc.ir.ops import (
     QMatMul,
     QMean,
     QMul,
+    QNorm,
     QSoftmax,
     QSum,
 )
@@ -227,6 +230,27 @@ def _scaled(op: QMul | QMatMul | QMean | QSum, total: Array) -> Result:
     # Half a unit of itself, too, is what a multiplier of shift 0 is rounded by.
     allowed = MULTIPLIER * np.abs(real) + np.ldexp(0.5, op.shift - 31) * np.abs(total)
     return Result(integers, real + op.out_zero, allowed, float(twice(op.shift)))
+
+
+@EXACT(QNorm)
+def _normalised(op: QNorm, x: Array, g: Array, b: Array) -> Result:
+    n, zeroed = op.count(), x.astype(np.int64) - op.zero
+    mean = zeroed.sum(axis=op.axes, keepdims=True) * int(op.centred)
+    differences = n * zeroed - mean
+    # Of differences to the mean, the sum of squares is n times what it is of the elements less that of their sum.
+    variance = (differences * differences).sum(axis=op.axes, keepdims=True) // n * 2**12 + op.epsilon
+    t = normalised(differences, variance, n)
+    real = differences / np.sqrt(np.maximum(variance, 1) / 2.0**12)
+    places = 2.0 ** (15 - math.ceil(math.log2(n) / 2))
+    unit = float(factor(op.multiplier, op.shift))
+    wide, offsets = g.astype(np.int64), b.astype(np.int64)
+    integers = _limited(requantised(t * wide + offsets, op.multiplier, op.shift) + op.out_zero, op)
+    sums = real * places * wide + offsets
+    # The reciprocal has 16 bits, epsilon is a whole number, normalised numbers and their constants are rounded to one.
+    least = np.maximum(variance, 2.0**12)
+    error = (2.0**-15 + 0.5 / least) * np.abs(real) * places + 1.0
+    allowed = (error * np.abs(wide) + np.abs(real) * places * 0.5 + 0.5) * unit + MULTIPLIER * np.abs(sums) * unit
+    return Result(integers, sums * unit + op.out_zero, allowed, float(twice(op.shift)))
 
 
 @EXACT(QAvgPool2d)

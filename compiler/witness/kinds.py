@@ -12,6 +12,7 @@ from tinyc.ir.ops import (
     QMatMul,
     QMean,
     QMul,
+    QNorm,
     QRecurrent,
     QSoftmax,
     QSum,
@@ -30,5 +31,5 @@ GIVING: Kinds = (Movement, Choice, Chosen)
 """The result consists of elements of the operands. Of integers it is rounded nowhere."""
 COMPUTING: Kinds = (Elementwise, Reduce, BatchNorm, Softmax, Recurrent)
 """Numbers are computed as they are: floats as a rule."""
-INTEGER: Kinds = (IntegerLayer, QAdd, QMul, QMatMul, QMean, QSum, QAvgPool2d, QSoftmax, QRecurrent)
+INTEGER: Kinds = (IntegerLayer, QAdd, QMul, QMatMul, QMean, QSum, QNorm, QAvgPool2d, QSoftmax, QRecurrent)
 """Numbers are computed that int8 stands for."""

@@ -15,6 +15,7 @@ from tinyc.passes.integerise import elementwise, layers, pooling, products  # th
 from tinyc.passes.integerise.boundary import ScaledPort, int8_inputs, int8_outputs, pixel_input
 from tinyc.passes.integerise.leftovers import Leftover, find_leftovers
 from tinyc.passes.integerise.movement import pad_into_convolution, raise_quantize, sink_dequantize
+from tinyc.passes.integerise.normalising import normalise_in_integers
 from tinyc.passes.integerise.patterns import compute_in_integers
 from tinyc.passes.integerise.tables import chain_to_table, merge_tables, table_into_limits
 from tinyc.passes.integerise.unsigned import RULES as UNSIGNED
@@ -42,6 +43,7 @@ RULES: tuple[Rule, ...] = (
     raise_quantize,
     chain_to_table,
     layers.bias_into_layer,
+    normalise_in_integers,
     compute_in_integers,
     merge_tables,
     table_into_limits,

@@ -17,6 +17,10 @@ from tinyc.ir.ops import Elementwise
 from tinyc.ir.types import DType
 from tinyc.passes.core.base import PassError
 from tinyc.passes.core.facts import uniform
+from tinyc.passes.core.norms import norm_at, why_float
+
+FOLLOWING = (Form.SHARING, Form.BINARY, Form.TABLE, Form.NORM)
+"""Forms that are quantised for what takes their results, too."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ def find_units(module: Module, keep_float: Collection[str] = ()) -> list[Unit]:
         PassError: there is no operator of such a name.
     """
     kept = _kept(module, keep_float)
-    chains = _chains(module, kept)
+    norms = _norms(module, kept)
+    chains = norms | _chains(module, kept | {n.result for norm in norms.values() for n in norm.nodes})
     inside = {n.result for chain in chains.values() for n in chain.nodes}
     units = []
     for node in module.nodes:
@@ -86,6 +91,24 @@ def _single(module: Module, node: Node) -> Unit | None:
     if all(module.constant(v) is not None for v in form.operands):
         return None
     return Unit(form.form, (node,), form.operands)
+
+
+def _norms(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
+    """Units of operators that normalise a tensor, by their results: nothing before the last is of use elsewhere."""
+    found: dict[Value, Unit] = {}
+    claimed = set(kept)
+    for node in reversed(module.nodes):
+        norm = norm_at(node, module.producer.get)
+        if norm is None or module.constant(norm.x) is not None or norm.x.dtype is not DType.F32:
+            continue
+        inside = {n.result for n in norm.nodes}
+        private = inside - {node.result}
+        shared = any(v in module.outputs or any(u.result not in inside for u in module.users[v]) for v in private)
+        if not shared and not inside & claimed and not why_float(norm):
+            nodes = tuple(n for n in module.nodes if n.result in inside)
+            found[node.result] = Unit(Form.NORM, nodes, (norm.x,))
+            claimed |= inside
+    return found
 
 
 def _chains(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
@@ -152,7 +175,7 @@ def _connected(module: Module, units: Sequence[Unit]) -> list[Unit]:
         for unit in units:
             if unit.result not in chosen and (
                 any(v in chosen for v in unit.operands)
-                or (_feeds(module, unit, producer, chosen) and unit.form in (Form.SHARING, Form.BINARY, Form.TABLE))
+                or (_feeds(module, unit, producer, chosen) and unit.form in FOLLOWING)
             ):
                 chosen.add(unit.result)
                 grown = True

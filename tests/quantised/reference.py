@@ -124,6 +124,28 @@ def total(op: o.QSum, index: Indices, x: Array) -> int:
     return limit(requantise(summed, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
 
 
+def norm(op: o.QNorm, index: Indices, x: Array, g: Array, b: Array) -> int:
+    group = x[tuple(slice(None) if d in op.axes else slice(n, n + 1) for d, n in enumerate(index))].reshape(-1)
+    values, count = [int(v) - op.zero for v in group], len(group)
+    mean = sum(values) if op.centred else 0
+    variance = max((count * sum(v * v for v in values) - mean * mean) * 2**12 + op.epsilon, 1)
+    k = (variance.bit_length() - 31) // 2
+    m = variance >> 2 * k if k >= 0 else variance << -2 * k
+    root = max(r for r in _near(2**31 / m**0.5) if r * r * m <= 2**62)
+    left = 31 - (255 * count).bit_length()
+    fraction = 15 - sum(4**p < count for p in range(9))
+    high = (count * (int(x[index]) - op.zero) - mean) * 2**left * root * 2**15 // 2**32
+    right = max(k + left + 8 - fraction, 1)
+    at = tuple(0 if size == 1 else n for n, size in zip(index, g.shape, strict=True))
+    total = (high + 2 ** (right - 1)) // 2**right * int(g[at]) + int(b[at])
+    return limit(requantise(total, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
+
+
+def _near(root: float) -> list[int]:
+    """Numbers of 16 bits around one."""
+    return [r for r in range(int(root) - 2, int(root) + 3) if r < 2**16]
+
+
 def mean(op: o.QMean, index: Indices, x: Array) -> int:
     total = sum(int(v) - op.zero for v in x[index[0], :, :, index[3]].reshape(-1))
     return limit(requantise(total, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
@@ -182,6 +204,7 @@ ELEMENT: dict[type[Op], Callable[..., int]] = {
     o.QDense: dense,
     o.QAdd: add,
     o.QMul: mul,
+    o.QNorm: norm,
     o.QMatMul: matmul,
     o.QAvgPool2d: avg_pool,
     o.QMean: mean,
