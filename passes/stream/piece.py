@@ -219,12 +219,14 @@ def apply(program: RowProgram, chosen: Sequence[Piece]) -> RowProgram:
 
 def by_rows(program: RowProgram, numbers: Iterable[int]) -> RowProgram:
     """The program with these stages run one row at a time: a row of the result, or of the operand that they gather, for
-    which their result's memory must have room."""
+    which their result's memory must have room, and may not be the operand's."""
     stages, work = list(program.stages), {}
     for number in numbers:
         stage = stages[number].by_rows()
         held = stage.op.gathered() if stage.gathers else None
         target = program.buffer[stage.result.name]
+        if stage.gathers and program.overwrites(stage):
+            continue
         if held is not None and held.bytes > target.bytes:
             if target.space is not Space.ARENA or target.view is not None:
                 continue

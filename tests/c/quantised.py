@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinyc.ir import Builder, DType, IRError, Op, TensorType, Value, fixed_point, ops
-from tinyc.ir.ops import qelementwise
+from tinyc.ir.ops import qelementwise, qnormalise
 from tinyc.ir.tensor import Array
 
 Shape = tuple[int, ...]
@@ -209,6 +209,23 @@ class Maker:
         multiplier, shift = scalar_factor(self.rng, 255 * int(np.prod([x.shape[a] for a in axes])), left=True)
         return self.add(ops.QSum(x, axes, zero_point(self.rng), multiplier, shift, **self.out()))
 
+    def norm(self, x: Value) -> Value:
+        """With factors that spread the result over int8, of all elements or of some of their dimensions."""
+        rng, rank = self.rng, x.type.rank
+        first = int(rng.integers(0, rank))
+        last = int(rng.integers(first, rank))
+        full = rng.random(3) < 0.5
+        shape = tuple(n if full[(d >= first) + (d > last)] else 1 for d, n in enumerate(x.shape))
+        g = rng.integers(-qnormalise.FACTOR, qnormalise.FACTOR + 1, shape).astype(np.int16)
+        reach = int(rng.choice([1, 2**24, qnormalise.OFFSET]))
+        b = rng.integers(-reach, reach + 1, shape).astype(np.int32)
+        epsilon = int(rng.choice([0, 1, 2**20, qnormalise.EPSILON_MOST]))
+        factor = fixed_point.to_multiplier(float(2.0 ** rng.uniform(-22, -16)))
+        constants = self.builder.constant(g), self.builder.constant(b)
+        axes = tuple(range(first, last + 1))
+        centred = bool(rng.random() < 0.7)
+        return self.add(ops.QNorm(x, *constants, axes, zero_point(rng), epsilon, centred, *factor, **self.out()))
+
     def pool(self, x: Value, **fixed: object) -> Value:
         kernel = fixed.pop("kernel", None) or self.kernel()
         attributes = {**self.geometry(kernel), **limits(self.rng), **fixed}  # type: ignore[arg-type]
@@ -232,7 +249,7 @@ class Maker:
         return self.add(ops.Concat((x, y), x.type.rank - 1))
 
 
-WHOLE = ("dense", "lookup", "softmax", "flat", "total")
+WHOLE = ("dense", "lookup", "softmax", "flat", "total", "norm")
 UNARY = (*WHOLE, "conv", "pointwise", "depthwise", "depthwise3x3", "mean", "pool", "largest")
 BINARY = ("sum", "product", "matrix", "joined")
 
