@@ -10,7 +10,7 @@ from tinyc.backends.c.literals import literal
 from tinyc.backends.c.pool import pool_call
 from tinyc.backends.c.quantised import factor_form
 from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit, Turn
-from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QMatMul, QMean, QMul, QNorm, QSoftmax, QSum
+from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QMatMul, QMean, QMul, QNorm, QPRelu, QSoftmax, QSum
 from tinyc.ir.rows import Stage
 from tinyc.ir.types import DType
 
@@ -45,7 +45,7 @@ def emit_qadd(unit: TranslationUnit, stage: Stage, op: QAdd) -> RowCall:
     return _elementwise(unit, op.mnemonic, "y", literals)
 
 
-def requantised(op: QMul | QMatMul | QMean | QNorm | QSum, bound: int) -> list[Literal]:
+def requantised(op: QMul | QMatMul | QMean | QNorm | QPRelu | QSum, bound: int) -> list[Literal]:
     """How sums of at most `bound` become the result."""
     multiplier, form = factor_form(bound, op.multiplier, op.shift)
     literals = named(multiplier=multiplier, shift=op.shift, zero=op.out_zero)
@@ -133,6 +133,16 @@ def emit_qnorm(unit: TranslationUnit, stage: Stage, whole: QNorm) -> RowCall:
     parameters = [_X, (pointer(DType.I16), "g"), (pointer(DType.I32), "b"), _OUT]
     function = specialise(unit, "qnorm", "qnorm", DType.I8, parameters, literals)
     return RowCall(function, (Pointer(0), Pointer(1), Pointer(2)), long_rows=True)
+
+
+@emits(QPRelu)
+def emit_qprelu(unit: TranslationUnit, stage: Stage, op: QPRelu) -> RowCall:
+    """A value with a factor for each channel where it is negative."""
+    n = op.type.shape[-1]
+    literals = named(count=elements(stage) // n, n=n, x_zero=op.zero, above=op.above) + requantised(op, op.bound())
+    parameters = [_X, (pointer(DType.I16), "below"), _OUT]
+    function = specialise(unit, "qprelu", "qprelu", DType.I8, parameters, literals)
+    return RowCall(function, (Pointer(0), Pointer(1)), long_rows=True)
 
 
 @emits(QSoftmax)

@@ -29,6 +29,7 @@ SPELLINGS.refuse(
     ops.QMean,
     ops.QMul,
     ops.QNorm,
+    ops.QPRelu,
     ops.QRecurrent,
     ops.QSoftmax,
     ops.QSum,

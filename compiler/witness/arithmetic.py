@@ -5,6 +5,7 @@ agree because both mean the same.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from tinyc.ir.ops import (
     QMean,
     QMul,
     QNorm,
+    QPRelu,
     QSoftmax,
     QSum,
 )
@@ -224,7 +226,7 @@ def _total(op: QSum, x: Array) -> Result:
     return _scaled(op, (x.astype(np.int64) - op.zero).sum(axis=op.axes, keepdims=True))
 
 
-def _scaled(op: QMul | QMatMul | QMean | QSum, total: Array) -> Result:
+def _scaled(op: QMul | QMatMul | QMean | QSum | QPRelu, total: Array) -> Result:
     integers = _limited(requantised(total, op.multiplier, op.shift) + op.out_zero, op)
     real = total * factor(op.multiplier, op.shift)
     # Half a unit of itself, too, is what a multiplier of shift 0 is rounded by.
@@ -251,6 +253,15 @@ def _normalised(op: QNorm, x: Array, g: Array, b: Array) -> Result:
     error = (2.0**-15 + 0.5 / least) * np.abs(real) * places + 1.0
     allowed = (error * np.abs(wide) + np.abs(real) * places * 0.5 + 0.5) * unit + MULTIPLIER * np.abs(sums) * unit
     return Result(integers, sums * unit + op.out_zero, allowed, float(twice(op.shift)))
+
+
+@EXACT(QPRelu)
+def _rectified(op: QPRelu, x: Array, below: Array) -> Result:
+    differences = x.astype(np.int64) - op.zero
+    found = _scaled(op, differences * np.where(differences < 0, below.astype(np.int64), op.above))
+    # Half a unit of a factor is what it was rounded by.
+    halves = 0.5 * np.abs(differences) * factor(op.multiplier, op.shift)
+    return dataclasses.replace(found, allowed=found.allowed + halves)
 
 
 @EXACT(QAvgPool2d)

@@ -28,6 +28,7 @@ from tinyc.ir.ops import (
     QMean,
     QMul,
     QNorm,
+    QPRelu,
     QRecurrent,
     QSoftmax,
     QSum,
@@ -82,7 +83,7 @@ FACTORS.refuse("it is a table, which tables.py compares", Lookup)
 FACTORS.refuse("operands and result have one scale", *GIVING, MaxPool2d, QAvgPool2d)
 FACTORS.refuse("it becomes a table, or stays in float", *COMPUTING)
 FACTORS.refuse("recurrent.py holds its steps against those in float", QRecurrent)
-FACTORS.refuse("its result is held against that of several operators", QNorm)
+FACTORS.refuse("its result is held against that of several operators", QNorm, QPRelu)
 FACTORS.refuse("it has no operands", Constant)
 
 

@@ -26,6 +26,7 @@ from tinyc.ir.ops import (
     QMean,
     QMul,
     QNorm,
+    QPRelu,
     QRecurrent,
     QSoftmax,
     QSum,
@@ -110,8 +111,8 @@ def _of_sum(op: QAdd, _: Module) -> Iterable[Pair]:
     return (op.x_multiplier, op.x_shift), (op.y_multiplier, op.y_shift), (op.out_multiplier, op.out_shift)
 
 
-@REQUANTISED(QMul, QMatMul, QMean, QNorm, QSum, QRecurrent)
-def _of_one(op: QMul | QMatMul | QMean | QNorm | QSum | QRecurrent, _: Module) -> Iterable[Pair]:
+@REQUANTISED(QMul, QMatMul, QMean, QNorm, QPRelu, QSum, QRecurrent)
+def _of_one(op: QMul | QMatMul | QMean | QNorm | QPRelu | QSum | QRecurrent, _: Module) -> Iterable[Pair]:
     return ((op.multiplier, op.shift),)
 
 

@@ -15,6 +15,7 @@ from tinyc.ir.ops.qelementwise import *
 from tinyc.ir.ops.qmatmul import *
 from tinyc.ir.ops.qnormalise import *
 from tinyc.ir.ops.qpool import *
+from tinyc.ir.ops.qprelu import *
 from tinyc.ir.ops.qrecurrent import *
 from tinyc.ir.ops.qreduce import *
 from tinyc.ir.ops.quantise import *

@@ -72,7 +72,7 @@ def broadcastable(array: Array, rank: int) -> Array:
 def _shifted(node: Node | None, producer: Producer) -> Norm | None:
     found = made(node, Add)
     for value, other in _pairs(found.op.operands) if found is not None else ():
-        bias, before = _constant(other, producer), producer(value)
+        bias, before = float_constant(other, producer), producer(value)
         inner = (_scaled(before, producer) or _quotient(before, producer)) if bias is not None else None
         if inner is not None and node is not None and node.result.shape == inner.x.shape:
             return dataclasses.replace(inner, bias=bias, nodes=(*inner.nodes, node))
@@ -82,7 +82,7 @@ def _shifted(node: Node | None, producer: Producer) -> Norm | None:
 def _scaled(node: Node | None, producer: Producer) -> Norm | None:
     found = made(node, Mul)
     for value, other in _pairs(found.op.operands) if found is not None else ():
-        scale = _constant(other, producer)
+        scale = float_constant(other, producer)
         inner = _quotient(producer(value), producer) if scale is not None else None
         if inner is not None and node is not None and node.result.shape == inner.x.shape:
             return dataclasses.replace(inner, scale=scale, nodes=(*inner.nodes, node))
@@ -97,7 +97,7 @@ def _quotient(node: Node | None, producer: Producer) -> Norm | None:
     if quotient is None or root is None or total is None or quotient.op.x.type != quotient.op.type:
         return None
     for value, other in _pairs(total.op.operands):
-        epsilon, mean = uniform(_constant(other, producer)), _made(value, ReduceMean, producer)
+        epsilon, mean = uniform(float_constant(other, producer)), _made(value, ReduceMean, producer)
         square = _made(mean.op.x, Mul, producer) if mean is not None else None
         if mean is None or not mean.op.axes or square is None or epsilon is None or not epsilon > 0.0:
             continue
@@ -128,7 +128,8 @@ def _pairs(operands: tuple[Value, ...]) -> tuple[tuple[Value, Value], ...]:
     return (x, y), (y, x)
 
 
-def _constant(value: Value, producer: Producer) -> Array | None:
+def float_constant(value: Value, producer: Producer) -> Array | None:
+    """The array of a constant of float32; None for any other value."""
     node = producer(value)
     array = node.op.constant() if node is not None else None
     return array if array is not None and array.dtype == np.float32 else None

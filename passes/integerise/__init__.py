@@ -17,6 +17,7 @@ from tinyc.passes.integerise.leftovers import Leftover, find_leftovers
 from tinyc.passes.integerise.movement import pad_into_convolution, raise_quantize, sink_dequantize
 from tinyc.passes.integerise.normalising import normalise_in_integers
 from tinyc.passes.integerise.patterns import compute_in_integers
+from tinyc.passes.integerise.rectifying import rectify_in_integers
 from tinyc.passes.integerise.tables import chain_to_table, merge_tables, table_into_limits
 from tinyc.passes.integerise.unsigned import RULES as UNSIGNED
 from tinyc.passes.integerise.unsigned import UnsignedToSigned
@@ -44,6 +45,7 @@ RULES: tuple[Rule, ...] = (
     chain_to_table,
     layers.bias_into_layer,
     normalise_in_integers,
+    rectify_in_integers,
     compute_in_integers,
     merge_tables,
     table_into_limits,

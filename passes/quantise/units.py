@@ -15,11 +15,13 @@ from tinyc.ir.module import Module, Node, made
 from tinyc.ir.op import Form, StaysFloat, Value
 from tinyc.ir.ops import Elementwise
 from tinyc.ir.types import DType
+from tinyc.passes.core import norms, rectifiers
 from tinyc.passes.core.base import PassError
 from tinyc.passes.core.facts import uniform
-from tinyc.passes.core.norms import norm_at, why_float
+from tinyc.passes.core.norms import Norm
+from tinyc.passes.core.rectifiers import Rectifier
 
-FOLLOWING = (Form.SHARING, Form.BINARY, Form.TABLE, Form.NORM)
+FOLLOWING = (Form.SHARING, Form.BINARY, Form.TABLE, Form.TOGETHER)
 """Forms that are quantised for what takes their results, too."""
 
 
@@ -48,8 +50,8 @@ def find_units(module: Module, keep_float: Collection[str] = ()) -> list[Unit]:
         PassError: there is no operator of such a name.
     """
     kept = _kept(module, keep_float)
-    norms = _norms(module, kept)
-    chains = norms | _chains(module, kept | {n.result for norm in norms.values() for n in norm.nodes})
+    joint = _together(module, kept)
+    chains = joint | _chains(module, kept | {n.result for unit in joint.values() for n in unit.nodes})
     inside = {n.result for chain in chains.values() for n in chain.nodes}
     units = []
     for node in module.nodes:
@@ -93,22 +95,32 @@ def _single(module: Module, node: Node) -> Unit | None:
     return Unit(form.form, (node,), form.operands)
 
 
-def _norms(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
-    """Units of operators that normalise a tensor, by their results: nothing before the last is of use elsewhere."""
+def _together(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
+    """Units of operators of one tensor that an integer operator computes together, by their results: nothing before the
+    last is of use elsewhere."""
     found: dict[Value, Unit] = {}
     claimed = set(kept)
     for node in reversed(module.nodes):
-        norm = norm_at(node, module.producer.get)
-        if norm is None or module.constant(norm.x) is not None or norm.x.dtype is not DType.F32:
+        joint = _joint(module, node)
+        if joint is None:
             continue
-        inside = {n.result for n in norm.nodes}
+        inside = {n.result for n in joint.nodes}
         private = inside - {node.result}
         shared = any(v in module.outputs or any(u.result not in inside for u in module.users[v]) for v in private)
-        if not shared and not inside & claimed and not why_float(norm):
+        if not shared and not inside & claimed and joint.x.dtype is DType.F32 and module.constant(joint.x) is None:
             nodes = tuple(n for n in module.nodes if n.result in inside)
-            found[node.result] = Unit(Form.NORM, nodes, (norm.x,))
+            found[node.result] = Unit(Form.TOGETHER, nodes, (joint.x,))
             claimed |= inside
     return found
+
+
+def _joint(module: Module, node: Node) -> Norm | Rectifier | None:
+    """The norm or rectifier whose result a node computes, if there is one in integers."""
+    norm = norms.norm_at(node, module.producer.get)
+    if norm is not None:
+        return None if norms.why_float(norm) else norm
+    rectifier = rectifiers.rectifier_at(node, module.producer.get)
+    return None if rectifier is None or rectifiers.why_float(rectifier) else rectifier
 
 
 def _chains(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:

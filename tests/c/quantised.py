@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinyc.ir import Builder, DType, IRError, Op, TensorType, Value, fixed_point, ops
-from tinyc.ir.ops import qelementwise, qnormalise
+from tinyc.ir.ops import qelementwise, qnormalise, qprelu
 from tinyc.ir.tensor import Array
 
 Shape = tuple[int, ...]
@@ -226,6 +226,12 @@ class Maker:
         centred = bool(rng.random() < 0.7)
         return self.add(ops.QNorm(x, *constants, axes, zero_point(rng), epsilon, centred, *factor, **self.out()))
 
+    def prelu(self, x: Value) -> Value:
+        rng, most = self.rng, qprelu.STEEPEST
+        below = self.builder.constant(rng.integers(-most, most + 1, x.shape[-1]).astype(np.int16))
+        factor = scalar_factor(rng, 255 * 2**15, left=True)
+        return self.add(ops.QPRelu(x, below, zero_point(rng), int(rng.integers(0, most + 1)), *factor, **self.out()))
+
     def pool(self, x: Value, **fixed: object) -> Value:
         kernel = fixed.pop("kernel", None) or self.kernel()
         attributes = {**self.geometry(kernel), **limits(self.rng), **fixed}  # type: ignore[arg-type]
@@ -249,7 +255,7 @@ class Maker:
         return self.add(ops.Concat((x, y), x.type.rank - 1))
 
 
-WHOLE = ("dense", "lookup", "softmax", "flat", "total", "norm")
+WHOLE = ("dense", "lookup", "softmax", "flat", "total", "norm", "prelu")
 UNARY = (*WHOLE, "conv", "pointwise", "depthwise", "depthwise3x3", "mean", "pool", "largest")
 BINARY = ("sum", "product", "matrix", "joined")
 

@@ -146,6 +146,12 @@ def _near(root: float) -> list[int]:
     return [r for r in range(int(root) - 2, int(root) + 3) if r < 2**16]
 
 
+def prelu(op: o.QPRelu, index: Indices, x: Array, below: Array) -> int:
+    difference = int(x[index]) - op.zero
+    product = difference * (int(below[index[-1]]) if difference < 0 else op.above)
+    return limit(requantise(product, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
+
+
 def mean(op: o.QMean, index: Indices, x: Array) -> int:
     total = sum(int(v) - op.zero for v in x[index[0], :, :, index[3]].reshape(-1))
     return limit(requantise(total, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
@@ -205,6 +211,7 @@ ELEMENT: dict[type[Op], Callable[..., int]] = {
     o.QAdd: add,
     o.QMul: mul,
     o.QNorm: norm,
+    o.QPRelu: prelu,
     o.QMatMul: matmul,
     o.QAvgPool2d: avg_pool,
     o.QMean: mean,

@@ -166,6 +166,8 @@ I32 = DType.I32
         (lambda: o.QSum(int8(2, 3, 4), (), 0, 2**30, 0), "that follow each other"),
         (lambda: o.QSum(int8(2, 3, 4), (2, 3), 0, 2**30, 0), "that follow each other"),
         (lambda: o.QSum(int8(2, 0, 4), (1,), 0, 2**30, 0), "no elements"),
+        (lambda: o.QPRelu(int8(2, 3), int8(2, dtype=DType.I16), 0, 1, 2**30, 0), "one entry a channel"),
+        (lambda: o.QPRelu(int8(2, 3), int8(3, dtype=DType.I16), 0, 2**15, 2**30, 0), "0 to 32767, not 32768"),
         (lambda: norm(int8(2, 3, 4), (0, 2)), "that follow each other"),
         (lambda: norm(int8(2, 32769), (1,)), "1 to 32768 elements together, not 32769"),
         (lambda: norm(int8(2, 3, 4), (2,), shape=(3, 4)), "neither of the size of"),
