@@ -112,7 +112,7 @@ class Form(enum.Enum):
     LAYER = "layer"
     """A convolution or dense layer: int32 sums, any scale in and out."""
     BINARY = "binary"
-    """A sum or product of two tensors: any scales."""
+    """A sum, product or quotient of two tensors: any scales."""
     PRODUCT = "product"
     """A matrix product of two activations: int32 sums, any scales."""
     MEAN = "mean"

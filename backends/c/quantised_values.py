@@ -10,7 +10,7 @@ from tinyc.backends.c.literals import literal
 from tinyc.backends.c.pool import pool_call
 from tinyc.backends.c.quantised import factor_form
 from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit, Turn
-from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QMatMul, QMean, QMul, QNorm, QPRelu, QSoftmax, QSum
+from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QDiv, QMatMul, QMean, QMul, QNorm, QPRelu, QSoftmax, QSum
 from tinyc.ir.rows import Stage
 from tinyc.ir.types import DType
 
@@ -65,6 +65,16 @@ def emit_qmul(unit: TranslationUnit, stage: Stage, op: QMul) -> RowCall:
         y_zero=op.y_zero,
     )
     return _elementwise(unit, op.mnemonic, "y", literals + requantised(op, 255 * 255))
+
+
+@emits(QDiv)
+def emit_qdiv(unit: TranslationUnit, stage: Stage, op: QDiv) -> RowCall:
+    """The quotient of two values, or of one and a divisor for each of its channels."""
+    repeat = op.x.type != op.y.type
+    n = op.y.type.size if repeat else elements(stage)
+    literals = named(count=elements(stage) // n, n=n, repeat=int(repeat), x_zero=op.x_zero, y_zero=op.y_zero)
+    literals += named(factor=op.factor, places=op.places, zero=op.out_zero) + limits(op.min, op.max, DType.I8)
+    return _elementwise(unit, op.mnemonic, "y", literals)
 
 
 @emits(Lookup)

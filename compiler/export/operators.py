@@ -25,6 +25,7 @@ SPELLINGS.refuse(
     ops.Lookup,
     ops.QAdd,
     ops.QAvgPool2d,
+    ops.QDiv,
     ops.QMatMul,
     ops.QMean,
     ops.QMul,

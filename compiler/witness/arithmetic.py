@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.compiler.witness.fixed import Floats, Int64s, factor, half_away, requantised, twice, whole
+from tinyc.compiler.witness.fixed import Floats, Int64s, factor, half_away, half_up, requantised, twice, whole
 from tinyc.compiler.witness.kinds import COMPUTING, GIVING
 from tinyc.compiler.witness.normalised import normalised
 from tinyc.compiler.witness.softmax import softmax
@@ -31,6 +31,7 @@ from tinyc.ir.ops import (
     QConv2d,
     QDense,
     QDepthwiseConv2d,
+    QDiv,
     QMatMul,
     QMean,
     QMul,
@@ -209,6 +210,19 @@ def _multiply(op: QMul, x: Array, y: Array) -> Result:
     other = y if y.shape == x.shape else y.reshape(-1)
     product = (x.astype(np.int64) - op.x_zero) * (other.astype(np.int64) - op.y_zero)
     return _scaled(op, product)
+
+
+@EXACT(QDiv)
+def _divide(op: QDiv, x: Array, y: Array) -> Result:
+    by = (y if y.shape == x.shape else y.reshape(-1)).astype(np.int64) - op.y_zero
+    number, zero = x.astype(np.int64) - op.x_zero, by == 0
+    divisor = np.where(zero, 1, by)
+    # Cut off towards 0: what is left over has the sign of the dividend.
+    cut = (number * op.factor - np.fmod(number * op.factor, divisor)) // divisor
+    steps = np.where(zero, 2**9 * np.sign(number), half_up(cut, 2**op.places) + op.out_zero)
+    real = np.where(zero, np.nan, number * op.factor / divisor / 2.0**op.places + op.out_zero)
+    allowed = 0.5 * np.abs(number / divisor) * 2.0**-op.places
+    return Result(_limited(steps, op), real, allowed, 2.0**-op.places)
 
 
 @EXACT(QMatMul)

@@ -18,12 +18,14 @@ from tinyc.ir.ops import (
     Add,
     AvgPool2d,
     Constant,
+    Div,
     Lookup,
     MatMul,
     MaxPool2d,
     Mul,
     QAdd,
     QAvgPool2d,
+    QDiv,
     QMatMul,
     QMean,
     QMul,
@@ -143,6 +145,12 @@ def _own_product(op: QMul, _: Scales) -> Factors:
     return Factors({"factor": float(factor(op.multiplier, op.shift))}, zeros, op.out_zero)
 
 
+@FACTORS(QDiv)
+def _own_quotient(op: QDiv, _: Scales) -> Factors:
+    value, half = op.factor * 2.0**-op.places, 0.5 * 2.0**-op.places
+    return Factors({"factor": value}, (op.x_zero, op.y_zero), op.out_zero, {"factor": half})
+
+
 @FACTORS(QMatMul)
 def _own_matrix_product(op: QMatMul, _: Scales) -> Factors:
     return Factors({"factor": float(factor(op.multiplier, op.shift))}, (op.x_zero, op.y_zero), op.out_zero)
@@ -183,6 +191,12 @@ def _product(op: Mul, scales: Scales) -> Factors:
 def _matrix_product(op: MatMul, scales: Scales) -> Factors:
     x, y = scales.taken
     return Factors({"factor": x * y / scales.out}, scales.zeros, scales.out_zero)
+
+
+@FACTORS(Div)
+def _quotient(op: Div, scales: Scales) -> Factors:
+    x, y = scales.taken
+    return Factors({"factor": x / (y * scales.out)}, scales.zeros, scales.out_zero)
 
 
 @FACTORS(Add)

@@ -9,6 +9,7 @@ from tinyc.ir.ops import (
     Elementwise,
     QAdd,
     QAvgPool2d,
+    QDiv,
     QMatMul,
     QMean,
     QMul,
@@ -32,5 +33,5 @@ GIVING: Kinds = (Movement, Choice, Chosen)
 """The result consists of elements of the operands. Of integers it is rounded nowhere."""
 COMPUTING: Kinds = (Elementwise, Reduce, BatchNorm, Softmax, Recurrent)
 """Numbers are computed as they are: floats as a rule."""
-INTEGER: Kinds = (IntegerLayer, QAdd, QMul, QMatMul, QMean, QSum, QNorm, QPRelu, QAvgPool2d, QSoftmax, QRecurrent)
+INTEGER: Kinds = (IntegerLayer, QAdd, QDiv, QMul, QMatMul, QMean, QSum, QNorm, QPRelu, QAvgPool2d, QSoftmax, QRecurrent)
 """Numbers are computed that int8 stands for."""

@@ -22,6 +22,7 @@ from tinyc.ir.ops import (
     QAdd,
     QAvgPool2d,
     QDense,
+    QDiv,
     QMatMul,
     QMean,
     QMul,
@@ -51,7 +52,7 @@ REQUANTISED: Concern[Callable[..., Iterable[Pair]]] = Concern(
 )
 """By operator: the multipliers and shifts by which it requantises, given the operator and its module."""
 REQUANTISED.refuse("it gives elements of its operands", *GIVING, MaxPool2d, Lookup)
-REQUANTISED.refuse("it has no multiplier", *COMPUTING, LinearLayer, MatMul, AvgPool2d, QAvgPool2d, Constant)
+REQUANTISED.refuse("it has no multiplier", *COMPUTING, LinearLayer, MatMul, AvgPool2d, QAvgPool2d, QDiv, Constant)
 REQUANTISED.refuse("its multiplier scales a difference, and is held against the scale (layers.py)", QSoftmax)
 
 

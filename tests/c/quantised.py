@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinyc.ir import Builder, DType, IRError, Op, TensorType, Value, fixed_point, ops
-from tinyc.ir.ops import qelementwise, qnormalise, qprelu
+from tinyc.ir.ops import qdiv, qelementwise, qnormalise, qprelu
 from tinyc.ir.tensor import Array
 
 Shape = tuple[int, ...]
@@ -191,6 +191,12 @@ class Maker:
         zeros = (zero_point(self.rng), zero_point(self.rng))
         return self.add(ops.QMul(x, y, *zeros, multiplier, shift, **self.out()))
 
+    def quotient(self, x: Value, y: Value) -> Value:
+        places = int(self.rng.integers(qdiv.LEAST_PLACES, qdiv.MOST_PLACES + 1))
+        factor = int(self.rng.integers(0, min(qdiv.MOST, 2 ** (places + 7)) + 1))
+        zeros = (zero_point(self.rng), zero_point(self.rng))
+        return self.add(ops.QDiv(x, y, *zeros, factor, places, **self.out()))
+
     def matrix(self, x: Value, y: Value) -> Value:
         """x by y with its last two dimensions the other way around."""
         swapped = self.add(ops.Transpose(y, (*range(y.type.rank - 2), y.type.rank - 1, y.type.rank - 2)))
@@ -257,7 +263,7 @@ class Maker:
 
 WHOLE = ("dense", "lookup", "softmax", "flat", "total", "norm", "prelu")
 UNARY = (*WHOLE, "conv", "pointwise", "depthwise", "depthwise3x3", "mean", "pool", "largest")
-BINARY = ("sum", "product", "matrix", "joined")
+BINARY = ("sum", "product", "quotient", "matrix", "joined")
 
 
 def grow(maker: Maker, size: int) -> list[Value]:
@@ -286,7 +292,7 @@ def grow(maker: Maker, size: int) -> list[Value]:
 def _partner(maker: Maker, values: list[Value], x: Value, kind: str) -> Value:
     """A second operand: a value of the type of x, or the mean of x as a factor for each channel, or x itself."""
     same = [v for v in values if v.type == x.type and v is not x]
-    if kind == "product" and x.type.rank == 4 and (not same or maker.rng.random() < 0.5):
+    if kind in ("product", "quotient") and x.type.rank == 4 and (not same or maker.rng.random() < 0.5):
         return maker.mean(x)
     if not same and maker.rng.random() < 0.7:
         return maker.lookup(x)

@@ -152,6 +152,15 @@ def prelu(op: o.QPRelu, index: Indices, x: Array, below: Array) -> int:
     return limit(requantise(product, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
 
 
+def div(op: o.QDiv, index: Indices, x: Array, y: Array) -> int:
+    number = int(x[index]) - op.x_zero
+    by = int(y[index] if x.shape == y.shape else y.reshape(-1)[index[-1]]) - op.y_zero
+    if by == 0:
+        return op.max if number > 0 else op.min if number < 0 else limit(0, op.min, op.max)
+    size = abs(number) * op.factor // abs(by)
+    return limit(half_up(size if number * by >= 0 else -size, 2**op.places) + op.out_zero, op.min, op.max)
+
+
 def mean(op: o.QMean, index: Indices, x: Array) -> int:
     total = sum(int(v) - op.zero for v in x[index[0], :, :, index[3]].reshape(-1))
     return limit(requantise(total, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
@@ -210,6 +219,7 @@ ELEMENT: dict[type[Op], Callable[..., int]] = {
     o.QDense: dense,
     o.QAdd: add,
     o.QMul: mul,
+    o.QDiv: div,
     o.QNorm: norm,
     o.QPRelu: prelu,
     o.QMatMul: matmul,
