@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from tinyc.backends.c.calls import pointer, wrapped
 from tinyc.backends.c.emitter import emits
@@ -19,8 +20,7 @@ from tinyc.ir.types import DType
 @emits(QMatMul)
 def emit_qmatmul(unit: TranslationUnit, stage: Stage, whole: QMatMul) -> RowCall:
     """A product of matrices, or one for each of the leading dimensions."""
-    op = whole.row_op(stage.band, 0) if stage.windows else whole
-    assert isinstance(op, QMatMul)
+    op = cast("QMatMul", whole.row_op(stage.band, 0)) if stage.windows else whole
     rows, columns = op.type.shape[-2:]
     literals = named(rows=rows, inner=op.x.shape[-1], columns=columns, x_zero=op.x_zero, y_zero=op.y_zero)
     values = [f"/*{name}=*/{text}" for name, text in literals + requantised(op, op.bound())]

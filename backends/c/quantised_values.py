@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 from tinyc.backends.c.calls import Literal, elements, limits, pointer, shared, specialise
 from tinyc.backends.c.emitter import emits
@@ -134,8 +135,7 @@ def average_literals(op: QAvgPool2d) -> list[Literal]:
 @emits(QNorm)
 def emit_qnorm(unit: TranslationUnit, stage: Stage, whole: QNorm) -> RowCall:
     """Numbers less their mean, divided by their deviation."""
-    op = whole.row_op(stage.band, 0) if stage.windows else whole
-    assert isinstance(op, QNorm)
+    op = cast("QNorm", whole.row_op(stage.band, 0)) if stage.windows else whole
     (count, n, inner), (outer_step, step, inner_step) = op.sizes(), op.steps()
     literals = named(count=count, n=n, inner=inner, outer_step=outer_step, step=step, inner_step=inner_step)
     literals += [*named(x_zero=op.zero), ("epsilon", literal(DType.I64, op.epsilon))]
