@@ -452,7 +452,6 @@ def tangled(seed: int) -> tuple[Module, list[Port], list[Port]]:
         ]
         values.append(b.add(made[int(rng.integers(0, len(made)))], str(rng.choice(NAMES))))
     outputs = [values[int(k)] for k in rng.integers(0, len(values), int(rng.integers(1, 4)))]
-    module = b.build(outputs)
     first = [(0, 2, 3, 1) if rng.random() < 0.5 else None for _ in inputs]
     given = [ports([v], "", p)[0] for v, p in zip(inputs, first, strict=True)]
     given = [dataclasses.replace(p, name=f"x{k}") for k, p in enumerate(given)]
@@ -465,7 +464,7 @@ def tangled(seed: int) -> tuple[Module, list[Port], list[Port]]:
             port = by_value[v]  # the ONNX model gives an input as an output
         taken.add(port.name)
         results.append(port)
-    return module, given, results
+    return b.build(outputs), given, results
 
 
 @pytest.mark.parametrize("seed", range(100))
