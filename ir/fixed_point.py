@@ -180,6 +180,26 @@ def fits(bound: Array | int, shift: Array | int) -> bool:
     return bool(np.all(np.asarray(bound, np.int64) <= (INT32[1] - 128) >> places))
 
 
+def inverse_root(x: Array) -> tuple[Int64s, Int64s]:
+    """The reciprocal of a square root, in 16 bits: (r, k) of whole numbers x of 0 to 2^62.
+
+    With m = x * 4^-k rounded down, and k such that m has 31 or 32 bits, r is the largest number of 16 bits whose square
+    times m is at most 2^62: 1 / sqrt(x) is r * 2^(-31 - k), and at most 2^-15 of it more. 0 is taken as 1.
+    """
+    wide = np.maximum(x.astype(np.int64), 1)
+    halves = np.zeros_like(wide)
+    while (large := wide >= 2**32).any():
+        wide, halves = np.where(large, wide >> 2, wide), halves + large
+    while (small := wide < 2**30).any():
+        wide, halves = np.where(small, wide << 2, wide), halves - small
+    root = np.zeros_like(wide)
+    for bit in reversed(range(16)):
+        tried = root | 1 << bit
+        squares = (tried * tried).astype(np.uint64) * wide.astype(np.uint64)
+        root = np.where(squares <= np.uint64(2**62), tried, root)
+    return root, halves
+
+
 SOFTMAX_LARGEST = 4095
 """Entries that the int32 sum of exponentials (Q12.19) of a softmax can hold."""
 

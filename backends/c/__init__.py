@@ -14,6 +14,7 @@ from tinyc.backends.c import (
     pie_pools,
     planes,
     pool,
+    qmatmul,
     quantised,
     quantised_values,
     recurrent,
@@ -46,6 +47,7 @@ EMITTER_FILES = (
     planes,
     pool,
     quantised,
+    qmatmul,
     quantised_values,
     recurrent,
 )

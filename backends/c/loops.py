@@ -7,7 +7,7 @@ walks through without a jump become one. An elementwise operator on whole tensor
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tinyc.backends.c.expressions import Level, Printer
 from tinyc.backends.c.literals import C_TYPES, literal
@@ -74,10 +74,22 @@ def nest_lines(nest: Loops, printer: Printer) -> list[str]:
     if outer and _moves(nest):
         outer -= 1
         inner = _several(nest, outer, printer)
-    lines = ["    " * d + _for(d, nest.space[d]) for d in range(outer)]
-    lines += _indented(inner, outer)
-    lines += ["    " * d + "}" for d in reversed(range(outer))]
-    return lines
+    return _within(nest.space[:outer], inner)
+
+
+def around(nest: Loops, lines: Callable[[Sequence[str], str], list[str]]) -> list[str]:
+    """Loops over a nest that reduces nothing, around statements: those for the first elements of the operands and of
+    the result, as C has their numbers."""
+    nest = merged(nest)
+    places = [_index(index) for index in nest.inputs]
+    return _within(nest.space, lines(places, _index(nest.output)))
+
+
+def _within(space: Sequence[int], inner: Sequence[str]) -> list[str]:
+    """Statements within a loop for each dimension of a space."""
+    lines = ["    " * d + _for(d, extent) for d, extent in enumerate(space)]
+    lines += _indented(inner, len(space))
+    return lines + ["    " * d + "}" for d in reversed(range(len(space)))]
 
 
 def gathered_lines(one: OneRow, printer: Printer) -> list[str]:
@@ -96,9 +108,7 @@ def gathered_lines(one: OneRow, printer: Printer) -> list[str]:
             f"const {C_TYPES[dtype]} total = {total};",
             f"{target} = last ? {printer.code(one.finish, ['total'])} : total;",
         ]
-    lines = ["    " * d + _for(d, nest.space[d]) for d in range(outer)]
-    lines += _indented(inner, outer)
-    return lines + ["    " * d + "}" for d in reversed(range(outer))]
+    return _within(nest.space[:outer], inner)
 
 
 def _joined(combine: str, dtype: DType, held: str, part: str, printer: Printer) -> str:

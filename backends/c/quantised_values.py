@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from typing import cast
+
 from tinyc.backends.c.calls import Literal, elements, limits, pointer, shared, specialise
 from tinyc.backends.c.emitter import emits
+from tinyc.backends.c.literals import literal
 from tinyc.backends.c.pool import pool_call
 from tinyc.backends.c.quantised import factor_form
 from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit, Turn
-from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QMean, QMul, QSoftmax
+from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QDiv, QMatMul, QMean, QMul, QNorm, QPRelu, QSoftmax, QSum
 from tinyc.ir.rows import Stage
 from tinyc.ir.types import DType
 
@@ -23,9 +27,9 @@ def emit_qadd(unit: TranslationUnit, stage: Stage, op: QAdd) -> RowCall:
     whole = op.whole()
     if whole is not None:
         a, b, start, places = whole
-        given = _literals(n=elements(stage), a=a, b=b, start=start, places=places)
+        given = named(n=elements(stage), a=a, b=b, start=start, places=places)
         return _elementwise(unit, "qadd_whole", "y", given + limits(op.min, op.max, DType.I8))
-    literals = _literals(
+    literals = named(
         n=elements(stage),
         unit=1 << op.left,
         x_zero=op.x_zero,
@@ -42,10 +46,10 @@ def emit_qadd(unit: TranslationUnit, stage: Stage, op: QAdd) -> RowCall:
     return _elementwise(unit, op.mnemonic, "y", literals)
 
 
-def _requantised(op: QMul | QMean, bound: int) -> list[Literal]:
+def requantised(op: QMul | QMatMul | QMean | QNorm | QPRelu | QSum, bound: int) -> list[Literal]:
     """How sums of at most `bound` become the result."""
     multiplier, form = factor_form(bound, op.multiplier, op.shift)
-    literals = _literals(multiplier=multiplier, shift=op.shift, zero=op.out_zero)
+    literals = named(multiplier=multiplier, shift=op.shift, zero=op.out_zero)
     return [*literals, *limits(op.min, op.max, DType.I8), ("form", str(form))]
 
 
@@ -54,20 +58,30 @@ def emit_qmul(unit: TranslationUnit, stage: Stage, op: QMul) -> RowCall:
     """The product of two values, or of one and a factor for each of its channels."""
     repeat = op.x.type != op.y.type
     n = op.y.type.size if repeat else elements(stage)
-    literals = _literals(
+    literals = named(
         count=elements(stage) // n,
         n=n,
         repeat=int(repeat),
         x_zero=op.x_zero,
         y_zero=op.y_zero,
     )
-    return _elementwise(unit, op.mnemonic, "y", literals + _requantised(op, 255 * 255))
+    return _elementwise(unit, op.mnemonic, "y", literals + requantised(op, 255 * 255))
+
+
+@emits(QDiv)
+def emit_qdiv(unit: TranslationUnit, stage: Stage, op: QDiv) -> RowCall:
+    """The quotient of two values, or of one and a divisor for each of its channels."""
+    repeat = op.x.type != op.y.type
+    n = op.y.type.size if repeat else elements(stage)
+    literals = named(count=elements(stage) // n, n=n, repeat=int(repeat), x_zero=op.x_zero, y_zero=op.y_zero)
+    literals += named(factor=op.factor, places=op.places, zero=op.out_zero) + limits(op.min, op.max, DType.I8)
+    return _elementwise(unit, op.mnemonic, "y", literals)
 
 
 @emits(Lookup)
 def emit_lookup(unit: TranslationUnit, stage: Stage, op: Lookup) -> RowCall:
     """A function of one value, by table."""
-    return _elementwise(unit, op.mnemonic, "table", _literals(n=elements(stage)))
+    return _elementwise(unit, op.mnemonic, "table", named(n=elements(stage)))
 
 
 @emits(QMean)
@@ -75,19 +89,30 @@ def emit_qmean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
     """The mean of each channel."""
     count, height, width, channels = op.x.shape
     if stage.gathers:
-        given = _literals(pixels=width, channels=channels, offset=height * width * op.zero)
-        given += _requantised(op, 255 * height * width)
+        given = named(pixels=width, channels=channels, offset=height * width * op.zero)
+        given += requantised(op, 255 * height * width)
         return _one_row_more(unit, "qmean_row", given)
-    literals = _literals(count=count, pixels=height * width, channels=channels, x_zero=op.zero)
-    literals += _requantised(op, 255 * height * width)
+    literals = named(count=count, pixels=height * width, channels=channels, x_zero=op.zero)
+    literals += requantised(op, 255 * height * width)
     return RowCall(specialise(unit, "qmean", "qmean", DType.I8, [_X, _OUT], literals), (Pointer(0),))
+
+
+@emits(QSum)
+def emit_qsum(unit: TranslationUnit, stage: Stage, whole: QSum) -> RowCall:
+    """Sums of what is for `qmean` the pixels of images, one a channel."""
+    op = whole.row_op(stage.band, 0) if stage.windows else whole
+    shape, (first, *_) = op.operands[0].shape, whole.axes
+    channels = math.prod(shape[first + len(whole.axes) :])
+    literals = named(count=math.prod(shape[:first]), pixels=whole.count(), channels=channels, x_zero=whole.zero)
+    literals += requantised(whole, 255 * whole.count())
+    return RowCall(specialise(unit, "qsum", "qmean", DType.I8, [_X, _OUT], literals), (Pointer(0),), long_rows=True)
 
 
 @emits(QAvgPool2d)
 def emit_qavg_pool(unit: TranslationUnit, stage: Stage, op: QAvgPool2d) -> RowCall:
     """The average of each window."""
     if stage.gathers:
-        given = _literals(pixels=op.x.shape[2], channels=op.x.shape[3], there=op.kernel[0] * op.kernel[1])
+        given = named(pixels=op.x.shape[2], channels=op.x.shape[3], there=op.kernel[0] * op.kernel[1])
         return _one_row_more(unit, "qavg_row", [*given, *average_literals(op)])
     return pool_call(unit, stage, op, "qavgpool", "qavg_pool2d", average_literals(op))
 
@@ -107,19 +132,43 @@ def average_literals(op: QAvgPool2d) -> list[Literal]:
     return [("places", str(places)), *limits(op.min, op.max, DType.I8)]
 
 
+@emits(QNorm)
+def emit_qnorm(unit: TranslationUnit, stage: Stage, whole: QNorm) -> RowCall:
+    """Numbers less their mean, divided by their deviation."""
+    op = cast("QNorm", whole.row_op(stage.band, 0)) if stage.windows else whole
+    (count, n, inner), (outer_step, step, inner_step) = op.sizes(), op.steps()
+    literals = named(count=count, n=n, inner=inner, outer_step=outer_step, step=step, inner_step=inner_step)
+    literals += [*named(x_zero=op.zero), ("epsilon", literal(DType.I64, op.epsilon))]
+    literals += named(centred=int(op.centred), left=op.left(), right=op.right()) + requantised(op, op.bound())
+    parameters = [_X, (pointer(DType.I16), "g"), (pointer(DType.I32), "b"), _OUT]
+    function = specialise(unit, "qnorm", "qnorm", DType.I8, parameters, literals)
+    return RowCall(function, (Pointer(0), Pointer(1), Pointer(2)), long_rows=True)
+
+
+@emits(QPRelu)
+def emit_qprelu(unit: TranslationUnit, stage: Stage, op: QPRelu) -> RowCall:
+    """A value with a factor for each channel where it is negative."""
+    n = op.type.shape[-1]
+    literals = named(count=elements(stage) // n, n=n, x_zero=op.zero, above=op.above) + requantised(op, op.bound())
+    parameters = [_X, (pointer(DType.I16), "below"), _OUT]
+    function = specialise(unit, "qprelu", "qprelu", DType.I8, parameters, literals)
+    return RowCall(function, (Pointer(0), Pointer(1)), long_rows=True)
+
+
 @emits(QSoftmax)
 def emit_qsoftmax(unit: TranslationUnit, stage: Stage, op: QSoftmax) -> RowCall:
     """Softmax over the last dimension."""
     n = op.type.shape[-1]
     sizes = {"count": elements(stage) // n, "n": n}
-    literals = _literals(**sizes, multiplier=op.multiplier, left=op.left, diff_min=max(op.diff_min, -256))
+    literals = named(**sizes, multiplier=op.multiplier, left=op.left, diff_min=max(op.diff_min, -256))
     seldom = {"speed": 0, "balanced": op.type.size <= FEW, "size": 1}[unit.tuning.optimize]
-    literals += _literals(apart=int(seldom))
+    literals += named(apart=int(seldom))
     function = specialise(unit, "qsoftmax", "qsoftmax", DType.I8, [_X, _OUT], literals)
     return RowCall(function, (Pointer(0),), long_rows=True)
 
 
-def _literals(**values: int) -> list[Literal]:
+def named(**values: int) -> list[Literal]:
+    """Literals of numbers by their names."""
     return [(name, str(value)) for name, value in values.items()]
 
 

@@ -25,10 +25,15 @@ SPELLINGS.refuse(
     ops.Lookup,
     ops.QAdd,
     ops.QAvgPool2d,
+    ops.QDiv,
+    ops.QMatMul,
     ops.QMean,
     ops.QMul,
+    ops.QNorm,
+    ops.QPRelu,
     ops.QRecurrent,
     ops.QSoftmax,
+    ops.QSum,
 )
 
 

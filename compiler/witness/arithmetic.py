@@ -5,6 +5,8 @@ agree because both mean the same.
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.compiler.witness.fixed import Floats, Int64s, factor, half_away, requantised, twice, whole
+from tinyc.compiler.witness.fixed import Floats, Int64s, factor, half_away, half_up, requantised, twice, whole
 from tinyc.compiler.witness.kinds import COMPUTING, GIVING
+from tinyc.compiler.witness.normalised import normalised
 from tinyc.compiler.witness.softmax import softmax
 from tinyc.ir.concern import Concern
 from tinyc.ir.op import Op
@@ -21,15 +24,21 @@ from tinyc.ir.ops import (
     AvgPool2d,
     Constant,
     Lookup,
+    MatMul,
     MaxPool2d,
     QAdd,
     QAvgPool2d,
     QConv2d,
     QDense,
     QDepthwiseConv2d,
+    QDiv,
+    QMatMul,
     QMean,
     QMul,
+    QNorm,
+    QPRelu,
     QSoftmax,
+    QSum,
 )
 from tinyc.ir.ops.conv import Spatial
 from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
@@ -75,7 +84,7 @@ EXACT: Concern[Callable[..., Result]] = Concern(
 )
 """By operator: its result on int8, given the operator and the arrays of its operands."""
 EXACT.refuse("it gives elements of its operands", *GIVING)
-EXACT.refuse("it computes numbers as they are, which definition.py does", *COMPUTING, LinearLayer, AvgPool2d)
+EXACT.refuse("it computes numbers as they are, which definition.py does", *COMPUTING, LinearLayer, MatMul, AvgPool2d)
 EXACT.refuse("it has no operands", Constant)
 
 
@@ -203,17 +212,70 @@ def _multiply(op: QMul, x: Array, y: Array) -> Result:
     return _scaled(op, product)
 
 
+@EXACT(QDiv)
+def _divide(op: QDiv, x: Array, y: Array) -> Result:
+    by = (y if y.shape == x.shape else y.reshape(-1)).astype(np.int64) - op.y_zero
+    number, zero = x.astype(np.int64) - op.x_zero, by == 0
+    divisor = np.where(zero, 1, by)
+    # Cut off towards 0: what is left over has the sign of the dividend.
+    cut = (number * op.factor - np.fmod(number * op.factor, divisor)) // divisor
+    steps = np.where(zero, 2**9 * np.sign(number), half_up(cut, 2**op.places) + op.out_zero)
+    real = np.where(zero, np.nan, number * op.factor / divisor / 2.0**op.places + op.out_zero)
+    allowed = 0.5 * np.abs(number / divisor) * 2.0**-op.places
+    return Result(_limited(steps, op), real, allowed, 2.0**-op.places)
+
+
+@EXACT(QMatMul)
+def _matrix_product(op: QMatMul, x: Array, y: Array) -> Result:
+    return _scaled(op, np.matmul(x.astype(np.int64) - op.x_zero, y.astype(np.int64) - op.y_zero))
+
+
 @EXACT(QMean)
 def _mean(op: QMean, x: Array) -> Result:
     return _scaled(op, (x.astype(np.int64) - op.zero).sum(axis=(1, 2), keepdims=True))
 
 
-def _scaled(op: QMul | QMean, total: Array) -> Result:
+@EXACT(QSum)
+def _total(op: QSum, x: Array) -> Result:
+    return _scaled(op, (x.astype(np.int64) - op.zero).sum(axis=op.axes, keepdims=True))
+
+
+def _scaled(op: QMul | QMatMul | QMean | QSum | QPRelu, total: Array) -> Result:
     integers = _limited(requantised(total, op.multiplier, op.shift) + op.out_zero, op)
     real = total * factor(op.multiplier, op.shift)
     # Half a unit of itself, too, is what a multiplier of shift 0 is rounded by.
     allowed = MULTIPLIER * np.abs(real) + np.ldexp(0.5, op.shift - 31) * np.abs(total)
     return Result(integers, real + op.out_zero, allowed, float(twice(op.shift)))
+
+
+@EXACT(QNorm)
+def _normalised(op: QNorm, x: Array, g: Array, b: Array) -> Result:
+    n, zeroed = op.count(), x.astype(np.int64) - op.zero
+    mean = zeroed.sum(axis=op.axes, keepdims=True) * int(op.centred)
+    differences = n * zeroed - mean
+    # Of differences to the mean, the sum of squares is n times what it is of the elements less that of their sum.
+    variance = (differences * differences).sum(axis=op.axes, keepdims=True) // n * 2**12 + op.epsilon
+    t = normalised(differences, variance, n)
+    real = differences / np.sqrt(np.maximum(variance, 1) / 2.0**12)
+    places = 2.0 ** (15 - math.ceil(math.log2(n) / 2))
+    unit = float(factor(op.multiplier, op.shift))
+    wide, offsets = g.astype(np.int64), b.astype(np.int64)
+    integers = _limited(requantised(t * wide + offsets, op.multiplier, op.shift) + op.out_zero, op)
+    sums = real * places * wide + offsets
+    # The reciprocal has 16 bits, epsilon is a whole number, normalised numbers and their constants are rounded to one.
+    least = np.maximum(variance, 2.0**12)
+    error = (2.0**-15 + 0.5 / least) * np.abs(real) * places + 1.0
+    allowed = (error * np.abs(wide) + np.abs(real) * places * 0.5 + 0.5) * unit + MULTIPLIER * np.abs(sums) * unit
+    return Result(integers, sums * unit + op.out_zero, allowed, float(twice(op.shift)))
+
+
+@EXACT(QPRelu)
+def _rectified(op: QPRelu, x: Array, below: Array) -> Result:
+    differences = x.astype(np.int64) - op.zero
+    found = _scaled(op, differences * np.where(differences < 0, below.astype(np.int64), op.above))
+    # Half a unit of a factor is what it was rounded by.
+    halves = 0.5 * np.abs(differences) * factor(op.multiplier, op.shift)
+    return dataclasses.replace(found, allowed=found.allowed + halves)
 
 
 @EXACT(QAvgPool2d)

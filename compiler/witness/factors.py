@@ -18,16 +18,24 @@ from tinyc.ir.ops import (
     Add,
     AvgPool2d,
     Constant,
+    Div,
     Lookup,
+    MatMul,
     MaxPool2d,
     Mul,
     QAdd,
     QAvgPool2d,
+    QDiv,
+    QMatMul,
     QMean,
     QMul,
+    QNorm,
+    QPRelu,
     QRecurrent,
     QSoftmax,
+    QSum,
     ReduceMean,
+    ReduceSum,
     Sub,
 )
 from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
@@ -77,6 +85,7 @@ FACTORS.refuse("it is a table, which tables.py compares", Lookup)
 FACTORS.refuse("operands and result have one scale", *GIVING, MaxPool2d, QAvgPool2d)
 FACTORS.refuse("it becomes a table, or stays in float", *COMPUTING)
 FACTORS.refuse("recurrent.py holds its steps against those in float", QRecurrent)
+FACTORS.refuse("its result is held against that of several operators", QNorm, QPRelu)
 FACTORS.refuse("it has no operands", Constant)
 
 
@@ -125,8 +134,8 @@ def _scales(region: Region) -> Scales | None:
     )
 
 
-@FACTORS(QMean)
-def _own_mean(op: QMean, _: Scales) -> Factors:
+@FACTORS(QMean, QSum)
+def _own_mean(op: QMean | QSum, _: Scales) -> Factors:
     return Factors({"factor": float(factor(op.multiplier, op.shift))}, (op.zero,), op.out_zero)
 
 
@@ -134,6 +143,17 @@ def _own_mean(op: QMean, _: Scales) -> Factors:
 def _own_product(op: QMul, _: Scales) -> Factors:
     zeros = tuple(sorted((op.x_zero, op.y_zero)))
     return Factors({"factor": float(factor(op.multiplier, op.shift))}, zeros, op.out_zero)
+
+
+@FACTORS(QDiv)
+def _own_quotient(op: QDiv, _: Scales) -> Factors:
+    value, half = op.factor * 2.0**-op.places, 0.5 * 2.0**-op.places
+    return Factors({"factor": value}, (op.x_zero, op.y_zero), op.out_zero, {"factor": half})
+
+
+@FACTORS(QMatMul)
+def _own_matrix_product(op: QMatMul, _: Scales) -> Factors:
+    return Factors({"factor": float(factor(op.multiplier, op.shift))}, (op.x_zero, op.y_zero), op.out_zero)
 
 
 @FACTORS(QAdd)
@@ -149,6 +169,11 @@ def _mean(op: ReduceMean, scales: Scales) -> Factors:
     return Factors({"factor": scales.taken[0] / (op.count() * scales.out)}, scales.zeros, scales.out_zero)
 
 
+@FACTORS(ReduceSum)
+def _total(op: ReduceSum, scales: Scales) -> Factors:
+    return Factors({"factor": scales.taken[0] / scales.out}, scales.zeros, scales.out_zero)
+
+
 @FACTORS(AvgPool2d)
 def _pool(op: AvgPool2d, scales: Scales) -> Factors:
     """A mean over all rows and columns, where an integer mean stands for it."""
@@ -160,6 +185,18 @@ def _pool(op: AvgPool2d, scales: Scales) -> Factors:
 def _product(op: Mul, scales: Scales) -> Factors:
     x, y = scales.taken
     return Factors({"factor": x * y / scales.out}, tuple(sorted(scales.zeros)), scales.out_zero)
+
+
+@FACTORS(MatMul)
+def _matrix_product(op: MatMul, scales: Scales) -> Factors:
+    x, y = scales.taken
+    return Factors({"factor": x * y / scales.out}, scales.zeros, scales.out_zero)
+
+
+@FACTORS(Div)
+def _quotient(op: Div, scales: Scales) -> Factors:
+    x, y = scales.taken
+    return Factors({"factor": x / (y * scales.out)}, scales.zeros, scales.out_zero)
 
 
 @FACTORS(Add)

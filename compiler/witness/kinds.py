@@ -7,13 +7,17 @@ from tinyc.ir.op import Op
 from tinyc.ir.ops import (
     BatchNorm,
     Elementwise,
-    MatMul,
     QAdd,
     QAvgPool2d,
+    QDiv,
+    QMatMul,
     QMean,
     QMul,
+    QNorm,
+    QPRelu,
     QRecurrent,
     QSoftmax,
+    QSum,
     Recurrent,
     Reduce,
     Softmax,
@@ -27,7 +31,7 @@ Kinds = tuple[type[Op], ...]
 
 GIVING: Kinds = (Movement, Choice, Chosen)
 """The result consists of elements of the operands. Of integers it is rounded nowhere."""
-COMPUTING: Kinds = (Elementwise, Reduce, MatMul, BatchNorm, Softmax, Recurrent)
+COMPUTING: Kinds = (Elementwise, Reduce, BatchNorm, Softmax, Recurrent)
 """Numbers are computed as they are: floats as a rule."""
-INTEGER: Kinds = (IntegerLayer, QAdd, QMul, QMean, QAvgPool2d, QSoftmax, QRecurrent)
+INTEGER: Kinds = (IntegerLayer, QAdd, QDiv, QMul, QMatMul, QMean, QSum, QNorm, QPRelu, QAvgPool2d, QSoftmax, QRecurrent)
 """Numbers are computed that int8 stands for."""

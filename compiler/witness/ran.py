@@ -17,7 +17,7 @@ from tinyc.compiler.witness.tables import TABLE_STEPS
 from tinyc.ir.concern import Concern
 from tinyc.ir.module import Node
 from tinyc.ir.op import Value
-from tinyc.ir.ops import AvgPool2d, Clamp, Constant, Lookup, MaxPool2d, Quantize
+from tinyc.ir.ops import AvgPool2d, Clamp, Constant, Lookup, MatMul, MaxPool2d, Quantize
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
 
@@ -124,6 +124,6 @@ def _computed(op: Any, step: _Step) -> float | None:
     return None if step.worst else 0.5 + step.exact.slack + float(np.max(step.exact.allowed, initial=0.0))
 
 
-@ERRORS(*COMPUTING, LinearLayer, AvgPool2d, Constant)
+@ERRORS(*COMPUTING, LinearLayer, MatMul, AvgPool2d, Constant)
 def _plain(op: Any, step: _Step) -> float | None:
     return None if step.worst else 0.0

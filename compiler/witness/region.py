@@ -12,7 +12,21 @@ from tinyc.compiler.witness.kinds import COMPUTING, GIVING, INTEGER
 from tinyc.ir.concern import Concern
 from tinyc.ir.module import Made, Module, Node, made
 from tinyc.ir.op import Value
-from tinyc.ir.ops import Add, AvgPool2d, Constant, Dequantize, Div, Lookup, MaxPool2d, Mul, Quantize, ReduceMean, Sub
+from tinyc.ir.ops import (
+    Add,
+    AvgPool2d,
+    Constant,
+    Dequantize,
+    Div,
+    Lookup,
+    MatMul,
+    MaxPool2d,
+    Mul,
+    Quantize,
+    ReduceMean,
+    ReduceSum,
+    Sub,
+)
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.types import DType
 
@@ -30,7 +44,7 @@ TOGETHER.refuse("it rounds by itself", *INTEGER, Lookup)
 TOGETHER.refuse("it is rounded where it is made", Constant)
 
 
-@TOGETHER(LinearLayer, Sub, Mul, Div, ReduceMean, AvgPool2d)
+@TOGETHER(LinearLayer, MatMul, Sub, Mul, Div, ReduceMean, ReduceSum, AvgPool2d)
 def _alone(before: Node) -> bool:
     return False
 

@@ -17,14 +17,20 @@ from tinyc.ir.ops import (
     AvgPool2d,
     Constant,
     Lookup,
+    MatMul,
     MaxPool2d,
     QAdd,
     QAvgPool2d,
     QDense,
+    QDiv,
+    QMatMul,
     QMean,
     QMul,
+    QNorm,
+    QPRelu,
     QRecurrent,
     QSoftmax,
+    QSum,
     Quantize,
 )
 from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
@@ -46,7 +52,7 @@ REQUANTISED: Concern[Callable[..., Iterable[Pair]]] = Concern(
 )
 """By operator: the multipliers and shifts by which it requantises, given the operator and its module."""
 REQUANTISED.refuse("it gives elements of its operands", *GIVING, MaxPool2d, Lookup)
-REQUANTISED.refuse("it has no multiplier", *COMPUTING, LinearLayer, AvgPool2d, QAvgPool2d, Constant)
+REQUANTISED.refuse("it has no multiplier", *COMPUTING, LinearLayer, MatMul, AvgPool2d, QAvgPool2d, QDiv, Constant)
 REQUANTISED.refuse("its multiplier scales a difference, and is held against the scale (layers.py)", QSoftmax)
 
 
@@ -106,8 +112,8 @@ def _of_sum(op: QAdd, _: Module) -> Iterable[Pair]:
     return (op.x_multiplier, op.x_shift), (op.y_multiplier, op.y_shift), (op.out_multiplier, op.out_shift)
 
 
-@REQUANTISED(QMul, QMean, QRecurrent)
-def _of_one(op: QMul | QMean | QRecurrent, _: Module) -> Iterable[Pair]:
+@REQUANTISED(QMul, QMatMul, QMean, QNorm, QPRelu, QSum, QRecurrent)
+def _of_one(op: QMul | QMatMul | QMean | QNorm | QPRelu | QSum | QRecurrent, _: Module) -> Iterable[Pair]:
     return ((op.multiplier, op.shift),)
 
 

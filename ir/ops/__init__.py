@@ -11,9 +11,14 @@ from tinyc.ir.ops.movement import *
 from tinyc.ir.ops.normalise import *
 from tinyc.ir.ops.pool import *
 from tinyc.ir.ops.qconv import *
+from tinyc.ir.ops.qdiv import *
 from tinyc.ir.ops.qelementwise import *
+from tinyc.ir.ops.qmatmul import *
+from tinyc.ir.ops.qnormalise import *
 from tinyc.ir.ops.qpool import *
+from tinyc.ir.ops.qprelu import *
 from tinyc.ir.ops.qrecurrent import *
+from tinyc.ir.ops.qreduce import *
 from tinyc.ir.ops.quantise import *
 from tinyc.ir.ops.recurrent import *
 from tinyc.ir.ops.reduce import *

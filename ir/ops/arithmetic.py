@@ -86,6 +86,9 @@ class Div(Binary, mnemonic="div", onnx="Div", steep=True):
             number = 1.0 / _real(constants[1])
         return _line(self, number, np.zeros_like(number))
 
+    def quantised(self) -> IntegerForm | StaysFloat:
+        return _of_two(self)
+
     def scalar(self, *args: Expr) -> Expr:
         return args[0] / args[1]
 
@@ -133,7 +136,7 @@ def _line(op: Binary, factor: Array, offset: Array) -> tuple[Array, Array] | Non
 
 
 def _of_two(op: Binary) -> IntegerForm | StaysFloat:
-    """The form of a sum or product."""
+    """The form of a sum, product or quotient."""
     if op.type not in (op.x.type, op.y.type):
         return StaysFloat("both operands are smaller than its result")
     return IntegerForm(Form.BINARY, op.operands)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,6 +19,10 @@ from tinyc.ir.ops.layer import LinearLayer, WeightedLayer
 from tinyc.ir.steps import limited, sums_in_order
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
+
+MOST_PRODUCTS = 2**15
+"""Products of two int8 values, each less its zero point, of which int32 holds any sum: each part of one, too, where the
+zero point of one operand is taken off apart."""
 
 
 @dataclass(frozen=True)
@@ -93,37 +98,29 @@ class Dense(DenseLayer, LinearLayer, mnemonic="dense", accuracy=Accuracy.SUM):
         return IntegerForm(Form.LAYER, (self.x,), self.operands[1:])
 
 
-@dataclass(frozen=True)
-class MatMul(Op, mnemonic="matmul", onnx="MatMul", accuracy=Accuracy.SUM):
-    """Matrix product of the last two dimensions; leading dimensions broadcast."""
+class MatrixProduct(Op):
+    """Base of products of the last two dimensions of two values; leading dimensions broadcast."""
 
     x: Value
     y: Value
 
     @classmethod
-    def sample(cls, draw: Draw) -> MatMul:
-        x = draw.value(takes(lambda v: cls(v, v), (1, 1)), 2)
+    def drawn(cls, draw: Draw, x: Value) -> Value:
+        """A random value that x is multiplied by, constant or not."""
         lead = tuple(1 if draw.chance(0.3) else d for d in x.shape[draw.integer(0, x.type.rank - 2) : -2])
         type = TensorType((*lead, x.shape[-1], draw.integer(1, 5)), x.dtype)
-        if draw.chance(0.5):
-            return cls(x, draw.constant(type.shape, type.dtype))
-        return cls(x, draw.pick(lambda v: v.type == type, type))
+        return draw.constant(type.shape, type.dtype) if draw.chance(0.5) else draw.pick(lambda v: v.type == type, type)
 
-    def infer(self) -> TensorType:
+    def product_type(self) -> TensorType:
+        """The type of the result; raises `IRError` where the operands do not fit each other."""
         x, y = self.x, self.y
         if x.type.rank < 2 or y.type.rank < 2 or x.shape[-1] != y.shape[-2] or x.dtype != y.dtype or x.shape[-1] == 0:
             raise IRError(f"{x.type} and {y.type} have no matrix product")
-        if x.dtype is DType.BOOL:
-            raise IRError(f"takes numbers, not {x.type}")
         try:
             lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
         except ValueError:
             raise IRError(f"the leading dimensions of {x.type} and {y.type} do not broadcast") from None
         return TensorType((*(int(d) for d in lead), x.shape[-2], y.shape[-1]), x.dtype)
-
-    def evaluate(self, *operands: Array) -> Array:
-        wide = np.float64 if self.x.dtype.is_float else self.x.dtype.numpy
-        return np.asarray(operands[0].astype(wide) @ operands[1].astype(wide)).astype(self.x.dtype.numpy)
 
     def macs(self) -> int:
         return self.type.size * self.x.shape[-1]
@@ -145,6 +142,36 @@ class MatMul(Op, mnemonic="matmul", onnx="MatMul", accuracy=Accuracy.SUM):
         return self.with_operands(
             [v if w is None else v.with_rows(rows) for v, w in zip(self.operands, form.windows, strict=True)]
         )
+
+
+@dataclass(frozen=True)
+class MatMul(MatrixProduct, mnemonic="matmul", onnx="MatMul", accuracy=Accuracy.SUM):
+    """Matrix product of the last two dimensions; leading dimensions broadcast."""
+
+    x: Value
+    y: Value
+
+    @classmethod
+    def sample(cls, draw: Draw) -> MatMul:
+        x = draw.value(takes(lambda v: cls(v, v), (1, 1)), 2)
+        return cls(x, cls.drawn(draw, x))
+
+    def infer(self) -> TensorType:
+        if self.x.dtype is DType.BOOL:
+            raise IRError(f"takes numbers, not {self.x.type}")
+        return self.product_type()
+
+    def evaluate(self, *operands: Array) -> Array:
+        wide = np.float64 if self.x.dtype.is_float else self.x.dtype.numpy
+        return np.asarray(operands[0].astype(wide) @ operands[1].astype(wide)).astype(self.x.dtype.numpy)
+
+    def quantised(self) -> IntegerForm | StaysFloat:
+        if self.x.shape[-1] > MOST_PRODUCTS:
+            return StaysFloat(f"a sum of {self.x.shape[-1]} products of int8 may not fit int32")
+        return IntegerForm(Form.PRODUCT, self.operands)
+
+    def resolution(self, scales: Sequence[float]) -> float:
+        return math.prod(scales)
 
     def loops(self) -> tuple[Loops, ...]:
         shape = self.type.shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,49 +126,36 @@ class QAdd(Requantised, mnemonic="qadd"):
 
 
 @dataclass(frozen=True)
-class QMul(Requantised, mnemonic="qmul"):
-    """int8 product: requantise((x - x_zero) * (y - y_zero), multiplier, shift) + out_zero, limited.
-
-    y has the shape of x, or one entry for each entry of the last dimension of x ([1, ..., 1, C]).
-    """
+class OfTwo(Requantised):
+    """Base of products and quotients of two values, y with the shape of x, or with one entry for each entry of the last
+    dimension of x ([1, ..., 1, C])."""
 
     x: Value
     y: Value
     x_zero: int
     y_zero: int
-    multiplier: int
-    shift: int
-    out_zero: int = 0
-    min: int = -128
-    max: int = 127
 
-    @classmethod
-    def sample(cls, draw: Draw) -> QMul:
+    @staticmethod
+    def drawn(draw: Draw) -> tuple[Value, Value]:
+        """Random operands."""
         x = draw.value((DType.I8,), 1)
         type = TensorType((*(1 for _ in x.shape[1:]), x.shape[-1]), DType.I8) if draw.chance(0.4) else x.type
-        y = draw.pick(lambda v: v.type == type, type)
-        zeros = drawn_zero(draw), drawn_zero(draw)
-        return cls(x, y, *zeros, drawn_multiplier(draw), drawn_shift(draw, 5000, 255 * 255), **drawn_output(draw))
+        return x, draw.pick(lambda v: v.type == type, type)
 
-    def infer(self) -> TensorType:
-        check_int8(self.x, self.y)
-        check_limits(self.min, self.max, self.x_zero, self.y_zero, self.out_zero)
+    def check_shapes(self) -> None:
+        """Raises `IRError` unless the operands' shapes fit each other."""
         if self.x.type != self.y.type and not self.per_channel():
             raise IRError(f"{self.y.type} is neither {self.x.type} nor one entry for each of its channels")
-        check_factor(self.multiplier, self.shift, 30, 255 * 255)
-        return self.x.type
 
     def per_channel(self) -> bool:
         """Whether y has one entry a channel."""
         channels = self.x.shape[-1:]
         return bool(channels) and self.y.type.size == channels[0] and self.y.shape[-1:] == channels
 
-    def evaluate(self, *operands: Array) -> Array:
+    def aligned(self, operands: Sequence[Array]) -> tuple[Array, Array]:
+        """The operands in int64, broadcasting."""
         x, y = (o.astype(np.int64) for o in operands)
-        if self.x.type != self.y.type:
-            y = y.reshape(-1)
-        product = (x - self.x_zero) * (y - self.y_zero)
-        return narrow(product, self.multiplier, self.shift, self.out_zero, self.min, self.max)
+        return x, y if self.x.type == self.y.type else y.reshape(-1)
 
     def may_overwrite(self, operand: int) -> bool:
         return self.operands[operand].type == self.type
@@ -183,6 +171,38 @@ class QMul(Requantised, mnemonic="qmul"):
     def row_op(self, rows: int, valid: int) -> Op:
         y = self.y.with_rows(rows) if self.x.type == self.y.type else self.y
         return dataclasses.replace(self, x=self.x.with_rows(rows), y=y)
+
+
+@dataclass(frozen=True)
+class QMul(OfTwo, mnemonic="qmul"):
+    """int8 product: requantise((x - x_zero) * (y - y_zero), multiplier, shift) + out_zero, limited.
+
+    y has the shape of x, or one entry for each entry of the last dimension of x ([1, ..., 1, C]).
+    """
+
+    multiplier: int
+    shift: int
+    out_zero: int = 0
+    min: int = -128
+    max: int = 127
+
+    @classmethod
+    def sample(cls, draw: Draw) -> QMul:
+        x, y = cls.drawn(draw)
+        zeros = drawn_zero(draw), drawn_zero(draw)
+        return cls(x, y, *zeros, drawn_multiplier(draw), drawn_shift(draw, 5000, 255 * 255), **drawn_output(draw))
+
+    def infer(self) -> TensorType:
+        check_int8(self.x, self.y)
+        check_limits(self.min, self.max, self.x_zero, self.y_zero, self.out_zero)
+        self.check_shapes()
+        check_factor(self.multiplier, self.shift, 30, 255 * 255)
+        return self.x.type
+
+    def evaluate(self, *operands: Array) -> Array:
+        x, y = self.aligned(operands)
+        product = (x - self.x_zero) * (y - self.y_zero)
+        return narrow(product, self.multiplier, self.shift, self.out_zero, self.min, self.max)
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,12 @@ class ReduceSum(Reduce, mnemonic="reduce_sum"):
     def evaluate(self, *operands: Array) -> Array:
         return self._sum(operands[0])
 
+    def quantised(self) -> IntegerForm | StaysFloat:
+        return _in_sums(self)
+
+    def resolution(self, scales: Sequence[float]) -> float:
+        return scales[0]
+
 
 @dataclass(frozen=True)
 class ReduceMean(Reduce, mnemonic="reduce_mean"):
@@ -118,17 +124,18 @@ class ReduceMean(Reduce, mnemonic="reduce_mean"):
         return np.asarray(total / total.dtype.type(self.count()))
 
     def quantised(self) -> IntegerForm | StaysFloat:
-        if self.x.type.rank != 4 or self.axes != (1, 2):
-            return StaysFloat(
-                f"a mean over dimensions {list(self.axes)} of {self.x.type} is not one over rows and columns"
-            )
-        return IntegerForm(Form.MEAN, (self.x,))
+        return _in_sums(self)
 
     def resolution(self, scales: Sequence[float]) -> float:
         return scales[0] / self.count()
 
     def finish(self) -> Expr | None:
         return Arg(self.x.dtype, 0) / float(self.count())
+
+
+def _in_sums(op: Reduce) -> IntegerForm | StaysFloat:
+    """The form of a sum or mean."""
+    return IntegerForm(Form.MEAN, (op.x,)) if op.axes else StaysFloat("it is one over no dimension")
 
 
 @dataclass(frozen=True)

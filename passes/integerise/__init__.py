@@ -11,11 +11,13 @@ from tinyc.ir.module import Module
 from tinyc.ir.ops.quantise import is_quantised
 from tinyc.passes.core.base import Pass, Slack
 from tinyc.passes.core.rewrite import Rule, rewrite
-from tinyc.passes.integerise import elementwise, layers, pooling  # they say what computes each operator
+from tinyc.passes.integerise import elementwise, layers, pooling, products  # they say what computes each operator
 from tinyc.passes.integerise.boundary import ScaledPort, int8_inputs, int8_outputs, pixel_input
 from tinyc.passes.integerise.leftovers import Leftover, find_leftovers
 from tinyc.passes.integerise.movement import pad_into_convolution, raise_quantize, sink_dequantize
+from tinyc.passes.integerise.normalising import normalise_in_integers
 from tinyc.passes.integerise.patterns import compute_in_integers
+from tinyc.passes.integerise.rectifying import rectify_in_integers
 from tinyc.passes.integerise.tables import chain_to_table, merge_tables, table_into_limits
 from tinyc.passes.integerise.unsigned import RULES as UNSIGNED
 from tinyc.passes.integerise.unsigned import UnsignedToSigned
@@ -33,6 +35,7 @@ __all__ = [
     "leftovers",
     "pixel_input",
     "pooling",
+    "products",
 ]
 
 RULES: tuple[Rule, ...] = (
@@ -41,6 +44,8 @@ RULES: tuple[Rule, ...] = (
     raise_quantize,
     chain_to_table,
     layers.bias_into_layer,
+    normalise_in_integers,
+    rectify_in_integers,
     compute_in_integers,
     merge_tables,
     table_into_limits,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinyc.ir import fixed_point
 from tinyc.ir.op import Op, Value
-from tinyc.ir.ops import Add, Broadcast, Div, Lookup, Mul, QAdd, QDepthwiseConv2d, QMul, Reshape, Sub
+from tinyc.ir.ops import Add, Broadcast, Div, Lookup, Mul, QAdd, QDepthwiseConv2d, QDiv, QMul, Reshape, Sub
 from tinyc.ir.ops.elementwise import Binary, Elementwise
+from tinyc.ir.ops.qdiv import LEAST_PLACES, MOST, MOST_PLACES
 from tinyc.ir.ops.qelementwise import whole_sum
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.facts import channel_map, image_of
@@ -44,12 +45,15 @@ def _channels_or(answer: Answer, other: Callable[[], Answer]) -> Answer:
     return found if isinstance(found, Replaced) or answer is None else answer
 
 
-def _operands(op: Binary, rewriter: Rewriter) -> tuple[Activation, Activation] | Skip:
-    found = [activation(v, rewriter) for v in (op.x, op.y)]
-    x, y = found
-    if x is None or y is None:
-        return float_operand(op.x if x is None else op.y)
-    return x, y
+def activations(values: Sequence[Value], rewriter: Rewriter) -> list[Activation] | Skip:
+    """The int8 values behind all of some float values."""
+    found = []
+    for value in values:
+        known = activation(value, rewriter)
+        if known is None:
+            return float_operand(value)
+        found.append(known)
+    return found
 
 
 def _spread(value: Value, shape: tuple[int, ...], rewriter: Rewriter) -> Value:
@@ -72,7 +76,7 @@ def subtract(match: Match[Sub], rewriter: Rewriter) -> Answer:
 def _sum(match: Match[Add] | Match[Sub], rewriter: Rewriter, negated: bool = False) -> Answer:
     """A sum of two values, the second one perhaps negated."""
     op = match.op
-    operands = _operands(op, rewriter)
+    operands = activations((op.x, op.y), rewriter)
     if isinstance(operands, Skip):
         return operands
     x, y = operands
@@ -128,13 +132,39 @@ def multiply(match: Match[Mul], rewriter: Rewriter) -> Answer:
 
 @INTEGERS(Div)
 def divide(match: Match[Div], rewriter: Rewriter) -> Answer:
-    """Compute a quotient by constants of channels on integers."""
-    return scale_channels(match, rewriter)
+    """Compute a quotient on integers."""
+    return _channels_or(scale_channels(match, rewriter), lambda: _quotient(match, rewriter))
+
+
+def _quotient(match: Match[Div], rewriter: Rewriter) -> Answer:
+    """A quotient of two values."""
+    operands = activations((match.op.x, match.op.y), rewriter)
+    if isinstance(operands, Skip):
+        return operands
+    x, y = operands
+    factor = x.scale.scale / (y.scale.scale * match.out.scale)
+    places = next((p for p in range(MOST_PLACES, LEAST_PLACES - 1, -1) if factor * 2.0**p < MOST), None)
+    if places is None:
+        return Skip(f"the scale of the result, {match.out.scale:.4g}, is too fine for the operands'")
+    shape, own = match.op.type.shape, y.value.type
+    per_channel = bool(shape) and own.size == shape[-1] and own.shape[-1:] == shape[-1:]
+    made = QDiv(
+        _spread(x.value, shape, rewriter),
+        y.value if per_channel else _spread(y.value, shape, rewriter),
+        x_zero=x.scale.zero,
+        y_zero=y.scale.zero,
+        factor=round(factor * 2.0**places),
+        places=places,
+        out_zero=match.out.zero,
+        min=match.low,
+        max=match.high,
+    )
+    return Replaced(made, match.absorbed)
 
 
 def _product(match: Match[Mul], rewriter: Rewriter) -> Answer:
     """A product of two values."""
-    operands = _operands(match.op, rewriter)
+    operands = activations((match.op.x, match.op.y), rewriter)
     if isinstance(operands, Skip):
         return operands
     x, y = operands

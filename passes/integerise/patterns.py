@@ -13,7 +13,7 @@ import numpy as np
 from tinyc.ir.concern import Concern
 from tinyc.ir.module import Made, Node, made
 from tinyc.ir.op import OpT, Value
-from tinyc.ir.ops import BatchNorm, Clamp, Constant, Dequantize, MatMul, MaxPool2d, Quantize, Reduce
+from tinyc.ir.ops import BatchNorm, Clamp, Constant, Dequantize, MaxPool2d, Quantize, Reduce
 from tinyc.ir.ops.int8 import Int8
 from tinyc.ir.ops.movement import Movement
 from tinyc.ir.ops.reduce import Chosen
@@ -86,7 +86,7 @@ INTEGERS: Concern[Callable[[Any, Rewriter], Answer]] = Concern(
 
 INTEGERS.refuse("it works on int8 as on floats: dequantize sinks below it", Movement, MaxPool2d, Chosen)
 INTEGERS.refuse("it computes on integers already", Int8)
-INTEGERS.refuse("sums and products of many activations have no integer form yet", MatMul, Reduce)
+INTEGERS.refuse("products of many activations have no integer form yet", Reduce)
 INTEGERS.refuse("it is folded into the layers around it", BatchNorm)
 INTEGERS.refuse("it is known when the network is compiled", Constant)
 

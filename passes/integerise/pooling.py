@@ -1,15 +1,29 @@
-"""Averages, means and softmax."""
+"""Averages, sums, means and softmax."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from tinyc.ir import fixed_point
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Value
-from tinyc.ir.ops import AvgPool2d, Pad, QAvgPool2d, QDepthwiseConv2d, QMean, QSoftmax, ReduceMean, Reshape, Softmax
+from tinyc.ir.ops import (
+    AvgPool2d,
+    Pad,
+    QAvgPool2d,
+    QDepthwiseConv2d,
+    QMean,
+    QSoftmax,
+    QSum,
+    ReduceMean,
+    ReduceSum,
+    Reshape,
+    Softmax,
+    Transpose,
+)
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip
 from tinyc.passes.integerise.elementwise import WIDEST
 from tinyc.passes.integerise.layers import Int8Weights, numbers_of
@@ -49,7 +63,7 @@ def _equal_weights(match: Match[AvgPool2d], x: Activation, rewriter: Rewriter) -
     """The average to another scale: the mean of all rows and columns, or a depthwise convolution of equal weights."""
     op = match.op
     if op.kernel == x.value.shape[1:3] and not any(op.pads):
-        return _mean(match, x, x.value, op.type.shape, rewriter)
+        return _mean(match, x, x.value, op.type.shape, math.prod(op.kernel), rewriter)
     # Large weights make large sums, which the first of the two roundings hardly touches.
     integers = np.full((*op.kernel, x.value.shape[3]), 127, np.int8)
     weights = Int8Weights(integers, np.full(x.value.shape[3], 1 / (127 * math.prod(op.kernel))), axis=2)
@@ -65,28 +79,51 @@ def _equal_weights(match: Match[AvgPool2d], x: Activation, rewriter: Rewriter) -
 
 @INTEGERS(ReduceMean)
 def mean(match: Match[ReduceMean], rewriter: Rewriter) -> Answer:
-    """Compute a mean over rows and columns on integers."""
+    """Compute a mean on integers."""
+    return _reduced(match, match.op.count(), rewriter)
+
+
+@INTEGERS(ReduceSum)
+def total(match: Match[ReduceSum], rewriter: Rewriter) -> Answer:
+    """Compute a sum over dimensions on integers."""
+    return _reduced(match, 1, rewriter)
+
+
+def _reduced(match: Match[ReduceMean] | Match[ReduceSum], divisor: int, rewriter: Rewriter) -> Answer:
+    """The sum over some dimensions, divided by a number."""
     op = match.op
     x = activation(op.x, rewriter)
     if x is None:
         return float_operand(op.x)
     if not op.axes:
-        return Skip("it is a mean over no dimension")
+        return Skip("it is one over no dimension")
     shape, first, last = x.value.shape, op.axes[0], op.axes[-1]
-    if math.prod(shape[:first]) != 1 or last - first + 1 != len(op.axes):
-        return Skip(f"a mean over dimensions {list(op.axes)} of {x.value.type} is not one over rows and columns")
-    inner = shape[first : last + 1]
-    height, width = inner if len(inner) == 2 else (1, math.prod(inner))
-    image = (1, height, width, math.prod(shape[last + 1 :]))
-    value = x.value if image == shape else rewriter.add(Reshape(x.value, image))
-    return _mean(match, x, value, op.type.shape, rewriter)
+    gap = last - first + 1 != len(op.axes)
+    if not gap and math.prod(shape[:first]) == 1:
+        # Rows and columns of an image, which are gathered row by row.
+        inner = shape[first : last + 1]
+        height, width = inner if len(inner) == 2 else (1, math.prod(inner))
+        image = (1, height, width, math.prod(shape[last + 1 :]))
+        value = x.value if image == shape else rewriter.add(Reshape(x.value, image))
+        return _mean(match, x, value, op.type.shape, divisor, rewriter)
+    pair = requantiser(x.scale.scale / (divisor * match.out.scale), WIDEST * op.count())
+    if isinstance(pair, Skip):
+        return pair
+    given: tuple[Any, ...] = (x.scale.zero, *pair, match.out.zero, match.low, match.high)
+    if not gap:
+        return Replaced(QSum(x.value, op.axes, *given), match.absorbed)
+    kept = [d for d in range(len(shape)) if d not in op.axes]
+    moved = rewriter.add(Transpose(x.value, (*kept, *op.axes)))
+    sums = rewriter.add(QSum(moved, tuple(range(len(kept), len(shape))), *given))
+    return Replaced(Reshape(sums, op.type.shape), match.absorbed)
 
 
 def _mean(
-    match: Match[AvgPool2d] | Match[ReduceMean], x: Activation, image: Value, shape: tuple[int, ...], rewriter: Rewriter
+    match: Match[Any], x: Activation, image: Value, shape: tuple[int, ...], divisor: int, rewriter: Rewriter
 ) -> Replaced | Skip:
+    """The sum over rows and columns of an image, divided by a number."""
     count = image.shape[1] * image.shape[2]
-    pair = requantiser(x.scale.scale / (count * match.out.scale), WIDEST * count)
+    pair = requantiser(x.scale.scale / (divisor * match.out.scale), WIDEST * count)
     if isinstance(pair, Skip):
         return pair
     made = QMean(image, x.scale.zero, *pair, match.out.zero, match.low, match.high)

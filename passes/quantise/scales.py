@@ -21,6 +21,9 @@ HEADROOM = 1.25
 """How much more than was seen the operand of a softmax represents. Its largest numbers decide the result, so none is
 clipped, and new inputs go a little beyond those of the calibration."""
 
+REQUANTISED = (Form.LAYER, Form.BINARY, Form.PRODUCT, Form.MEAN)
+"""Forms whose results are sums that are requantised to any scale."""
+
 
 @dataclass(frozen=True)
 class Scales:
@@ -73,7 +76,7 @@ def absorbed_clamps(module: Module, units: Sequence[Unit]) -> dict[Value, Value]
             (x,) = unit.operands
             before = producer.get(x)
             alone = len(module.users[x]) == 1 and x not in module.outputs
-            if before is not None and alone and before.form in (Form.BINARY, Form.MEAN, Form.LAYER):
+            if before is not None and alone and before.form in REQUANTISED:
                 found[x] = unit.result
     return found
 
@@ -166,7 +169,7 @@ def _widened(
     members = groups.members()
     for unit in units:
         least = _step(module, unit, chosen)
-        if chosen[unit.result].scale < least and unit.form in (Form.LAYER, Form.BINARY, Form.MEAN):
+        if chosen[unit.result].scale < least and unit.form in REQUANTISED:
             wider = chosen[unit.result].wider(least)
             chosen.update(dict.fromkeys(members[groups.root(unit.result)], wider))
     return chosen

@@ -1,7 +1,8 @@
 """What of a float module is quantised, in units: operators that become one integer operator each.
 
-Convolutions, dense and recurrent layers are always quantised. Operators that do little arithmetic follow their
-neighbours: between float operators they stay float, since rounding there would cost accuracy and save nothing.
+Convolutions, dense and recurrent layers and matrix products are always quantised. Operators that do little arithmetic
+follow their neighbours: between float operators they stay float, since rounding there would cost accuracy and save
+nothing.
 """
 
 from __future__ import annotations
@@ -14,8 +15,14 @@ from tinyc.ir.module import Module, Node, made
 from tinyc.ir.op import Form, StaysFloat, Value
 from tinyc.ir.ops import Elementwise
 from tinyc.ir.types import DType
+from tinyc.passes.core import norms, rectifiers
 from tinyc.passes.core.base import PassError
 from tinyc.passes.core.facts import uniform
+from tinyc.passes.core.norms import Norm
+from tinyc.passes.core.rectifiers import Rectifier
+
+FOLLOWING = (Form.SHARING, Form.BINARY, Form.TABLE, Form.TOGETHER)
+"""Forms that are quantised for what takes their results, too."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,8 @@ def find_units(module: Module, keep_float: Collection[str] = ()) -> list[Unit]:
         PassError: there is no operator of such a name.
     """
     kept = _kept(module, keep_float)
-    chains = _chains(module, kept)
+    joint = _together(module, kept)
+    chains = joint | _chains(module, kept | {n.result for unit in joint.values() for n in unit.nodes})
     inside = {n.result for chain in chains.values() for n in chain.nodes}
     units = []
     for node in module.nodes:
@@ -85,6 +93,34 @@ def _single(module: Module, node: Node) -> Unit | None:
     if all(module.constant(v) is not None for v in form.operands):
         return None
     return Unit(form.form, (node,), form.operands)
+
+
+def _together(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
+    """Units of operators of one tensor that an integer operator computes together, by their results: nothing before the
+    last is of use elsewhere."""
+    found: dict[Value, Unit] = {}
+    claimed = set(kept)
+    for node in reversed(module.nodes):
+        joint = _joint(module, node)
+        if joint is None:
+            continue
+        inside = {n.result for n in joint.nodes}
+        private = inside - {node.result}
+        shared = any(v in module.outputs or any(u.result not in inside for u in module.users[v]) for v in private)
+        if not shared and not inside & claimed and joint.x.dtype is DType.F32 and module.constant(joint.x) is None:
+            nodes = tuple(n for n in module.nodes if n.result in inside)
+            found[node.result] = Unit(Form.TOGETHER, nodes, (joint.x,))
+            claimed |= inside
+    return found
+
+
+def _joint(module: Module, node: Node) -> Norm | Rectifier | None:
+    """The norm or rectifier whose result a node computes, if there is one in integers."""
+    norm = norms.norm_at(node, module.producer.get)
+    if norm is not None:
+        return None if norms.why_float(norm) else norm
+    rectifier = rectifiers.rectifier_at(node, module.producer.get)
+    return None if rectifier is None or rectifiers.why_float(rectifier) else rectifier
 
 
 def _chains(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
@@ -144,14 +180,14 @@ def _between(module: Module, origin: Value, last: Node) -> tuple[Node, ...] | No
 def _connected(module: Module, units: Sequence[Unit]) -> list[Unit]:
     """The units that are worth quantising: layers, and what hangs on them."""
     producer = {u.result: u for u in units}
-    chosen = {u.result for u in units if u.form in (Form.LAYER, Form.RECURRENT)}
+    chosen = {u.result for u in units if u.form in (Form.LAYER, Form.PRODUCT, Form.RECURRENT)}
     grown = True
     while grown:
         grown = False
         for unit in units:
             if unit.result not in chosen and (
                 any(v in chosen for v in unit.operands)
-                or (_feeds(module, unit, producer, chosen) and unit.form in (Form.SHARING, Form.BINARY, Form.TABLE))
+                or (_feeds(module, unit, producer, chosen) and unit.form in FOLLOWING)
             ):
                 chosen.add(unit.result)
                 grown = True

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinyc.ir import Builder, DType, IRError, Op, TensorType, Value, fixed_point, ops
-from tinyc.ir.ops import qelementwise
+from tinyc.ir.ops import qdiv, qelementwise, qnormalise, qprelu
 from tinyc.ir.tensor import Array
 
 Shape = tuple[int, ...]
@@ -191,9 +191,52 @@ class Maker:
         zeros = (zero_point(self.rng), zero_point(self.rng))
         return self.add(ops.QMul(x, y, *zeros, multiplier, shift, **self.out()))
 
+    def quotient(self, x: Value, y: Value) -> Value:
+        places = int(self.rng.integers(qdiv.LEAST_PLACES, qdiv.MOST_PLACES + 1))
+        factor = int(self.rng.integers(0, min(qdiv.MOST, 2 ** (places + 7)) + 1))
+        zeros = (zero_point(self.rng), zero_point(self.rng))
+        return self.add(ops.QDiv(x, y, *zeros, factor, places, **self.out()))
+
+    def matrix(self, x: Value, y: Value) -> Value:
+        """x by y with its last two dimensions the other way around."""
+        swapped = self.add(ops.Transpose(y, (*range(y.type.rank - 2), y.type.rank - 1, y.type.rank - 2)))
+        multiplier, shift = scalar_factor(self.rng, 255 * 255 * x.shape[-1], left=True)
+        zeros = (zero_point(self.rng), zero_point(self.rng))
+        return self.add(ops.QMatMul(x, swapped, *zeros, multiplier, shift, **self.out()))
+
     def mean(self, x: Value) -> Value:
         multiplier, shift = scalar_factor(self.rng, 255 * x.shape[1] * x.shape[2], left=True)
         return self.add(ops.QMean(x, zero_point(self.rng), multiplier, shift, **self.out()))
+
+    def total(self, x: Value) -> Value:
+        rank = x.type.rank
+        first = int(self.rng.integers(0, rank))
+        axes = tuple(range(first, int(self.rng.integers(first + 1, rank + 1))))
+        multiplier, shift = scalar_factor(self.rng, 255 * int(np.prod([x.shape[a] for a in axes])), left=True)
+        return self.add(ops.QSum(x, axes, zero_point(self.rng), multiplier, shift, **self.out()))
+
+    def norm(self, x: Value) -> Value:
+        """With factors that spread the result over int8, of all elements or of some of their dimensions."""
+        rng, rank = self.rng, x.type.rank
+        first = int(rng.integers(0, rank))
+        last = int(rng.integers(first, rank))
+        full = rng.random(3) < 0.5
+        shape = tuple(n if full[(d >= first) + (d > last)] else 1 for d, n in enumerate(x.shape))
+        g = rng.integers(-qnormalise.FACTOR, qnormalise.FACTOR + 1, shape).astype(np.int16)
+        reach = int(rng.choice([1, 2**24, qnormalise.OFFSET]))
+        b = rng.integers(-reach, reach + 1, shape).astype(np.int32)
+        epsilon = int(rng.choice([0, 1, 2**20, qnormalise.EPSILON_MOST]))
+        factor = fixed_point.to_multiplier(float(2.0 ** rng.uniform(-22, -16)))
+        constants = self.builder.constant(g), self.builder.constant(b)
+        axes = tuple(range(first, last + 1))
+        centred = bool(rng.random() < 0.7)
+        return self.add(ops.QNorm(x, *constants, axes, zero_point(rng), epsilon, centred, *factor, **self.out()))
+
+    def prelu(self, x: Value) -> Value:
+        rng, most = self.rng, qprelu.STEEPEST
+        below = self.builder.constant(rng.integers(-most, most + 1, x.shape[-1]).astype(np.int16))
+        factor = scalar_factor(rng, 255 * 2**15, left=True)
+        return self.add(ops.QPRelu(x, below, zero_point(rng), int(rng.integers(0, most + 1)), *factor, **self.out()))
 
     def pool(self, x: Value, **fixed: object) -> Value:
         kernel = fixed.pop("kernel", None) or self.kernel()
@@ -218,9 +261,9 @@ class Maker:
         return self.add(ops.Concat((x, y), x.type.rank - 1))
 
 
-WHOLE = ("dense", "lookup", "softmax", "flat")
+WHOLE = ("dense", "lookup", "softmax", "flat", "total", "norm", "prelu")
 UNARY = (*WHOLE, "conv", "pointwise", "depthwise", "depthwise3x3", "mean", "pool", "largest")
-BINARY = ("sum", "product", "joined")
+BINARY = ("sum", "product", "quotient", "matrix", "joined")
 
 
 def grow(maker: Maker, size: int) -> list[Value]:
@@ -249,7 +292,7 @@ def grow(maker: Maker, size: int) -> list[Value]:
 def _partner(maker: Maker, values: list[Value], x: Value, kind: str) -> Value:
     """A second operand: a value of the type of x, or the mean of x as a factor for each channel, or x itself."""
     same = [v for v in values if v.type == x.type and v is not x]
-    if kind == "product" and x.type.rank == 4 and (not same or maker.rng.random() < 0.5):
+    if kind in ("product", "quotient") and x.type.rank == 4 and (not same or maker.rng.random() < 0.5):
         return maker.mean(x)
     if not same and maker.rng.random() < 0.7:
         return maker.lookup(x)

@@ -354,4 +354,5 @@ def test_a_relu_ends_at_the_zero_point_of_whatever_operator_has_one() -> None:
                 op = s.op.limited(zero, 127)
                 assert ", relu" in sentence(0, Stage(Value("y", op.type), op)), op
                 said.add(kind)
-    assert said == {ops.QConv2d, ops.QDepthwiseConv2d, ops.QDense, ops.QMean, ops.QAdd, ops.QMul}
+    layers = {ops.QConv2d, ops.QDepthwiseConv2d, ops.QDense}
+    assert said == layers | {ops.QMean, ops.QAdd, ops.QMul, ops.QDiv, ops.QMatMul, ops.QSum, ops.QNorm, ops.QPRelu}

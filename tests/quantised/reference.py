@@ -87,6 +87,21 @@ def add(op: o.QAdd, index: Indices, x: Array, y: Array) -> int:
     return limit(requantise(p + q, op.out_multiplier, op.out_shift) + op.out_zero, op.min, op.max)
 
 
+def matmul(op: o.QMatMul, index: Indices, x: Array, y: Array) -> int:
+    *lead, r, c = index
+    rows = x[tuple(_own(lead, x))][r]
+    columns = y[tuple(_own(lead, y))][:, c]
+    total = sum((int(p) - op.x_zero) * (int(q) - op.y_zero) for p, q in zip(rows, columns, strict=True))
+    return limit(requantise(total, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
+
+
+def _own(lead: Sequence[int], x: Array) -> Iterator[int]:
+    """The leading part of an index as it is in an operand that is broadcast."""
+    shape = x.shape[:-2]
+    for n, size in zip(lead[len(lead) - len(shape) :], shape, strict=True):
+        yield n if size > 1 else 0
+
+
 def mul(op: o.QMul, index: Indices, x: Array, y: Array) -> int:
     other = y[index] if y.shape == x.shape else y.reshape(-1)[index[-1]]
     total = (int(x[index]) - op.x_zero) * (int(other) - op.y_zero)
@@ -101,6 +116,49 @@ def avg_pool(op: o.QAvgPool2d, index: Indices, x: Array) -> int:
         if 0 <= row < x.shape[1] and 0 <= column < x.shape[2]
     ]
     return limit(half_away(sum(found), len(found)), op.min, op.max)
+
+
+def total(op: o.QSum, index: Indices, x: Array) -> int:
+    part = x[tuple(slice(None) if d in op.axes else slice(n, n + 1) for d, n in enumerate(index))]
+    summed = sum(int(v) - op.zero for v in part.reshape(-1))
+    return limit(requantise(summed, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
+
+
+def norm(op: o.QNorm, index: Indices, x: Array, g: Array, b: Array) -> int:
+    group = x[tuple(slice(None) if d in op.axes else slice(n, n + 1) for d, n in enumerate(index))].reshape(-1)
+    values, count = [int(v) - op.zero for v in group], len(group)
+    mean = sum(values) if op.centred else 0
+    variance = max((count * sum(v * v for v in values) - mean * mean) * 2**12 + op.epsilon, 1)
+    k = (variance.bit_length() - 31) // 2
+    m = variance >> 2 * k if k >= 0 else variance << -2 * k
+    root = max(r for r in _near(2**31 / m**0.5) if r * r * m <= 2**62)
+    left = 31 - (255 * count).bit_length()
+    fraction = 15 - sum(4**p < count for p in range(9))
+    high = (count * (int(x[index]) - op.zero) - mean) * 2**left * root * 2**15 // 2**32
+    right = max(k + left + 8 - fraction, 1)
+    at = tuple(0 if size == 1 else n for n, size in zip(index, g.shape, strict=True))
+    total = (high + 2 ** (right - 1)) // 2**right * int(g[at]) + int(b[at])
+    return limit(requantise(total, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
+
+
+def _near(root: float) -> list[int]:
+    """Numbers of 16 bits around one."""
+    return [r for r in range(int(root) - 2, int(root) + 3) if r < 2**16]
+
+
+def prelu(op: o.QPRelu, index: Indices, x: Array, below: Array) -> int:
+    difference = int(x[index]) - op.zero
+    product = difference * (int(below[index[-1]]) if difference < 0 else op.above)
+    return limit(requantise(product, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
+
+
+def div(op: o.QDiv, index: Indices, x: Array, y: Array) -> int:
+    number = int(x[index]) - op.x_zero
+    by = int(y[index] if x.shape == y.shape else y.reshape(-1)[index[-1]]) - op.y_zero
+    if by == 0:
+        return op.max if number > 0 else op.min if number < 0 else limit(0, op.min, op.max)
+    size = abs(number) * op.factor // abs(by)
+    return limit(half_up(size if number * by >= 0 else -size, 2**op.places) + op.out_zero, op.min, op.max)
 
 
 def mean(op: o.QMean, index: Indices, x: Array) -> int:
@@ -161,8 +219,13 @@ ELEMENT: dict[type[Op], Callable[..., int]] = {
     o.QDense: dense,
     o.QAdd: add,
     o.QMul: mul,
+    o.QDiv: div,
+    o.QNorm: norm,
+    o.QPRelu: prelu,
+    o.QMatMul: matmul,
     o.QAvgPool2d: avg_pool,
     o.QMean: mean,
+    o.QSum: total,
     o.Lookup: lookup,
     o.QSoftmax: softmax,
 }

@@ -42,6 +42,19 @@ def test_requantisation_of_ties() -> None:
 
 
 @QUICK
+@given(st.integers(0, 62), st.integers(0, 2**62))
+def test_the_reciprocal_of_a_root(bits: int, x: int) -> None:
+    x >>= 62 - bits
+    (root,), (halves,) = fixed_point.inverse_root(np.array([x]))
+    exact = Fraction(max(x, 1))
+    assert 2**15 <= root < 2**16
+    # As (root / 2^(31 + halves))^2 * x: at most 1 but for what rounding m down leaves out, and one more is too much.
+    scale = Fraction(4) ** -(31 + int(halves))
+    assert (int(root) * int(root)) * exact * scale <= 1 + Fraction(4, 2**30)
+    assert root == 2**16 - 1 or (int(root) + 1) ** 2 * exact * scale > 1
+
+
+@QUICK
 @given(st.integers(LOW, HIGH), st.integers(0, HIGH), st.integers(-31, 30))
 def test_requantisation_is_the_exact_product_but_for_two_roundings(x: int, multiplier: int, shift: int) -> None:
     x >>= max(shift, 0)

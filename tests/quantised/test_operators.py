@@ -130,6 +130,18 @@ def int8(*shape: int, dtype: DType = DType.I8) -> Value:
     return Builder("x").input("x", TensorType(shape, dtype))
 
 
+def norm(
+    x: Value,
+    axes: tuple[int, ...],
+    shape: tuple[int, ...] = (),
+    epsilon: int = 0,
+    shift: int = -20,
+    dtype: DType = DType.I16,
+) -> o.QNorm:
+    own = shape or (1,) * x.type.rank
+    return o.QNorm(x, int8(*own, dtype=dtype), int8(*own, dtype=I32), axes, 0, epsilon, True, 2**30, shift)
+
+
 FACTOR = {"x_multiplier": 2**30, "y_multiplier": 2**30, "out_multiplier": 2**30}
 SHIFTS = {"x_shift": 0, "y_shift": 0, "out_shift": 0}
 I32 = DType.I32
@@ -146,6 +158,26 @@ I32 = DType.I32
         (lambda: o.QAdd(int8(3), int8(4), 0, 0, **FACTOR, **SHIFTS), "differ in shape"),
         (lambda: o.QMul(int8(3), int8(3), 0, 0, 2**30, 16), "do not fit int32"),
         (lambda: o.QMul(int8(2, 3), int8(2, 1), 0, 0, 2**30, 0), "one entry for each of its channels"),
+        (lambda: o.QMatMul(int8(2, 3), int8(2, 3), 0, 0, 2**30, 0), "no matrix product"),
+        (lambda: o.QMatMul(int8(2, 2, 3), int8(3, 3, 3), 0, 0, 2**30, 0), "do not broadcast"),
+        (lambda: o.QMatMul(int8(1, 32769), int8(32769, 1), 0, 0, 2**30, 0), "at most 32768"),
+        (lambda: o.QMatMul(int8(1, 30000), int8(30000, 1), 0, 0, 2**30, 3), "do not fit int32"),
+        (lambda: o.QSum(int8(2, 3, 4), (0, 2), 0, 2**30, 0), "that follow each other"),
+        (lambda: o.QSum(int8(2, 3, 4), (), 0, 2**30, 0), "that follow each other"),
+        (lambda: o.QSum(int8(2, 3, 4), (2, 3), 0, 2**30, 0), "that follow each other"),
+        (lambda: o.QSum(int8(2, 0, 4), (1,), 0, 2**30, 0), "no elements"),
+        (lambda: o.QPRelu(int8(2, 3), int8(2, dtype=DType.I16), 0, 1, 2**30, 0), "one entry a channel"),
+        (lambda: o.QPRelu(int8(2, 3), int8(3, dtype=DType.I16), 0, 2**15, 2**30, 0), "0 to 32767, not 32768"),
+        (lambda: o.QDiv(int8(2, 3), int8(2, 1), 0, 0, 1, 8), "one entry for each of its channels"),
+        (lambda: o.QDiv(int8(2, 3), int8(2, 3), 0, 0, 2**23, 8), "a factor is 0 to 8388607"),
+        (lambda: o.QDiv(int8(2, 3), int8(2, 3), 0, 0, 1, 7), "in 8 to 22 places, not 1 in 7"),
+        (lambda: norm(int8(2, 3, 4), (0, 2)), "that follow each other"),
+        (lambda: norm(int8(2, 32769), (1,)), "1 to 32768 elements together, not 32769"),
+        (lambda: norm(int8(2, 3, 4), (2,), shape=(3, 4)), "neither of the size of"),
+        (lambda: norm(int8(2, 3, 4), (1, 2), shape=(1, 3, 1)), "neither of the size of"),
+        (lambda: norm(int8(2, 3, 4), (2,), epsilon=-1), "epsilon is 0 to"),
+        (lambda: norm(int8(2, 3, 4), (2,), shift=1), "shift -31 to 0"),
+        (lambda: norm(int8(2, 3, 4), (2,), dtype=DType.I32), "int16 and int32 of one shape"),
         (lambda: o.QMean(int8(1, 50, 50, 2), 0, 2**31, 0), "2\\^31 - 1"),
         (lambda: o.QMean(int8(1, 50, 50, 2), 0, 2**30, 12), "do not fit int32"),
         (lambda: o.QMean(int8(1, 5, 5, 2), 200, 2**30, 0), "are int8 values"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.passes.integerise.support import Net, check, stays
-from tinyc.ir.ops import AvgPool2d, Clamp, QMean, ReduceMean, Softmax
+from tinyc.ir.ops import AvgPool2d, Clamp, QMean, Reduce, ReduceMean, ReduceSum, Softmax
 
 
 @pytest.mark.parametrize("pads", [(0, 0, 0, 0), (1, 0, 1, 1)])
@@ -51,27 +51,29 @@ def test_average_without_pads_to_a_finer_scale_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "axes", "reshapes"),
+    ("shape", "axes", "expected"),
     [
-        ((1, 15, 17, 60), (1, 2), 0),
-        ((1, 9, 60), (1,), 2),
-        ((9, 60), (0,), 2),
-        ((1, 60, 5, 7), (2, 3), 0),
-        ((4, 5), (0, 1), 2),
+        ((1, 15, 17, 60), (1, 2), {"qmean": 1}),
+        ((1, 9, 60), (1,), {"qmean": 1, "reshape": 2}),
+        ((9, 60), (0,), {"qmean": 1, "reshape": 2}),
+        ((4, 5), (0, 1), {"qmean": 1, "reshape": 2}),
+        ((1, 60, 5, 7), (2, 3), {"qsum": 1}),
+        ((1, 20, 9, 30), (3,), {"qsum": 1}),
+        ((3, 20, 9, 4), (1, 3), {"qsum": 1, "transpose": 1, "reshape": 1}),
     ],
 )
 @pytest.mark.parametrize("scale", [0.004, 0.03, 0.2])
-def test_mean(shape: tuple[int, ...], axes: tuple[int, ...], reshapes: int, scale: float) -> None:
+@pytest.mark.parametrize("kind", [ReduceMean, ReduceSum])
+def test_sums_and_means(
+    kind: type[Reduce], shape: tuple[int, ...], axes: tuple[int, ...], expected: dict[str, int], scale: float
+) -> None:
     """The first rounding is to one part in 2^shift of a step, about what the mean's count is times the scales' ratio:
     for few elements and a fine result, it turns the second one often."""
     n = Net()
-    module = n.integers(n.op(ReduceMean(n.input(*shape), axes), scale))
-    if axes == (2, 3):
-        stays(module, "is not one over rows and columns", ["reduce_mean"])
-    else:
-        parts = int(np.prod([shape[a] for a in axes])) * scale / 0.05
-        expected = {"qmean": 1, **({"reshape": reshapes} if reshapes else {})}
-        check(module, expected, equal=0.95 if parts > 16 else 0.0)
+    count = int(np.prod([shape[a] for a in axes]))
+    scale *= 1 if kind is ReduceMean else count
+    parts = (count if kind is ReduceMean else 1) * scale / 0.05
+    check(n.integers(n.op(kind(n.input(*shape), axes), scale)), expected, equal=0.95 if parts > 16 else 0.0)
 
 
 def test_mean_with_limits() -> None:

@@ -11,26 +11,28 @@ import pytest
 from tests.helpers import count
 from tests.passes.quantise.networks import Net, depthwise_net, images
 from tinyc.backends.interpreter import run_module
-from tinyc.ir import Module, verify
+from tinyc.ir import Module, Value, verify
+from tinyc.ir.op import StaysFloat
 from tinyc.ir.ops import (
     Add,
     Clamp,
     Concat,
-    Div,
     MatMul,
     MaxPool2d,
     Mul,
     Pad,
+    Pow,
     Reshape,
     Sigmoid,
     Slice,
     Softmax,
     Sub,
     Tanh,
+    Transpose,
 )
 from tinyc.ir.ops.quantise import Dequantize, Quantize
 from tinyc.ir.tensor import Array
-from tinyc.ir.types import DType
+from tinyc.ir.types import DType, TensorType
 from tinyc.passes import PassError
 from tinyc.passes.quantise import QuantisedModule, quantise_module, to_dicts
 
@@ -184,13 +186,24 @@ def test_elementwise_chains_of_one_tensor_are_rounded_once() -> None:
 def test_operators_without_an_integer_form_stay_float() -> None:
     net = Net(1, 6, 4)
     y = net.dense(net.x, 6, "dense")
-    product = net.b.add(MatMul(y, y), "product", "matmul")
-    ratio = net.b.add(Div(product, y), "ratio", "div")
-    after = net.b.add(Softmax(ratio), "soft", "softmax")
+    power = net.b.add(Pow(y, net.dense(net.x, 6, "exponent")), "power", "pow")
+    after = net.b.add(Softmax(net.b.add(Pow(power, y), "again", "pow")), "soft", "softmax")
     result = quantised(net, after)
     found = scales(result.module)
-    assert set(found) == {"x_dq", "dense"}  # between float operators nothing is rounded, the softmax included
-    assert {x.name for x in result.layers} == {"dense"}
+    assert set(found) == {"x_dq", "dense", "exponent"}  # between float operators nothing is rounded, softmax included
+    assert {x.name for x in result.layers} == {"dense", "exponent"}
+
+
+def test_a_matrix_product_of_activations_is_a_layer() -> None:
+    """It needs no other one to be quantised; of more products than int32 holds it stays float."""
+    net = Net(1, 6, 4)
+    swapped = net.b.add(Transpose(net.x, (0, 2, 1)), "swapped")
+    product = net.b.add(MatMul(net.x, swapped), "product", "matmul")
+    assert set(scales(quantised(net, product).module)) == {"x_dq", "swapped", "product"}
+    long = Value("x", TensorType((1, 40000), DType.F32))
+    form = MatMul(long, Value("y", TensorType((40000, 1), DType.F32))).quantised()
+    assert isinstance(form, StaysFloat)
+    assert "40000 products" in form.reason
 
 
 def test_keep_float() -> None:
