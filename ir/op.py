@@ -468,3 +468,13 @@ def _check_class(cls: type[Op], mnemonic: str) -> None:
     other = next((kind for kind in REGISTERED.values() if cls.onnx and kind.onnx == cls.onnx), None)
     if other is not None:
         raise TypeError(f"{other.__name__} and {cls.__name__} are both ONNX's {cls.onnx}")
+
+
+class OfRows(Op):
+    """Base of operators that are the same on some rows: on those of each operand that is taken row by row."""
+
+    def row_op(self, rows: int, valid: int) -> Op:
+        form = self.row_form()
+        assert form is not None
+        windows = zip(self.operands, form.windows, strict=True)
+        return self.with_operands([v if w is None else v.with_rows(rows) for v, w in windows])

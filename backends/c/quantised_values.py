@@ -12,6 +12,8 @@ from tinyc.backends.c.pool import pool_call
 from tinyc.backends.c.quantised import factor_form
 from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit, Turn
 from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QDiv, QMatMul, QMean, QMul, QNorm, QPRelu, QSoftmax, QSum
+from tinyc.ir.ops.qnormalise import LARGEST_NORMALISED
+from tinyc.ir.ops.qprelu import LARGEST_RECTIFIED
 from tinyc.ir.rows import Stage
 from tinyc.ir.types import DType
 
@@ -139,7 +141,7 @@ def emit_qnorm(unit: TranslationUnit, stage: Stage, whole: QNorm) -> RowCall:
     (count, n, inner), (outer_step, step, inner_step) = op.sizes(), op.steps()
     literals = named(count=count, n=n, inner=inner, outer_step=outer_step, step=step, inner_step=inner_step)
     literals += [*named(x_zero=op.zero), ("epsilon", literal(DType.I64, op.epsilon))]
-    literals += named(centred=int(op.centred), left=op.left(), right=op.right()) + requantised(op, op.bound())
+    literals += named(centred=int(op.centred), left=op.left(), right=op.right()) + requantised(op, LARGEST_NORMALISED)
     parameters = [_X, (pointer(DType.I16), "g"), (pointer(DType.I32), "b"), _OUT]
     function = specialise(unit, "qnorm", "qnorm", DType.I8, parameters, literals)
     return RowCall(function, (Pointer(0), Pointer(1), Pointer(2)), long_rows=True)
@@ -149,7 +151,9 @@ def emit_qnorm(unit: TranslationUnit, stage: Stage, whole: QNorm) -> RowCall:
 def emit_qprelu(unit: TranslationUnit, stage: Stage, op: QPRelu) -> RowCall:
     """A value with a factor for each channel where it is negative."""
     n = op.type.shape[-1]
-    literals = named(count=elements(stage) // n, n=n, x_zero=op.zero, above=op.above) + requantised(op, op.bound())
+    literals = named(count=elements(stage) // n, n=n, x_zero=op.zero, above=op.above) + requantised(
+        op, LARGEST_RECTIFIED
+    )
     parameters = [_X, (pointer(DType.I16), "below"), _OUT]
     function = specialise(unit, "qprelu", "qprelu", DType.I8, parameters, literals)
     return RowCall(function, (Pointer(0), Pointer(1)), long_rows=True)

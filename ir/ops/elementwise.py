@@ -23,7 +23,7 @@ from tinyc.ir.op import (
     FieldKind,
     Form,
     IntegerForm,
-    Op,
+    OfRows,
     RowForm,
     StaysFloat,
     Value,
@@ -35,7 +35,7 @@ from tinyc.ir.types import DType, TensorType
 
 
 @dataclass(frozen=True)
-class Elementwise(Op):
+class Elementwise(OfRows):
     """Base: the result's element is `scalar` of the operands' elements."""
 
     examples: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
@@ -100,13 +100,6 @@ class Elementwise(Op):
         # Of fewer dimensions than the result's, only one less reaches the rows.
         rank = self.type.rank - 1 if self.type.has_rows else -1
         return tuple((1, *v.shape) if v.type.rank == rank and v.shape[0] != 1 else v.shape for v in self.operands)
-
-    def row_op(self, rows: int, valid: int) -> Op:
-        form = self.row_form()
-        assert form is not None
-        return self.with_operands(
-            [v if w is None else v.with_rows(rows) for v, w in zip(self.operands, form.windows, strict=True)]
-        )
 
     def may_overwrite(self, operand: int) -> bool:
         return self.operands[operand].type == self.type

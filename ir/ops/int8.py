@@ -6,12 +6,14 @@ multipliers and shifts (`tinyc.ir.fixed_point`).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tinyc.ir import fixed_point
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import IntegerForm, Op, StaysFloat, Value
+from tinyc.ir.op import IntegerForm, OfRows, Op, StaysFloat, Value
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -32,6 +34,40 @@ class Requantised(Int8):
 
     def zero_point(self) -> int | None:
         return self.out_zero
+
+
+class OneFactor(Requantised):
+    """Base of those whose sums all have the same factor."""
+
+    multiplier: int
+    shift: int
+
+    def narrowed(self, total: Array) -> Array:
+        """int8 results of int32 sums."""
+        return narrow(total, self.multiplier, self.shift, self.out_zero, self.min, self.max)
+
+
+class OverAxes(OfRows):
+    """Base of those that look at all elements over `axes` of x together, which are ascending and without a gap."""
+
+    x: Value
+    axes: tuple[int, ...]
+
+    @staticmethod
+    def drawn_axes(draw: Draw, x: Value) -> tuple[int, ...]:
+        """Random axes."""
+        first, last = sorted((draw.integer(0, x.type.rank - 1), draw.integer(0, x.type.rank - 1)))
+        return tuple(range(first, last + 1))
+
+    def check_axes(self) -> None:
+        """Raises `IRError` unless the axes are such dimensions of x."""
+        first, rank = (self.axes or (-1,))[0], self.x.type.rank
+        if self.axes != tuple(range(first, first + len(self.axes))) or first < 0 or first + len(self.axes) > rank:
+            raise IRError(f"axes {list(self.axes)} are not dimensions of {self.x.type} that follow each other")
+
+    def count(self) -> int:
+        """Elements that are looked at together."""
+        return math.prod(self.x.shape[a] for a in self.axes)
 
 
 def narrow(total: Array, multiplier: Array | int, shift: Array | int, zero: int, low: int, high: int) -> Array:

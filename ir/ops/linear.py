@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from tinyc.ir.draw import Draw, takes
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg
 from tinyc.ir.loops import Index, Loops, broadcast_strides, contiguous
-from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, StaysFloat, Value, Window
+from tinyc.ir.op import Accuracy, Form, IntegerForm, OfRows, RowForm, StaysFloat, Value, Window
 from tinyc.ir.ops.layer import LinearLayer, WeightedLayer
 from tinyc.ir.steps import limited, sums_in_order
 from tinyc.ir.tensor import Array
@@ -26,7 +25,7 @@ zero point of one operand is taken off apart."""
 
 
 @dataclass(frozen=True)
-class DenseLayer(WeightedLayer):
+class DenseLayer(OfRows, WeightedLayer):
     """Base of dense layers: weights [outputs, inputs] over the last dimension of x."""
 
     x: Value
@@ -56,9 +55,6 @@ class DenseLayer(WeightedLayer):
         if not self.x.type.has_rows:
             return None
         return RowForm((Window(),) + (None,) * (len(self.operands) - 1))
-
-    def row_op(self, rows: int, valid: int) -> Op:
-        return dataclasses.replace(self, x=self.x.with_rows(rows))
 
 
 @dataclass(frozen=True)
@@ -98,7 +94,7 @@ class Dense(DenseLayer, LinearLayer, mnemonic="dense", accuracy=Accuracy.SUM):
         return IntegerForm(Form.LAYER, (self.x,), self.operands[1:])
 
 
-class MatrixProduct(Op):
+class MatrixProduct(OfRows):
     """Base of products of the last two dimensions of two values; leading dimensions broadcast."""
 
     x: Value
@@ -135,13 +131,6 @@ class MatrixProduct(Op):
         windows = tuple(Window() if v.type.rank == rank and v.shape[1] == rows else None for v in self.operands)
         reach = all(v.type.rank in (rank, *range(rank - 1)) or rows == 1 for v in self.operands)
         return RowForm(windows) if any(windows) and reach else None
-
-    def row_op(self, rows: int, valid: int) -> Op:
-        form = self.row_form()
-        assert form is not None
-        return self.with_operands(
-            [v if w is None else v.with_rows(rows) for v, w in zip(self.operands, form.windows, strict=True)]
-        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg, Lit
 from tinyc.ir.forms import RowForm, Window
 from tinyc.ir.loops import Index, Loops, Via, broadcast_strides, contiguous
-from tinyc.ir.op import Op, Value
+from tinyc.ir.op import OfRows, Op, Value
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -90,7 +90,7 @@ class Reshape(Movement, mnemonic="reshape"):
 
 
 @dataclass(frozen=True)
-class Transpose(Movement, mnemonic="transpose"):
+class Transpose(OfRows, Movement, mnemonic="transpose"):
     """Permutes dimensions: dimension d of the result is dimension perm[d] of the operand."""
 
     x: Value
@@ -130,9 +130,6 @@ class Transpose(Movement, mnemonic="transpose"):
     def row_form(self) -> RowForm | None:
         """Each row is permuted by itself where rows stay rows."""
         return RowForm((Window(),)) if self.type.has_rows and self.perm[:2] == (0, 1) else None
-
-    def row_op(self, rows: int, valid: int) -> Op:
-        return dataclasses.replace(self, x=self.x.with_rows(rows))
 
     def in_blocks(self) -> Blocks | None:
         # Rows that stay rows advance one by one.
@@ -277,7 +274,7 @@ class Slice(Movement, mnemonic="slice"):
 
 
 @dataclass(frozen=True)
-class Concat(Movement, mnemonic="concat"):
+class Concat(OfRows, Movement, mnemonic="concat"):
     """Joins values along one dimension."""
 
     xs: tuple[Value, ...]
@@ -310,9 +307,6 @@ class Concat(Movement, mnemonic="concat"):
         """Columns or channels are joined row by row."""
         by_rows = self.type.has_rows and self.axis > 1 and not self.parts()
         return RowForm((Window(),) * len(self.xs)) if by_rows else None
-
-    def row_op(self, rows: int, valid: int) -> Op:
-        return self.with_operands([x.with_rows(rows) for x in self.xs])
 
     def infer(self) -> TensorType:
         if not self.xs or not 0 <= self.axis < self.xs[0].type.rank:
@@ -423,7 +417,7 @@ class Pad(Movement, mnemonic="pad"):
 
 
 @dataclass(frozen=True)
-class Gather(Movement, mnemonic="gather"):
+class Gather(OfRows, Movement, mnemonic="gather"):
     """Takes entries of dimension `axis` by number. An index is limited to the entries there are, never read beyond."""
 
     x: Value
@@ -458,9 +452,6 @@ class Gather(Movement, mnemonic="gather"):
     def row_form(self) -> RowForm | None:
         """Columns or channels are taken row by row. Rows are, where their numbers are known: `TakeRows`."""
         return RowForm((Window(), None)) if self.x.type.has_rows and self.axis > 1 else None
-
-    def row_op(self, rows: int, valid: int) -> Op:
-        return dataclasses.replace(self, x=self.x.with_rows(rows))
 
     def loops(self) -> tuple[Loops, ...]:
         """Dimensions: those of x before the axis, those of the indices, those of x after the axis."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, StaysFloat, Value, Window
+from tinyc.ir.op import Accuracy, Form, IntegerForm, OfRows, Op, RowForm, StaysFloat, Value, Window
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import TensorType
 
@@ -61,7 +61,7 @@ class BatchNorm(Op, mnemonic="batch_norm", accuracy=Accuracy.SUM):
 
 
 @dataclass(frozen=True)
-class Softmax(Op, mnemonic="softmax", accuracy=Accuracy.FUNCTION):
+class Softmax(OfRows, mnemonic="softmax", accuracy=Accuracy.FUNCTION):
     """exp(x - max) / sum of exp(x - max), along the last dimension."""
 
     natural_scale: ClassVar[tuple[float, int] | None] = (1 / 256, -128)
@@ -86,9 +86,6 @@ class Softmax(Op, mnemonic="softmax", accuracy=Accuracy.FUNCTION):
     def row_form(self) -> RowForm | None:
         """Each row by itself: the last dimension is none of rows."""
         return RowForm((Window(),)) if self.type.has_rows else None
-
-    def row_op(self, rows: int, valid: int) -> Op:
-        return Softmax(self.x.with_rows(rows))
 
     def evaluate(self, *operands: Array) -> Array:
         x = operands[0].astype(np.float64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,9 +10,10 @@ import numpy as np
 from tinyc.ir import fixed_point
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import Op, RowForm, Value, Window
+from tinyc.ir.op import OfRows, RowForm, Value, Window
 from tinyc.ir.ops.int8 import (
     Int8,
+    OneFactor,
     Requantised,
     check_factor,
     check_int8,
@@ -36,7 +36,7 @@ def whole_sum(a: int, b: int, places: int) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class QAdd(Requantised, mnemonic="qadd"):
+class QAdd(OfRows, Requantised, mnemonic="qadd"):
     """int8 sum of two values of one shape with different scales, as TFLite and ESP-NN compute it.
 
     Each operand, less its zero point, is shifted left by `left` and requantised by its own (multiplier, shift); the sum
@@ -121,12 +121,9 @@ class QAdd(Requantised, mnemonic="qadd"):
     def row_form(self) -> RowForm | None:
         return RowForm((Window(), Window())) if self.x.type.has_rows else None
 
-    def row_op(self, rows: int, valid: int) -> Op:
-        return dataclasses.replace(self, x=self.x.with_rows(rows), y=self.y.with_rows(rows))
-
 
 @dataclass(frozen=True)
-class OfTwo(Requantised):
+class OfTwo(OfRows, Requantised):
     """Base of products and quotients of two values, y with the shape of x, or with one entry for each entry of the last
     dimension of x ([1, ..., 1, C])."""
 
@@ -168,13 +165,9 @@ class OfTwo(Requantised):
             return None
         return RowForm((Window(), Window() if self.x.type == self.y.type else None))
 
-    def row_op(self, rows: int, valid: int) -> Op:
-        y = self.y.with_rows(rows) if self.x.type == self.y.type else self.y
-        return dataclasses.replace(self, x=self.x.with_rows(rows), y=y)
-
 
 @dataclass(frozen=True)
-class QMul(OfTwo, mnemonic="qmul"):
+class QMul(OfTwo, OneFactor, mnemonic="qmul"):
     """int8 product: requantise((x - x_zero) * (y - y_zero), multiplier, shift) + out_zero, limited.
 
     y has the shape of x, or one entry for each entry of the last dimension of x ([1, ..., 1, C]).
@@ -202,11 +195,11 @@ class QMul(OfTwo, mnemonic="qmul"):
     def evaluate(self, *operands: Array) -> Array:
         x, y = self.aligned(operands)
         product = (x - self.x_zero) * (y - self.y_zero)
-        return narrow(product, self.multiplier, self.shift, self.out_zero, self.min, self.max)
+        return self.narrowed(product)
 
 
 @dataclass(frozen=True)
-class Lookup(Int8, mnemonic="lookup"):
+class Lookup(OfRows, Int8, mnemonic="lookup"):
     """An elementwise function of an int8 value by table: y = table[x + 128]. The table has 256 int8 entries."""
 
     x: Value
@@ -237,12 +230,9 @@ class Lookup(Int8, mnemonic="lookup"):
     def row_form(self) -> RowForm | None:
         return RowForm((Window(), None)) if self.x.type.has_rows else None
 
-    def row_op(self, rows: int, valid: int) -> Op:
-        return dataclasses.replace(self, x=self.x.with_rows(rows))
-
 
 @dataclass(frozen=True)
-class QSoftmax(Int8, mnemonic="qsoftmax"):
+class QSoftmax(OfRows, Int8, mnemonic="qsoftmax"):
     """int8 softmax along the last dimension, as TFLite and ESP-NN compute it. The result has scale 1/256 and zero -128.
 
     (multiplier, left) scale the difference to the maximum to Q5.26; differences below diff_min count as zero.
@@ -280,6 +270,3 @@ class QSoftmax(Int8, mnemonic="qsoftmax"):
     def row_form(self) -> RowForm | None:
         """Each row by itself: the last dimension is none of rows."""
         return RowForm((Window(),)) if self.x.type.has_rows else None
-
-    def row_op(self, rows: int, valid: int) -> Op:
-        return dataclasses.replace(self, x=self.x.with_rows(rows))

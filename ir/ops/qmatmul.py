@@ -10,7 +10,7 @@ from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Value
 from tinyc.ir.ops.int8 import (
-    Requantised,
+    OneFactor,
     check_factor,
     check_int8,
     check_limits,
@@ -18,7 +18,6 @@ from tinyc.ir.ops.int8 import (
     drawn_output,
     drawn_shift,
     drawn_zero,
-    narrow,
 )
 from tinyc.ir.ops.linear import MOST_PRODUCTS, MatrixProduct
 from tinyc.ir.tensor import Array
@@ -26,7 +25,7 @@ from tinyc.ir.types import DType, TensorType
 
 
 @dataclass(frozen=True)
-class QMatMul(MatrixProduct, Requantised, mnemonic="qmatmul"):
+class QMatMul(MatrixProduct, OneFactor, mnemonic="qmatmul"):
     """int8 matrix product of the last two dimensions; leading dimensions broadcast.
 
     requantise(sum of (x - x_zero) * (y - y_zero), multiplier, shift) + out_zero, limited. The sums are of at most 32768
@@ -69,7 +68,7 @@ class QMatMul(MatrixProduct, Requantised, mnemonic="qmatmul"):
         # Sums below 2^53 are exact in float64, which numpy multiplies faster.
         x, y = (o.astype(np.float64) for o in operands)
         total = (x - self.x_zero) @ (y - self.y_zero)
-        return narrow(total.astype(np.int64), self.multiplier, self.shift, self.out_zero, self.min, self.max)
+        return self.narrowed(total.astype(np.int64))
 
     def runs_whole(self) -> bool:
         return True

@@ -5,7 +5,6 @@ Nothing is rounded to int8 between the operand and the result, so that a norm co
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -14,8 +13,8 @@ import numpy as np
 from tinyc.ir import fixed_point
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import Op, RowForm, Value, Window
-from tinyc.ir.ops.int8 import Requantised, check_factor, check_int8, check_limits, drawn_output, drawn_zero, narrow
+from tinyc.ir.op import RowForm, Value, Window
+from tinyc.ir.ops.int8 import OneFactor, OverAxes, check_factor, check_int8, check_limits, drawn_output, drawn_zero
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -23,6 +22,8 @@ MOST_NORMALISED = 2**15
 """Elements of a group, at most: their squares, of 16 bits each, then have a sum in int32."""
 FACTOR, OFFSET = 2**13 - 1, 2**28 - 1
 """The largest factor and offset of an element: with a normalised number of up to 2^15 their sum is below 2^29."""
+LARGEST_NORMALISED = FACTOR * 2**15 + OFFSET
+"""What no sum reaches."""
 EPSILON_PLACES, EPSILON_MOST = 12, 2**59
 """Binary places with which a variance is counted, so that epsilon can be small; the largest epsilon in such units."""
 
@@ -33,7 +34,7 @@ def places_of(count: int) -> int:
 
 
 @dataclass(frozen=True)
-class QNorm(Requantised, mnemonic="qnorm"):
+class QNorm(OverAxes, OneFactor, mnemonic="qnorm"):
     """int8 normalisation of groups of elements, over `axes`, ascending and without a gap.
 
     Of n elements x of a group, less `zero`: with m their sum where `centred`, else 0, and v = n * (sum of x^2) - m^2,
@@ -58,8 +59,8 @@ class QNorm(Requantised, mnemonic="qnorm"):
     @classmethod
     def sample(cls, draw: Draw) -> QNorm:
         x = draw.value((DType.I8,), 1)
-        first, last = sorted((draw.integer(0, x.type.rank - 1), draw.integer(0, x.type.rank - 1)))
-        axes = tuple(range(first, last + 1))
+        axes = cls.drawn_axes(draw, x)
+        first, last = axes[0], axes[-1]
         full = [draw.chance(0.5) for _ in range(3)]
         shape = tuple(n if full[(d >= first) + (d > last)] else 1 for d, n in enumerate(x.shape))
         size = math.prod(shape)
@@ -85,9 +86,7 @@ class QNorm(Requantised, mnemonic="qnorm"):
     def infer(self) -> TensorType:
         check_int8(self.x)
         check_limits(self.min, self.max, self.zero, self.out_zero)
-        first, rank = (self.axes or (-1,))[0], self.x.type.rank
-        if self.axes != tuple(range(first, first + len(self.axes))) or first < 0 or first + len(self.axes) > rank:
-            raise IRError(f"axes {list(self.axes)} are not dimensions of {self.x.type} that follow each other")
+        self.check_axes()
         if not 1 <= self.count() <= MOST_NORMALISED:
             raise IRError(f"normalises 1 to {MOST_NORMALISED} elements together, not {self.count()}")
         if not 0 <= self.epsilon <= EPSILON_MOST:
@@ -95,17 +94,13 @@ class QNorm(Requantised, mnemonic="qnorm"):
         if (self.g.dtype, self.b.dtype) != (DType.I16, DType.I32) or self.g.shape != self.b.shape:
             raise IRError(f"factors {self.g.type} and offsets {self.b.type} are int16 and int32 of one shape")
         self.steps()
-        check_factor(self.multiplier, self.shift, 0, self.bound())
+        check_factor(self.multiplier, self.shift, 0, LARGEST_NORMALISED)
         return self.x.type
 
     def sizes(self) -> tuple[int, int, int]:
         """Elements before the axes, of a group, and behind the axes."""
         first, shape = self.axes[0], self.x.shape
         return math.prod(shape[:first]), self.count(), math.prod(shape[first + len(self.axes) :])
-
-    def count(self) -> int:
-        """Elements of a group."""
-        return math.prod(self.x.shape[a] for a in self.axes)
 
     def steps(self) -> tuple[int, int, int]:
         """By how many factors it goes on from one element to the next before the axes, within a group, and behind.
@@ -123,10 +118,6 @@ class QNorm(Requantised, mnemonic="qnorm"):
             found.append(step if several else 0)
             step *= math.prod(own[part])
         return found[2], found[1], found[0]
-
-    def bound(self) -> int:
-        """What no sum reaches."""
-        return FACTOR * 2**15 + OFFSET
 
     def left(self) -> int:
         """Places by which a difference to the mean is shifted left, so that it has 31 bits."""
@@ -154,7 +145,7 @@ class QNorm(Requantised, mnemonic="qnorm"):
     def evaluate(self, *operands: Array) -> Array:
         x, g, b = operands
         total = self.normalised(x) * g.astype(np.int64) + b
-        return narrow(total, self.multiplier, self.shift, self.out_zero, self.min, self.max)
+        return self.narrowed(total)
 
     def may_overwrite(self, operand: int) -> bool:
         return False
@@ -166,6 +157,3 @@ class QNorm(Requantised, mnemonic="qnorm"):
         """Each row by itself, where not over rows, nor with factors of rows."""
         rows = self.x.type.has_rows and 1 not in self.axes and self.g.shape[1] == 1
         return RowForm((Window(), None, None)) if rows else None
-
-    def row_op(self, rows: int, valid: int) -> Op:
-        return dataclasses.replace(self, x=self.x.with_rows(rows))

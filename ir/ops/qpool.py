@@ -15,7 +15,7 @@ from tinyc.ir.op import Op, Value
 from tinyc.ir.ops.conv import patches
 from tinyc.ir.ops.int8 import (
     Int8,
-    Requantised,
+    OneFactor,
     check_factor,
     check_int8,
     check_limits,
@@ -23,7 +23,6 @@ from tinyc.ir.ops.int8 import (
     drawn_output,
     drawn_shift,
     drawn_zero,
-    narrow,
 )
 from tinyc.ir.ops.pool import Pool
 from tinyc.ir.tensor import Array
@@ -89,7 +88,7 @@ class QAvgPool2d(RunningSum, Pool, Int8, mnemonic="qavg_pool2d"):
 
 
 @dataclass(frozen=True)
-class QMean(RunningSum, Requantised, mnemonic="qmean"):
+class QMean(RunningSum, OneFactor, mnemonic="qmean"):
     """int8 mean over rows and columns of an NHWC operand (global average pooling), to another scale.
 
     y = clamp(requantise(sum of (x - zero), multiplier, shift) + out_zero, min, max); 1 / (H * W) is in the multiplier.
@@ -123,7 +122,7 @@ class QMean(RunningSum, Requantised, mnemonic="qmean"):
 
     def mean(self, total: Array) -> Array:
         centred = total.astype(np.int64) - self.x.shape[1] * self.x.shape[2] * self.zero
-        return narrow(centred, self.multiplier, self.shift, self.out_zero, self.min, self.max)
+        return self.narrowed(centred)
 
     def runs_whole(self) -> bool:
         return True

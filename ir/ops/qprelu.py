@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,17 +9,19 @@ import numpy as np
 from tinyc.ir import fixed_point
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import Op, RowForm, Value, Window
-from tinyc.ir.ops.int8 import Requantised, check_factor, check_int8, check_limits, drawn_output, drawn_zero, narrow
+from tinyc.ir.op import OfRows, RowForm, Value, Window
+from tinyc.ir.ops.int8 import OneFactor, check_factor, check_int8, check_limits, drawn_output, drawn_zero
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
 STEEPEST = 2**15 - 1
 """The largest factor."""
+LARGEST_RECTIFIED = 255 * 2**15
+"""What no product is larger than."""
 
 
 @dataclass(frozen=True)
-class QPRelu(Requantised, mnemonic="qprelu"):
+class QPRelu(OfRows, OneFactor, mnemonic="qprelu"):
     """int8 rectifier: requantise(d * factor, multiplier, shift) + out_zero, limited, of d = x - zero.
 
     The factor is `above`, or where d is negative that of its channel (the last dimension) in `below`, int16.
@@ -51,18 +52,14 @@ class QPRelu(Requantised, mnemonic="qprelu"):
             raise IRError(f"factors {self.below.type} are not int16 with one entry a channel of {self.x.type}")
         if not 0 <= self.above <= STEEPEST:
             raise IRError(f"a factor is 0 to {STEEPEST}, not {self.above}")
-        check_factor(self.multiplier, self.shift, 7, self.bound())
+        check_factor(self.multiplier, self.shift, 7, LARGEST_RECTIFIED)
         return self.x.type
-
-    def bound(self) -> int:
-        """The largest possible size of a product."""
-        return 255 * 2**15
 
     def evaluate(self, *operands: Array) -> Array:
         x, below = (o.astype(np.int64) for o in operands)
         difference = x - self.zero
         product = difference * np.where(difference < 0, below, self.above)
-        return narrow(product, self.multiplier, self.shift, self.out_zero, self.min, self.max)
+        return self.narrowed(product)
 
     def may_overwrite(self, operand: int) -> bool:
         return operand == 0
@@ -72,6 +69,3 @@ class QPRelu(Requantised, mnemonic="qprelu"):
 
     def row_form(self) -> RowForm | None:
         return RowForm((Window(), None)) if self.x.type.has_rows else None
-
-    def row_op(self, rows: int, valid: int) -> Op:
-        return dataclasses.replace(self, x=self.x.with_rows(rows))

@@ -17,7 +17,7 @@ import numpy as np
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.gates import DEFAULTS, MEANINGS, Gate
-from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, StaysFloat, Value, Window
+from tinyc.ir.op import Accuracy, Form, IntegerForm, OfRows, RowForm, StaysFloat, Value, Window
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -31,7 +31,7 @@ NO_LIMITS: Limits = (-math.inf, math.inf)
 NO_CLIP = math.inf
 
 
-class Steps(Op):
+class Steps(OfRows):
     """What recurrent layers have in common, on floats and on integers."""
 
     gates: ClassVar[int]
@@ -127,9 +127,6 @@ class Steps(Op):
 
     def row_form(self) -> RowForm | None:
         return RowForm((Window(), *(None for _ in self.operands[1:]))) if self.signal else None
-
-    def row_op(self, rows: int, valid: int) -> Op:
-        return dataclasses.replace(self, **cast("Any", {"x": self.x.with_rows(rows)}))
 
     def carries(self) -> bool:
         return self.signal

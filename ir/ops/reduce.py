@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +13,13 @@ from tinyc.ir.draw import Draw, takes
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg, Expr
 from tinyc.ir.loops import Index, Loops, contiguous
-from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, StaysFloat, Value, Window
+from tinyc.ir.op import Accuracy, Form, IntegerForm, OfRows, RowForm, StaysFloat, Value, Window
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
 
 @dataclass(frozen=True)
-class Reduce(Op, accuracy=Accuracy.SUM):
+class Reduce(OfRows, accuracy=Accuracy.SUM):
     """Base of reductions over `axes`, in ascending order. `combine` is the loop nest's combining function."""
 
     combine: ClassVar[str] = ""
@@ -62,9 +61,6 @@ class Reduce(Op, accuracy=Accuracy.SUM):
     def row_form(self) -> RowForm | None:
         """Each row by itself, where not over rows."""
         return RowForm((Window(),)) if self.x.type.has_rows and 1 not in self.axes else None
-
-    def row_op(self, rows: int, valid: int) -> Op:
-        return dataclasses.replace(self, x=self.x.with_rows(rows))
 
     def loops(self) -> tuple[Loops, ...]:
         kept = [d for d in range(self.x.type.rank) if d not in self.axes]

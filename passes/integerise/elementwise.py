@@ -61,6 +61,16 @@ def _spread(value: Value, shape: tuple[int, ...], rewriter: Rewriter) -> Value:
     return value if value.shape == shape else rewriter.add(Broadcast(value, shape))
 
 
+def _per_channel(value: Value, shape: tuple[int, ...]) -> bool:
+    """Whether a value has one entry for each entry of the last dimension of a shape."""
+    return bool(shape) and value.type.size == shape[-1] and value.shape[-1:] == shape[-1:]
+
+
+def _spread_or_channels(value: Value, shape: tuple[int, ...], rewriter: Rewriter) -> Value:
+    """A value broadcast to a shape, unless it has one entry a channel."""
+    return value if _per_channel(value, shape) else _spread(value, shape, rewriter)
+
+
 @INTEGERS(Add)
 def add(match: Match[Add], rewriter: Rewriter) -> Answer:
     """Compute a sum on integers."""
@@ -146,11 +156,10 @@ def _quotient(match: Match[Div], rewriter: Rewriter) -> Answer:
     places = next((p for p in range(MOST_PLACES, LEAST_PLACES - 1, -1) if factor * 2.0**p < MOST), None)
     if places is None:
         return Skip(f"the scale of the result, {match.out.scale:.4g}, is too fine for the operands'")
-    shape, own = match.op.type.shape, y.value.type
-    per_channel = bool(shape) and own.size == shape[-1] and own.shape[-1:] == shape[-1:]
+    shape = match.op.type.shape
     made = QDiv(
         _spread(x.value, shape, rewriter),
-        y.value if per_channel else _spread(y.value, shape, rewriter),
+        _spread_or_channels(y.value, shape, rewriter),
         x_zero=x.scale.zero,
         y_zero=y.scale.zero,
         factor=round(factor * 2.0**places),
@@ -172,16 +181,11 @@ def _product(match: Match[Mul], rewriter: Rewriter) -> Answer:
     if isinstance(pair, Skip):
         return pair
     shape = match.op.type.shape
-
-    def per_channel(operand: Activation) -> bool:
-        own = operand.value.type
-        return bool(shape) and own.size == shape[-1] and own.shape[-1:] == shape[-1:]
-
-    if x.value.shape != shape and (y.value.shape == shape or per_channel(x)):
+    if x.value.shape != shape and (y.value.shape == shape or _per_channel(x.value, shape)):
         x, y = y, x
     made = QMul(
         _spread(x.value, shape, rewriter),
-        y.value if per_channel(y) else _spread(y.value, shape, rewriter),
+        _spread_or_channels(y.value, shape, rewriter),
         x_zero=x.scale.zero,
         y_zero=y.scale.zero,
         multiplier=pair[0],

@@ -9,12 +9,12 @@ import numpy as np
 from tinyc.ir.module import Made
 from tinyc.ir.op import Value
 from tinyc.ir.ops import QNorm, Quantize
-from tinyc.ir.ops.qnormalise import EPSILON_MOST, EPSILON_PLACES, FACTOR, OFFSET, places_of
+from tinyc.ir.ops.qnormalise import EPSILON_MOST, EPSILON_PLACES, FACTOR, LARGEST_NORMALISED, OFFSET, places_of
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.core.norms import Norm, broadcastable, norm_at, why_float
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on
-from tinyc.passes.integerise.patterns import activation, float_operand, only_quantized
+from tinyc.passes.integerise.patterns import taken_together
 from tinyc.passes.integerise.scales import Scale, requantiser
 
 
@@ -24,11 +24,9 @@ def normalise_in_integers(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     norm = norm_at(rewriter.producer(at.op.x), rewriter.producer) if at.op.to is DType.I8 else None
     if norm is None:
         return None
-    x, reason = activation(norm.x, rewriter), why_float(norm)
-    if x is None:
-        return float_operand(norm.x)
-    if reason or not only_quantized(at.op.x, rewriter):
-        return Skip(reason or f"{at.op.x} is needed in float as well")
+    x = taken_together(at, norm.x, why_float(norm), rewriter)
+    if isinstance(x, Skip):
+        return x
     return _made(norm, x.value, x.scale, Scale.of(at.op), rewriter)
 
 
@@ -42,7 +40,7 @@ def _made(norm: Norm, value: Value, own: Scale, out: Scale, rewriter: Rewriter) 
     if isinstance(factors, Skip):
         return factors
     g, b, unit = factors
-    pair = requantiser(unit / out.scale, FACTOR * 2**15 + OFFSET)
+    pair = requantiser(unit / out.scale, LARGEST_NORMALISED)
     if isinstance(pair, Skip):
         return pair
     if pair[1] > 0:

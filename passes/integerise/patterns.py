@@ -128,3 +128,14 @@ def only_quantized(value: Value, rewriter: Rewriter) -> bool:
 def float_operand(value: Value) -> Skip:
     """The reason to leave an operator alone whose operand is not an int8 value."""
     return Skip(f"its operand {value} is not a dequantized int8 value")
+
+
+def taken_together(at: Made[Quantize], x: Value, why_float: str, rewriter: Rewriter) -> Activation | Skip:
+    """The int8 value that operators take which compute together what a quantize takes; or why they stay in float, of
+    which `why_float` says what they are known to be left for, if anything."""
+    found = activation(x, rewriter)
+    if found is None:
+        return float_operand(x)
+    if why_float or not only_quantized(at.op.x, rewriter):
+        return Skip(why_float or f"{at.op.x} is needed in float as well")
+    return found

@@ -6,11 +6,11 @@ import numpy as np
 
 from tinyc.ir.module import Made
 from tinyc.ir.ops import QPRelu, Quantize
-from tinyc.ir.ops.qprelu import STEEPEST
+from tinyc.ir.ops.qprelu import LARGEST_RECTIFIED, STEEPEST
 from tinyc.ir.types import DType
 from tinyc.passes.core.rectifiers import rectifier_at, why_float
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on
-from tinyc.passes.integerise.patterns import activation, float_operand, only_quantized
+from tinyc.passes.integerise.patterns import taken_together
 from tinyc.passes.integerise.scales import Scale, requantiser
 
 
@@ -20,15 +20,13 @@ def rectify_in_integers(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     found = rectifier_at(rewriter.producer(at.op.x), rewriter.producer) if at.op.to is DType.I8 else None
     if found is None:
         return None
-    x, reason = activation(found.x, rewriter), why_float(found)
-    if x is None:
-        return float_operand(found.x)
-    if reason or not only_quantized(at.op.x, rewriter):
-        return Skip(reason or f"{at.op.x} is needed in float as well")
+    x = taken_together(at, found.x, why_float(found), rewriter)
+    if isinstance(x, Skip):
+        return x
     slopes = found.slopes.reshape(-1).astype(np.float64)
     step = max(1.0, float(np.abs(slopes).max())) / STEEPEST
     out = Scale.of(at.op)
-    pair = requantiser(step * x.scale.scale / out.scale, 255 * 2**15)
+    pair = requantiser(step * x.scale.scale / out.scale, LARGEST_RECTIFIED)
     if isinstance(pair, Skip):
         return pair
     below = rewriter.constant_value(np.rint(slopes / step).astype(np.int16), "below")
