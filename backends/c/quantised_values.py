@@ -151,9 +151,8 @@ def emit_qnorm(unit: TranslationUnit, stage: Stage, whole: QNorm) -> RowCall:
 def emit_qprelu(unit: TranslationUnit, stage: Stage, op: QPRelu) -> RowCall:
     """A value with a factor for each channel where it is negative."""
     n = op.type.shape[-1]
-    literals = named(count=elements(stage) // n, n=n, x_zero=op.zero, above=op.above) + requantised(
-        op, LARGEST_RECTIFIED
-    )
+    literals = named(count=elements(stage) // n, n=n, x_zero=op.zero, above=op.above)
+    literals += requantised(op, LARGEST_RECTIFIED)
     parameters = [_X, (pointer(DType.I16), "below"), _OUT]
     function = specialise(unit, "qprelu", "qprelu", DType.I8, parameters, literals)
     return RowCall(function, (Pointer(0), Pointer(1)), long_rows=True)

@@ -5,9 +5,8 @@
 #include "limit_i32.h"
 
 /* `count` times n quotients of int8 values, less their zero points: of x times `factor` and y, cut off, and rounded to
- * `places` places less. By 0, a number becomes a limit, and 0
- * the integer 0. y has n elements for each count, or with `repeat` n for all of
- * them; `out` may be x, and y without `repeat`.
+ * `places` places less. By 0, a number becomes a limit, and 0 the integer 0. y has n elements for each count, or with
+ * `repeat` n for all of them; `out` may be x, and y without `repeat`.
  */
 TINYC_INLINE void tinyc_qdiv_i8(const int8_t *x, const int8_t *y, int8_t *out, int count, int n, int repeat,
                                 int x_zero, int y_zero, int32_t factor, int places, int zero, int low, int high)
