@@ -154,9 +154,13 @@ class Ledger:
     """
 
     def __init__(self, buffers: Mapping[str, Buffer]) -> None:
-        self._buffers = buffers
-        self._parts = _parts(buffers)
+        self._buffers = dict(buffers)
+        self._parts: Mapping[str, int] | None = None
         self.lives: dict[str, Life] = {}
+
+    def add(self, buffers: Mapping[str, Buffer]) -> None:
+        """More buffers that lie in the memories, which are rings. A stage that touches one of them has to run again."""
+        self._buffers |= buffers
 
     def run(self, stage: Stage, times: Times) -> None:
         """A stage is applied at these times."""
@@ -181,7 +185,7 @@ class Ledger:
         """What is known of a memory, with room for the rows of bytes from one on to another one, which may lie before
         the first and after the last."""
         if buffer.name not in self.lives:
-            count = buffer.rows if buffer.ring else self._parts[buffer.name]
+            count = buffer.rows if buffer.ring else self._parts_of(buffer)
             part = buffer.row_bytes if buffer.ring else -(-buffer.bytes // count)
             birth, death = np.full(count, ALWAYS, np.int64), np.full(count, NEVER, np.int64)
             self.lives[buffer.name] = Life(buffer, part, birth, death)
@@ -193,6 +197,11 @@ class Ledger:
             death = np.pad(life.death, more, constant_values=NEVER)
             life = self.lives[buffer.name] = Life(buffer, life.row_bytes, birth, death, life.before + more[0])
         return life
+
+    def _parts_of(self, buffer: Buffer) -> int:
+        if self._parts is None:
+            self._parts = _parts(self._buffers)
+        return self._parts[buffer.name]
 
 
 def _parts(buffers: Mapping[str, Buffer]) -> dict[str, int]:

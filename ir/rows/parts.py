@@ -281,7 +281,7 @@ class Segment:
     paces: tuple[Pace, ...]
     reverse: bool = False
 
-    @property
+    @cached_property
     def stages(self) -> range:
         """The numbers of the stages."""
         return range(self.first, self.first + len(self.paces))

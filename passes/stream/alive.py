@@ -66,6 +66,20 @@ class _Way:
     before: bool
     after: bool
 
+    def continues(self, other: _Way) -> bool:
+        """Whether the other one is the beginning of this: a ring that fewer memories lie in, or fewer stages touch."""
+        members, touches = self.members[: len(other.members)], self.touches[: len(other.touches)]
+        same = (members, touches, self.reverse, True) == (other.members, other.touches, other.reverse, other.streamed)
+        return same and self.streamed
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What has been collected of a memory that lives in this way."""
+
+    way: _Way
+    ledger: Ledger
+
 
 class Alive:
     """What is known of the memories of a program, for all its segments.
@@ -115,31 +129,43 @@ class Alive:
             found += every[bisect_left(every, numbers.start) : bisect_left(every, numbers.stop)]
         return found if len(members) == 1 else sorted(set(found))
 
-    def worked_out(self, way: _Way, stages: Sequence[Stage], follows: Mapping[str, View]) -> Kept:
-        """A memory that lives so, by the time of the first of these stages, which touch it."""
+    def worked_out(
+        self, way: _Way, stages: Sequence[Stage], follows: Mapping[str, View], records: dict[str, _Record]
+    ) -> Kept:
+        """A memory that lives so, by the time of the first of these stages, which touch it. `records` are those of
+        shorter segments that begin where this one does, by memory; its own is added."""
         if way not in self._known:
-            self._known[way] = self._work_out(way, stages, follows)
+            self._known[way] = self._work_out(way, stages, follows, records)
         return self._known[way]
 
-    def _work_out(self, way: _Way, stages: Sequence[Stage], follows: Mapping[str, View]) -> Kept:
+    def _work_out(
+        self, way: _Way, stages: Sequence[Stage], follows: Mapping[str, View], records: dict[str, _Record]
+    ) -> Kept:
         name = way.members[0]
-        buffers = {b.name: b for member in way.members for b in self.shown[member]}
-        owner = buffers[name]
-        if way.streamed:
-            buffers[name] = dataclasses.replace(owner, ring=owner.rows)
-        for member in way.members:
+        owner = self.program.buffer[name]
+        record = records.get(name)
+        if record is None or not way.continues(record.way):
+            record = _Record(dataclasses.replace(way, members=(), touches=()), Ledger({}))
+        lodgers = way.members[len(record.way.members) :]
+        fresh = {b.name: b for member in lodgers for b in self.shown[member]}
+        if way.streamed and name in fresh:
+            fresh[name] = dataclasses.replace(owner, ring=owner.rows)
+        for member in lodgers:
             if member in follows:
-                buffers[member] = dataclasses.replace(buffers[member], view=follows[member], ring=0)
-        ledger = Ledger(buffers)
+                fresh[member] = dataclasses.replace(fresh[member], view=follows[member], ring=0)
+        record.ledger.add(fresh)
         # Room in each sweep for all stages of the program, so that times do not change with the segment.
         width = len(self.program.stages)
-        for stage, (number, _, _, delay, period) in zip(stages, way.touches, strict=True):
-            place = number - way.touches[0][0]
-            ledger.run(stage, sweeps_of(stage, Pace(delay, period), way.reverse) * width + place)
-        life = ledger.lives.get(name)
+        for place, (stage, touch) in enumerate(zip(stages, way.touches, strict=True)):
+            number, _, _, delay, period = touch
+            if place >= len(record.way.touches) or any(value.name in fresh for value in stage.touched):
+                sweeps = sweeps_of(stage, Pace(delay, period), way.reverse)
+                record.ledger.run(stage, sweeps * width + number - way.touches[0][0])
+        records[name] = _Record(way, record.ledger)
+        life = record.ledger.lives.get(name)
         if life is None:
             return Kept(0, 0, np.zeros((0, 4), np.int64))
-        _open(life, way)
+        life = _open(life, way)
         if way.streamed:
             # Rows of several of the ring's rows lie in one piece.
             shown = [b for member in way.members for b in self.taken.get(member, {}).values()]
@@ -150,14 +176,16 @@ class Alive:
         return Kept(life.owner.ring if way.streamed else 0, life.owner.bytes, life.rectangles(exact=False))
 
 
-def _open(life: Life, way: _Way) -> None:
-    """Makes the life of a memory longer than the segment, where it is there before or after it."""
+def _open(life: Life, way: _Way) -> Life:
+    """The life of a memory, longer than the segment where it is there before or after it."""
+    birth, death = life.birth, life.death
     if way.before:
-        life.birth[:] = BEFORE
-        life.death[life.death < BEFORE] = BEFORE
+        birth = np.full_like(birth, BEFORE)
+        death = np.where(death < BEFORE, BEFORE, death)
     if way.after:
         # What is written after the segment is not there yet.
-        life.death[life.birth < ALWAYS] = ALWAYS
+        death = np.where(birth < ALWAYS, ALWAYS, death)
+    return dataclasses.replace(life, birth=birth, death=death)
 
 
 class Growth:
@@ -168,6 +196,7 @@ class Growth:
         self._paces: Sequence[Pace] = ()
         self._members: dict[str, tuple[str, ...]] = {}
         self._found: dict[str, Kept] = {}
+        self._records: dict[str, _Record] = {}
 
     def need(
         self,
@@ -189,12 +218,13 @@ class Growth:
             self._paces, self._found, self._members = (), {}, {}
         fresh = range(first + len(self._paces), first + len(paces))
         touched = dict.fromkeys(home for k in fresh for home in self._alive.homes[k])
-        lodgers: dict[str, tuple[str, ...]] = {}
+        lodgers: dict[str, list[str]] = {}
+        homes: dict[str, str] = {}
         for name, view in follows.items():
-            home = program.root(view.base)[0].name
-            while home in follows:
-                home = program.root(follows[home].base)[0].name
-            lodgers[home] = (*lodgers.get(home, ()), name)
+            # Stage by stage: what is followed was made before.
+            base = program.root(view.base)[0].name
+            homes[name] = home = homes.get(base, base)
+            lodgers.setdefault(home, []).append(name)
         for name in [*touched, *(name for name in self._members if name not in touched)]:
             members = () if name in follows else (name, *lodgers.get(name, ()))
             if not touched.keys().isdisjoint(members) or members != self._members.get(name):
@@ -235,4 +265,4 @@ class Growth:
         least, most = self._alive.touched[members[0]]
         way = _Way(members, touches, self._reverse, streamed, least < first, most >= numbers.stop)
         time = start * len(self._alive.program.stages) + touching[0] - first
-        return self._alive.worked_out(way, run, follows).later(time)
+        return self._alive.worked_out(way, run, follows, self._records).later(time)

@@ -142,7 +142,8 @@ class _Options:
     """
 
     def __init__(self, program: RowProgram, pieces: Sequence[Piece]) -> None:
-        self.program, self._pieces = program, list(pieces)
+        self.program = program
+        self._pieces = sorted(pieces, key=lambda p: (p.segment.stages.stop, p.segment.stages.start))
         self._needs: dict[Way, int] = {}
         self._checks = CHECKS
 
