@@ -1,0 +1,1 @@
+"""How accurate quantised networks are, beside the float model and other tools."""
