@@ -20,6 +20,7 @@ if (Path(__file__).parent / "ir").is_file():
 from tinyc import ir, passes
 from tinyc.compiler.base.version import VERSION as __version__
 from tinyc.compiler.data.calibration import Calibration, Normalise
+from tinyc.compiler.evaluate import Evaluation
 from tinyc.compiler.options import CustomPass, Options, QuantiseOptions
 from tinyc.compiler.session import Compilation, Model, bench, compile, execute, load, quantize, run, tune, verify
 from tinyc.ir.errors import TinycError
@@ -28,6 +29,7 @@ __all__ = [
     "Calibration",
     "Compilation",
     "CustomPass",
+    "Evaluation",
     "Model",
     "Normalise",
     "Options",

@@ -28,6 +28,8 @@ from tinyc.compiler.cli.flags import as_flags
 from tinyc.compiler.cli.options import (
     AcceptAccuracyFlag,
     CalibrationFlag,
+    EvaluateFlag,
+    EvaluateLabelsFlag,
     IntegersWord,
     KeepFloatFlag,
     LabelsFlag,
@@ -41,6 +43,7 @@ from tinyc.compiler.cli.options import (
 )
 from tinyc.compiler.data.arrays import outputs_by_name, write_npz
 from tinyc.compiler.dump import compare_dump, compare_times
+from tinyc.compiler.evaluate import Evaluation
 from tinyc.compiler.options import EXECUTORS, VERIFIED, OptionKeywords, Options, Unpack, known_executors
 from tinyc.compiler.report.documents import inspection_document, outputs_document, verdicts_document
 from tinyc.compiler.session import Session, quantize
@@ -129,6 +132,8 @@ def compile_command(
     dump_ir: Annotated[
         Path | None, typer.Option("--dump-ir", metavar="DIR", help="Write the IR after each pass.")
     ] = None,
+    evaluate: EvaluateFlag = None,
+    evaluate_labels: EvaluateLabelsFlag = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite generated files that were edited.")] = False,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Skip all comparisons.")] = False,
     debug_pass: Annotated[
@@ -144,6 +149,8 @@ def compile_command(
                 force=force,
                 verify=not no_verify,
                 dump_ir=dump_ir,
+                evaluate=evaluate,
+                evaluate_labels=evaluate_labels,
                 debug_passes=debug_pass or [],
                 trace=console.trace,
             )
@@ -304,6 +311,8 @@ def quantize_command(
     observer: ObserverFlag = DEFAULT_OBSERVER,
     input_shape: ShapesFlag = None,
     accept_accuracy: AcceptAccuracyFlag = False,
+    evaluate: EvaluateFlag = None,
+    evaluate_labels: EvaluateLabelsFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Quantise a float model to int8 and write it as a QDQ model that onnxruntime runs."""
@@ -312,6 +321,7 @@ def quantize_command(
         options = quantise_options(IntegersWord.int8, calibration, labels, pixels, keep_float, observer)
         assert options is not None
         notes: list[str] = []
+        accuracy: dict[str, Evaluation] = {}
         with console.progress(quiet=as_json) as say:
             layers = quantize(
                 model,
@@ -319,11 +329,15 @@ def quantize_command(
                 options,
                 input_shapes=parse_shapes(input_shape),
                 accept_accuracy=accept_accuracy,
+                evaluate=evaluate,
+                evaluate_labels=evaluate_labels,
+                evaluated=accuracy.__setitem__,
                 note=notes.append,
                 progress=say,
             )
         console.notes(notes)
-        document = {"model": str(model), "written": str(output), "layers": layers}
+        measured = {name: found.as_dict for name, found in accuracy.items()}
+        document = {"model": str(model), "written": str(output), "layers": layers, "accuracy": measured}
         _print_json(document) if as_json else console.quantised_layers(document)
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from tinyc.backends.targets import Target
 from tinyc.compiler.base.files import shown
+from tinyc.compiler.cli.accuracy import ONLY_CALIBRATION, evaluation
 from tinyc.compiler.cli.flags import as_flags
 from tinyc.compiler.cli.measured import time
 from tinyc.compiler.cli.tables import grid, out
@@ -115,6 +116,10 @@ def compilation(result: Compilation, folder: Path) -> None:
             out.print(f"{hint} {layer['output_bytes']:,} bytes.", highlight=False)
     if "quantisation" in report:
         quantisation(report["quantisation"])
+        if report["evaluation"] is None:
+            out.print(ONLY_CALIBRATION, highlight=False)
+    if report["evaluation"] is not None:
+        evaluation(report["evaluation"], "data held back")
     interfaces(report["interface"]["alternatives"], report)
 
 
@@ -199,7 +204,8 @@ def quantisation(found: Mapping[str, Any]) -> None:
     accuracy = found.get("accuracy")
     if accuracy is not None:
         change = 100 * (accuracy["int8"] - accuracy["float"])
-        table.add_row("accuracy", f"{accuracy['float']:.2%} float, {accuracy['int8']:.2%} int8 ({change:+.2f} points)")
+        text = f"{accuracy['float']:.2%} float, {accuracy['int8']:.2%} int8 ({change:+.2f} points)"
+        table.add_row("accuracy", f"{text}, on calibration data")
     if "inferences" in found:
         ratio = "equal" if found["output_sqnr_db"] is None else f"{found['output_sqnr_db']:.1f} dB over noise"
         same = f"same top class on {found['top1_agreement']:.1%} of {found['inferences']} inputs"
@@ -228,6 +234,10 @@ def layer_table(layers: Sequence[Mapping[str, Any]], title: str) -> None:
 def quantised_layers(document: Mapping[str, Any]) -> None:
     """What `tinyc quantize` tells."""
     out.print(f"written to {escape(document['written'])}", highlight=False)
+    for name, found in document["accuracy"].items():
+        evaluation(found, name)
+    if len(document["accuracy"]) < 2:
+        out.print(ONLY_CALIBRATION, highlight=False)
     layer_table(document["layers"][:WORST_LAYERS], "worst layers first")
 
 

@@ -69,6 +69,13 @@ LabelsFlag = Annotated[Path | None, typer.Option("--labels", metavar="FILE", hel
 NormaliseFlag = Annotated[
     str, typer.Option("--normalize", metavar="MEAN,STD", help="The model takes (pixel - MEAN) / STD. [default: 0,255]")
 ]
+EvaluateFlag = Annotated[
+    Path | None,
+    typer.Option("--evaluate", metavar="FILE|DIR", help="Inputs that were held back, to measure accuracy on."),
+]
+EvaluateLabelsFlag = Annotated[
+    Path | None, typer.Option("--evaluate-labels", metavar="FILE", help="Classes of these inputs.")
+]
 KeepFloatFlag = Annotated[str, typer.Option("--keep-float", metavar="NODE,...", help="ONNX nodes that stay float.")]
 ObserverFlag = Annotated[str, typer.Option("--observer", metavar="|".join(OBSERVERS), help="How ranges are chosen.")]
 

@@ -20,6 +20,7 @@ from tinyc.ir.types import DType
 
 ARRAYS = {".npy", ".npz"}
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff"}
+LABELS = "labels"
 LARGEST_IMAGE = 50_000_000
 """Pixels. Decoding takes 4 bytes for each, twice: what cameras make, and no file that is small and takes gigabytes."""
 
@@ -48,12 +49,13 @@ inference or several (`samples_from`); or a file or folder of them (`load_inputs
 
 @dataclass(frozen=True)
 class Inputs:
-    """Input sets in the module's order and layout, the number of the folder of each, where sub-folders stand for
-    classes, and what the user should know."""
+    """Input sets in the module's order and layout, the class of each, where sub-folders stand for classes or files hold
+    labels, what the user should know, and what the classes are called, where folders say it."""
 
     samples: list[list[Array]]
     classes: tuple[int, ...] | None = None
     notes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def load_inputs(
     or several (`samples_from`). Images are resized to the input where need be, made grey or RGB as the input has one or
     three channels, and normalised, by 0 and 255 if nothing else is said. Arrays of integers 0..255 for an input of
     floats are normalised where `normalise` is given, and taken as they are, with a note, where it is not. Arrays of the
-    bytes that a network takes as pixels are pixels.
+    bytes that a network takes as pixels are pixels. An array `labels` of a .npz file, if no input is called so, is no
+    input but the class of each inference; else the sub-folders, of which there are two or more, are the classes.
 
     Raises:
         ArrayError: the message names the file, and what is wrong with it.
@@ -90,19 +93,49 @@ def load_inputs(
     seen = Ranges(imported, interface)
     samples: list[list[Array]] = []
     folders: list[Path] = []
+    labels: list[int] = []
     for file in files:
         if file.suffix.lower() in IMAGES:
             found = [[read_image(file, imported, normalise or Normalise())]]
         else:
-            arrays = seen.look(read_arrays(file), normalise)
-            found = samples_from(imported, arrays, shown(file))
+            arrays, own = _without_labels(read_arrays(file), imported)
+            found = samples_from(imported, seen.look(arrays, normalise), shown(file))
+            if own is not None:
+                labels += labels_of(own, shown(file), len(found))
         samples += found
         folders += [file.parent] * len(found)
+    notes = tuple(seen.notes(shown(path)))
+    if labels:
+        if len(labels) != len(samples):
+            raise CalibrationError(
+                f"{shown(path)}: only some of the files have `labels`, {len(labels)} of {len(samples)}"
+            )
+        return Inputs(samples, tuple(labels), notes)
     classes = sorted(set(folders))
-    labelled = is_folder and path not in classes and len(classes) > 1
-    return Inputs(
-        samples, tuple(classes.index(f) for f in folders) if labelled else None, tuple(seen.notes(shown(path)))
-    )
+    if not is_folder or path in classes or len(classes) < 2:
+        return Inputs(samples, None, notes)
+    names = tuple(c.relative_to(path).as_posix() for c in classes)
+    return Inputs(samples, tuple(classes.index(f) for f in folders), notes, names)
+
+
+def _without_labels(
+    arrays: Mapping[str, Array] | Array, imported: Imported
+) -> tuple[Mapping[str, Array] | Array, Array | None]:
+    """A file's arrays less that of labels, and that one."""
+    if not isinstance(arrays, Mapping) or LABELS not in arrays or LABELS in [p.name for p in imported.inputs]:
+        return arrays, None
+    return {name: array for name, array in arrays.items() if name != LABELS}, arrays[LABELS]
+
+
+def labels_of(values: Array, source: str, count: int | None = None) -> tuple[int, ...]:
+    """Classes, as whole numbers from 0, one for each of `count` inferences. Raises `CalibrationError`."""
+    flat = values.reshape(-1) if values.ndim == 2 and values.shape[1] == 1 else values
+    whole = flat.dtype.kind in "iuf" and bool(np.isfinite(flat).all() and (flat == np.rint(flat)).all())
+    if flat.ndim != 1 or not whole or (flat < 0).any():
+        raise CalibrationError(f"{source} does not hold one whole number (0 or above) for each input as labels")
+    if count is not None and len(flat) != count:
+        raise CalibrationError(f"{source} has {len(flat)} labels for {count} inputs")
+    return tuple(int(v) for v in flat)
 
 
 def load_arrays(

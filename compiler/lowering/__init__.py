@@ -2,7 +2,7 @@
 
 from tinyc.compiler.lowering.notes import notes_of
 from tinyc.compiler.lowering.pipeline import Pipeline, input_place, output_place
-from tinyc.compiler.lowering.quality import Quality, measure
+from tinyc.compiler.lowering.quality import Quality, measure, run_network
 from tinyc.compiler.lowering.steps import (
     Lowered,
     Quantised,
@@ -26,5 +26,6 @@ __all__ = [
     "notes_of",
     "output_place",
     "quantise_module",
+    "run_network",
     "with_port_types",
 ]

@@ -14,6 +14,7 @@ from tinyc.compiler.data.calibration import Calibration
 from tinyc.compiler.frontend import Imported
 from tinyc.compiler.lowering.quantised import as_taken, top1
 from tinyc.compiler.lowering.steps import Lowered
+from tinyc.compiler.options import Samples
 from tinyc.compiler.reference import Reference
 from tinyc.ir.tensor import Array
 
@@ -50,7 +51,7 @@ def measure(
         say(f"measure the float model: {number} of {len(calibration.samples)}")
         expected.append(reference.run(sample))
     say("measure the quantised network")
-    own = [lowered.real_outputs(outputs) for outputs in _run(lowered, calibration, host)]
+    own = [lowered.real_outputs(outputs) for outputs in run_network(lowered, calibration.samples, host)]
     signal = sum(float(np.square(a, dtype=np.float64).sum()) for outputs in expected for a in outputs)
     noise = sum(
         float(np.square(a.astype(np.float64) - b).sum())
@@ -65,8 +66,9 @@ def measure(
     return Quality(ratio, same, accuracy, len(expected))
 
 
-def _run(lowered: Lowered, calibration: Calibration, host: Callable[[], Runner]) -> list[list[Array]]:
-    samples = as_taken(lowered.program, calibration.samples, lowered.inputs)
+def run_network(lowered: Lowered, given: Samples, host: Callable[[], Runner]) -> list[list[Array]]:
+    """The network's outputs for the model's inputs: as C on this computer, in the interpreter without a compiler."""
+    samples = as_taken(lowered.program, given, lowered.inputs)
     try:
         return host().run([list(s) for s in samples])
     except MissingTool:

@@ -12,6 +12,7 @@ from tinyc.backends.c.tuning import Optimize
 from tinyc.backends.libraries import Kernels
 from tinyc.backends.packages.memories import Format
 from tinyc.compiler.base.checked import AtLeast, Elsewhere, OptionError, checked
+from tinyc.compiler.data.calibration import CalibrationLike
 from tinyc.compiler.data.inputs import Normalise
 from tinyc.compiler.options.byte_counts import parse_bytes, parse_memories
 from tinyc.compiler.options.custom import CustomPass
@@ -105,6 +106,10 @@ class Options:
         debug_passes: names of passes whose rewriting is traced.
         trace: told what those passes rewrote, and what they did not and why, one line at a time.
         force: overwrite generated files that somebody has edited.
+        evaluate: data that nothing was learnt from, as `QuantiseOptions.calibration`: what the network makes of them is
+            compared with what the model does, as the report and `Compilation.evaluation` tell.
+        evaluate_labels: a file with the class of each of them, to measure accuracy; folders of images, and .npz files
+            with an array `labels`, have their own.
         samples: input sets to verify with, in the module's order and layout; calibration data, or seeded ones, by
             default.
     """
@@ -137,6 +142,8 @@ class Options:
     debug_passes: Collection[str] = ()
     trace: Callable[[str], None] = print
     force: bool = False
+    evaluate: CalibrationLike | None = None
+    evaluate_labels: str | Path | None = None
     samples: Samples | None = None
 
     def __post_init__(self) -> None:
@@ -145,6 +152,8 @@ class Options:
             raise OptionError(
                 "`ram` of two memories says itself what lies where: give `arena_in=psram` with one number or none"
             )
+        if self.evaluate_labels is not None and self.evaluate is None:
+            raise OptionError("`evaluate_labels` goes with `evaluate`, the data that they belong to")
         if self.hop is not None:
             self._check_hop()
         if self.quantise is not None:
@@ -220,4 +229,6 @@ class OptionKeywords(TypedDict, total=False):
     debug_passes: Collection[str]
     trace: Callable[[str], None]
     force: bool
+    evaluate: CalibrationLike | None
+    evaluate_labels: str | Path | None
     samples: Samples | None

@@ -164,6 +164,7 @@ def _quantisation(lowered: Lowered, quality: Quality | None) -> dict[str, Any]:
     if quality is not None:
         found["inferences"] = quality.inferences
         found["output_sqnr_db"] = round(quality.sqnr, 2) if math.isfinite(quality.sqnr) else None
+        found["measured_on"] = "calibration data"
         found["top1_agreement"] = quality.agreement
         if quality.accuracy is not None:
             found["accuracy"] = {"float": quality.accuracy[0], "int8": quality.accuracy[1]}

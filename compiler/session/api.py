@@ -12,8 +12,10 @@ from typing import Any
 
 from tinyc.compiler.base.checked import checked
 from tinyc.compiler.data.arrays import check_arrays, outputs_by_name
+from tinyc.compiler.data.calibration import CalibrationLike
 from tinyc.compiler.data.inputs import InputsLike
-from tinyc.compiler.export import to_onnx_qdq, write_onnx
+from tinyc.compiler.evaluate import Evaluation
+from tinyc.compiler.export import write_onnx
 from tinyc.compiler.frontend import ModelLike, load_onnx
 from tinyc.compiler.options import (
     VERIFIED,
@@ -28,6 +30,7 @@ from tinyc.compiler.options import (
     Unpack,
     known_executors,
 )
+from tinyc.compiler.session.accuracy import exported_model
 from tinyc.compiler.session.compilation import Compilation
 from tinyc.compiler.session.measure import Measured, find_machine, measure_on
 from tinyc.compiler.session.model import Model
@@ -238,6 +241,9 @@ def quantize(
     *,
     input_shapes: Shapes | None = None,
     accept_accuracy: bool = False,
+    evaluate: CalibrationLike | None = None,
+    evaluate_labels: str | Path | None = None,
+    evaluated: Callable[[str, Evaluation], None] | None = None,
     note: Progress | None = None,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
@@ -249,6 +255,10 @@ def quantize(
         options: how to quantise; its input and output types do not matter here.
         input_shapes: as for `compile`.
         accept_accuracy: as for `compile`.
+        evaluate: as for `compile`.
+        evaluate_labels: as for `compile`.
+        evaluated: told how accurate the written model is in onnxruntime: on the "calibration data", and on those of
+            `evaluate` as "data held back".
         note: told what the user should know of the calibration data and of the comparison.
         progress: told what is being done.
 
@@ -259,13 +269,26 @@ def quantize(
         TinycError: bad input or usage; nothing has been written.
         PassVerificationError, VerificationError: a result differs, or is too inaccurate; nothing has been written.
     """
-    chosen = Options(quantise=options, input_shapes=input_shapes or {}, accept_accuracy=accept_accuracy)
+    chosen = Options(
+        quantise=options,
+        input_shapes=input_shapes or {},
+        accept_accuracy=accept_accuracy,
+        evaluate=evaluate,
+        evaluate_labels=evaluate_labels,
+    )
     session = Session(model, chosen, progress=progress)
-    quantised, imported, calibration = session.quantised, session.imported, session.calibration
+    quantised, calibration = session.quantised, session.calibration
     assert quantised.made is not None
     assert calibration is not None
-    write_onnx(to_onnx_qdq(quantised.module, imported.inputs, imported.outputs), Path(output))
-    _tell([*calibration.notes, *session.agreed.notes], note or progress)
+    exported, network = exported_model(quantised, session.imported)
+    data = {"calibration data": calibration, "data held back": session.accuracy.held_back} if evaluated else {}
+    measured = {name: session.accuracy.of(network, of) for name, of in data.items()}
+    write_onnx(exported, Path(output))
+    held_back = session.accuracy.held_back
+    _tell([*calibration.notes, *session.agreed.notes, *(held_back.notes if held_back else ())], note or progress)
+    for name, found in measured.items():
+        if found is not None and evaluated is not None:
+            evaluated(name, found)
     return to_dicts(quantised.made.layers)
 
 

@@ -19,6 +19,7 @@ from tinyc.compiler.base.checked import checked
 from tinyc.compiler.base.output import write_folder
 from tinyc.compiler.base.version import VERSION
 from tinyc.compiler.data.arrays import arguments_of, outputs_by_name
+from tinyc.compiler.evaluate import DataLike, Evaluation, LabelsLike
 from tinyc.compiler.frontend import Imported
 from tinyc.compiler.lowering import Lowered, Quality
 from tinyc.compiler.lowering.quantised import as_taken
@@ -51,6 +52,10 @@ class Compilation:
     """What the C is tuned for."""
     interfaces: Mapping[str, int] = field(default_factory=dict)
     """The arena's bytes with other interfaces, as far as they were tried, by option."""
+    evaluation: Evaluation | None = None
+    """Accuracy on the data of the option `evaluate`."""
+    evaluator: Callable[[DataLike, LabelsLike | None], Evaluation | None] = lambda data, labels: None
+    """What `evaluate` calls."""
 
     @property
     def program(self) -> RowProgram:
@@ -87,6 +92,23 @@ class Compilation:
         samples = self.as_taken(arguments_of(self.imported, arrays, named, integers))
         return outputs_by_name(self.imported, run_on(executor, self.program, self.source, samples))
 
+    @checked
+    def evaluate(self, data: DataLike, labels: LabelsLike | None = None) -> Evaluation:
+        """Accuracy on data that nothing was learnt from: what the compiled network makes of them, as C on this computer
+        (in the interpreter without a compiler), against what the model does.
+
+        Args:
+            data: a file or folder, input sets at hand, or arrays by the names of the model's inputs.
+            labels: one class an inference, or the file of them; folders of images, and .npz files with an array
+                `labels`, have their own.
+
+        Raises:
+            ArrayError: data that the model cannot take, or labels that no output has classes for.
+        """
+        found = self.evaluator(data, labels)
+        assert found is not None
+        return found
+
     def as_taken(self, samples: Samples) -> Samples:
         """Inputs as the model has them, as the compiled network takes them: integers where it was quantised to take
         such. Arrays of exactly these integers stay as they are."""
@@ -110,6 +132,7 @@ class Compilation:
     def report(self) -> dict[str, Any]:
         """The report, as in report.json."""
         report = make_report(self.imported, self.lowered, self.source, self.target.name, self.verdicts, self.quality)
+        report["evaluation"] = None if self.evaluation is None else self.evaluation.as_dict
         report["interface"]["alternatives"] = [a.as_dict for a in self.others()]
         report["ram"]["other_arena_bytes"] = dict(self.interfaces)
         report["ram"]["moved_bytes"] = bytes_moved(self.program, self.target, self.places)

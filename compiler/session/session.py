@@ -34,13 +34,13 @@ from tinyc.compiler.lowering import (
     quantise_module,
 )
 from tinyc.compiler.options import VERIFIED, Executor, Options
+from tinyc.compiler.session.accuracy import Accuracy, Outputs, compiled_network
 from tinyc.compiler.session.alternatives import Alternative, try_interfaces
 from tinyc.compiler.session.code import generate_code, import_model
 from tinyc.compiler.session.compilation import Compilation
 from tinyc.compiler.session.setup import set_up
 from tinyc.compiler.verify import Agreement, Verdict, VerificationError, check_executor, check_import, run_on
 from tinyc.ir.module import Module
-from tinyc.ir.tensor import Array
 
 
 class Session:
@@ -96,6 +96,11 @@ class Session:
         return None if how is None else calibration_of(how.calibration, self.imported, how.normalise, how.labels)
 
     @cached_property
+    def accuracy(self) -> Accuracy:
+        """What measures the accuracy of what is made."""
+        return Accuracy(self.imported, self.options, self.calibration, self._say)
+
+    @cached_property
     def evidence(self) -> Evidence:
         """What everything is verified on."""
         options, ports, inputs = self.options, self.options.port_types, None
@@ -123,6 +128,7 @@ class Session:
     @cached_property
     def quantised(self) -> Quantised:
         """The module quantised, where the options say so."""
+        _ = self.accuracy.held_back  # what is wrong with them is said at once
         return quantise_module(self.optimised, self.options, self.calibration, self.evidence, self._say)
 
     @cached_property
@@ -168,12 +174,16 @@ class Session:
         quality: Quality | None = None
         if self.calibration is not None:
             quality = measure(self.imported, lowered, self.calibration, lambda: self._runner(source, "host"), self._say)
+        network = compiled_network(lowered, lambda: self._runner(source, "host"))
+        evaluation = self.accuracy.of(network, self.accuracy.held_back)
+        notes += evaluation.notes if evaluation is not None else ()
         others: Callable[[], Sequence[Alternative]] = tuple
         if self.options.verify and self.options.hop is None:
             others = partial(try_interfaces, lowered, source, self.imported, self.options, setup)
         interfaces = {} if lowered.trials is None else lowered.trials.others(source.arena_bytes)
         found = (tuple(verdicts), tuple(notes), quality, agreed.against, others, setup.tuning, interfaces)
-        return Compilation(self.imported, lowered, source, setup.target, setup.packing, *found)
+        measured = (evaluation, lambda data, labels: self.accuracy.of(network, self.accuracy.data(data, labels)))
+        return Compilation(self.imported, lowered, source, setup.target, setup.packing, *found, *measured)
 
     def _runner(self, source: CSource, executor: str) -> Runner:
         """What runs the C there; the programs that it has built are kept for the next who runs it."""
@@ -197,7 +207,7 @@ class Session:
         check_folder(Path(folder), self.options.force)
         return self.compilation.write(folder, self.options.force)
 
-    def run(self, executor: Executor) -> list[list[Array]]:
+    def run(self, executor: Executor) -> Outputs:
         """The outputs of the compiled network for the inputs of the session, one list an inference."""
         compiled = self.compilation
         self._say(f"run on {executor}")
