@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.networks.data import keras_weights
 from tests.mnist import folder
 
 RESOLUTION = 224
-
-
-def keras_weights(path: Path) -> dict[str, NDArray[np.float32]]:
-    """The weights of a Keras MobileNetV1 file, named and laid out as `mobilenet_v1` takes them."""
-    found: dict[str, NDArray[np.float32]] = {}
-    with h5py.File(path) as file:
-        layers = file["model_weights"]
-        for name in layers.attrs["layer_names"]:
-            group = layers[name]
-            arrays = {Path(n).name.partition(":")[0]: group[n][()] for n in group.attrs["weight_names"]}
-            if "kernel" in arrays:  # HWIO
-                found[name] = arrays["kernel"].transpose(3, 2, 0, 1)
-            if "depthwise_kernel" in arrays:  # HWCM, of multiplier M = 1
-                found[name] = arrays["depthwise_kernel"].transpose(2, 3, 0, 1)
-            if "bias" in arrays:
-                found[f"{name}_bias"] = arrays["bias"]
-            if "gamma" in arrays:
-                found[name] = np.stack([arrays[k] for k in ("gamma", "beta", "moving_mean", "moving_variance")])
-    return found
 
 
 def imagenet_weights() -> dict[str, NDArray[np.float32]]:

@@ -31,6 +31,33 @@ def published(folder: str) -> dict[str, Floats]:
     return {file.stem: np.loadtxt(file, dtype=np.float32) for file in sorted(path.glob("*.txt"))}
 
 
+def keras_weights(path: Path) -> dict[str, NDArray[np.float32]]:
+    """The weights of a Keras MobileNetV1 file, named and laid out as `mobilenet_v1` takes them.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    import h5py  # nothing else needs it
+
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing (TINYC_TEST_DATA names the folder that has data/)")
+    found: dict[str, NDArray[np.float32]] = {}
+    with h5py.File(path) as file:
+        layers = file["model_weights"]
+        for name in layers.attrs["layer_names"]:
+            group = layers[name]
+            arrays = {Path(n).name.partition(":")[0]: group[n][()] for n in group.attrs["weight_names"]}
+            if "kernel" in arrays:  # HWIO
+                found[name] = arrays["kernel"].transpose(3, 2, 0, 1)
+            if "depthwise_kernel" in arrays:  # HWCM, of multiplier M = 1
+                found[name] = arrays["depthwise_kernel"].transpose(2, 3, 0, 1)
+            if "bias" in arrays:
+                found[f"{name}_bias"] = arrays["bias"]
+            if "gamma" in arrays:
+                found[name] = np.stack([arrays[k] for k in ("gamma", "beta", "moving_mean", "moving_variance")])
+    return found
+
+
 def from_shared(name: str) -> onnx.ModelProto:
     """A model of others, beside the published weights.
 

@@ -52,3 +52,19 @@ def _classes(found: Sequence[Mapping[str, Any]]) -> None:
         counts = (c["inferences"], c["model_right"], c["network_right"], c["flipped"])
         table.add_row(escape(c["name"]), *(f"{n:,}" for n in counts))
     out.print(table)
+
+
+def inputs_seen(found: Sequence[Mapping[str, Any]]) -> None:
+    """What was seen at the inputs, beside what the model expects there."""
+    table = grid()
+    for seen in found:
+        low, high = seen["seen"]
+        text = f"{low:.4g} to {high:.4g} in {seen['data']}"
+        if (expected := seen["expected"]) is not None:
+            text += f"; {seen['evidence']} expects about {expected[0]:.3g} to {expected[1]:.3g}"
+        elif seen["evidence"] is not None:
+            judged = "it may be" if seen["fits"] else "it cannot be what the model was trained on"
+            text += f"; by {seen['evidence']} {judged}"
+        table.add_row(escape(f"{seen['name']} saw"), escape(text))
+    if found:
+        out.print(table)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from tinyc.backends.targets import Target
 from tinyc.compiler.base.files import shown
-from tinyc.compiler.cli.accuracy import ONLY_CALIBRATION, evaluation
+from tinyc.compiler.cli.accuracy import ONLY_CALIBRATION, evaluation, inputs_seen
 from tinyc.compiler.cli.flags import as_flags
 from tinyc.compiler.cli.measured import time
 from tinyc.compiler.cli.tables import grid, out
@@ -114,6 +114,7 @@ def compilation(result: Compilation, folder: Path) -> None:
             taken = "nlc takes the signal sample by sample" if rank == 3 else "nhwc takes the image as cameras give it"
             hint = f"--input-layout {taken} and saves a transposed copy of"
             out.print(f"{hint} {layer['output_bytes']:,} bytes.", highlight=False)
+    inputs_seen(report["input_ranges"])
     if "quantisation" in report:
         quantisation(report["quantisation"])
         if report["evaluation"] is None:

@@ -132,7 +132,7 @@ def labels_of(values: Array, source: str, count: int | None = None) -> tuple[int
     flat = values.reshape(-1) if values.ndim == 2 and values.shape[1] == 1 else values
     whole = flat.dtype.kind in "iuf" and bool(np.isfinite(flat).all() and (flat == np.rint(flat)).all())
     if flat.ndim != 1 or not whole or (flat < 0).any():
-        raise CalibrationError(f"{source} does not hold one whole number (0 or above) for each input as labels")
+        raise CalibrationError(f"{source}: labels are whole numbers, 0 or above, one for each input")
     if count is not None and len(flat) != count:
         raise CalibrationError(f"{source} has {len(flat)} labels for {count} inputs")
     return tuple(int(v) for v in flat)

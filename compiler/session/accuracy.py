@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from functools import cached_property
 
@@ -9,6 +10,7 @@ import onnx
 
 from tinyc.backends.runners import Runner
 from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.data.expected import InputRange, input_ranges
 from tinyc.compiler.evaluate import (
     DataLike,
     Evaluation,
@@ -26,7 +28,7 @@ from tinyc.compiler.lowering import Lowered, Quantised, integers_taken, run_netw
 from tinyc.compiler.options import Options, Samples
 from tinyc.ir.errors import TinycError
 
-__all__ = ["Accuracy", "Outputs", "compiled_network", "exported_model"]
+__all__ = ["Accuracy", "DataLike", "Evaluation", "LabelsLike", "Outputs", "compiled_network", "exported_model"]
 
 
 class Accuracy:
@@ -49,6 +51,19 @@ class Accuracy:
         """The data of the option `evaluate`; None without such. Raises `ArrayError`."""
         options = self._options
         return None if options.evaluate is None else self.data(options.evaluate, options.evaluate_labels)
+
+    @cached_property
+    def input_ranges(self) -> tuple[InputRange, ...]:
+        """What was seen at the inputs, in calibration data and in those held back, beside what the model expects."""
+        of = {"calibration data": self._calibration, "data held back": self.held_back}
+        found = [input_ranges(self._imported, d.samples, name) for name, d in of.items() if d is not None]
+        return tuple(itertools.chain.from_iterable(found))
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know of these, and of the data held back."""
+        own = self.held_back.notes if self.held_back is not None else ()
+        return [*own, *(r.note for r in self.input_ranges if r.note)]
 
     def data(self, data: DataLike, labels: LabelsLike | None = None) -> Calibration:
         """Data as users have them, as the model takes them. Raises `ArrayError`."""

@@ -284,8 +284,7 @@ def quantize(
     data = {"calibration data": calibration, "data held back": session.accuracy.held_back} if evaluated else {}
     measured = {name: session.accuracy.of(network, of) for name, of in data.items()}
     write_onnx(exported, Path(output))
-    held_back = session.accuracy.held_back
-    _tell([*calibration.notes, *session.agreed.notes, *(held_back.notes if held_back else ())], note or progress)
+    _tell([*calibration.notes, *session.agreed.notes, *session.accuracy.notes], note or progress)
     for name, found in measured.items():
         if found is not None and evaluated is not None:
             evaluated(name, found)

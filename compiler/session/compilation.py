@@ -19,6 +19,7 @@ from tinyc.compiler.base.checked import checked
 from tinyc.compiler.base.output import write_folder
 from tinyc.compiler.base.version import VERSION
 from tinyc.compiler.data.arrays import arguments_of, outputs_by_name
+from tinyc.compiler.data.expected import InputRange
 from tinyc.compiler.evaluate import DataLike, Evaluation, LabelsLike
 from tinyc.compiler.frontend import Imported
 from tinyc.compiler.lowering import Lowered, Quality
@@ -54,6 +55,8 @@ class Compilation:
     """The arena's bytes with other interfaces, as far as they were tried, by option."""
     evaluation: Evaluation | None = None
     """Accuracy on the data of the option `evaluate`."""
+    input_ranges: tuple[InputRange, ...] = ()
+    """What was seen at the inputs, in calibration data and in those held back, beside what the model expects."""
     evaluator: Callable[[DataLike, LabelsLike | None], Evaluation | None] = lambda data, labels: None
     """What `evaluate` calls."""
 
@@ -132,6 +135,7 @@ class Compilation:
     def report(self) -> dict[str, Any]:
         """The report, as in report.json."""
         report = make_report(self.imported, self.lowered, self.source, self.target.name, self.verdicts, self.quality)
+        report["input_ranges"] = [r.as_dict for r in self.input_ranges]
         report["evaluation"] = None if self.evaluation is None else self.evaluation.as_dict
         report["interface"]["alternatives"] = [a.as_dict for a in self.others()]
         report["ram"]["other_arena_bytes"] = dict(self.interfaces)

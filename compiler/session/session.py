@@ -34,7 +34,7 @@ from tinyc.compiler.lowering import (
     quantise_module,
 )
 from tinyc.compiler.options import VERIFIED, Executor, Options
-from tinyc.compiler.session.accuracy import Accuracy, Outputs, compiled_network
+from tinyc.compiler.session.accuracy import Accuracy, DataLike, Evaluation, LabelsLike, Outputs, compiled_network
 from tinyc.compiler.session.alternatives import Alternative, try_interfaces
 from tinyc.compiler.session.code import generate_code, import_model
 from tinyc.compiler.session.compilation import Compilation
@@ -176,13 +176,17 @@ class Session:
             quality = measure(self.imported, lowered, self.calibration, lambda: self._runner(source, "host"), self._say)
         network = compiled_network(lowered, lambda: self._runner(source, "host"))
         evaluation = self.accuracy.of(network, self.accuracy.held_back)
-        notes += evaluation.notes if evaluation is not None else ()
+        notes += self.accuracy.notes
         others: Callable[[], Sequence[Alternative]] = tuple
         if self.options.verify and self.options.hop is None:
             others = partial(try_interfaces, lowered, source, self.imported, self.options, setup)
         interfaces = {} if lowered.trials is None else lowered.trials.others(source.arena_bytes)
         found = (tuple(verdicts), tuple(notes), quality, agreed.against, others, setup.tuning, interfaces)
-        measured = (evaluation, lambda data, labels: self.accuracy.of(network, self.accuracy.data(data, labels)))
+
+        def later(data: DataLike, labels: LabelsLike | None) -> Evaluation | None:
+            return self.accuracy.of(network, self.accuracy.data(data, labels))
+
+        measured = (evaluation, self.accuracy.input_ranges, later)
         return Compilation(self.imported, lowered, source, setup.target, setup.packing, *found, *measured)
 
     def _runner(self, source: CSource, executor: str) -> Runner:

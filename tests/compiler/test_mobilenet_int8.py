@@ -17,8 +17,8 @@ import onnx
 import pytest
 
 from benchmarks.networks import mobilenet_v1
+from benchmarks.photographs import CALIBRATION, EVALUATION, crops
 from tests.mobilenet_weights import RESOLUTION, imagenet_weights
-from tests.photographs import CALIBRATION, EVALUATION, crops
 from tests.sessions import open_onnxruntime
 from tinyc.backends.interpreter import run_module
 from tinyc.compiler.frontend import load_onnx
