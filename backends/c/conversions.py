@@ -8,9 +8,10 @@ import numpy as np
 
 from tinyc.backends.c.borders import fits, quantize_literals
 from tinyc.backends.c.calls import wrapped
+from tinyc.backends.c.cameras import pixel_macro
 from tinyc.backends.c.library import Kernels
 from tinyc.backends.c.literals import C_TYPES, literal, rows
-from tinyc.backends.c.source import CPort
+from tinyc.backends.c.source import CPort, PixelScale
 from tinyc.ir import expr
 from tinyc.ir.op import Value
 from tinyc.ir.ops.quantise import Quantize
@@ -27,11 +28,22 @@ SHIFT = 16
 def scale_macros(port: CPort) -> Iterator[str]:
     """What the integers of a port stand for."""
     if port.scale is None:
+        yield from _channel_scales(port)
         return
     scale, zero = port.scale
     yield f"/* real value = {port.macro}_SCALE * (integer - {port.macro}_ZERO_POINT) */"
     yield f"#define {port.macro}_SCALE {literal(DType.F32, scale)}"
     yield f"#define {port.macro}_ZERO_POINT {int(zero) if zero == int(zero) else literal(DType.F32, zero)}"
+
+
+def _channel_scales(port: CPort) -> Iterator[str]:
+    """The same where channels of pixels differ."""
+    if port.pixels is None or port.type.dtype is not DType.U8:
+        return
+    yield f"/* of channel c: real value = {port.macro}_SCALE_c * (integer - {port.macro}_ZERO_POINT_c) */"
+    for channel, (mean, deviation) in enumerate(port.pixels.pairs):
+        yield f"#define {port.macro}_SCALE_{channel} {literal(DType.F32, 1.0 / deviation)}"
+        yield f"#define {port.macro}_ZERO_POINT_{channel} {literal(DType.F32, mean)}"
 
 
 def conversion_macros(name: str, inputs: Sequence[CPort], outputs: Sequence[CPort]) -> Iterator[str]:
@@ -40,16 +52,27 @@ def conversion_macros(name: str, inputs: Sequence[CPort], outputs: Sequence[CPor
         if _quantised(port):
             yield "/* The integer for a float, exactly as the network would round it: to the nearest, ties to even. */"
             yield f"#define {port.macro}_FROM_FLOAT(x) {name}_float_to_{port.name}(x)"
-        if port.scale is not None and port.pixels is not None:
-            mean, deviation = (f"{v:g}" for v in port.pixels)
-            yield f"/* The same for a pixel 0 to 255, which stands for (pixel - {mean}) / {deviation}. */"
-            call = f"{name}_pixel_to_{port.name}((uint8_t)(pixel))" if _quantised(port) else "((uint8_t)(pixel))"
-            yield f"#define {port.macro}_FROM_PIXEL(pixel) {call}"
+        if port.pixels is not None:
+            yield from _pixel_macros(name, port, port.pixels)
     for port in outputs:
         if port.scale is not None:
             difference = f"(float)((integer) - {port.macro}_ZERO_POINT)"
             yield "/* The real number that an element stands for. */"
             yield f"#define {port.macro}_TO_FLOAT(integer) ({difference} * {port.macro}_SCALE)"
+
+
+def _pixel_macros(name: str, port: CPort, pixels: PixelScale) -> Iterator[str]:
+    """The macros for pixels: one for each channel where integers differ."""
+    if port.scale is None:
+        yield "/* A pixel 0 to 255 is taken as it is. */"
+        yield f"#define {pixel_macro(port, 0)}(pixel) ((uint8_t)(pixel))"
+        return
+    for channel, (mean, deviation) in enumerate(pixels.pairs):
+        what = f"channel {channel} of a pixel" if len(pixels.pairs) > 1 else "a pixel"
+        yield f"/* The same for {what} 0 to 255, which stands for (pixel - {mean:g}) / {deviation:g}. */"
+        function = f"{name}_pixel_to_{port.name}{_number(port, channel)}"
+        call = f"{function}((uint8_t)(pixel))" if _quantised(port) else "((uint8_t)(pixel))"
+        yield f"#define {pixel_macro(port, channel)}(pixel) {call}"
 
 
 def conversion_functions(name: str, inputs: Sequence[CPort]) -> Iterator[str]:
@@ -59,8 +82,8 @@ def conversion_functions(name: str, inputs: Sequence[CPort]) -> Iterator[str]:
         yield from (*_kernel(name), "")
     for port in ports:
         yield from (*_from_float(name, port), "")
-        if port.pixels is not None:
-            yield from (*_from_pixel(name, port, port.pixels), "")
+        for channel in range(len(port.pixels.pairs) if port.pixels is not None else 0):
+            yield from (*_from_pixel(name, port, channel), "")
 
 
 def conversion_headers(inputs: Sequence[CPort]) -> list[str]:
@@ -96,10 +119,16 @@ def _from_float(name: str, port: CPort) -> list[str]:
     return [*lines, f"    const float n = {nearest};", f"    return {limited};", "}"]
 
 
-def _from_pixel(name: str, port: CPort, pixels: tuple[float, float]) -> list[str]:
+def _number(port: CPort, channel: int) -> str:
+    """What names of a channel end in, where channels differ."""
+    return f"_{channel}" if port.pixels is not None and len(port.pixels.pairs) > 1 else ""
+
+
+def _from_pixel(name: str, port: CPort, channel: int) -> list[str]:
     assert port.scale is not None
-    table = of_pixels(port.scale, pixels)
-    lines = [f"static inline int8_t {name}_pixel_to_{port.name}(uint8_t pixel)", "{"]
+    assert port.pixels is not None
+    table = of_pixels(port.scale, port.pixels.of(channel))
+    lines = [f"static inline int8_t {name}_pixel_to_{port.name}{_number(port, channel)}(uint8_t pixel)", "{"]
     found = affine(table)
     if np.array_equal(table, np.arange(-128, 128)):
         return [*lines, "    return (int8_t)(pixel - 128);", "}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from tinyc.backends.c.cameras import camera_functions, camera_macros
 from tinyc.backends.c.conversions import (
     conversion_functions,
     conversion_headers,
@@ -51,6 +52,7 @@ def header_text(
             *_image_macros(port),
             *scale_macros(port),
             *conversion_macros(name, [port] * (port in inputs), [port] * (port in outputs)),
+            *camera_macros(name, [port] * (port in inputs)),
             "",
         ]
     lines += [
@@ -61,6 +63,7 @@ def header_text(
         *_callback_types(inputs, outputs),
         *(line for e in public for line in (f"/* {e.purpose} */", f"{e.prototype};", "")),
         *conversion_functions(name, inputs),
+        *camera_functions(name, inputs),
         "#ifdef __cplusplus",
         "}",
         "#endif",

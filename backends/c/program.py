@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tinyc.backends.c import conversions, cores, forms, functions
+from tinyc.backends.c import cameras, conversions, cores, forms, functions
 from tinyc.backends.c.cores import CORES, port_files, splits
 from tinyc.backends.c.describe import label
 from tinyc.backends.c.functions import Writer, place_of
@@ -134,7 +134,7 @@ def _ports(
         for value, info, place in zip(values, infos, places, strict=True):
             word = kind if len(values) == 1 else f"{kind}_{identifier(info.name)}"
             port = unit.names.fresh(word)
-            for taken in conversions.RESERVED:
+            for taken in (*conversions.RESERVED, *cameras.RESERVED):
                 unit.names.fresh(taken.format(port), f"{name}_")
             macro, c_type = f"{name}_{port}".upper(), C_TYPES[value.dtype]
             slot = program.plan.by_buffer.get(value.name) if program.plan else None

@@ -20,15 +20,28 @@ ARENAS = ("arena", "psram")
 
 
 @dataclass(frozen=True)
+class PixelScale:
+    """What the pixels 0 to 255 of an image stand for: (pixel - mean) / deviation. `pairs` are these two numbers for all
+    channels, or for each; `blue_first` says that the first of three channels is blue, not red."""
+
+    pairs: tuple[tuple[float, float], ...] = ((0.0, 255.0),)
+    blue_first: bool = False
+
+    def of(self, channel: int) -> tuple[float, float]:
+        """Mean and deviation of a channel."""
+        return self.pairs[channel if len(self.pairs) > 1 else 0]
+
+
+@dataclass(frozen=True)
 class PortDescription:
     """What a program does not know of an input or output: its name in the ONNX model, the layout of its elements, and,
-    where these are integers that stand for real values, their scale and zero point: real = scale * (integer - zero). Of
-    an image, mean and deviation too: a pixel p stands for the real value (p - mean) / deviation."""
+    where these are integers that stand for real values, their scale and zero point: real = scale * (integer - zero);
+    none where these are pixels whose channels differ. Of an image, what its pixels stand for."""
 
     name: str
     layout: str = ""
     scale: tuple[float, float] | None = None
-    pixels: tuple[float, float] | None = None
+    pixels: PixelScale | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +107,7 @@ class CPort:
     c_type: str
     scale: tuple[float, float] | None = None
     place: Place = "argument"
-    pixels: tuple[float, float] | None = None
+    pixels: PixelScale | None = None
     external: bool = False
     callback: str = ""
     callback_type: str = ""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from tinyc.backends.c import CPort
+from tinyc.backends.c import CPort, PixelScale
 from tinyc.backends.c.literals import literal
 from tinyc.ir.types import DType
 
@@ -77,37 +77,48 @@ class Pixels:
         yield "}"
 
 
-def pixels_of(port: CPort, trained: tuple[float, float]) -> Pixels | None:
-    """How pixels become what a port takes, or None if camera_rows.h cannot make that.
-
-    `trained` are mean and deviation: pixel p stands for (p - mean) / deviation.
-    """
-    if port.type.rank != 4 or port.type.shape[3] not in (1, 3):
+def pixels_of(port: CPort, trained: PixelScale) -> Pixels | None:
+    """How pixels become what a port takes, or None if camera_rows.h cannot make that. `trained` is what pixels stand
+    for."""
+    if port.type.rank != 4 or port.type.shape[3] not in (1, 3) or (trained.blue_first and port.type.shape[3] == 3):
         return None
-    elements = f"{port.macro}_WIDTH * {port.macro}_CHANNELS"
-    mean, deviation = (literal(DType.F32, v) for v in trained)
-    note = f"/* Pixel p stands for (p - {mean}) / {deviation}: put what the network was trained with. */"
+    count = len(trained.pairs)
+    if count not in (1, port.type.shape[3]):
+        return None
+    elements, size = f"{port.macro}_WIDTH * {port.macro}_CHANNELS", 256 * count
+    pairs = [tuple(literal(DType.F32, v) for v in pair) for pair in trained.pairs]
     if port.type.dtype is DType.U8:
         return Pixels(port)
     if port.type.dtype is DType.F32:
         return Pixels(
             port,
-            "static float table[256];",
-            (note, f"camera_table_f32(table, {mean}, {deviation});"),
+            f"static float table[{size}];",
+            _filled(pairs, "camera_table_f32", ""),
             f"uint8_t *const pixels = camera_float_pixels(row, {elements});",
             "pixels",
-            f"camera_normalise(table, 1, row, {elements});",
+            f"camera_normalise(table, {count}, row, {elements});",
         )
     if port.type.dtype is DType.I8 and port.scale is not None:
         return Pixels(
             port,
-            "static int8_t table[256];",
-            (note, f"camera_table_i8(table, {mean}, {deviation}, {port.macro}_SCALE, {port.macro}_ZERO_POINT);"),
+            f"static int8_t table[{size}];",
+            _filled(pairs, "camera_table_i8", f", {port.macro}_SCALE, {port.macro}_ZERO_POINT"),
             "uint8_t *const pixels = (uint8_t *)row;",
             "pixels",
-            f"camera_quantise(table, 1, row, {elements});",
+            f"camera_quantise(table, {count}, row, {elements});",
         )
     return None
+
+
+def _filled(pairs: Sequence[tuple[str, ...]], function: str, more: str) -> tuple[str, ...]:
+    """Statements that fill the table of all channels, or one after the other those of each."""
+    lines = []
+    for channel, (mean, deviation) in enumerate(pairs):
+        of = f" of channel {channel}" if len(pairs) > 1 else ""
+        lines.append(f"/* Pixel p{of} stands for (p - {mean}) / {deviation}: put what the network was trained with. */")
+        at = f"table + {256 * channel}" if channel else "table"
+        lines.append(f"{function}({at}, {mean}, {deviation}{more});")
+    return tuple(lines)
 
 
 def empty_rows(port: CPort) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import resources
 from string import Template
 
-from tinyc.backends.c import CPort, CSource
+from tinyc.backends.c import CPort, CSource, PixelScale
 from tinyc.backends.c.functions import pushed_port
 from tinyc.backends.packages.camera import Board, Pixels, empty_rows, pixels_of, start_camera, test_picture
 from tinyc.backends.packages.packing import Packing
@@ -173,10 +173,10 @@ class _Calls:
 
 def has_pictures(source: CSource) -> bool:
     """Whether examples make the rows of the input by camera_rows.h."""
-    return _pixels(source, (0.0, 1.0)) is not None
+    return _pixels(source, PixelScale()) is not None
 
 
-def _pixels(source: CSource, trained: tuple[float, float]) -> Pixels | None:
+def _pixels(source: CSource, trained: PixelScale) -> Pixels | None:
     """How pixels become the rows of the one input that comes so; None where several do, or camera_rows.h cannot."""
     rows = pushed_port(source.inputs)
     return None if rows is None else pixels_of(rows, trained)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from tinyc.backends.c import CSource, Sections
+from tinyc.backends.c import CSource, PixelScale, Sections
 from tinyc.backends.packages.memories import ARENAS, WEIGHTS, Format, sections_of
 from tinyc.backends.targets import Target
 from tinyc.ir.errors import TinycError
@@ -24,6 +24,10 @@ _HEADERS = frozenset(
 )
 
 
+PIXELS = PixelScale()
+"""What pixels stand for if nothing else is said."""
+
+
 class PackageError(TinycError):
     """A form of output, a place of an array or a name that a target or a form does not allow."""
 
@@ -39,7 +43,7 @@ class Packing:
         weights_in: the memory of the constants.
         psram: whether the target can have PSRAM.
         sections: what the memories mean for the generated C.
-        pixels: mean and deviation: a network that takes images was trained on (pixel - mean) / deviation.
+        pixels: what pixels of an image stand for.
         both: whether there is an arena in internal RAM and one in PSRAM.
     """
 
@@ -49,7 +53,7 @@ class Packing:
     weights_in: str
     psram: bool
     sections: Sections
-    pixels: tuple[float, float] = (0.0, 255.0)
+    pixels: PixelScale = PIXELS
     both: bool = False
 
     @property
@@ -69,7 +73,7 @@ def choose(
     format: str = "",
     arena_in: str = "internal",
     weights_in: str = "flash",
-    pixels: tuple[float, float] = (0.0, 255.0),
+    pixels: PixelScale = PIXELS,
     both: bool = False,
 ) -> Packing:
     """How to pack a network called `name` for a target.

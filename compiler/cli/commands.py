@@ -28,6 +28,9 @@ from tinyc.compiler.cli.flags import as_flags
 from tinyc.compiler.cli.options import (
     AcceptAccuracyFlag,
     CalibrationFlag,
+    ChannelsFlag,
+    ChannelsWord,
+    CropFlag,
     EvaluateFlag,
     EvaluateLabelsFlag,
     IntegersWord,
@@ -35,12 +38,14 @@ from tinyc.compiler.cli.options import (
     LabelsFlag,
     NormaliseFlag,
     ObserverFlag,
+    PixelScaleFlag,
+    ResizeFlag,
     ShapesFlag,
-    parse_normalise,
     parse_shapes,
     quantise_options,
     takes_code_options,
 )
+from tinyc.compiler.cli.preprocessing import parse_normalise
 from tinyc.compiler.data.arrays import outputs_by_name, write_npz
 from tinyc.compiler.dump import compare_dump, compare_times
 from tinyc.compiler.evaluate import Evaluation
@@ -307,6 +312,10 @@ def quantize_command(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.onnx", help="Where to write the QDQ model.")],
     labels: LabelsFlag = None,
     normalize: NormaliseFlag = "",
+    pixel_scale: PixelScaleFlag = "",
+    channels: ChannelsFlag = ChannelsWord.rgb,
+    resize: ResizeFlag = "",
+    crop: CropFlag = False,
     keep_float: KeepFloatFlag = "",
     observer: ObserverFlag = DEFAULT_OBSERVER,
     input_shape: ShapesFlag = None,
@@ -317,7 +326,7 @@ def quantize_command(
 ) -> None:
     """Quantise a float model to int8 and write it as a QDQ model that onnxruntime runs."""
     with reporting(as_json):
-        pixels = parse_normalise(normalize)
+        pixels = parse_normalise(normalize, pixel_scale, channels.value, resize, crop)
         options = quantise_options(IntegersWord.int8, calibration, labels, pixels, keep_float, observer)
         assert options is not None
         notes: list[str] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from tinyc.compiler.data.calibration import Normalise
+from tinyc.compiler.data.pixels import Normalise
 from tinyc.compiler.options import CustomPass, Options, QuantiseOptions
 
 _OTHERS = {
@@ -19,6 +19,7 @@ _OTHERS = {
     "inputs": "--inputs",
     "normalise": "--normalize",
     "output": "-o",
+    "scale": "--pixel-scale",
     "quantise": "--quantize",
 }
 """Flags that are not spelled as their options."""

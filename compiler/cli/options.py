@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from collections.abc import Callable
 from enum import Enum
@@ -15,7 +14,8 @@ import typer
 
 from tinyc.backends.libraries import CHOICES
 from tinyc.backends.packages import ARENAS, FORMATS, WEIGHTS
-from tinyc.compiler.data.calibration import Normalise
+from tinyc.compiler.cli.preprocessing import parse_normalise
+from tinyc.compiler.data.pixels import Normalise
 from tinyc.compiler.options import CustomPass, OptionKeywords, Options, QuantiseOptions
 from tinyc.compiler.options.custom import load_pass
 from tinyc.ir.errors import TinycError
@@ -67,7 +67,33 @@ CalibrationFlag = Annotated[
 ]
 LabelsFlag = Annotated[Path | None, typer.Option("--labels", metavar="FILE", help="Classes of the calibration inputs.")]
 NormaliseFlag = Annotated[
-    str, typer.Option("--normalize", metavar="MEAN,STD", help="The model takes (pixel - MEAN) / STD. [default: 0,255]")
+    str,
+    typer.Option(
+        "--normalize",
+        metavar="MEAN,STD|R,G,B/R,G,B",
+        help="The model takes (pixel - MEAN) / STD, or means and deviations of channels. [default: 0,255]",
+    ),
+]
+PixelScaleFlag = Annotated[
+    str, typer.Option("--pixel-scale", metavar="255", help="Pixels are divided by it before MEAN and STD. [default: 1]")
+]
+
+
+class ChannelsWord(str, Enum):
+    """The order of colours."""
+
+    rgb = "rgb"
+    bgr = "bgr"
+
+
+ChannelsFlag = Annotated[
+    ChannelsWord, typer.Option("--channels", help="The order of the model's colours, for image files and cameras.")
+]
+ResizeFlag = Annotated[
+    str, typer.Option("--resize", metavar="N", help="The shorter side of image files becomes N; the centre is cut out.")
+]
+CropFlag = Annotated[
+    bool, typer.Option("--crop", help="The centre of image files is cut out in the input's shape, and then scaled.")
 ]
 EvaluateFlag = Annotated[
     Path | None,
@@ -185,6 +211,10 @@ def code_options(
     input_type: InputTypeFlag = InputWord.auto,
     output_type: OutputTypeFlag = OutputWord.auto,
     normalize: NormaliseFlag = "",
+    pixel_scale: PixelScaleFlag = "",
+    channels: ChannelsFlag = ChannelsWord.rgb,
+    resize: ResizeFlag = "",
+    crop: CropFlag = False,
     keep_float: KeepFloatFlag = "",
     observer: ObserverFlag = QUANTISED.observer,
     accept_accuracy: AcceptAccuracyFlag = DEFAULTS.accept_accuracy,
@@ -195,7 +225,7 @@ def code_options(
     """The options of the library that these amount to. Raises `TinycError` when they do not go together."""
     words = {"format": format, "arena_in": arena_in, "weights_in": weights_in, "kernels": kernels, "cores": cores}
     words["optimize"] = optimize
-    pixels = parse_normalise(normalize)
+    pixels = parse_normalise(normalize, pixel_scale, channels.value, resize, crop)
     ports = {"input_type": input_type.value, "output_type": output_type.value, "normalise": pixels}
     if quantize is None:
         words |= ports
@@ -323,16 +353,3 @@ def quantise_options(
         output_type=cast("Any", output_type),
         normalise=normalise,
     )
-
-
-def parse_normalise(text: str) -> Normalise | None:
-    """`MEAN,STD`; None for nothing. Raises `TinycError` for anything else."""
-    if not text:
-        return None
-    try:
-        mean, std = (float(part) for part in text.split(","))
-    except ValueError:
-        mean, std = 0.0, 0.0
-    if not (math.isfinite(mean) and math.isfinite(std) and std > 0.0):
-        raise TinycError(f"--normalize takes MEAN,STD (numbers, STD above 0), as in 127.5,127.5; not {text!r}")
-    return Normalise(mean, std)

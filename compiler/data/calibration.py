@@ -11,7 +11,8 @@ import numpy as np
 from tinyc.compiler.base.checked import checked
 from tinyc.compiler.base.files import reason, shown
 from tinyc.compiler.data.arrays import check_samples, read_arrays
-from tinyc.compiler.data.inputs import CalibrationError, Interface, Normalise, labels_of, load_inputs
+from tinyc.compiler.data.inputs import Interface, labels_of, load_inputs
+from tinyc.compiler.data.pixels import CalibrationError, Normalise
 from tinyc.compiler.frontend import Imported
 from tinyc.ir.tensor import Array
 

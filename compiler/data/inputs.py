@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tinyc.compiler.base.checked import OptionError, checked
 from tinyc.compiler.base.files import reason, shown
 from tinyc.compiler.data.arrays import ArrayError, read_arrays, samples_from
+from tinyc.compiler.data.pixels import CalibrationError, Normalise, axis_for, image_pixels
 from tinyc.compiler.frontend import Imported, Port
 from tinyc.compiler.reference import to_module
 from tinyc.ir.tensor import Array
@@ -21,25 +20,6 @@ from tinyc.ir.types import DType
 ARRAYS = {".npy", ".npz"}
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff"}
 LABELS = "labels"
-LARGEST_IMAGE = 50_000_000
-"""Pixels. Decoding takes 4 bytes for each, twice: what cameras make, and no file that is small and takes gigabytes."""
-
-
-class CalibrationError(ArrayError):
-    """Inputs that cannot be used. The message names the file or tensor."""
-
-
-@checked
-@dataclass(frozen=True)
-class Normalise:
-    """How pixels 0..255 become what the model takes: (pixel - mean) / std."""
-
-    mean: float = 0.0
-    std: float = 255.0
-
-    def __post_init__(self) -> None:
-        if not self.std > 0.0:
-            raise OptionError(f"`std` is above 0, not {self.std}")
 
 
 InputsLike = Mapping[str, Array] | Array | str | Path
@@ -73,11 +53,12 @@ def load_inputs(
     """Inputs from a file, or from all files of a folder and its sub-folders in the order of their paths.
 
     A .npy file holds the input of a model that has one, a .npz file arrays named as the inputs; each for one inference
-    or several (`samples_from`). Images are resized to the input where need be, made grey or RGB as the input has one or
-    three channels, and normalised, by 0 and 255 if nothing else is said. Arrays of integers 0..255 for an input of
-    floats are normalised where `normalise` is given, and taken as they are, with a note, where it is not. Arrays of the
-    bytes that a network takes as pixels are pixels. An array `labels` of a .npz file, if no input is called so, is no
-    input but the class of each inference; else the sub-folders, of which there are two or more, are the classes.
+    or several (`samples_from`). Images are resized to the input where need be, or cut, made grey or RGB (BGR) as the
+    input has one or three channels, and normalised, by 0 and 255 if nothing else is said. Arrays of integers 0..255 for
+    an input of floats are normalised where `normalise` is given, and taken as they are, with a note, where it is not.
+    Arrays of the bytes that a network takes as pixels are pixels. An array `labels` of a .npz file, if no input is
+    called so, is no input but the class of each inference; else the sub-folders, of which there are two or more, are
+    the classes.
 
     Raises:
         ArrayError: the message names the file, and what is wrong with it.
@@ -167,20 +148,20 @@ class Ranges:
 
     def __init__(self, imported: Imported, interface: Interface | None = None) -> None:
         self._interface = interface
-        self._floats = [p.name for p in imported.inputs if p.value.dtype.is_float]
+        self._floats = {p.name: p.onnx_shape for p in imported.inputs if p.value.dtype.is_float}
         self._seen: dict[str, tuple[int, int]] = {}
 
     def look(self, arrays: Mapping[str, Array] | Array, normalise: Normalise | None) -> Mapping[str, Array] | Array:
         """The arrays, normalised where they are pixels and it is said how. Raises `ArrayError` for integers by a scale
         that nobody knows yet."""
         if isinstance(arrays, Mapping):
-            only = self._floats[0] if len(self._floats) == 1 else ""
+            only = next(iter(self._floats)) if len(self._floats) == 1 else ""
             return {n: self._one(n if n in self._floats else only, a, normalise) for n, a in arrays.items()}
-        return self._one(self._floats[0], arrays, normalise) if self._floats else arrays
+        return self._one(next(iter(self._floats)), arrays, normalise) if self._floats else arrays
 
     def _one(self, name: str, array: Array, normalise: Normalise | None) -> Array:
         if name and self._interface is not None and array.dtype == self._interface.dtype.numpy:
-            return _real(name, array, self._interface)
+            return _real(name, array, self._interface, self._floats[name])
         whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and bool((array == np.rint(array)).all()))
         if not name or not array.size or not whole:
             return array
@@ -189,7 +170,7 @@ class Ranges:
             return array
         if normalise is not None:
             is_pixels = array.dtype.kind in "iu"
-            return _normalised(array, normalise) if is_pixels else array
+            return normalise.of(array, axis_for(normalise, name, self._floats[name])) if is_pixels else array
         before = self._seen.get(name, (int(low), int(high)))
         self._seen[name] = (min(before[0], int(low)), max(before[1], int(high)))
         return array
@@ -204,14 +185,10 @@ class Ranges:
         ]
 
 
-def _normalised(pixels: Array, normalise: Normalise) -> Array:
-    return np.asanyarray((pixels.astype(np.float32) - normalise.mean) / normalise.std)
-
-
-def _real(name: str, integers: Array, interface: Interface) -> Array:
+def _real(name: str, integers: Array, interface: Interface, shape: Sequence[int]) -> Array:
     """The floats that the integers of an interface stand for."""
     if interface.dtype is DType.U8:
-        return _normalised(integers, interface.pixels)
+        return interface.pixels.of(integers, axis_for(interface.pixels, name, shape))
     raise ArrayError(
         f"input {name!r} is given as {integers.dtype}, in a scale that follows from the calibration or comes "
         "with the model: give the floats of the model, or call what `tinyc.compile` returns, which takes such integers"
@@ -234,29 +211,9 @@ def _image_port(imported: Imported, file: Path) -> tuple[Port, tuple[int, int], 
 
 def read_image(path: Path, imported: Imported, normalise: Normalise) -> Array:
     """An image as the module takes it. Raises `CalibrationError`."""
-    from PIL import Image  # takes long, and few need it
-
     port, size, channels = _image_port(imported, path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is lower
-            with Image.open(path) as image:
-                if image.width * image.height > LARGEST_IMAGE:
-                    raise _too_large(path, f"{image.width} x {image.height} pixels")
-                ready = image.convert("L" if channels == 1 else "RGB").resize(size, Image.Resampling.BILINEAR)
-    except Image.DecompressionBombError:
-        raise _too_large(path, "too many pixels") from None
-    except OSError as error:  # what is no image is one, too
-        raise CalibrationError(f"{shown(path)} is not a readable image: {reason(error)}") from None
-    except (SyntaxError, ValueError, EOFError, MemoryError) as error:
-        raise CalibrationError(f"{shown(path)} is not a readable image: {error}") from None
-    pixels = _normalised(np.asarray(ready).reshape(size[1], size[0], channels), normalise)
+    _ = axis_for(normalise, port.name, port.onnx_shape)
+    pixels = normalise.of(image_pixels(path, size, channels, normalise), -1)
     channel_first = port.onnx_shape[1] == channels and port.onnx_shape[1] in (1, 3)
     arranged = pixels.transpose(2, 0, 1) if channel_first else pixels
     return to_module(port, np.ascontiguousarray(arranged, np.float32).reshape(port.onnx_shape))
-
-
-def _too_large(path: Path, what: str) -> CalibrationError:
-    return CalibrationError(
-        f"{shown(path)} has {what}, more than {LARGEST_IMAGE:,}; make it smaller: it is scaled to the input anyway"
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinyc.compiler.data.inputs import CalibrationError
+from tinyc.compiler.data.pixels import CalibrationError
 from tinyc.compiler.frontend import Imported, Port
 from tinyc.ir.tensor import Array
 

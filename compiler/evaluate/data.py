@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from tinyc.compiler.data.calibration import Calibration, CalibrationLike, calibration_of
-from tinyc.compiler.data.inputs import Interface, Normalise, labels_of, load_arrays
+from tinyc.compiler.data.inputs import Interface, labels_of, load_arrays
+from tinyc.compiler.data.pixels import Normalise
 from tinyc.compiler.frontend import Imported
 from tinyc.ir.tensor import Array
 

@@ -60,8 +60,8 @@ def as_integers(port: ScaledPort | None, array: Array) -> Array:
         return Scale(port.scale, int(port.zero)).quantized(array)
     # The nearest pixel: its zero point, the mean, may lie between two of them.
     low, high = port.dtype.limits
-    steps = array.astype(np.float64) / port.scale
-    return np.clip(np.rint(steps + port.zero), low, high).astype(port.dtype.numpy)
+    scale, zero = port.numbers(array.ndim)
+    return np.clip(np.rint(array.astype(np.float64) / scale + zero), low, high).astype(port.dtype.numpy)
 
 
 def as_real(port: ScaledPort | None, array: Array) -> Array:

@@ -162,8 +162,8 @@ def lower(quantised: Quantised, pipeline: Pipeline, options: Options, evidence: 
         samples = as_taken(module, samples, inputs)
         if options.verify and (inputs or outputs):
             say("check the inputs and outputs as integers")
-            pixels = options.port_types.pixels
-            check_boundary(defined, module, inputs, outputs, samples[:WITNESSED], (pixels.mean, pixels.std))
+            pairs = options.port_types.pixels.pairs
+            check_boundary(defined, module, inputs, outputs, samples[:WITNESSED], pairs)
     module = pipeline.on_tensors("last", module, samples)
     program = pipeline.to_rows(module, samples)
     retype = (lambda wanted: _boundary(integers, wanted)[0]) if quantises else None
@@ -202,7 +202,8 @@ def _boundary(module: Module, wanted: PortTypes) -> tuple[Module, tuple[ScaledPo
     if wanted.input_type in ("auto", "int8"):
         module, inputs = int8_inputs(module, everywhere=wanted.input_type == "int8")
     elif wanted.input_type == "uint8":
-        module, port = pixel_input(module, wanted.pixels.mean, wanted.pixels.std)
+        mean, std = zip(*wanted.pixels.pairs, strict=True)
+        module, port = pixel_input(module, mean, std)
         inputs = (port,)
     if wanted.output_type in ("auto", "int8"):
         module, outputs = int8_outputs(module, everywhere=wanted.output_type == "int8")

@@ -13,7 +13,7 @@ from tinyc.backends.libraries import Kernels
 from tinyc.backends.packages.memories import Format
 from tinyc.compiler.base.checked import AtLeast, Elsewhere, OptionError, checked
 from tinyc.compiler.data.calibration import CalibrationLike
-from tinyc.compiler.data.inputs import Normalise
+from tinyc.compiler.data.pixels import Normalise
 from tinyc.compiler.options.byte_counts import parse_bytes, parse_memories
 from tinyc.compiler.options.custom import CustomPass
 from tinyc.compiler.options.ports import InputType, OutputType, PortTypes

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tinyc.compiler.data.inputs import Interface, Normalise
+from tinyc.compiler.data.inputs import Interface
+from tinyc.compiler.data.pixels import Normalise
 from tinyc.ir.types import DType
 
 InputType = Literal["auto", "float32", "int8", "uint8"]

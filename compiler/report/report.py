@@ -119,12 +119,19 @@ def _interface(lowered: Lowered, source: CSource) -> dict[str, Any]:
         found = []
         for value, port in zip(values, ports, strict=True):
             scaled = meant.get(value.name)
-            integers = {} if scaled is None else {"scale": scaled.scale, "zero_point": scaled.zero}
+            integers = {} if scaled is None else _meaning(scaled)
             found.append({"name": port.onnx_name, "type": str(value.type), **integers})
         return found
 
     program = lowered.program
     return {"inputs": side(program.inputs, source.inputs), "outputs": side(program.outputs, source.outputs)}
+
+
+def _meaning(port: ScaledPort) -> dict[str, Any]:
+    """What the integers of a port stand for: a list of numbers where channels differ."""
+    if not port.channels:
+        return {"scale": port.scale, "zero_point": port.zero}
+    return {"scale": [s for s, _ in port.channels], "zero_point": [z for _, z in port.channels]}
 
 
 def _witness(found: Witnessed, quantisation: Quantisation | None) -> dict[str, Any]:
@@ -153,7 +160,7 @@ def _quantisation(lowered: Lowered, quality: Quality | None) -> dict[str, Any]:
     assert lowered.quantised is not None
 
     def port(p: ScaledPort) -> dict[str, Any]:
-        return {"name": p.name, "type": p.dtype.value, "scale": p.scale, "zero_point": p.zero, "note": p.note}
+        return {"name": p.name, "type": p.dtype.value, **_meaning(p), "note": p.note}
 
     found: dict[str, Any] = {
         "layers": [layer for layer in to_dicts(lowered.quantised.layers) if layer["op"] not in MOVING],

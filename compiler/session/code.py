@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinyc.backends.c import CSource, Interface, PortDescription, generate
+from tinyc.backends.c import CSource, Interface, PixelScale, PortDescription, generate
 from tinyc.backends.packages import check_libraries
 from tinyc.compiler.base.version import VERSION
 from tinyc.compiler.frontend import Imported, ModelLike, Port, load_onnx
@@ -109,14 +109,15 @@ def generate_code(lowered: Lowered, imported: Imported, setup: Setup) -> CSource
     return source
 
 
-def _described(port: Port, scale: ScaledPort | None, pixels: tuple[float, float]) -> PortDescription:
-    """What the header says of an input or output; `pixels` are mean and deviation of an image."""
+def _described(port: Port, scale: ScaledPort | None, pixels: PixelScale) -> PortDescription:
+    """What the header says of an input or output; `pixels` are what those of an image stand for."""
     layouts = {None: "as in the ONNX model", 3: "NLC: samples, channels", 4: "NHWC: rows, columns, channels"}
     layout = layouts[len(port.perm) if port.perm else None]
     if scale is None:
         return PortDescription(port.name, layout)
     of_pixels = scale.dtype is DType.U8 or is_image(port.value.shape)
-    return PortDescription(port.name, layout, (scale.scale, scale.zero), pixels if of_pixels else None)
+    one = None if scale.channels else (scale.scale, scale.zero)
+    return PortDescription(port.name, layout, one, pixels if of_pixels else None)
 
 
 def is_image(shape: Sequence[int]) -> bool:

@@ -36,14 +36,13 @@ def set_up(options: Options, stem: str, machine: str = "") -> Setup:
     check_cores(options.cores, target)
     kernel_libraries(options)
     name = identifier(options.name or stem, strict=bool(options.name))
-    pixels = options.port_types.pixels
     packing = choose(
         target,
         name,
         format=options.format,
         arena_in=options.arena_in,
         weights_in=options.weights_in,
-        pixels=(pixels.mean, pixels.std),
+        pixels=options.port_types.pixels.pixel_scale,
         both=options.external_bytes is not None,
     )
     return Setup(target, name, packing, tuning_of(options.optimize, target, options.tuned))

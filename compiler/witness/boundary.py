@@ -10,6 +10,7 @@ import numpy as np
 from tinyc.backends.interpreter import run_module
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness.behind import behind_moves, chosen, moved
+from tinyc.compiler.witness.channels import normalised
 from tinyc.compiler.witness.comparison import Witnessed, check_region
 from tinyc.compiler.witness.region import OFFSET, Region
 from tinyc.compiler.witness.regions import find_regions
@@ -64,7 +65,7 @@ def check_boundary(
     inputs: Sequence[ScaledPort],
     outputs: Sequence[ScaledPort],
     samples: Sequence[Sequence[Array]],
-    pixels: tuple[float, float],
+    pixels: Sequence[tuple[float, float]],
 ) -> int:
     """Holds what takes and gives integers at the interface against the quantised module, which has floats there.
 
@@ -74,7 +75,7 @@ def check_boundary(
         inputs: what they mean, at inputs.
         outputs: the same at outputs.
         samples: inputs of the integer module.
-        pixels: the mean and the deviation that uint8 inputs are normalised by.
+        pixels: the mean and the deviation that uint8 inputs are normalised by, or those of each channel.
 
     Returns:
         How many regions were compared: none where an input is converted behind operators that choose among its
@@ -93,18 +94,20 @@ def check_boundary(
         value = next(v for v in integers.inputs if v.name == port.name)
         node = _quantize_of(quantised, port.name)
         direct = direct and node.op.x.name == port.name
-        converted = _by_table(integers, value, node.op, port) if port.dtype is DType.U8 else None
+        behind = normalised(integers, value, node.op, port)
+        if behind is not None:
+            place = integers.inputs.index(value)
+            samples = [[*s[:place], behind.of(s[place]), *s[place + 1 :]] for s in samples]
+            integers, value = behind.module, behind.input
+        converted = _by_table(integers, value, node.op, port) if value.dtype is DType.U8 else None
         twins[converted or value] = node.result
-        if converted is None:
+        if converted is None and behind is None:
             meant[node.result] = port
             conversions[node.result] = node.op
         if port.dtype is DType.I8:
             _check_port(port, node.where, node.op.scale, _signed(node.op.zero, node.op.to))
-        elif port.zero != pixels[0] or abs(port.scale * pixels[1] - 1.0) > PIXEL:
-            raise VerificationError(
-                f"input {port.name!r} says that a pixel p stands for {port.scale:.6g} * (p - {port.zero:g}), not for "
-                f"(p - {pixels[0]:g}) / {pixels[1]:g}"
-            )
+        else:
+            _check_pixels(port, pixels)
     for port in outputs:
         value = next(v for v in integers.outputs if v.name == port.name)
         given = _dequantizes_of(quantised, port.name)
@@ -126,7 +129,8 @@ def check_boundary(
             unrounded = region
             for value, (_, port) in bytes_.items():
                 unrounded = _of_pixels(unrounded, value, conversions[value], port)
-            coarser = max((conversions[m].scale / port.scale for m, (_, port) in bytes_.items()), default=1.0)
+            scales = [conversions[m].scale / port.numbers(1)[0].min() for m, (_, port) in bytes_.items()]
+            coarser = float(max(scales, default=1.0))
             check_region(unrounded, own, {}, found, steps, coarser)
     return len(touching)
 
@@ -134,6 +138,16 @@ def check_boundary(
 def _signed(zero: int, dtype: DType) -> int:
     """A zero point among int8 values: what is uint8 in the quantised module is less by 128 in the integer one."""
     return zero - OFFSET if dtype is DType.U8 else zero
+
+
+def _check_pixels(port: ScaledPort, pixels: Sequence[tuple[float, float]]) -> None:
+    said = port.channels or ((port.scale, port.zero),)
+    for (scale, zero), (mean, deviation) in zip(said, pixels, strict=True):
+        if zero != mean or abs(scale * deviation - 1.0) > PIXEL:
+            raise VerificationError(
+                f"input {port.name!r} says that a pixel p stands for {scale:.6g} * (p - {zero:g}), not for "
+                f"(p - {mean:g}) / {deviation:g}"
+            )
 
 
 def _check_port(port: ScaledPort, where: str, scale: float, zero: int) -> None:
@@ -146,8 +160,8 @@ def _check_port(port: ScaledPort, where: str, scale: float, zero: int) -> None:
 
 def _steps(op: Quantize, pixels: Array, port: ScaledPort) -> Array:
     """Pixels in steps of the quantize that they come instead of, neither rounded nor limited."""
-    real = (pixels.astype(np.float64) - port.zero) * port.scale
-    return np.asarray(real / float(np.float32(op.scale)) + op.zero)
+    scale, zero = port.numbers(pixels.ndim)
+    return np.asarray((pixels.astype(np.float64) - zero) * scale / float(np.float32(op.scale)) + op.zero)
 
 
 def _by_table(integers: Module, pixels: Value, conversion: Quantize, port: ScaledPort) -> Value | None:

@@ -183,7 +183,7 @@ class OhwiWeights(Weighted):
         return pixels if pixels * size <= MOST_ASIDE and pixels <= most else 0
 
     def per_input(self, vector: Array) -> Array:
-        """See `LinearLayer`."""
+        """See `WeightedLayer`."""
         inputs, outputs = self.w.shape[3], self.w.shape[0]
         groups = np.repeat(vector.reshape(self.groups, inputs), outputs // self.groups, axis=0)
         return groups.reshape(outputs, 1, 1, inputs)
@@ -215,7 +215,7 @@ class HwcWeights(Weighted):
         return 1
 
     def per_input(self, vector: Array) -> Array:
-        """See `LinearLayer`."""
+        """See `WeightedLayer`."""
         return np.repeat(vector, self.channel_multiplier())
 
     def may_overwrite_row(self) -> bool:

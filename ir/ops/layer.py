@@ -51,6 +51,10 @@ class WeightedLayer(Op):
         """Weights, or numbers of their shape, as [output channels, the rest]."""
         return np.moveaxis(weights, self.output_axis, 0).reshape(weights.shape[self.output_axis], -1)
 
+    def per_input(self, vector: Array) -> Array:
+        """One number an input channel (the last dimension of x), shaped to broadcast with the weights it meets."""
+        raise NotImplementedError
+
     def per_output(self, vector: Array) -> Array:
         """One number an output channel, shaped to broadcast with the weights."""
         return vector.reshape([-1 if d == self.output_axis else 1 for d in range(self.w.type.rank)])
@@ -73,10 +77,6 @@ class LinearLayer(WeightedLayer):
         for value in self.operands:
             if not value.dtype.is_float:
                 raise IRError(f"takes floating point, not {value} of {value.type}")
-
-    def per_input(self, vector: Array) -> Array:
-        """One number an input channel (the last dimension of x), shaped to broadcast with the weights it meets."""
-        raise NotImplementedError
 
     def with_weights(self: LinearT, w: Value, b: Value | None) -> LinearT:
         """The same layer with other weights and bias."""

@@ -48,6 +48,9 @@ class DenseLayer(OfRows, WeightedLayer):
     def macs(self) -> int:
         return self.type.size * self.w.shape[1]
 
+    def per_input(self, vector: Array) -> Array:
+        return vector
+
     def runs_whole(self) -> bool:
         return True
 
@@ -86,9 +89,6 @@ class Dense(DenseLayer, LinearLayer, mnemonic="dense", accuracy=Accuracy.SUM):
         x, w, b = operands
         total = sums_in_order(x.reshape(-1, w.shape[1]), w, b, fused)
         return limited(total, self.min, self.max)
-
-    def per_input(self, vector: Array) -> Array:
-        return vector
 
     def quantised(self) -> IntegerForm | StaysFloat:
         return IntegerForm(Form.LAYER, (self.x,), self.operands[1:])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from tinyc.ir.ops import (
     Constant,
     Dequantize,
     Lookup,
+    QDepthwiseConv2d,
     Quantize,
     Reshape,
 )
@@ -29,9 +31,16 @@ from tinyc.ir.tensor import Array, Tensor
 from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.base import PassError
 from tinyc.passes.core.rewrite import Skip, rename
+from tinyc.passes.integerise.channels import (
+    PIXELS,
+    along,
+    channel_axis,
+    followed,
+    normalising_arrays,
+    of_channels,
+    where_channels_are_last,
+)
 from tinyc.passes.integerise.scales import Scale, multiplier
-
-PIXELS = np.arange(256)
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class ScaledPort:
     """An input or output that is integers: a real value is scale * (integer - zero).
 
     The zero point of pixels is the mean, which need not be a whole number. `note` says what is not exact, if anything.
+    Where `channels` differ, they have the scale and the zero point of each, along the dimension `axis` from the end,
+    and there is no one scale and zero point (they are NaN).
     """
 
     name: str
@@ -46,6 +57,15 @@ class ScaledPort:
     scale: float
     zero: float
     note: str = ""
+    channels: tuple[tuple[float, float], ...] = ()
+    axis: int = -1
+
+    def numbers(self, rank: int) -> tuple[Array, Array]:
+        """Scale and zero point, shaped to broadcast with an array of so many dimensions."""
+        scales, zeros = (np.array(v) for v in zip(*(self.channels or [(self.scale, self.zero)]), strict=True))
+        if not self.channels:
+            return scales.reshape([1] * rank), zeros.reshape([1] * rank)
+        return along(scales, rank, self.axis), along(zeros, rank, self.axis)
 
 
 def int8_inputs(module: Module, everywhere: bool = True) -> tuple[Module, tuple[ScaledPort, ...]]:
@@ -106,22 +126,32 @@ def int8_outputs(module: Module, everywhere: bool = True) -> tuple[Module, tuple
     return module, tuple(ports)
 
 
-def pixel_input(module: Module, mean: float, std: float) -> tuple[Module, ScaledPort]:
+def pixel_input(
+    module: Module, mean: float | Sequence[float], std: float | Sequence[float]
+) -> tuple[Module, ScaledPort]:
     """Takes uint8 pixels p that stand for (p - mean) / std, where the module takes floats that it quantizes at once.
 
     The scale goes into the first layer's multipliers, the mean, as a zero point that need not be whole, into its bias.
-    Where no convolution or dense layer takes the input alone, a table converts the pixels.
+    Where no convolution or dense layer takes the input alone, a table converts the pixels. Means of channels go into
+    the bias of a layer without padding, if their deviations are the same; else a layer of its own converts the pixels.
+
+    Args:
+        module: of integers.
+        mean: of all pixels, or of each channel's.
+        std: the same; of both lists, there are as many entries as the input has channels.
 
     Raises:
         PassError: mean or std make no sense, there is not one float input, or it is not quantized at once.
     """
-    if not math.isfinite(mean) or not 0.0 < std < math.inf:
-        raise PassError(f"pixels are normalised by a finite mean and a positive deviation, not by {mean} and {std}")
+    pairs = _pairs(mean, std)
     values = _floats(module.inputs, "input")
     if len(values) > 1:
         raise PassError(f"pixels are for a module with one float input, not for {', '.join(map(str, values))}")
     (value,) = values
     node, scale = _first(module, value)
+    axis = channel_axis(value.shape, len(pairs)) if len(pairs) > 1 else -1
+    if axis is None:
+        raise PassError(f"input {value} has not {len(pairs)} channels, one for each mean and deviation of pixels")
     taken = Value(value.name, TensorType(value.shape, DType.U8))
     builder = _Inserter(module, node.loc)
     inputs = tuple(taken if v == value else v for v in module.inputs)
@@ -129,20 +159,85 @@ def pixel_input(module: Module, mean: float, std: float) -> tuple[Module, Scaled
     cast = builder.add(Cast(taken, DType.I8), f"{value.name}_cast")
     centred = builder.add(Add(cast, offset), f"{value.name}_centred")
     layer = _first_layer(module, node.result)
-    folded = _fold(module, layer, scale, mean, std, builder) if layer is not None else None
+    means = _means(module, node.result, layer, pairs, axis) if layer is not None else None
+    folded = None
+    if layer is not None and means is not None:
+        folded = _fold(module, layer, scale, means, pairs[0][1], builder)
     note = ""
+    nodes, replaced, by = list(module.nodes), node.result, centred
     if layer is not None and folded is not None:
         op, note = folded
-        replaced, by = node.result, centred
         nodes = [Node(n.result, op, n.loc) if n is layer.node else n for n in module.nodes]
+    elif len(pairs) > 1:
+        nodes, by = _normalised(module, node.result, centred, scale, pairs, axis, builder)
     else:
-        real = (PIXELS.astype(np.float32) - np.float32(mean)) / np.float32(std)
+        real = (PIXELS.astype(np.float32) - np.float32(pairs[0][0])) / np.float32(pairs[0][1])
         table = builder.add(Constant(Tensor(scale.quantized(real))), "table")
-        replaced, by = node.result, builder.add(Lookup(centred, table), f"{value.name}_scaled")
-        nodes = list(module.nodes)
+        by = builder.add(Lookup(centred, table), f"{value.name}_scaled")
     kept = tuple(n for n in nodes if n.result != node.result)
     after = Module(module.name, inputs, (*builder.nodes, *kept), module.outputs)
-    return _substitute(after, replaced, by), ScaledPort(value.name, DType.U8, 1.0 / std, mean, note)
+    return _substitute(after, replaced, by), _pixel_port(value.name, pairs, axis, note)
+
+
+def _pairs(mean: float | Sequence[float], std: float | Sequence[float]) -> list[tuple[float, float]]:
+    """Mean and deviation of all pixels, or of each channel's where these differ. Raises `PassError`."""
+    means, stds = ([v] if isinstance(v, (int, float)) else list(v) for v in (mean, std))
+    count = max(len(means), len(stds))
+    means, stds = (v * count if len(v) == 1 else v for v in (means, stds))
+    pairs = list(zip(means, stds, strict=True))
+    for m, s in pairs:
+        if not math.isfinite(m) or not 0.0 < s < math.inf:
+            raise PassError(f"pixels are normalised by a finite mean and a positive deviation, not by {m} and {s}")
+    return pairs[:1] if len(set(pairs)) == 1 else pairs
+
+
+def _pixel_port(name: str, pairs: Sequence[tuple[float, float]], axis: int, note: str) -> ScaledPort:
+    """What pixels mean."""
+    if len(pairs) == 1:
+        return ScaledPort(name, DType.U8, 1.0 / pairs[0][1], pairs[0][0], note)
+    channels = tuple((1.0 / std, mean) for mean, std in pairs)
+    return ScaledPort(name, DType.U8, math.nan, math.nan, note, channels, axis)
+
+
+def _means(
+    module: Module, value: Value, layer: Made[IntegerLayer], pairs: Sequence[tuple[float, float]], axis: int
+) -> float | Array | None:
+    """The mean of pixels, or of each entry of the last dimension of what a layer takes; None where neither can go into
+    its bias."""
+    if len(pairs) == 1:
+        return pairs[0][0]
+    if len({std for _, std in pairs}) > 1 or layer.op.outside() is not None:
+        return None
+    spread = along(np.array([mean for mean, _ in pairs]), value.type.rank, axis)
+    numbers = dict(followed(module, value, np.broadcast_to(spread, value.shape))).get(layer.op.x)
+    return None if numbers is None else of_channels(numbers)
+
+
+def _normalised(
+    module: Module,
+    quantized: Value,
+    centred: Value,
+    scale: Scale,
+    pairs: Sequence[tuple[float, float]],
+    axis: int,
+    builder: _Inserter,
+) -> tuple[list[Node], Value]:
+    """The module's nodes with a layer that normalises channels where these come last, and what takes the place of the
+    input quantized: that layer's result, or pixels less 128 that are moved to it first."""
+    at = where_channels_are_last(module, quantized, len(pairs), axis)
+    names = ("weights", "bias", "multiplier", "shift")
+    arrays = normalising_arrays(quantized, scale, pairs)
+    w, b, m, s = (builder.add(Constant(Tensor(array)), name) for name, array in zip(names, arrays, strict=True))
+    op = QDepthwiseConv2d(centred if at == quantized else at, w, b, m, s, out_zero=scale.zero)
+    if at == quantized:
+        return list(module.nodes), builder.add(op, "normalised")
+    result = builder.named(op, "normalised")
+    nodes: list[Node] = []
+    for n in module.nodes:
+        nodes.append(n if n.result == at else Node(n.result, n.op.replace_operands({at: result}), n.loc))
+        if n.result == at:
+            nodes.append(Node(result, op, builder.loc))
+    return nodes, centred
 
 
 def _floats(values: tuple[Value, ...], what: str, needed: bool = True) -> list[Value]:
@@ -193,21 +288,26 @@ class _Inserter:
 
     def __init__(self, module: Module, loc: str) -> None:
         self._names = {v.name for v in (*module.inputs, *(n.result for n in module.nodes))}
-        self._loc = loc
+        self.loc = loc
         self.nodes: list[Node] = []
+
+    def named(self, op: Op, hint: str) -> Value:
+        """What an operator gives, under a name of its own."""
+        name = unused(hint, self._names)
+        self._names.add(name)
+        return Value(name, op.type)
 
     def add(self, op: Op, hint: str) -> Value:
         """Adds a node and returns its result."""
-        name = unused(hint, self._names)
-        self._names.add(name)
-        self.nodes.append(Node(Value(name, op.type), op, self._loc))
+        self.nodes.append(Node(self.named(op, hint), op, self.loc))
         return self.nodes[-1].result
 
 
 def _fold(
-    module: Module, layer: Made[IntegerLayer], was: Scale, mean: float, std: float, builder: _Inserter
+    module: Module, layer: Made[IntegerLayer], was: Scale, mean: float | Array, std: float, builder: _Inserter
 ) -> tuple[IntegerLayer, str] | None:
-    """The layer for pixels less 128, and what is not exact about it; None if that is out of range."""
+    """The layer for pixels less 128, and what is not exact about it; None if that is out of range. The mean is that of
+    all pixels, or one for each entry of the last dimension, of a layer without padding."""
     op = layer.op
     arrays = [module.constant(v) for v in (op.w, op.b, op.multiplier, op.shift)]
     known = [a for a in arrays if a is not None]
@@ -218,7 +318,8 @@ def _fold(
     # A channel without weights has a bias in units of its own.
     empty, total = ~sums.any(axis=1), sums.sum(axis=1)
     zero, ratio = mean - 128.0, 1.0 / (std * was.scale)
-    moved = np.rint((bias + was.zero * total) / ratio - zero * total)
+    means = zero * total if isinstance(zero, float) else op.by_output(w * op.per_input(zero)).sum(axis=1)
+    moved = np.rint((bias + was.zero * total) / ratio - means)
     moved = np.where(empty, bias, moved)
     if np.abs(moved).max(initial=0.0) >= 2.0**31:
         return None
@@ -228,7 +329,7 @@ def _fold(
         return None
     vectors = [builder.add(Constant(Tensor(a.astype(np.int32))), n) for a, n in ((moved, "bias"), *pairs)]
     changed, outside = op.with_factors(*vectors), op.outside()
-    if outside is None:
+    if outside is None or not isinstance(zero, float):
         return changed, ""
     pad = (outside - was.zero) / ratio + zero
     near = round(pad)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.c.support import BUILDS, STRICT, lowered, need
 from tests.c.test_borders import SPECIAL, corners, scales
-from tinyc.backends.c import CSource, Interface, PortDescription, generate
+from tinyc.backends.c import CSource, Interface, PixelScale, PortDescription, generate
 from tinyc.backends.c.conversions import SHIFT, affine, of_pixels
 from tinyc.ir import expr
 from tinyc.ir.module import Builder
@@ -34,7 +34,7 @@ def network(scale: float, zero: int, pixels: tuple[float, float] | None = (0.0, 
     """A network with an input and an output of this scale."""
     b = Builder("m")
     x = b.input("x", TensorType((1, 4, 4, 3), DType.I8))
-    port = (PortDescription("x", "", (scale, zero), pixels),)
+    port = (PortDescription("x", "", (scale, zero), pixels and PixelScale((pixels,))),)
     interface = Interface(port, (PortDescription("y", "", (scale, zero)),))
     return generate(lowered(b.build([b.add(Neg(x))])), name="net", interface=interface)
 

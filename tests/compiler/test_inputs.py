@@ -23,7 +23,8 @@ from tests.helpers import DATA, ROOT
 from tinyc.backends.interpreter import run_module
 from tinyc.compiler.data.arrays import ArrayError
 from tinyc.compiler.data.calibration import Calibration
-from tinyc.compiler.data.inputs import Normalise, load_inputs
+from tinyc.compiler.data.inputs import load_inputs
+from tinyc.compiler.data.pixels import Normalise
 from tinyc.compiler.frontend import Imported
 from tinyc.ir.tensor import Array
 

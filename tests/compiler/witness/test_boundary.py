@@ -134,9 +134,9 @@ def test_a_normalisation_in_the_model(channels: int, deviation: bool, monkeypatc
 def test_what_pixels_stand_for(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     right = lowering.pixel_input
 
-    def wrong(module: Any, mean: float, std: float) -> Any:
+    def wrong(module: Any, mean: tuple[float, ...], std: tuple[float, ...]) -> Any:
         made, port = right(module, mean, std)
-        return made, dataclasses.replace(port, scale=std)
+        return made, dataclasses.replace(port, scale=std[0])
 
     monkeypatch.setattr(lowering, "pixel_input", wrong)
     with pytest.raises(VerificationError, match="says that a pixel p stands for"):
