@@ -68,3 +68,9 @@ def inputs_seen(found: Sequence[Mapping[str, Any]]) -> None:
         table.add_row(escape(f"{seen['name']} saw"), escape(text))
     if found:
         out.print(table)
+
+
+def integers(port: Mapping[str, Any]) -> str:
+    """What the integers of a port stand for, of each channel where these differ."""
+    scales, zeros = (v if isinstance(v, list) else [v] for v in (port["scale"], port["zero_point"]))
+    return "; ".join(f"{s:.6g} * (integer - {z:g})" for s, z in zip(scales, zeros, strict=True))

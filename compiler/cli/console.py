@@ -15,7 +15,7 @@ from rich.table import Table
 
 from tinyc.backends.targets import Target
 from tinyc.compiler.base.files import shown
-from tinyc.compiler.cli.accuracy import ONLY_CALIBRATION, evaluation, inputs_seen
+from tinyc.compiler.cli.accuracy import ONLY_CALIBRATION, evaluation, inputs_seen, integers
 from tinyc.compiler.cli.flags import as_flags
 from tinyc.compiler.cli.measured import time
 from tinyc.compiler.cli.tables import grid, out
@@ -213,8 +213,7 @@ def quantisation(found: Mapping[str, Any]) -> None:
         table.add_row("outputs", f"{ratio}; {same}")
     for port in (*found["inputs"], *found["outputs"]):
         note = f" ({port['note']})" if port["note"] else ""
-        text = f"{port['type']}, real = {port['scale']:.6g} * (integer - {port['zero_point']:g}){note}"
-        table.add_row(escape(port["name"]), escape(text))
+        table.add_row(escape(port["name"]), escape(f"{port['type']}, real = {integers(port)}{note}"))
     for left in found["float_operators"]:
         table.add_row("stays float", escape(f"{left['name']}: {left['reason']}"))
     out.print(table)

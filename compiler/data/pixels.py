@@ -48,8 +48,8 @@ class Normalise:
         crop: cut the largest part of the input's shape out of the centre of an image file, and scale that.
     """
 
-    mean: float | tuple[float, ...] = 0.0
-    std: float | tuple[float, ...] = 255.0
+    mean: float | Sequence[float] = 0.0
+    std: float | Sequence[float] = 255.0
     scale: float = 1.0
     channels: Literal["rgb", "bgr"] = "rgb"
     resize: Annotated[int, AtLeast(1)] | None = None
@@ -57,8 +57,6 @@ class Normalise:
 
     def __post_init__(self) -> None:
         means, stds = _listed(self.mean), _listed(self.std)
-        if not all(math.isfinite(m) for m in means):
-            raise OptionError(f"`mean` is finite, not {self.mean}")
         if not all(0.0 < s < math.inf for s in stds):
             raise OptionError(f"`std` is above 0, not {self.std}")
         if not 0.0 < self.scale < math.inf:
@@ -89,8 +87,8 @@ class Normalise:
         return np.asanyarray((pixels.astype(np.float32) - mean) / std)
 
 
-def _listed(values: float | tuple[float, ...]) -> tuple[float, ...]:
-    return values if isinstance(values, tuple) else (values,)
+def _listed(values: float | Sequence[float]) -> tuple[float, ...]:
+    return (float(values),) if isinstance(values, (int, float)) else tuple(float(v) for v in values)
 
 
 def axis_for(normalise: Normalise, name: str, shape: Sequence[int]) -> int:

@@ -30,6 +30,7 @@ from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.manager import PassRecord
 from tinyc.passes.integerise import Leftover, ScaledPort, int8_inputs, int8_outputs, leftovers, pixel_input
+from tinyc.passes.integerise.channels import channel_axis
 from tinyc.passes.quantise import QuantisedModule
 
 Say = Callable[[str], None]
@@ -94,7 +95,12 @@ class Lowered:
 
 
 def check_port_types(module: Module, options: Options) -> None:
-    """Raises `TinycError` for integers at the interface of a network that is not quantised."""
+    """Raises `TinycError` for integers at the interface of a network that is not quantised, and for means and
+    deviations of other channels than its inputs have."""
+    pairs = options.port_types.pixels.pairs
+    if len(pairs) > 1 and all(channel_axis(v.shape, len(pairs)) is None for v in module.inputs):
+        shapes = ", ".join(f"{v.name} {list(v.shape)}" for v in module.inputs)
+        raise TinycError(f"`normalise` has {len(pairs)} means and deviations, and no input as many channels ({shapes})")
     if options.quantise is not None or is_quantised(module):
         return
     types = {"input_type": options.input_type, "output_type": options.output_type}

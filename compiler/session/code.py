@@ -16,6 +16,7 @@ from tinyc.ir.op import Value
 from tinyc.ir.ops import Reshape, Transpose
 from tinyc.ir.types import DType
 from tinyc.passes.integerise import ScaledPort
+from tinyc.passes.integerise.channels import channel_axis
 
 
 def import_model(model: ModelLike, options: Options, name: str) -> Imported:
@@ -115,7 +116,9 @@ def _described(port: Port, scale: ScaledPort | None, pixels: PixelScale) -> Port
     layout = layouts[len(port.perm) if port.perm else None]
     if scale is None:
         return PortDescription(port.name, layout)
-    of_pixels = scale.dtype is DType.U8 or is_image(port.value.shape)
+    count = len(pixels.pairs)
+    fits = count == 1 or channel_axis(port.value.shape, count) is not None
+    of_pixels = scale.dtype is DType.U8 or (is_image(port.value.shape) and fits)
     one = None if scale.channels else (scale.scale, scale.zero)
     return PortDescription(port.name, layout, one, pixels if of_pixels else None)
 

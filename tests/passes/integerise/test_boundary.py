@@ -178,7 +178,7 @@ def test_pixels_fold_into_the_first_layer(mean: float, std: float, kind: str) ->
     assert port == ScaledPort("image", DType.U8, 1 / std, mean)
     assert count(after) == {"cast": 1, "add": 1, f"q{layer.mnemonic}": 1}
     pixels = PIXELS.reshape(x.shape)
-    weights, bias = (_value(n, v) for v in (w, b))
+    weights, bias = (value_of(n, v) for v in (w, b))
     real = layer.evaluate((pixels.astype(np.float64) - mean) / std, weights, bias)
     expected = np.clip(np.rint(real / np.float32(0.03)) + 4, -128, 127)
     distance = np.abs(run(after, [pixels])[0] - expected)
@@ -186,10 +186,11 @@ def test_pixels_fold_into_the_first_layer(mean: float, std: float, kind: str) ->
     assert (distance == 0).mean() >= 0.9
 
 
-def _value(n: Net, value: Value) -> Array:
+def value_of(n: Net, value: Value) -> Array:
+    """What weights or biases stand for."""
     node = n.b.node(value)
     assert node is not None
-    return node.op.run([_value(n, v) for v in node.op.operands]).astype(np.float64)
+    return node.op.run([value_of(n, v) for v in node.op.operands]).astype(np.float64)
 
 
 def test_pixels_of_a_padded_convolution() -> None:
