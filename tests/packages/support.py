@@ -32,6 +32,7 @@ from tinyc.compiler.session import Compilation
 STUBS = ROOT / "tests" / "stubs"
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
 MEAN, DEVIATION = 120.5, 61.25
+EACH = Normalise((123.5, 116.25, 103.5), (58.25, 57.0, 57.5))
 
 GIVEN_INTEGERS = {"rows_to": "callback", "image": 3, "output_type": "int8"}
 CAUSAL = 2
@@ -41,6 +42,7 @@ CASES = {
     "int8": {"quantise": "int8", "output_type": "int8"},
     "rows": {"rows_from": "callback"},
     "rows-int8": {"rows_from": "callback", "quantise": "int8"},
+    "rows-int8-each": {"rows_from": "callback", "quantise": "int8", "normalise": EACH},
     "rows-uint8": {"rows_from": "callback", "quantise": "uint8"},
     "rows-grey": {"rows_from": "callback", "channels": 1},
     "rows-other": {"rows_from": "callback", "channels": 2},
@@ -115,7 +117,7 @@ def packed(case: str, format: str, target: str = "esp32s3", **options: str) -> C
         samples = folder() / "samples.npz"
         pixels = np.random.default_rng(3).integers(0, 256, (4, 3, 20, 20))
         np.savez(samples, image=((pixels - MEAN) / DEVIATION).astype(np.float32))
-        normalise = Normalise(MEAN, DEVIATION)
+        normalise = given.pop("normalise", Normalise(MEAN, DEVIATION))
         given["quantise"] = QuantiseOptions(samples, input_type=element, output_type=output_type, normalise=normalise)
     compile: Any = tinyc.compile
     made = compile(file, name="small", target=target, format=format, verify=False, **given, **options)

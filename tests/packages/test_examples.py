@@ -13,6 +13,7 @@ from tests.c.support import need as need_build
 from tests.packages.support import (
     CASES,
     DEVIATION,
+    EACH,
     MEAN,
     STUBS,
     host_objects,
@@ -22,6 +23,7 @@ from tests.packages.support import (
     picture,
     riscv,
 )
+from tinyc.compiler.data.pixels import Normalise
 from tinyc.compiler.lowering.quantised import as_integers
 from tinyc.compiler.session import Compilation
 from tinyc.ir.tensor import Array
@@ -94,8 +96,8 @@ def expected(compiled: Compilation, case: str) -> list[Array]:
     given: Array
     if case in WITH_CAMERA:
         pixels = picture(grey=value.type.shape[3] == 1)
-        mean, deviation = (MEAN, DEVIATION) if "int8" in case else (0.0, 255.0)
-        real = (pixels.astype(np.float32) - np.float32(mean)) / np.float32(deviation)
+        one = Normalise(MEAN, DEVIATION) if "int8" in case else Normalise()
+        real = (EACH if case.endswith("each") else one).of(pixels, -1)
         port = compiled.lowered.inputs[0] if compiled.lowered.inputs else None
         given = (pixels if case == "rows-uint8" else as_integers(port, real))[None]
     else:
