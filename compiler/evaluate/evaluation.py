@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from tinyc.compiler.evaluate.errors import Difference, OutputError
 from tinyc.compiler.evaluate.running import Network
 from tinyc.compiler.frontend import Imported
 from tinyc.compiler.options import Samples
+from tinyc.ir.tensor import Array
 
 CHUNK_BYTES = 1 << 26
 """Inputs are handed over in parts of so many bytes: one process for each, and thousands of inferences in it."""
@@ -136,7 +137,8 @@ def evaluate(
     return replace(measured, top1=top1, classes=tuple(classes))
 
 
-def _change(label: int, chosen: Any, pairs: Any, right: Any, names: tuple[str, ...]) -> ClassChange:
+def _change(label: int, chosen: Array, pairs: Array, right: Array, names: tuple[str, ...]) -> ClassChange:
+    """What became of the chosen inferences, those of one class; `pairs` has the classes that the two tell."""
     flipped = int((pairs[chosen, 0] != pairs[chosen, 1]).sum())
     counts = (int(chosen.sum()), int(right[chosen, 0].sum()), int(right[chosen, 1].sum()), flipped)
     return ClassChange(names[label] if label < len(names) else str(label), *counts)
@@ -158,7 +160,7 @@ def _both(samples: Samples, calibration: Calibration | None) -> int:
     return sum(digest in learnt for digest in _digests(samples))
 
 
-def _digests(samples: Iterable[Iterable[Any]]) -> Iterator[bytes]:
+def _digests(samples: Samples) -> Iterator[bytes]:
     for sample in samples:
         digest = hashlib.blake2b(digest_size=16)
         for array in sample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image, ImageOps
 
 import tinyc
+from benchmarks.networks.graph import Graph
 from tests.compiler.test_quantise_cli import network, refused
 from tests.compiler.test_quantise_cli import tinyc as command
 from tests.sessions import open_onnxruntime
@@ -260,3 +262,31 @@ def test_a_right_one_is_looked_at(model: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("tinyc.compiler.witness.boundary.normalised", counted)
     compiled(model, "uint8")
     assert looked == [True]
+
+
+def test_a_model_that_came_quantised(model: Path, tmp_path: Path) -> None:
+    """Its pixels are what `normalise` says; the model in onnxruntime gives nearly the same."""
+    np.savez(tmp_path / "samples.npz", image=images())
+    how = tinyc.QuantiseOptions(tmp_path / "samples.npz", normalise=IMAGENET)
+    tinyc.quantize(model, tmp_path / "q.onnx", how)
+    given = np.random.default_rng(9).integers(0, 256, (12, 3, 8, 6), dtype=np.uint8)
+    integers = tinyc.compile(tmp_path / "q.onnx", input_type="int8", verify=False)
+    pixels = tinyc.compile(tmp_path / "q.onnx", input_type="uint8", normalise=IMAGENET)
+    wanted = integers(IMAGENET.of(given, 1))["probabilities"]
+    np.testing.assert_array_equal(pixels(given)["probabilities"], wanted)
+    found = pixels.evaluate({"image": given})
+    assert found.outputs[0].sqnr > 40
+    assert found.agreement == 1.0
+
+
+def test_what_sees_no_channels_says_what_to_do(tmp_path: Path) -> None:
+    g = Graph("flat", (1, 3, 4, 4))
+    g.add("Flatten", "flat")
+    g.add("Gemm", "dense", g.weight("w", g.random(5, 48)), transB=1)
+    np.savez(tmp_path / "samples.npz", image=images()[:, :, :4, :4])
+    how = tinyc.QuantiseOptions(tmp_path / "samples.npz", normalise=IMAGENET, input_type="uint8")
+    with pytest.raises(TinycError, match=r"sees no channels; leave the input type at int8"):
+        tinyc.compile(g.model((1, 5)), quantise=how)
+    taken = dataclasses.replace(how, input_type="auto")
+    files = tinyc.compile(g.model((1, 5)), quantise=taken, verify=False).source.files
+    assert any("_FROM_PIXEL_2(pixel)" in text for text in files.values())
