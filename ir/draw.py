@@ -32,12 +32,13 @@ class GiveUp(Exception):
 
 
 def random_array(random: Random, type: TensorType, calm: bool = False) -> Array:
-    """An array with corners: zeros of both signs, small and, unless calm, large numbers; int8 is all there is."""
+    """An array with corners: zeros of both signs, small and, unless calm, large numbers; of int8 and int16 all."""
     rng = np.random.default_rng(random.getrandbits(32))
     if type.dtype is DType.BOOL:
         return rng.random(type.shape) < 0.5
-    if type.dtype is DType.I8:
-        return rng.integers(-128, 128, type.shape).astype(np.int8)
+    if type.dtype in (DType.I8, DType.I16):
+        low, high = type.dtype.limits
+        return rng.integers(low, high + 1, type.shape).astype(type.dtype.numpy)
     if type.dtype.is_integer:
         low = 0 if type.dtype is DType.U8 else -9
         return rng.integers(low, 10, type.shape).astype(type.dtype.numpy)
@@ -153,7 +154,9 @@ class Draw(ABC):
     def array(self, type: TensorType) -> Array:
         """What a constant holds: small numbers, at times all the same."""
         if self.chance(0.2):
-            fills = {DType.BOOL: [0, 1], DType.I8: [0, 1, 2, -128, 127]}.get(type.dtype, [0, 1, 2])
+            fills = {DType.BOOL: [0, 1], DType.I8: [0, 1, 2, -128, 127], DType.I16: [0, 1, -32768, 32767]}.get(
+                type.dtype, [0, 1, 2]
+            )
             return np.full(type.shape, self.choice(fills), type.dtype.numpy)
         return random_array(self.random, type, calm=True)
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tinyc.ir.errors import IRError
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
 
 Int64s = NDArray[np.int64]
 INT32 = (-(2**31), 2**31 - 1)
@@ -120,9 +121,14 @@ def whole_factor(multiplier: int, shift: int, left: int) -> int | None:
 
 
 def high_multiply(x: Array, multiplier: Array | int) -> Int64s:
-    """x * multiplier / 2^31, rounded to the nearest, ties up, saturated to int32."""
-    product = x.astype(np.int64) * np.asarray(multiplier, np.int64)
-    return np.asarray(np.minimum((product + (1 << 30)) >> 31, INT32[1]))
+    """x * multiplier / 2^31, rounded to the nearest, ties up; of int32 x saturated to int32.
+
+    Larger x, of up to 2^62, are taken in two parts, x = a * 2^31 + b, of which the first gives whole numbers.
+    """
+    wide, factor = x.astype(np.int64), np.asarray(multiplier, np.int64)
+    if wide.size and (wide.max() > INT32[1] or wide.min() < INT32[0]):
+        return np.asarray((wide >> 31) * factor + (((wide & INT32[1]) * factor + (1 << 30)) >> 31))
+    return np.asarray(np.minimum((wide * factor + (1 << 30)) >> 31, INT32[1]))
 
 
 def rounding_shift(x: Array, right: Array | int) -> Int64s:
@@ -135,49 +141,68 @@ def rounding_shift(x: Array, right: Array | int) -> Int64s:
 
 
 def requantise(x: Array, multiplier: Array | int, shift: Array | int) -> Int64s:
-    """x * multiplier * 2^(shift - 31) with both roundings. x shifted left by a positive shift must fit int32."""
+    """x * multiplier * 2^(shift - 31) with both roundings. x shifted left by a positive shift must fit int32, or for
+    results of 16 bits `WIDE_SUM`."""
     places = np.asarray(shift, np.int64)
     shifted = x.astype(np.int64) << np.maximum(places, 0)
     return rounding_shift(high_multiply(shifted, multiplier), np.maximum(-places, 0))
 
 
-def accumulator_bound(weights: Array, bias: Array, axis: int = 0) -> Int64s:
-    """The largest possible size of any partial sum of x * weight and bias, over all int8 x and every order of adding.
+def accumulator_bound(weights: Array, bias: Array, axis: int = 0, operand: DType = DType.I8) -> Int64s:
+    """The largest possible size of any partial sum of x * weight and bias, over all x of the element type `operand`,
+    int8 or int16, and every order of adding.
 
     One bound an entry of dimension `axis` of the weights (the output channels).
     """
+    low, high = operand.limits
     wide = np.moveaxis(weights.astype(np.int64), axis, 0).reshape(weights.shape[axis], -1)
-    above = np.where(wide > 0, 127 * wide, -128 * wide).sum(axis=1)
-    below = np.where(wide > 0, 128 * wide, -127 * wide).sum(axis=1)
+    above = np.where(wide > 0, high * wide, low * wide).sum(axis=1)
+    below = np.where(wide > 0, -low * wide, -high * wide).sum(axis=1)
     offset = bias.astype(np.int64)
     return np.asarray(np.maximum(np.maximum(above, below), np.maximum(above + offset, below - offset)))
 
 
 HIDDEN = 272
-"""Steps from 0 beyond which int8's limits hide what a result is, and to spare."""
+"""Steps from 0 beyond which int8's limits hide what a result is, and to spare; of int16 256 times as many."""
 
 
-def seen_biases(rows: Array, factors: Array, zero: int, margin: float = 0.0) -> tuple[Array, Array]:
+def seen_biases(
+    rows: Array, factors: Array, zero: int, margin: float = 0.0, operand: DType = DType.I8, result: DType = DType.I8
+) -> tuple[Array, Array]:
     """The least and the greatest bias of each output channel, [outputs] in units of its sums, that can be told from
-    others: with one beyond, all int8 operands give the same limit.
+    others: with one beyond, all operands give the same limit.
 
     Args:
         rows: integer weights [outputs, products of a sum].
         factors: what sums are multiplied with to be steps of the result.
         zero: the result's zero point.
         margin: steps by which the biases are to lie within.
+        operand: the element type of the operands.
+        result: that of the result.
     """
-    products = 128.0 * np.abs(rows.astype(np.float64)).sum(axis=1)
+    products = -float(operand.limits[0]) * np.abs(rows.astype(np.float64)).sum(axis=1)
+    hidden = HIDDEN * (result.limits[0] // DType.I8.limits[0])
     with np.errstate(divide="ignore"):
-        low, high = ((end - zero) / factors for end in (margin - HIDDEN, HIDDEN - margin))
+        low, high = ((end - zero) / factors for end in (margin - hidden, hidden - margin))
     return np.floor(low - products), np.ceil(high + products)
 
 
-def fits(bound: Array | int, shift: Array | int) -> bool:
+WIDE_SUM = 2**46
+"""What sums that int16 has a part in may be, shifted left: 2^15 products of 31 bits. They are requantised in int64
+where they do not fit int32."""
+
+
+def fits(bound: Array | int, shift: Array | int, wide: bool = False) -> bool:
     """Whether sums of at most `bound` can be requantised with `shift` in int32: shifted left, and moved by an int8 zero
-    point afterwards, they never overflow."""
+    point afterwards, they never overflow. With `wide`, whether they can in int64."""
     places = np.maximum(np.asarray(shift, np.int64), 0)
-    return bool(np.all(np.asarray(bound, np.int64) <= (INT32[1] - 128) >> places))
+    return bool(np.all(np.asarray(bound, np.int64) <= (WIDE_SUM if wide else INT32[1] - 128) >> places))
+
+
+def fits_words(bound: Array | int, shift: Array | int) -> bool:
+    """Whether sums of at most `bound` can be requantised with `shift` to int16 in int32."""
+    places = np.maximum(np.asarray(shift, np.int64), 0)
+    return bool(np.all(np.asarray(bound, np.int64) <= (INT32[1] - 2**16) >> places))
 
 
 def inverse_root(x: Array) -> tuple[Int64s, Int64s]:
@@ -224,8 +249,8 @@ def softmax_scaling(scale: float) -> tuple[int, int, int]:
     return multiplier, left, -math.floor(31 * 2.0 ** (26 - left))
 
 
-def softmax(x: Array, multiplier: int, left: int, diff_min: int) -> Array:
-    """int8 softmax along the last dimension; results have scale 1/256 and zero point -128.
+def softmax(x: Array, multiplier: int, left: int, diff_min: int, to: DType = DType.I8) -> Array:
+    """Softmax along the last dimension; int8 results have scale 1/256 and zero point -128, int16 ones 1/32768 and 0.
 
     Differences to the maximum become Q5.26 by (multiplier, left), those below diff_min count for nothing. Exponentials
     are Q0.31, their sum Q12.19.
@@ -238,8 +263,10 @@ def softmax(x: Array, multiplier: int, left: int, diff_min: int) -> Array:
     # frexp's exponent is the number of bits of a positive integer.
     headroom = 32 - np.frexp(total.astype(np.float64))[1].astype(np.int64)
     scale = one_over_one_plus((total << headroom) - 2**31)
-    shifted = rounding_shift(high_multiply(raised, scale), 35 - headroom)
-    return np.where(counts, np.minimum(shifted - 128, 127), -128).astype(np.int8)
+    # Steps of the result in Q0.31 are 2^23, or 2^16.
+    places, zero = (35, to.limits[0]) if to is DType.I8 else (28, 0)
+    shifted = rounding_shift(high_multiply(raised, scale), places - headroom)
+    return np.where(counts, np.minimum(shifted + zero, to.limits[1]), zero).astype(to.numpy)
 
 
 def exp_of_negative(x: Array) -> Int64s:

@@ -137,11 +137,13 @@ class IntegerForm:
         form: how.
         operands: those that are quantised like activations.
         constants: those that have to be constants, weights say.
+        wide: whether operands and result may be int16 as well, each for itself.
     """
 
     form: Form
     operands: tuple[Value, ...]
     constants: tuple[Value, ...] = ()
+    wide: bool = True
 
 
 @dataclass(frozen=True)

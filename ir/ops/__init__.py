@@ -13,6 +13,7 @@ from tinyc.ir.ops.pool import *
 from tinyc.ir.ops.qconv import *
 from tinyc.ir.ops.qdiv import *
 from tinyc.ir.ops.qelementwise import *
+from tinyc.ir.ops.qinterpolate import *
 from tinyc.ir.ops.qmatmul import *
 from tinyc.ir.ops.qnormalise import *
 from tinyc.ir.ops.qpool import *

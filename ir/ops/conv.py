@@ -17,7 +17,7 @@ from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, StaysFloat, Va
 from tinyc.ir.ops.layer import LinearLayer, WeightedLayer
 from tinyc.ir.steps import Sums, limited, may_be_small, sums_in_order
 from tinyc.ir.tensor import Array
-from tinyc.ir.types import TensorType
+from tinyc.ir.types import DType, TensorType
 
 ConvT = TypeVar("ConvT", bound="Convolution")
 
@@ -145,10 +145,10 @@ class OhwiWeights(Weighted):
     @classmethod
     def sample(cls, draw: Draw, largest: int = 3) -> OhwiWeights:
         """With a window that is at most `largest` high and wide."""
-        x = draw.image((cls.element,), channels=9)
+        x = draw.image(cls.operands_of, channels=9)
         groups = draw.choice([n for n in (1, 1, 2, 3, 4) if x.shape[3] % n == 0])
         w = draw.weights((groups * draw.integer(1, 4), *draw.pair(1, largest), x.shape[3] // groups), cls.element)
-        rest = cls.rest(draw, w.shape[0], w.type.size // w.shape[0])
+        rest = cls.rest(draw, w.shape[0], w.type.size // w.shape[0], x.dtype)
         return cast("OhwiWeights", cast("Any", cls)(x, w, **rest, groups=groups))
 
     def window(self) -> tuple[int, int]:
@@ -175,7 +175,7 @@ class OhwiWeights(Weighted):
 
     def pixels_aside(self) -> int:
         """Two thirds of the row at most, of pixels whose channels are not divided into groups."""
-        if self.groups != 1 or not self.per_pixel() or self.x.shape[0] != 1:
+        if self.groups != 1 or not self.per_pixel() or self.x.shape[0] != 1 or self.x.dtype is not self.type.dtype:
             return 0
         width, size = self.x.shape[2], max(self.x.shape[3] * self.x.dtype.bytes, 1)
         most = 2 * width // 3
@@ -196,9 +196,9 @@ class HwcWeights(Weighted):
 
     @classmethod
     def sample(cls, draw: Draw) -> HwcWeights:
-        x = draw.image((cls.element,), channels=9)
+        x = draw.image(cls.operands_of, channels=9)
         w = draw.weights((*draw.pair(1, 3), x.shape[3] * draw.choice([1, 1, 2, 3])), cls.element)
-        rest = cls.rest(draw, w.shape[2], w.shape[0] * w.shape[1])
+        rest = cls.rest(draw, w.shape[2], w.shape[0] * w.shape[1], x.dtype)
         return cast("HwcWeights", cast("Any", cls)(x, w, **rest))
 
     def window(self) -> tuple[int, int]:
@@ -223,7 +223,8 @@ class HwcWeights(Weighted):
         at its place is written."""
         (_, stride), (_, dilation), (_, left, _, _) = self.geometry()
         plain = self.window() == (3, 3) and self.channel_multiplier() == 1 and dilation == 1
-        return plain and stride in (1, 2) and left <= 3 - stride
+        alike = self.x.dtype is self.type.dtype
+        return plain and alike and stride in (1, 2) and left <= 3 - stride
 
     def output_size(self) -> tuple[int, int]:
         if self.w.type.rank != 3:
@@ -294,9 +295,9 @@ class Convolution(Weighted, LinearLayer, accuracy=Accuracy.SUM):
     max: float = math.inf
 
     @classmethod
-    def rest(cls, draw: Draw, outputs: int, products: int) -> dict[str, Any]:
+    def rest(cls, draw: Draw, outputs: int, products: int, operand: DType) -> dict[str, Any]:
         pad_value = draw.choice([0.0, 0.0, 0.0, 1.5])
-        return {**super().rest(draw, outputs, products), **draw.geometry(), "pad_value": pad_value}
+        return {**super().rest(draw, outputs, products, operand), **draw.geometry(), "pad_value": pad_value}
 
     def geometry(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         return self.strides, self.dilations, self.pads

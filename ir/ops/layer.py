@@ -9,8 +9,16 @@ import numpy as np
 
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
+from tinyc.ir.fixed_point import accumulator_bound
 from tinyc.ir.op import Op, Value
-from tinyc.ir.ops.int8 import Requantised, drawn_channels, drawn_output
+from tinyc.ir.ops.int8 import (
+    ACTIVATIONS,
+    Requantised,
+    check_activation,
+    check_int8,
+    drawn_channels,
+    drawn_result,
+)
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 
@@ -25,14 +33,17 @@ class WeightedLayer(Op):
     output_axis: ClassVar[int] = 0
     """Which dimension of the weights counts output channels."""
     element: ClassVar[DType] = DType.F32
-    """Of operand and weights."""
+    """Of the weights."""
+    operands_of: ClassVar[tuple[DType, ...]] = (DType.F32,)
+    """Element types of the operand, as they are drawn."""
 
     x: Value
     w: Value
 
     @classmethod
-    def rest(cls, draw: Draw, outputs: int, products: int) -> dict[str, Any]:
-        """Random fields besides operand and weights, for so many outputs that sum so many products each."""
+    def rest(cls, draw: Draw, outputs: int, products: int, operand: DType) -> dict[str, Any]:
+        """Random fields besides operand and weights, for so many outputs that sum so many products each, of an operand
+        of this element type."""
         raise NotImplementedError
 
     def fan_in(self) -> int:
@@ -68,7 +79,7 @@ class LinearLayer(WeightedLayer):
     max: float
 
     @classmethod
-    def rest(cls, draw: Draw, outputs: int, products: int) -> dict[str, Any]:
+    def rest(cls, draw: Draw, outputs: int, products: int, operand: DType) -> dict[str, Any]:
         bias = draw.weights((outputs,)) if draw.chance(0.5) else None
         return {"b": bias, **(draw.limits() if draw.chance(0.2) else {})}
 
@@ -84,17 +95,33 @@ class LinearLayer(WeightedLayer):
 
 
 class IntegerLayer(WeightedLayer, Requantised):
-    """A layer in int8: int32 sums with the bias, requantised by each output channel's multiplier and shift."""
+    """A layer with int8 weights: sums with the bias, requantised by each output channel's multiplier and shift.
+
+    Operand and result are int8 or int16, each for itself. Where the operand is int16, sums may need more than 32 bits,
+    and so may biases, which are int64 then.
+    """
 
     element: ClassVar[DType] = DType.I8
+    operands_of: ClassVar[tuple[DType, ...]] = ACTIVATIONS
 
     b: Value
     multiplier: Value
     shift: Value
 
     @classmethod
-    def rest(cls, draw: Draw, outputs: int, products: int) -> dict[str, Any]:
-        return {**drawn_channels(draw, outputs, products), **drawn_output(draw)}
+    def rest(cls, draw: Draw, outputs: int, products: int, operand: DType) -> dict[str, Any]:
+        result = drawn_result(draw)
+        return {**drawn_channels(draw, outputs, products, operand, result["to"]), **result}
+
+    def check_operands(self) -> None:
+        """Raises `IRError` unless operand, weights and result have types that a layer has."""
+        check_int8(self.w)
+        check_activation(self.x)
+        self.check_result()
+
+    def bounds(self, weights: Array, bias: Array) -> Array:
+        """The largest possible size of each output channel's sums: `fixed_point.accumulator_bound`."""
+        return accumulator_bound(weights, bias, self.output_axis, self.x.dtype)
 
     def with_factors(self: IntegerT, b: Value, multiplier: Value, shift: Value) -> IntegerT:
         """The same layer with another bias and other factors."""

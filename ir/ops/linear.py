@@ -33,9 +33,9 @@ class DenseLayer(OfRows, WeightedLayer):
 
     @classmethod
     def sample(cls, draw: Draw) -> DenseLayer:
-        x = draw.value((cls.element,), 1)
+        x = draw.value(cls.operands_of, 1)
         w = draw.weights((draw.integer(1, 6), x.shape[-1]), cls.element)
-        return cast("DenseLayer", cast("Any", cls)(x, w, **cls.rest(draw, *w.shape)))
+        return cast("DenseLayer", cast("Any", cls)(x, w, **cls.rest(draw, w.shape[0], w.shape[1], x.dtype)))
 
     def fan_in(self) -> int:
         return self.w.shape[1]
@@ -101,16 +101,18 @@ class MatrixProduct(OfRows):
     y: Value
 
     @classmethod
-    def drawn(cls, draw: Draw, x: Value) -> Value:
-        """A random value that x is multiplied by, constant or not."""
+    def drawn(cls, draw: Draw, x: Value, dtype: DType | None = None) -> Value:
+        """A random value that x is multiplied by, constant or not; of its type unless said."""
         lead = tuple(1 if draw.chance(0.3) else d for d in x.shape[draw.integer(0, x.type.rank - 2) : -2])
-        type = TensorType((*lead, x.shape[-1], draw.integer(1, 5)), x.dtype)
+        type = TensorType((*lead, x.shape[-1], draw.integer(1, 5)), dtype or x.dtype)
         return draw.constant(type.shape, type.dtype) if draw.chance(0.5) else draw.pick(lambda v: v.type == type, type)
 
-    def product_type(self) -> TensorType:
-        """The type of the result; raises `IRError` where the operands do not fit each other."""
+    def product_type(self, mixed: bool = False) -> TensorType:
+        """The type of the result; raises `IRError` where the operands do not fit each other. They are of one element
+        type, unless they may be `mixed`."""
         x, y = self.x, self.y
-        if x.type.rank < 2 or y.type.rank < 2 or x.shape[-1] != y.shape[-2] or x.dtype != y.dtype or x.shape[-1] == 0:
+        alike = mixed or x.dtype == y.dtype
+        if x.type.rank < 2 or y.type.rank < 2 or x.shape[-1] != y.shape[-2] or not alike or x.shape[-1] == 0:
             raise IRError(f"{x.type} and {y.type} have no matrix product")
         try:
             lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,20 +13,27 @@ from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import OfRows, RowForm, Value, Window
 from tinyc.ir.ops.int8 import (
+    ACTIVATIONS,
     Int8,
     OneFactor,
     Requantised,
+    check_activation,
     check_factor,
     check_int8,
-    check_limits,
+    check_output,
     drawn_multiplier,
     drawn_output,
+    drawn_result,
     drawn_shift,
     drawn_zero,
+    furthest,
     narrow,
 )
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
+
+WIDE_LEFT = 14
+"""Bits that operands of a sum are shifted left by at most where one is int16: int32 holds the sum."""
 
 
 def whole_sum(a: int, b: int, places: int) -> dict[str, int]:
@@ -37,10 +45,11 @@ def whole_sum(a: int, b: int, places: int) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class QAdd(OfRows, Requantised, mnemonic="qadd"):
-    """int8 sum of two values of one shape with different scales, as TFLite and ESP-NN compute it.
+    """Integer sum of two values of one shape with different scales, as TFLite and ESP-NN compute it.
 
     Each operand, less its zero point, is shifted left by `left` and requantised by its own (multiplier, shift); the sum
-    is requantised by (out_multiplier, out_shift), moved by out_zero and limited. All shifts are at most 0.
+    is requantised by (out_multiplier, out_shift), moved by out_zero and limited. All shifts are at most 0. Operands and
+    result are int8 or int16, each for itself; what is shifted left fits int32.
     """
 
     x: Value
@@ -57,16 +66,19 @@ class QAdd(OfRows, Requantised, mnemonic="qadd"):
     out_zero: int = 0
     min: int = -128
     max: int = 127
+    to: DType = DType.I8
 
     @classmethod
     def sample(cls, draw: Draw) -> QAdd:
-        x = draw.value((DType.I8,))
-        y = x if draw.chance(0.1) else draw.pick(lambda v: v.type == x.type, x.type)
-        zeros = {"x_zero": drawn_zero(draw), "y_zero": drawn_zero(draw)}
+        x = draw.value(ACTIVATIONS)
+        other = TensorType(x.shape, draw.choice(ACTIVATIONS))
+        y = x if draw.chance(0.1) else draw.pick(lambda v: v.type == other, other)
+        zeros: dict[str, Any] = {"x_zero": drawn_zero(draw, x.dtype), "y_zero": drawn_zero(draw, y.dtype)}
         whole = fixed_point.whole_factors(*(2.0 ** draw.random.uniform(-14, 5) for _ in "xy"))
-        if whole is not None and draw.chance(0.5):
-            return cls(x, y, **zeros, **whole_sum(*whole), **drawn_output(draw))
-        left = draw.choice([20, 20, 20, 0, 22])
+        narrow = x.dtype is y.dtype is DType.I8
+        if narrow and whole is not None and draw.chance(0.5):
+            return cls(x, y, **(zeros | whole_sum(*whole) | drawn_output(draw)))
+        left = draw.choice([20, 20, 20, 0, 22] if narrow else [WIDE_LEFT, WIDE_LEFT, 0])
         return cls(
             x,
             y,
@@ -78,27 +90,30 @@ class QAdd(OfRows, Requantised, mnemonic="qadd"):
             out_multiplier=drawn_multiplier(draw),
             out_shift=draw.choice([0, -31]) if draw.chance(0.1) else -left + draw.integer(0, min(2, left)),
             left=left,
-            **drawn_output(draw),
+            **drawn_result(draw),
         )
 
     def infer(self) -> TensorType:
-        check_int8(self.x, self.y)
-        check_limits(self.min, self.max, self.x_zero, self.y_zero, self.out_zero)
-        if self.x.type != self.y.type:
+        check_activation(self.x, self.x_zero)
+        check_activation(self.y, self.y_zero)
+        self.check_result()
+        if self.x.shape != self.y.shape:
             raise IRError(f"{self.x.type} and {self.y.type} differ in shape")
-        if not 0 <= self.left <= 22:
-            raise IRError(f"left is 0 to 22 (what int32 holds of a sum of two values), not {self.left}")
-        check_factor(self.x_multiplier, self.x_shift, 0, 255 << self.left)
-        check_factor(self.y_multiplier, self.y_shift, 0, 255 << self.left)
-        check_factor(self.out_multiplier, self.out_shift, 0, 510 << self.left)
-        return self.x.type
+        most = WIDE_LEFT if DType.I16 in (self.x.dtype, self.y.dtype) else fixed_point.SUM_LEFT
+        if not 0 <= self.left <= most:
+            raise IRError(f"left is 0 to {most} (what int32 holds of a sum of two values), not {self.left}")
+        x, y = furthest(self.x.dtype, self.x_zero), furthest(self.y.dtype, self.y_zero)
+        check_factor(self.x_multiplier, self.x_shift, 0, x << self.left)
+        check_factor(self.y_multiplier, self.y_shift, 0, y << self.left)
+        check_factor(self.out_multiplier, self.out_shift, 0, (x + y) << self.left)
+        return TensorType(self.x.shape, self.to)
 
     def evaluate(self, *operands: Array) -> Array:
         x = (operands[0].astype(np.int64) - self.x_zero) << self.left
         y = (operands[1].astype(np.int64) - self.y_zero) << self.left
         total = fixed_point.requantise(x, self.x_multiplier, self.x_shift)
         total = total + fixed_point.requantise(y, self.y_multiplier, self.y_shift)
-        return narrow(total, self.out_multiplier, self.out_shift, self.out_zero, self.min, self.max)
+        return narrow(total, self.out_multiplier, self.out_shift, self.out_zero, self.min, self.max, self.to)
 
     def whole(self) -> tuple[int, int, int, int] | None:
         """(a, b, start, places) where the result is (a * x + b * y + start) / 2^places, rounded down and limited, all
@@ -109,11 +124,13 @@ class QAdd(OfRows, Requantised, mnemonic="qadd"):
         once = self.out_shift == 0 and self.out_multiplier << places == 1 << 31
         if a is None or b is None or not once or not fixed_point.sums_fit(a, b, places):
             return None
+        if self.is_wide():
+            return None
         half = 1 << (places - 1)
         return a, b, (self.out_zero << places) + half - self.x_zero * a - self.y_zero * b, places
 
     def may_overwrite(self, operand: int) -> bool:
-        return True
+        return self.operands[operand].type == self.type
 
     def runs_whole(self) -> bool:
         return True
@@ -133,15 +150,16 @@ class OfTwo(OfRows, Requantised):
     y_zero: int
 
     @staticmethod
-    def drawn(draw: Draw) -> tuple[Value, Value]:
-        """Random operands."""
-        x = draw.value((DType.I8,), 1)
-        type = TensorType((*(1 for _ in x.shape[1:]), x.shape[-1]), DType.I8) if draw.chance(0.4) else x.type
+    def drawn(draw: Draw, among: Sequence[DType] = (DType.I8,)) -> tuple[Value, Value]:
+        """Random operands of these element types."""
+        x, dtype = draw.value(among, 1), draw.choice(among)
+        shape = (*(1 for _ in x.shape[1:]), x.shape[-1]) if draw.chance(0.4) else x.shape
+        type = TensorType(shape, dtype)
         return x, draw.pick(lambda v: v.type == type, type)
 
     def check_shapes(self) -> None:
         """Raises `IRError` unless the operands' shapes fit each other."""
-        if self.x.type != self.y.type and not self.per_channel():
+        if self.x.shape != self.y.shape and not self.per_channel():
             raise IRError(f"{self.y.type} is neither {self.x.type} nor one entry for each of its channels")
 
     def per_channel(self) -> bool:
@@ -152,7 +170,7 @@ class OfTwo(OfRows, Requantised):
     def aligned(self, operands: Sequence[Array]) -> tuple[Array, Array]:
         """The operands in int64, broadcasting."""
         x, y = (o.astype(np.int64) for o in operands)
-        return x, y if self.x.type == self.y.type else y.reshape(-1)
+        return x, y if self.x.shape == self.y.shape else y.reshape(-1)
 
     def may_overwrite(self, operand: int) -> bool:
         return self.operands[operand].type == self.type
@@ -163,14 +181,15 @@ class OfTwo(OfRows, Requantised):
     def row_form(self) -> RowForm | None:
         if not self.x.type.has_rows:
             return None
-        return RowForm((Window(), Window() if self.x.type == self.y.type else None))
+        return RowForm((Window(), Window() if self.x.shape == self.y.shape else None))
 
 
 @dataclass(frozen=True)
 class QMul(OfTwo, OneFactor, mnemonic="qmul"):
-    """int8 product: requantise((x - x_zero) * (y - y_zero), multiplier, shift) + out_zero, limited.
+    """Integer product: requantise((x - x_zero) * (y - y_zero), multiplier, shift) + out_zero, limited.
 
-    y has the shape of x, or one entry for each entry of the last dimension of x ([1, ..., 1, C]).
+    y has the shape of x, or one entry for each entry of the last dimension of x ([1, ..., 1, C]). Operands and result
+    are int8 or int16, each for itself.
     """
 
     multiplier: int
@@ -178,19 +197,28 @@ class QMul(OfTwo, OneFactor, mnemonic="qmul"):
     out_zero: int = 0
     min: int = -128
     max: int = 127
+    to: DType = DType.I8
 
     @classmethod
     def sample(cls, draw: Draw) -> QMul:
-        x, y = cls.drawn(draw)
-        zeros = drawn_zero(draw), drawn_zero(draw)
-        return cls(x, y, *zeros, drawn_multiplier(draw), drawn_shift(draw, 5000, 255 * 255), **drawn_output(draw))
+        x, y = cls.drawn(draw, ACTIVATIONS)
+        zeros, result = (drawn_zero(draw, x.dtype), drawn_zero(draw, y.dtype)), drawn_result(draw)
+        wide = DType.I16 in (x.dtype, y.dtype, result["to"])
+        bound = furthest(x.dtype, zeros[0]) * furthest(y.dtype, zeros[1])
+        shift = drawn_shift(draw, bound // 12, bound, result["to"], wide)
+        return cls(x, y, *zeros, drawn_multiplier(draw), shift, **result)
 
     def infer(self) -> TensorType:
-        check_int8(self.x, self.y)
-        check_limits(self.min, self.max, self.x_zero, self.y_zero, self.out_zero)
+        check_activation(self.x, self.x_zero)
+        check_activation(self.y, self.y_zero)
+        self.check_result()
         self.check_shapes()
-        check_factor(self.multiplier, self.shift, 30, 255 * 255)
-        return self.x.type
+        self.check_sums(30, self.bound())
+        return TensorType(self.x.shape, self.to)
+
+    def bound(self) -> int:
+        """The largest possible size of a product."""
+        return furthest(self.x.dtype, self.x_zero) * furthest(self.y.dtype, self.y_zero)
 
     def evaluate(self, *operands: Array) -> Array:
         x, y = self.aligned(operands)
@@ -200,20 +228,24 @@ class QMul(OfTwo, OneFactor, mnemonic="qmul"):
 
 @dataclass(frozen=True)
 class Lookup(OfRows, Int8, mnemonic="lookup"):
-    """An elementwise function of an int8 value by table: y = table[x + 128]. The table has 256 int8 entries."""
+    """An elementwise function of an int8 value by table: y = table[x + 128]. The table has 256 entries, int8 or int16.
+
+    Functions of int16 values are `interpolate`.
+    """
 
     x: Value
     table: Value
 
     @classmethod
     def sample(cls, draw: Draw) -> Lookup:
-        return cls(draw.value((DType.I8,)), draw.constant((256,), DType.I8))
+        return cls(draw.value((DType.I8,)), draw.constant((256,), draw.choice(ACTIVATIONS)))
 
     def infer(self) -> TensorType:
-        check_int8(self.x, self.table)
+        check_int8(self.x)
+        check_activation(self.table)
         if self.table.shape != (256,):
             raise IRError(f"a table has 256 entries, not {self.table.type}")
-        return self.x.type
+        return TensorType(self.x.shape, self.table.dtype)
 
     def evaluate(self, *operands: Array) -> Array:
         return operands[1][operands[0].astype(np.int64) + 128]
@@ -222,7 +254,7 @@ class Lookup(OfRows, Int8, mnemonic="lookup"):
         return True
 
     def may_overwrite(self, operand: int) -> bool:
-        return operand == 0
+        return operand == 0 and self.x.type == self.type
 
     def runs_whole(self) -> bool:
         return True
@@ -233,7 +265,8 @@ class Lookup(OfRows, Int8, mnemonic="lookup"):
 
 @dataclass(frozen=True)
 class QSoftmax(OfRows, Int8, mnemonic="qsoftmax"):
-    """int8 softmax along the last dimension, as TFLite and ESP-NN compute it. The result has scale 1/256 and zero -128.
+    """Integer softmax along the last dimension, as TFLite and ESP-NN compute it. The result has scale 1/256 and zero
+    -128, as int16 scale 1/32768 and zero 0.
 
     (multiplier, left) scale the difference to the maximum to Q5.26; differences below diff_min count as zero.
     """
@@ -242,27 +275,34 @@ class QSoftmax(OfRows, Int8, mnemonic="qsoftmax"):
     multiplier: int
     left: int
     diff_min: int
+    to: DType = DType.I8
 
     @classmethod
     def sample(cls, draw: Draw) -> QSoftmax:
-        scale = 2.0 ** draw.random.uniform(-14, 3)
-        return cls(draw.value((DType.I8,), 1), *fixed_point.softmax_scaling(scale))
+        x = draw.value(ACTIVATIONS, 1)
+        scale = 2.0 ** draw.random.uniform(*((-14, 3) if x.dtype is DType.I8 else (-20, -4)))
+        return cls(x, *fixed_point.softmax_scaling(scale), draw.choice(ACTIVATIONS))
+
+    def is_wide(self) -> bool:
+        """Whether int16 has a part in it."""
+        return DType.I16 in (self.x.dtype, self.to)
 
     def infer(self) -> TensorType:
-        check_int8(self.x)
+        check_activation(self.x)
+        check_output(self.to, *self.to.limits)
         if self.x.type.rank < 1 or not 1 <= self.x.shape[-1] <= fixed_point.SOFTMAX_LARGEST:
             raise IRError(f"takes a last dimension of 1 to {fixed_point.SOFTMAX_LARGEST}, not {self.x.type}")
         if not 0 <= self.multiplier <= fixed_point.INT32[1] or not 0 <= self.left <= 31 or self.diff_min > 0:
             raise IRError("takes a multiplier of 0 to 2^31 - 1, a left shift of 0 to 31, and a diff_min of at most 0")
-        if min(255, -self.diff_min) << self.left > 2**31:
+        if min(2 ** (8 * self.x.dtype.bytes) - 1, -self.diff_min) << self.left > 2**31:
             raise IRError(f"a difference of {self.diff_min} shifted left by {self.left} does not fit int32")
-        return self.x.type
+        return TensorType(self.x.shape, self.to)
 
     def evaluate(self, *operands: Array) -> Array:
-        return fixed_point.softmax(operands[0], self.multiplier, self.left, self.diff_min)
+        return fixed_point.softmax(operands[0], self.multiplier, self.left, self.diff_min, self.to)
 
     def may_overwrite(self, operand: int) -> bool:
-        return True
+        return self.x.type == self.type
 
     def runs_whole(self) -> bool:
         return True

@@ -10,14 +10,14 @@ from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Value
 from tinyc.ir.ops.int8 import (
+    ACTIVATIONS,
     OneFactor,
-    check_factor,
-    check_int8,
-    check_limits,
+    check_activation,
     drawn_multiplier,
-    drawn_output,
+    drawn_result,
     drawn_shift,
     drawn_zero,
+    furthest,
 )
 from tinyc.ir.ops.linear import MOST_PRODUCTS, MatrixProduct
 from tinyc.ir.tensor import Array
@@ -26,10 +26,10 @@ from tinyc.ir.types import DType, TensorType
 
 @dataclass(frozen=True)
 class QMatMul(MatrixProduct, OneFactor, mnemonic="qmatmul"):
-    """int8 matrix product of the last two dimensions; leading dimensions broadcast.
+    """Integer matrix product of the last two dimensions; leading dimensions broadcast.
 
     requantise(sum of (x - x_zero) * (y - y_zero), multiplier, shift) + out_zero, limited. The sums are of at most 32768
-    products.
+    products. Operands and result are int8 or int16, each for itself.
     """
 
     x: Value
@@ -41,27 +41,32 @@ class QMatMul(MatrixProduct, OneFactor, mnemonic="qmatmul"):
     out_zero: int = 0
     min: int = -128
     max: int = 127
+    to: DType = DType.I8
 
     @classmethod
     def sample(cls, draw: Draw) -> QMatMul:
-        x = draw.value((DType.I8,), 2)
-        y, inner = cls.drawn(draw, x), x.shape[-1]
-        zeros = drawn_zero(draw), drawn_zero(draw)
-        factor = drawn_multiplier(draw), drawn_shift(draw, 5000 * inner, 255 * 255 * inner)
-        return cls(x, y, *zeros, *factor, **drawn_output(draw))
+        x = draw.value(ACTIVATIONS, 2)
+        y, inner = cls.drawn(draw, x, draw.choice(ACTIVATIONS)), x.shape[-1]
+        zeros, result = (drawn_zero(draw, x.dtype), drawn_zero(draw, y.dtype)), drawn_result(draw)
+        wide = DType.I16 in (x.dtype, y.dtype, result["to"])
+        bound = furthest(x.dtype, zeros[0]) * furthest(y.dtype, zeros[1]) * inner
+        factor = drawn_multiplier(draw), drawn_shift(draw, max(bound // 13, 1), bound, result["to"], wide)
+        return cls(x, y, *zeros, *factor, **result)
 
     def infer(self) -> TensorType:
-        check_int8(self.x, self.y)
-        check_limits(self.min, self.max, self.x_zero, self.y_zero, self.out_zero)
-        type = self.product_type()
+        check_activation(self.x, self.x_zero)
+        check_activation(self.y, self.y_zero)
+        self.check_result()
+        type = TensorType(self.product_type(mixed=True).shape, self.to)
         if self.x.shape[-1] > MOST_PRODUCTS:
             raise IRError(f"sums of {self.x.shape[-1]} products may not fit int32: at most {MOST_PRODUCTS} do")
-        check_factor(self.multiplier, self.shift, 30, self.bound())
+        self.check_sums(30, self.bound())
         return type
 
     def bound(self) -> int:
         """The largest possible size of a sum."""
-        far = (max(127 - zero, zero + 128) for zero in (self.x_zero, self.y_zero))
+        ends = ((v.dtype.limits, zero) for v, zero in ((self.x, self.x_zero), (self.y, self.y_zero)))
+        far = (max(high - zero, zero - low) for (low, high), zero in ends)
         return self.x.shape[-1] * next(far) * next(far)
 
     def evaluate(self, *operands: Array) -> Array:

@@ -10,21 +10,20 @@ from tinyc.ir import fixed_point
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import OfRows, RowForm, Value, Window
-from tinyc.ir.ops.int8 import OneFactor, check_factor, check_int8, check_limits, drawn_output, drawn_zero
+from tinyc.ir.ops.int8 import ACTIVATIONS, OneFactor, check_activation, drawn_result, drawn_zero, furthest
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
 STEEPEST = 2**15 - 1
 """The largest factor."""
-LARGEST_RECTIFIED = 255 * 2**15
-"""What no product is larger than."""
 
 
 @dataclass(frozen=True)
 class QPRelu(OfRows, OneFactor, mnemonic="qprelu"):
-    """int8 rectifier: requantise(d * factor, multiplier, shift) + out_zero, limited, of d = x - zero.
+    """Integer rectifier: requantise(d * factor, multiplier, shift) + out_zero, limited, of d = x - zero.
 
-    The factor is `above`, or where d is negative that of its channel (the last dimension) in `below`, int16.
+    The factor is `above`, or where d is negative that of its channel (the last dimension) in `below`, int16. Operand
+    and result are int8 or int16, each for itself.
     """
 
     x: Value
@@ -36,24 +35,30 @@ class QPRelu(OfRows, OneFactor, mnemonic="qprelu"):
     out_zero: int = 0
     min: int = -128
     max: int = 127
+    to: DType = DType.I8
 
     @classmethod
     def sample(cls, draw: Draw) -> QPRelu:
-        x = draw.value((DType.I8,), 1)
+        x, result = draw.value(ACTIVATIONS, 1), drawn_result(draw)
         below = draw.given(np.array([draw.integer(-STEEPEST, STEEPEST) for _ in range(x.shape[-1])], np.int16))
         above = draw.choice([0, STEEPEST, draw.integer(0, STEEPEST)])
-        factor = fixed_point.to_multiplier(2.0 ** -draw.integer(13, 17))
-        return cls(x, below, drawn_zero(draw), above, *factor, **drawn_output(draw))
+        bits = 8 * (result["to"].bytes - x.dtype.bytes)
+        factor = fixed_point.to_multiplier(2.0 ** (bits - draw.integer(13, 17)))
+        return cls(x, below, drawn_zero(draw, x.dtype), above, *factor, **result)
 
     def infer(self) -> TensorType:
-        check_int8(self.x)
-        check_limits(self.min, self.max, self.zero, self.out_zero)
+        check_activation(self.x, self.zero)
+        self.check_result()
         if self.x.type.rank < 1 or self.below.type != TensorType(self.x.shape[-1:], DType.I16):
             raise IRError(f"factors {self.below.type} are not int16 with one entry a channel of {self.x.type}")
         if not 0 <= self.above <= STEEPEST:
             raise IRError(f"a factor is 0 to {STEEPEST}, not {self.above}")
-        check_factor(self.multiplier, self.shift, 7, LARGEST_RECTIFIED)
-        return self.x.type
+        self.check_sums(7, self.bound())
+        return TensorType(self.x.shape, self.to)
+
+    def bound(self) -> int:
+        """What no product is larger than."""
+        return furthest(self.x.dtype, self.zero) * 2**15
 
     def evaluate(self, *operands: Array) -> Array:
         x, below = (o.astype(np.int64) for o in operands)
@@ -62,7 +67,7 @@ class QPRelu(OfRows, OneFactor, mnemonic="qprelu"):
         return self.narrowed(product)
 
     def may_overwrite(self, operand: int) -> bool:
-        return operand == 0
+        return operand == 0 and self.x.type == self.type
 
     def runs_whole(self) -> bool:
         return True

@@ -10,27 +10,17 @@ import numpy as np
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import RowForm, Value, Window
-from tinyc.ir.ops.int8 import (
-    OneFactor,
-    OverAxes,
-    check_factor,
-    check_int8,
-    check_limits,
-    drawn_multiplier,
-    drawn_output,
-    drawn_shift,
-    drawn_zero,
-)
+from tinyc.ir.ops.int8 import ACTIVATIONS, OneFactor, OverAxes, check_activation, drawn_sum, furthest
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
 
 @dataclass(frozen=True)
 class QSum(OverAxes, OneFactor, mnemonic="qsum"):
-    """int8 sum or mean over `axes`, ascending and without a gap, which stay with size 1.
+    """Integer sum or mean over `axes`, ascending and without a gap, which stay with size 1.
 
     y = clamp(requantise(sum of (x - zero), multiplier, shift) + out_zero, min, max); of a mean, 1 / count is in the
-    multiplier.
+    multiplier. Operand and result are int8 or int16, each for itself.
     """
 
     x: Value
@@ -41,23 +31,26 @@ class QSum(OverAxes, OneFactor, mnemonic="qsum"):
     out_zero: int = 0
     min: int = -128
     max: int = 127
+    to: DType = DType.I8
 
     @classmethod
     def sample(cls, draw: Draw) -> QSum:
-        x = draw.value((DType.I8,), 1)
+        x = draw.value(ACTIVATIONS, 1)
         axes = cls.drawn_axes(draw, x)
-        count = math.prod(x.shape[a] for a in axes)
-        factor = drawn_multiplier(draw), drawn_shift(draw, 70 * count, 255 * count)
-        return cls(x, axes, drawn_zero(draw), *factor, **drawn_output(draw))
+        return cls(x, axes, **drawn_sum(draw, x.dtype, math.prod(x.shape[a] for a in axes)))
 
     def infer(self) -> TensorType:
-        check_int8(self.x)
-        check_limits(self.min, self.max, self.zero, self.out_zero)
+        check_activation(self.x, self.zero)
+        self.check_result()
         self.check_axes()
         if not self.count():
             raise IRError(f"a sum over no elements of {self.x.type}")
-        check_factor(self.multiplier, self.shift, 30, 255 * self.count())
-        return TensorType(tuple(1 if d in self.axes else n for d, n in enumerate(self.x.shape)), DType.I8)
+        self.check_sums(30, self.bound())
+        return TensorType(tuple(1 if d in self.axes else n for d, n in enumerate(self.x.shape)), self.to)
+
+    def bound(self) -> int:
+        """The largest possible size of a sum."""
+        return furthest(self.x.dtype, self.zero) * self.count()
 
     def evaluate(self, *operands: Array) -> Array:
         total = (operands[0].astype(np.int64) - self.zero).sum(axis=self.axes, keepdims=True)

@@ -38,11 +38,15 @@ class Conversion(Unary):
 
 @dataclass(frozen=True)
 class Quantize(Conversion, mnemonic="quantize"):
-    """Float to int8 or uint8: x / scale rounded half to even, plus zero, limited to the type's range. NaN becomes 0."""
+    """Float to int8, uint8 or int16: x / scale rounded half to even, plus zero, limited to the type's range.
+
+    NaN becomes 0.
+    """
 
     examples: ClassVar[tuple[Mapping[str, Any], ...]] = (
         {"scale": 0.1, "zero": 3},
         {"scale": 2.5, "zero": 128, "to": DType.U8},
+        {"scale": 0.001, "to": DType.I16},
     )
 
     scale: float
@@ -53,7 +57,7 @@ class Quantize(Conversion, mnemonic="quantize"):
     def sample(cls, draw: Draw) -> Quantize:
         # Where rounding must not reach the step, there are enough that none does.
         x = draw.fresh(TensorType(draw.shape(), DType.F32)) if draw.smooth else draw.floating()
-        scale, to = draw.choice([1 / 16, 1 / 127, 0.037, 1.0]), draw.choice([DType.I8, DType.I8, DType.U8])
+        scale, to = draw.choice([1 / 16, 1 / 127, 0.037, 1.0]), draw.choice([DType.I8, DType.I8, DType.U8, DType.I16])
         low, high = to.limits
         return cls(x, scale, draw.choice([0, low, high, draw.integer(low, high)]), to)
 
@@ -61,8 +65,8 @@ class Quantize(Conversion, mnemonic="quantize"):
         return self.scale, self.zero
 
     def infer(self) -> TensorType:
-        if not self.x.dtype.is_float or self.to not in (DType.I8, DType.U8):
-            raise IRError(f"makes int8 or uint8 of floating point, not {self.to.value} of {self.x.type}")
+        if not self.x.dtype.is_float or self.to not in (DType.I8, DType.U8, DType.I16):
+            raise IRError(f"makes int8, uint8 or int16 of floating point, not {self.to.value} of {self.x.type}")
         _check_scale(self.scale, self.zero, self.to)
         return super().infer()
 

@@ -165,7 +165,7 @@ def limits(s: Sample) -> Iterator[bool]:
         if floats(s.op):
             yield bool(np.array_equal(np.clip(run(widest, s.arrays), low, high), result, equal_nan=True))
         elif all(isinstance(limit, int) for limit in found):
-            whole = run(s.op.limited(-128, 127), s.arrays)
+            whole = run(s.op.limited(*s.op.type.dtype.limits), s.arrays)
             yield same_bits(np.clip(whole, int(low), int(high)), result)
 
 

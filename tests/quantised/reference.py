@@ -10,7 +10,7 @@ from itertools import product
 
 import numpy as np
 
-from tinyc.ir import Op
+from tinyc.ir import DType, Op
 from tinyc.ir import ops as o
 from tinyc.ir.tensor import Array
 
@@ -26,7 +26,8 @@ def half_away(numerator: int, denominator: int) -> int:
 
 
 def high(x: int, multiplier: int) -> int:
-    return min(half_up(x * multiplier, 2**31), 2**31 - 1)
+    found = half_up(x * multiplier, 2**31)
+    return min(found, 2**31 - 1) if -(2**31) <= x < 2**31 else found
 
 
 def requantise(x: int, multiplier: int, shift: int) -> int:
@@ -170,6 +171,16 @@ def lookup(op: o.Lookup, index: Indices, x: Array, table: Array) -> int:
     return int(table[int(x[index]) + 128])
 
 
+def interpolate(op: o.Interpolate, index: Indices, x: Array, table: Array) -> int:
+    width = 2**16 // (len(table) - 1)
+    k, rest = divmod(int(x[index]) + 2**15, width)
+    return int(table[k]) + half_up((int(table[k + 1]) - int(table[k])) * rest, width)
+
+
+def other_scale(op: o.Requantise, index: Indices, x: Array) -> int:
+    return limit(requantise(int(x[index]) - op.zero, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
+
+
 # exp(-2^k), k = -2 .. 4, in Q0.31.
 HALVINGS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
 
@@ -208,9 +219,11 @@ def softmax(op: o.QSoftmax, index: Indices, x: Array) -> int:
     total = sum(half_away(e, 2**12) for e in raised if e is not None)
     headroom = 32 - total.bit_length()
     mine = raised[index[-1]]
+    # Of results of 2^n steps for 1.
+    places, zero, most = (35, -128, 127) if op.to is DType.I8 else (28, 0, 2**15 - 1)
     if mine is None:
-        return -128
-    return min(half_away(high(inverse(total * 2**headroom - 2**31), mine), 2 ** (35 - headroom)) - 128, 127)
+        return zero
+    return min(half_away(high(inverse(total * 2**headroom - 2**31), mine), 2 ** (places - headroom)) + zero, most)
 
 
 ELEMENT: dict[type[Op], Callable[..., int]] = {
@@ -227,6 +240,8 @@ ELEMENT: dict[type[Op], Callable[..., int]] = {
     o.QMean: mean,
     o.QSum: total,
     o.Lookup: lookup,
+    o.Interpolate: interpolate,
+    o.Requantise: other_scale,
     o.QSoftmax: softmax,
 }
 """What one element of an operator's result is, given the operator, the element's index and the operands."""
@@ -234,7 +249,7 @@ ELEMENT: dict[type[Op], Callable[..., int]] = {
 
 def evaluate(op: Op, arrays: Sequence[Array]) -> Array:
     element = ELEMENT[type(op)]
-    result: Array = np.empty(op.type.shape, np.int8)
+    result: Array = np.empty(op.type.shape, op.type.dtype.numpy)
     for index in np.ndindex(*op.type.shape):
         result[index] = element(op, index, *arrays)
     return result

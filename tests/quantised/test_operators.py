@@ -191,7 +191,7 @@ I32 = DType.I32
         ),
         (lambda: o.Quantize(int8(3, dtype=DType.F32), 0.0), "scale is positive"),
         (lambda: o.Quantize(int8(3, dtype=DType.F32), 0.5, 128), "zero point 128"),
-        (lambda: o.Quantize(int8(3, dtype=DType.F32), 0.5, 0, DType.I16), "makes int8 or uint8"),
+        (lambda: o.Quantize(int8(3, dtype=DType.F32), 0.5, 0, DType.I32), "makes int8, uint8 or int16"),
         (lambda: o.Dequantize(int8(3, 4), (0.5, 0.5), (0, 0), 1), "do not fit dimension 1"),
         (lambda: o.Dequantize(int8(3, 4), (0.5,) * 4, (0,) * 4, -1), "do not fit dimension -1"),
         (lambda: o.Dequantize(int8(3, dtype=I32), (0.5,), (1,)), "has the zero point 0"),

@@ -1,0 +1,115 @@
+"""Integer operators of one int16 value: to another scale or type, and functions by a table that is interpolated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyc.ir.draw import Draw
+from tinyc.ir.errors import IRError
+from tinyc.ir.op import OfRows, RowForm, Value, Window
+from tinyc.ir.ops.int8 import (
+    ACTIVATIONS,
+    Int8,
+    OneFactor,
+    check_activation,
+    check_factor,
+    drawn_multiplier,
+    drawn_result,
+    drawn_shift,
+    drawn_zero,
+    furthest,
+)
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType, TensorType
+
+MOST_PIECES = 12
+"""The pieces of an interpolated table are at most 2^12: 8 KiB."""
+
+
+class OfElements(OfRows):
+    """Base of operators that make each element of the result of the one element of x in its place."""
+
+    x: Value
+
+    def elementwise(self) -> bool:
+        return True
+
+    def may_overwrite(self, operand: int) -> bool:
+        return operand == 0 and self.x.type == self.type
+
+    def runs_whole(self) -> bool:
+        return True
+
+    def row_form(self) -> RowForm | None:
+        rest = (None,) * (len(self.operands) - 1)
+        return RowForm((Window(), *rest)) if self.x.type.has_rows else None
+
+
+@dataclass(frozen=True)
+class Requantise(OfElements, OneFactor, mnemonic="requantise"):
+    """Integers of another scale, or int8 as int16, or int16 as int8.
+
+    y = clamp(requantise(x - zero, multiplier, shift) + out_zero, min, max). Operand and result are int8 or int16, each
+    for itself.
+    """
+
+    x: Value
+    zero: int
+    multiplier: int
+    shift: int
+    out_zero: int = 0
+    min: int = -128
+    max: int = 127
+    to: DType = DType.I8
+
+    @classmethod
+    def sample(cls, draw: Draw) -> Requantise:
+        x = draw.value(ACTIVATIONS)
+        zero, result = drawn_zero(draw, x.dtype), drawn_result(draw)
+        bound = furthest(x.dtype, zero)
+        return cls(x, zero, drawn_multiplier(draw), drawn_shift(draw, bound // 3, bound, result["to"]), **result)
+
+    def infer(self) -> TensorType:
+        check_activation(self.x, self.zero)
+        self.check_result()
+        check_factor(self.multiplier, self.shift, 30, furthest(self.x.dtype, self.zero))
+        return TensorType(self.x.shape, self.to)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return self.narrowed(operands[0].astype(np.int64) - self.zero)
+
+
+@dataclass(frozen=True)
+class Interpolate(OfElements, Int8, mnemonic="interpolate"):
+    """An elementwise function of an int16 value by a table of 2^k + 1 int16 entries, between which lie straight lines.
+
+    With n = 16 - k and u = x + 32768, i = u / 2^n rounded down and f what is left over:
+    y = table[i] + (table[i + 1] - table[i]) * f / 2^n, rounded to the nearest, ties up. k is 1 to 12.
+    """
+
+    x: Value
+    table: Value
+
+    @classmethod
+    def sample(cls, draw: Draw) -> Interpolate:
+        return cls(draw.value((DType.I16,)), draw.constant((2 ** draw.integer(1, 10) + 1,), DType.I16))
+
+    def infer(self) -> TensorType:
+        pieces = self.table.type.size - 1
+        if self.x.dtype is not DType.I16 or self.table.dtype is not DType.I16:
+            raise IRError(f"takes int16 and a table of int16, not {self.x.type} and {self.table.type}")
+        if self.table.type.rank != 1 or pieces & (pieces - 1) or not 2 <= pieces <= 2**MOST_PIECES:
+            raise IRError(f"a table has 2^k + 1 entries, k of 1 to {MOST_PIECES}, not {self.table.type}")
+        return self.x.type
+
+    def places(self) -> int:
+        """Binary places of what is left over behind an entry."""
+        return 17 - (self.table.type.size - 1).bit_length()
+
+    def evaluate(self, *operands: Array) -> Array:
+        u, table, places = operands[0].astype(np.int64) + 2**15, operands[1].astype(np.int64), self.places()
+        at = u >> places
+        moved = (table[at + 1] - table[at]) * (u & ((1 << places) - 1))
+        return np.asarray(table[at] + ((moved + (1 << places >> 1)) >> places)).astype(np.int16)
