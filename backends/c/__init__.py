@@ -18,6 +18,7 @@ from tinyc.backends.c import (
     quantised,
     quantised_values,
     recurrent,
+    wide,
 )
 from tinyc.backends.c.calls import pointer, specialise
 from tinyc.backends.c.emitter import emits
@@ -51,6 +52,7 @@ EMITTER_FILES = (
     qmatmul,
     quantised_values,
     recurrent,
+    wide,
 )
 
 __all__ = [

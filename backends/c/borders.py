@@ -39,7 +39,7 @@ def quantize_literals(scale: float, zero: int, to: DType) -> list[tuple[str, str
 
 
 def _quantizes(unit: TranslationUnit, stage: Stage, op: Quantize) -> bool:
-    return fits(op.scale)
+    return op.to.bytes == 1 and fits(op.scale)
 
 
 def _dequantizes(unit: TranslationUnit, stage: Stage, op: Dequantize) -> bool:

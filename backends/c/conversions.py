@@ -78,7 +78,7 @@ def _pixel_macros(name: str, port: CPort, pixels: PixelScale) -> Iterator[str]:
 def conversion_functions(name: str, inputs: Sequence[CPort]) -> Iterator[str]:
     """The functions that these macros call."""
     ports = [p for p in inputs if _quantised(p)]
-    if any(fits(p.scale[0]) for p in ports if p.scale):
+    if any(map(_by_bits, ports)):
         yield from (*_kernel(name), "")
     for port in ports:
         yield from (*_from_float(name, port), "")
@@ -88,13 +88,18 @@ def conversion_functions(name: str, inputs: Sequence[CPort]) -> Iterator[str]:
 
 def conversion_headers(inputs: Sequence[CPort]) -> list[str]:
     """What these functions include."""
-    ports = [fits(p.scale[0]) for p in inputs if _quantised(p) and p.scale]
+    ports = [_by_bits(p) for p in inputs if _quantised(p)]
     return ["#include <math.h>"] * (not all(ports)) + ["#include <string.h>"] * any(ports)
 
 
 def _quantised(port: CPort) -> bool:
-    """Whether a port takes the int8 that a quantize would give."""
-    return port.scale is not None and port.type.dtype is DType.I8
+    """Whether a port takes the int8 or int16 that a quantize would give."""
+    return port.scale is not None and port.type.dtype in (DType.I8, DType.I16)
+
+
+def _by_bits(port: CPort) -> bool:
+    """Whether its floats are converted in integer arithmetic, which int8 is small enough for."""
+    return port.scale is not None and port.type.dtype is DType.I8 and fits(port.scale[0])
 
 
 def _kernel(name: str) -> list[str]:
@@ -109,13 +114,14 @@ def _kernel(name: str) -> list[str]:
 def _from_float(name: str, port: CPort) -> list[str]:
     assert port.scale is not None
     scale, zero = port.scale
-    lines = [f"static inline int8_t {name}_float_to_{port.name}(float x)", "{"]
-    if fits(scale):
+    element, (least, most) = C_TYPES[port.type.dtype], port.type.dtype.limits
+    lines = [f"static inline {element} {name}_float_to_{port.name}(float x)", "{"]
+    if _by_bits(port):
         values = ["bits", *(f"/*{k}=*/{v}" for k, v in quantize_literals(scale, int(zero), DType.I8))]
         call = wrapped(f"    return (int8_t){name}_{KERNEL}(", values, ");").rstrip("\n")
         return [*lines, "    uint32_t bits;", "    memcpy(&bits, &x, sizeof bits);", *call.split("\n"), "}"]
     nearest = f"rintf(x / {port.macro}_SCALE) + (float){port.macro}_ZERO_POINT"
-    limited = "(int8_t)(n != n ? 0.0f : n < -128.0f ? -128.0f : n > 127.0f ? 127.0f : n)"
+    limited = f"({element})(n != n ? 0.0f : n < {least}.0f ? {least}.0f : n > {most}.0f ? {most}.0f : n)"
     return [*lines, f"    const float n = {nearest};", f"    return {limited};", "}"]
 
 
@@ -127,24 +133,26 @@ def _number(port: CPort, channel: int) -> str:
 def _from_pixel(name: str, port: CPort, channel: int) -> list[str]:
     assert port.scale is not None
     assert port.pixels is not None
-    table = of_pixels(port.scale, port.pixels.of(channel))
-    lines = [f"static inline int8_t {name}_pixel_to_{port.name}{_number(port, channel)}(uint8_t pixel)", "{"]
-    found = affine(table)
-    if np.array_equal(table, np.arange(-128, 128)):
+    dtype = port.type.dtype
+    table = of_pixels(port.scale, port.pixels.of(channel), dtype)
+    head = f"static inline {C_TYPES[dtype]} {name}_pixel_to_{port.name}{_number(port, channel)}(uint8_t pixel)"
+    lines = [head, "{"]
+    found = affine(table) if dtype is DType.I8 else None
+    if dtype is DType.I8 and np.array_equal(table, np.arange(-128, 128)):
         return [*lines, "    return (int8_t)(pixel - 128);", "}"]
     if found is not None:
         factor, offset = found
         return [*lines, f"    return (int8_t)((int)((pixel * {factor}U + {offset}U) >> {SHIFT}) - 128);", "}"]
     listed = (f"    {line}" for line in rows(table).rstrip("\n").split("\n"))
-    head = f"    static const {C_TYPES[DType.I8]} integers[256] = {{"
+    head = f"    static const {C_TYPES[dtype]} integers[256] = {{"
     return [*lines, head, *listed, "    };", "    return integers[pixel];", "}"]
 
 
-def of_pixels(scale: tuple[float, float], pixels: tuple[float, float]) -> Array:
+def of_pixels(scale: tuple[float, float], pixels: tuple[float, float], dtype: DType = DType.I8) -> Array:
     """What the network's own quantize gives for each of the pixels 0 to 255, normalised in float32."""
     mean, deviation = pixels
     real = (np.arange(256, dtype=np.float32) - np.float32(mean)) / np.float32(deviation)
-    return _evaluated(scale[0], int(scale[1]), real)
+    return _evaluated(scale[0], int(scale[1]), real, dtype)
 
 
 def affine(table: Array) -> tuple[int, int] | None:
@@ -161,6 +169,6 @@ def affine(table: Array) -> tuple[int, int] | None:
     return (factor, offset) if 0 <= low < above and low <= offset < above else None
 
 
-def _evaluated(scale: float, zero: int, real: Array) -> Array:
-    op = Quantize(Value("x", TensorType(real.shape, DType.F32)), scale, zero)
+def _evaluated(scale: float, zero: int, real: Array, dtype: DType) -> Array:
+    op = Quantize(Value("x", TensorType(real.shape, DType.F32)), scale, zero, dtype)
     return expr.evaluate(op.expression(), [real])

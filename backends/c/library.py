@@ -25,6 +25,10 @@ _FOLDERS = [FOLDER]
 _SUFFIXES = frozenset(dtype.value for dtype in DType)
 
 
+_ACTIVATIONS = {DType.I8: ("i16",), DType.I16: ("i8",)}
+"""Kernels for activations of one of these types that serve the other, where nothing else is there."""
+
+
 class KernelError(TinycError):
     """A kernel file that is missing, or is not what one has to be."""
 
@@ -117,7 +121,7 @@ def _path(kernel: str, dtype: DType | None) -> Path:
     if dtype is DType.BOOL:
         tried = ["bool", "f32"]
     else:
-        tried = [dtype.value, "f32"] if dtype.is_float else [dtype.value, "i32", "f32"]
+        tried = [dtype.value, "f32"] if dtype.is_float else [dtype.value, "i32", "f32", *_ACTIVATIONS.get(dtype, ())]
     return _found([f"{kernel}_{t}" for t in dict.fromkeys(tried)])
 
 

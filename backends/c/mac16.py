@@ -139,7 +139,7 @@ def _room_for_columns(op: QDepthwiseConv2d, program: RowProgram, stage: Stage) -
 def _bound(program: RowProgram, op: IntegerLayer) -> int | None:
     """How large sums can be; None where weights or biases are computed."""
     weights, bias = constant(program, op.w), constant(program, op.b)
-    if weights is None or bias is None:
+    if weights is None or bias is None or op.is_wide():
         return None
     return int(fixed_point.accumulator_bound(weights, bias, op.output_axis).max())
 

@@ -153,6 +153,8 @@ def takes(program: RowProgram, stage: Stage, tuning: Tuning) -> bool:
     if sums is None:
         return False
     op = cast("IntegerLayer", stage.op)  # the only ones that have sums
+    if op.is_wide():
+        return False
     results, outputs = _results(program, stage, op), op.type.shape[-1]
     plain = (_MAC * op.macs() + _RESULT * op.type.size) * outputs / op.type.size
     return results is not None and sums + results.instructions(outputs) < plain

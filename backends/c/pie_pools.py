@@ -31,7 +31,7 @@ def _pays(tuning: Tuning, result: float, rows: int, columns: int, channels: int)
 
 def averages(op: QAvgPool2d, tuning: Tuning) -> bool:
     """Whether an average pooling is computed by vectors."""
-    return _pays(tuning, _MEAN, op.kernel[0], op.kernel[1], op.x.shape[3])
+    return op.x.dtype is DType.I8 and _pays(tuning, _MEAN, op.kernel[0], op.kernel[1], op.x.shape[3])
 
 
 def largest(op: MaxPool2d, tuning: Tuning) -> bool:
@@ -41,7 +41,7 @@ def largest(op: MaxPool2d, tuning: Tuning) -> bool:
 
 def means(op: QMean, tuning: Tuning) -> bool:
     """Whether a mean is."""
-    return _pays(tuning, _MEAN, 1, op.x.shape[1] * op.x.shape[2], op.x.shape[3])
+    return not op.is_wide() and _pays(tuning, _MEAN, 1, op.x.shape[1] * op.x.shape[2], op.x.shape[3])
 
 
 def _averages(unit: TranslationUnit, stage: Stage, op: QAvgPool2d) -> bool:

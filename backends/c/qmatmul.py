@@ -27,15 +27,15 @@ def emit_qmatmul(unit: TranslationUnit, stage: Stage, whole: QMatMul) -> RowCall
     kernel = unit.kernels.use("qmatmul", DType.I8)
 
     def call(places: Sequence[str], out: str) -> list[str]:
-        arrays = [_at(name, place) for name, place in zip(("x", "y", "out"), (*places, out), strict=True)]
+        arrays = [element_at(name, place) for name, place in zip(("x", "y", "out"), (*places, out), strict=True)]
         return wrapped(f"{kernel}(", [*arrays, *values], ");", 100).splitlines()
 
-    body = "".join(f"    {line}\n" for line in around(_matrices(op), call))
+    body = "".join(f"    {line}\n" for line in around(matrices(op), call))
     parameters = f"{pointer(DType.I8)}x, {pointer(DType.I8)}y, int8_t *out"
     return RowCall(unit.function("qmatmul", parameters, body), (Pointer(0), Pointer(1)), long_rows=True)
 
 
-def _matrices(op: QMatMul) -> Loops:
+def matrices(op: QMatMul) -> Loops:
     """Loops over the leading dimensions of a result, at the first elements of its matrices and its operands'."""
     shape = op.type.shape
     inputs = (broadcast_strides(v.shape, (*shape[:-2], *v.shape[-2:]))[:-2] for v in op.operands)
@@ -43,5 +43,6 @@ def _matrices(op: QMatMul) -> Loops:
     return Loops(shape[:-2], tuple(Index(0, strides) for strides in inputs), output, Arg(DType.I8, 0))
 
 
-def _at(name: str, place: str) -> str:
+def element_at(name: str, place: str) -> str:
+    """An array from an element on, in C."""
     return name if place == "0" else f"{name} + {place}"

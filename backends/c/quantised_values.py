@@ -7,13 +7,12 @@ from typing import cast
 
 from tinyc.backends.c.calls import Literal, elements, limits, pointer, shared, specialise
 from tinyc.backends.c.emitter import emits
-from tinyc.backends.c.literals import literal
+from tinyc.backends.c.literals import C_TYPES, literal
 from tinyc.backends.c.pool import pool_call
 from tinyc.backends.c.quantised import factor_form
 from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit, Turn
 from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QDiv, QMatMul, QMean, QMul, QNorm, QPRelu, QSoftmax, QSum
 from tinyc.ir.ops.qnormalise import LARGEST_NORMALISED
-from tinyc.ir.ops.qprelu import LARGEST_RECTIFIED
 from tinyc.ir.rows import Stage
 from tinyc.ir.types import DType
 
@@ -115,14 +114,15 @@ def emit_qavg_pool(unit: TranslationUnit, stage: Stage, op: QAvgPool2d) -> RowCa
     """The average of each window."""
     if stage.gathers:
         given = named(pixels=op.x.shape[2], channels=op.x.shape[3], there=op.kernel[0] * op.kernel[1])
-        return _one_row_more(unit, "qavg_row", [*given, *average_literals(op)])
+        return _one_row_more(unit, "qavg_row", [*given, *average_literals(op)], op.x.dtype)
     return pool_call(unit, stage, op, "qavgpool", "qavg_pool2d", average_literals(op))
 
 
-def _one_row_more(unit: TranslationUnit, kernel: str, literals: list[Literal]) -> RowCall:
+def _one_row_more(unit: TranslationUnit, kernel: str, literals: list[Literal], dtype: DType = DType.I8) -> RowCall:
     """A call of a kernel that gathers rows."""
-    parameters = [_X, ("int", "first"), ("int", "last"), _OUT]
-    function = specialise(unit, kernel, kernel, DType.I8, parameters, literals)
+    element = C_TYPES[dtype]
+    parameters = [(pointer(dtype), "x"), ("int", "first"), ("int", "last"), (f"{element} *", "out")]
+    function = specialise(unit, kernel, kernel, dtype, parameters, literals)
     return RowCall(function, (Pointer(0), Turn(True), Turn(False)))
 
 
@@ -131,7 +131,7 @@ def average_literals(op: QAvgPool2d) -> list[Literal]:
     and the limits."""
     count = op.kernel[0] * op.kernel[1]
     places = count.bit_length() - 1 if count & (count - 1) == 0 else -1
-    return [("places", str(places)), *limits(op.min, op.max, DType.I8)]
+    return [("places", str(places)), *limits(op.min, op.max, op.x.dtype)]
 
 
 @emits(QNorm)
@@ -152,7 +152,7 @@ def emit_qprelu(unit: TranslationUnit, stage: Stage, op: QPRelu) -> RowCall:
     """A value with a factor for each channel where it is negative."""
     n = op.type.shape[-1]
     literals = named(count=elements(stage) // n, n=n, x_zero=op.zero, above=op.above)
-    literals += requantised(op, LARGEST_RECTIFIED)
+    literals += requantised(op, op.bound())
     parameters = [_X, (pointer(DType.I16), "below"), _OUT]
     function = specialise(unit, "qprelu", "qprelu", DType.I8, parameters, literals)
     return RowCall(function, (Pointer(0), Pointer(1)), long_rows=True)

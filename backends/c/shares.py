@@ -83,7 +83,7 @@ def _kind(op: Op, program: RowProgram) -> Kind:
 @_kind.register
 def _of_depthwise(op: QDepthwiseConv2d, program: RowProgram) -> Kind:
     multiplier, shift = constant(program, op.multiplier), constant(program, op.shift)
-    if multiplier is None or shift is None:
+    if multiplier is None or shift is None or op.is_wide():
         return ()
     result = op.zero, op.out_zero, op.min, op.max
     form = int(np.any(shift)), int(np.any(multiplier >= LARGEST))

@@ -42,10 +42,10 @@ def requantisation(program: RowProgram, stage: Stage, op: IntegerLayer) -> tuple
         # Whatever the shift, nothing comes of a multiplier of zero; a negative one keeps the layer in the short form.
         shift = np.where(multiplier == 0, -1, shift)
     w, b = known(program, stage, op.w), known(program, stage, op.b)
-    bound = fixed_point.accumulator_bound(w, b, op.output_axis)
+    bound = op.bounds(w, b)
     if np.any(multiplier < 0) or np.any(shift < -31) or np.any(shift > 30):
         raise CodegenError(f"{stage.where}: multipliers are not negative and shifts are -31 to 30")
-    if not fixed_point.fits(bound, shift):
+    if not fixed_point.fits(bound, shift, op.is_wide()):
         channel = int(np.argmax(bound * 2.0 ** np.maximum(shift, 0)))
         raise CodegenError(
             f"{stage.where}: sums of output channel {channel} (up to {bound[channel]}, shifted left by "
@@ -133,7 +133,7 @@ def _channels(op: Op, unit: TranslationUnit, stage: Stage) -> _Channels | None:
 
 @_channels.register
 def _channels_of_layer(op: IntegerLayer, unit: TranslationUnit, stage: Stage) -> _Channels | None:
-    if stage.kernel.library:
+    if stage.kernel.library or op.is_wide():
         return None
     outputs = op.type.shape[-1]
     if short_constants(unit.program, stage, op) is None:

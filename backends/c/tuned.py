@@ -25,6 +25,7 @@ from tinyc.ir.errors import TinycError
 from tinyc.ir.op import Op
 from tinyc.ir.ops import Conv2d, Dense, QConv2d, QDense
 from tinyc.ir.rows import Stage
+from tinyc.ir.types import DType
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -121,7 +122,9 @@ def _shape(op: Op, stage: Stage) -> Shape | None:
 
 @_shape.register(Conv2d)
 @_shape.register(QConv2d)
-def _shape_of_convolution(op: Conv2d | QConv2d, stage: Stage) -> Shape:
+def _shape_of_convolution(op: Conv2d | QConv2d, stage: Stage) -> Shape | None:
+    if _is_wide(op):
+        return None
     channels, outputs = op.x.shape[3], op.type.shape[3]
     if op.per_pixel() and op.groups == 1:
         return _named("pointwise", op, (pixels(stage), channels, outputs))
@@ -130,9 +133,16 @@ def _shape_of_convolution(op: Conv2d | QConv2d, stage: Stage) -> Shape:
 
 @_shape.register(Dense)
 @_shape.register(QDense)
-def _shape_of_dense(op: Dense | QDense, stage: Stage) -> Shape:
+def _shape_of_dense(op: Dense | QDense, stage: Stage) -> Shape | None:
+    if _is_wide(op):
+        return None
     outputs, inputs = op.w.shape
     return _named("pointwise", op, (pixels(stage), inputs, outputs))
+
+
+def _is_wide(op: Op) -> bool:
+    """Whether int16 has a part in a layer, whose kernels are others."""
+    return DType.I16 in (op.operands[0].dtype, op.type.dtype)
 
 
 def _named(kind: str, op: Op, sizes: tuple[int, ...]) -> Shape:

@@ -42,6 +42,7 @@ _SHARED: Mapping[Optimize, Mapping[str, frozenset[str]]] = MappingProxyType(
         "balanced": {
             "pointwise": _FLOATS,
             "qpointwise": _LIMITS | {"tiles", "outputs", "quads"},
+            "wpointwise": _LIMITS | {"tiles", "outputs"},
             **dict.fromkeys(("qconv2d", "qdepthwise", "qdepthwise3x3", "qdepthwise3x3s2"), _SHIFTS),
             "qadd_whole": _SUM,
             "qpie_pixels": frozenset({"pixels", "next", "elements", "outputs", "blocks"}),
@@ -52,6 +53,8 @@ _SHARED: Mapping[Optimize, Mapping[str, frozenset[str]]] = MappingProxyType(
             "pointwise": _FLOATS,
             "qadd_whole": _SUM,
             "qlean": _LIMITS | {"pixels", "inputs", "outputs"},
+            "wpointwise": _LIMITS | {"tiles", "inputs", "outputs"},
+            "wdepthwise3x3": _LIMITS | {"width", "out_width", "channels", "fill"},
             "qdepthwise3x3": _LIMITS | {"width", "out_width", "channels", "fill"},
             "qdepthwise3x3s2": _LIMITS | {"width", "out_width", "channels", "fill"},
             **{kernel: sizes | _RESULT for kernel, sizes in _MAC16.items()},

@@ -61,7 +61,8 @@ def call_of(program: RowProgram, stage: Stage, whole: bool, chip: str) -> Librar
     op = stage.op
     if whole and any(program.repeats(v.name) > 1 for v in op.operands):
         return "rows of its operand are kept once and read several times"
-    if CALLS.find(type(op)) is None or any(v.dtype is not DType.I8 for v in (stage.result, op.operands[0])):
+    wide = any(v.dtype is DType.I16 for v in op.operands)
+    if CALLS.find(type(op)) is None or wide or any(v.dtype is not DType.I8 for v in (stage.result, op.operands[0])):
         return f"no function for {op.mnemonic} of {op.operands[0].dtype.value}" if op.operands else "no function"
     reasons = []
     for form, gathered in [(op, None)] if whole else forms(stage):

@@ -6,13 +6,7 @@
 #include "high_apart_i32.h"
 #include "reciprocal_i32.h"
 #include "rounding_shift_i32.h"
-
-/* exp(difference * multiplier * 2^left), 31 bits after the point. The difference times 2^left fits int32. */
-TINYC_NOINLINE int32_t tinyc_qsoftmax_exp_i8(int difference, int32_t multiplier, int left, int apart)
-{
-    const int32_t x = (int32_t)((uint32_t)difference << left);
-    return tinyc_exp_of_negative_i32(tinyc_high_either_i32(x, multiplier, apart), apart);
-}
+#include "qsoftmax_exp_i8.h"
 
 /* Softmax over each of `count` rows of n int8 elements, of scale 1/256 and zero point -128, as TFLite computes it.
  * Differences to the largest below diff_min count for nothing. Exponentials are summed with 19 bits after the point.
