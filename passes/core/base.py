@@ -15,16 +15,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from tinyc.ir.blame import OURS, blame, line_of
 from tinyc.ir.errors import IRError, OperatorError, TinycError
 from tinyc.ir.module import Module
 from tinyc.ir.rows import RowProgram
 
+FINER = 3
+"""How many times as many steps results of int16 may be moved by, of which 256 are one of int8: what straight lines
+between the entries of a table are off, say."""
+
+
+def steps_of(steps: int, dtype: np.dtype[np.generic]) -> int:
+    """How many steps a result of this type may be moved by, where one of int8 may by `steps`."""
+    return steps * FINER if dtype == np.int16 else steps
+
 
 @dataclass(frozen=True)
 class Slack:
     """How far a pass may move a result, and why: |after - before| <= relative * max |before| for floats, and `steps`
-    for integers.
+    for integers (`steps_of`).
 
     A pass without slack must agree bit for bit.
     """

@@ -21,7 +21,7 @@ from tinyc.ir.op import Value
 from tinyc.ir.rows import RowProgram, format_program, verify_program
 from tinyc.ir.rows.replay import replay
 from tinyc.ir.tensor import Array, npz_bytes
-from tinyc.passes.core.base import AnyPass, Lowering, PassError, apply, label
+from tinyc.passes.core.base import AnyPass, Lowering, PassError, apply, label, steps_of
 from tinyc.passes.core.rewrite import tracing
 
 IR = Module | RowProgram
@@ -134,7 +134,11 @@ def _difference(step: AnyPass, name: str, before: Array, after: Array) -> float:
     allowed = 0.0
     if step.slack is not None:
         largest = float(np.abs(a[np.isfinite(a)]).max(initial=0.0))
-        allowed = step.slack.relative * largest if before.dtype.kind == "f" else float(step.slack.steps)
+        allowed = (
+            step.slack.relative * largest
+            if before.dtype.kind == "f"
+            else float(steps_of(step.slack.steps, before.dtype))
+        )
     worst = int(np.argmax(gap))
     if gap.flat[worst] > allowed:
         where = [int(i) for i in np.unravel_index(worst, a.shape)]

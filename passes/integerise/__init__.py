@@ -21,6 +21,7 @@ from tinyc.passes.integerise.rectifying import rectify_in_integers
 from tinyc.passes.integerise.tables import chain_to_table, merge_tables, table_into_limits
 from tinyc.passes.integerise.unsigned import RULES as UNSIGNED
 from tinyc.passes.integerise.unsigned import UnsignedToSigned
+from tinyc.passes.integerise.wide_tables import clamp_into_limits
 from tinyc.passes.tensor.eliminate_common import EliminateCommon
 
 __all__ = [
@@ -49,6 +50,7 @@ RULES: tuple[Rule, ...] = (
     compute_in_integers,
     merge_tables,
     table_into_limits,
+    clamp_into_limits,
     pad_into_convolution,
 )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,9 +68,15 @@ class ScaledPort:
         return along(scales, rank, self.axis), along(zeros, rank, self.axis)
 
 
-def int8_inputs(module: Module, everywhere: bool = True) -> tuple[Module, tuple[ScaledPort, ...]]:
-    """Takes int8 where the module takes floats that it quantizes at once. Other inputs stay as they are, unless it is
-    to be `everywhere`.
+INTEGERS = (DType.I8, DType.I16)
+"""What floats become where they are quantised."""
+
+
+def int8_inputs(
+    module: Module, everywhere: bool = True, among: Collection[DType] = INTEGERS
+) -> tuple[Module, tuple[ScaledPort, ...]]:
+    """Takes integers, int8 or int16 as the quantize has them, where the module takes floats that it quantizes at once.
+    Other inputs stay as they are, unless it is to be `everywhere`; so do those of types that are not `among`.
 
     Raises:
         PassError: `everywhere`, and there is no float input, or one is not quantized at once.
@@ -78,22 +84,24 @@ def int8_inputs(module: Module, everywhere: bool = True) -> tuple[Module, tuple[
     ports = []
     for value in _floats(module.inputs, "input", everywhere):
         try:
-            node, scale = _first(module, value)
+            node, scale = _first(module, value, among)
         except PassError:
             if everywhere:
                 raise
             continue
-        taken = Value(value.name, TensorType(value.shape, DType.I8))
+        taken = Value(value.name, TensorType(value.shape, scale.dtype))
         inputs = tuple(taken if v == value else v for v in module.inputs)
         kept = tuple(n for n in module.nodes if n is not node)
         module = _substitute(Module(module.name, inputs, kept, module.outputs), node.result, taken)
-        ports.append(ScaledPort(value.name, DType.I8, scale.scale, scale.zero))
+        ports.append(ScaledPort(value.name, scale.dtype, scale.scale, scale.zero))
     return module, tuple(ports)
 
 
-def int8_outputs(module: Module, everywhere: bool = True) -> tuple[Module, tuple[ScaledPort, ...]]:
-    """Gives int8 where the module gives floats that it has dequantized last. Other outputs stay as they are, unless it
-    is to be `everywhere`.
+def int8_outputs(
+    module: Module, everywhere: bool = True, among: Collection[DType] = INTEGERS
+) -> tuple[Module, tuple[ScaledPort, ...]]:
+    """Gives integers, int8 or int16 as they are, where the module gives floats that it has dequantized last. Other
+    outputs stay as they are, unless it is to be `everywhere`; so do those of types that are not `among`.
 
     Raises:
         PassError: `everywhere`, and there is no float output, or one is computed in float.
@@ -101,18 +109,20 @@ def int8_outputs(module: Module, everywhere: bool = True) -> tuple[Module, tuple
     ports = []
     for value in _floats(module.outputs, "output", everywhere):
         found = module.made(value, Dequantize)
-        if found is None or found.op.x.dtype is not DType.I8 or not found.op.whole():
+        if found is None or found.op.x.dtype not in among or not found.op.whole():
             if not everywhere:
                 continue
+            if found is not None and found.op.x.dtype in INTEGERS and found.op.whole():
+                raise PassError(f"output {value} cannot be {_words(among)}: it is {found.op.x.dtype.numpy.name}")
             maker = module.producer.get(value)
             raise PassError(
-                f"output {value} cannot be int8: it is computed in float"
+                f"output {value} cannot be {_words(among)}: it is computed in float"
                 + (f" by {maker.where}" if maker is not None else "")
                 + "; leave the output type at float32, or quantise the operator"
             )
         integers, scale = found.op.x, Scale.of(found.op)
         names = {value: Value(_fresh(module, f"{value.name}_float"), value.type)}
-        given = Value(value.name, TensorType(value.shape, DType.I8))
+        given = Value(value.name, TensorType(value.shape, scale.dtype))
         outputs = tuple(given if v == value else v for v in module.outputs)
         shown: tuple[Node, ...] = ()
         if integers in module.inputs or integers in module.outputs:
@@ -122,8 +132,12 @@ def int8_outputs(module: Module, everywhere: bool = True) -> tuple[Module, tuple
             names[integers] = given
         nodes = (*rename(dataclasses.replace(module, outputs=()), names).nodes, *shown)
         module = remove_dead(Module(module.name, module.inputs, nodes, outputs))
-        ports.append(ScaledPort(value.name, DType.I8, scale.scale, scale.zero))
+        ports.append(ScaledPort(value.name, scale.dtype, scale.scale, scale.zero))
     return module, tuple(ports)
+
+
+def _words(among: Collection[DType]) -> str:
+    return " or ".join(dtype.numpy.name for dtype in among)
 
 
 def pixel_input(
@@ -168,6 +182,11 @@ def pixel_input(
     if layer is not None and folded is not None:
         op, note = folded
         nodes = [Node(n.result, op, n.loc) if n is layer.node else n for n in module.nodes]
+    elif len(pairs) > 1 and scale.dtype is not DType.I8:
+        raise PassError(
+            f"input {value} cannot be pixels whose channels differ: it is {scale.dtype.numpy.name} in this network; "
+            "leave the input type at that, which the header converts pixels to"
+        )
     elif len(pairs) > 1:
         nodes, by = _normalised(module, node.result, centred, scale, pairs, axis, builder)
     else:
@@ -248,7 +267,7 @@ def _floats(values: tuple[Value, ...], what: str, needed: bool = True) -> list[V
     return found
 
 
-def _first(module: Module, value: Value) -> tuple[Node, Scale]:
+def _first(module: Module, value: Value, among: Collection[DType] = INTEGERS) -> tuple[Node, Scale]:
     """The quantize of an input, which nothing else uses."""
     users = module.users[value]
     advice = "leave the input type at float32, or quantise what uses it"
@@ -257,7 +276,7 @@ def _first(module: Module, value: Value) -> tuple[Node, Scale]:
     if not users:
         raise PassError(f"input {value} cannot be integers: nothing uses it, so it has no scale")
     found = [made(node, Quantize) for node in users]
-    quantizes = [q for q in found if q is not None and q.op.to is DType.I8]
+    quantizes = [q for q in found if q is not None and q.op.to in INTEGERS]
     if len(quantizes) < len(users):
         odd = next(n for n, q in zip(users, found, strict=True) if q not in quantizes)
         raise PassError(f"input {value} cannot be integers: {odd.where} takes it in float; {advice}")
@@ -266,6 +285,8 @@ def _first(module: Module, value: Value) -> tuple[Node, Scale]:
             f"input {value} cannot be integers: it is quantized with {len(users)} different scales; {advice}"
         )
     (quantize,) = quantizes
+    if quantize.op.to not in among:
+        raise PassError(f"input {value} cannot be {_words(among)}: it is quantized to {quantize.op.to.numpy.name}")
     if quantize.result in module.outputs:
         raise PassError(f"input {value} cannot be integers: {quantize.result} is an output")
     return quantize.node, Scale.of(quantize.op)
@@ -324,7 +345,8 @@ def _fold(
     if np.abs(moved).max(initial=0.0) >= 2.0**31:
         return None
     bounds = accumulator_bound(w, moved.astype(np.int64), op.output_axis)
-    pairs = _factors(bounds, factors, shifts, np.where(empty, 1.0, ratio))
+    wide = op.to is DType.I16
+    pairs = _factors(bounds, factors, shifts, np.where(empty, 1.0, ratio), wide)
     if pairs is None:
         return None
     vectors = [builder.add(Constant(Tensor(a.astype(np.int32))), n) for a, n in ((moved, "bias"), *pairs)]
@@ -340,7 +362,7 @@ def _fold(
 
 
 def _factors(
-    bounds: Array, multipliers: Array, shifts: Array, ratio: Array
+    bounds: Array, multipliers: Array, shifts: Array, ratio: Array, wide: bool
 ) -> tuple[tuple[Array, str], tuple[Array, str]] | None:
     """Multipliers and shifts of factors times `ratio`, for sums within bounds."""
     factors = np.ldexp(multipliers.astype(np.float64), shifts.astype(np.int64) - 31) * ratio
@@ -349,7 +371,7 @@ def _factors(
         return (plain, "multiplier"), (np.zeros_like(plain), "shift")
     pairs = []
     for factor, bound in zip(factors, bounds, strict=True):
-        pair = multiplier(float(factor), int(bound))
+        pair = multiplier(float(factor), int(bound), wide)
         if isinstance(pair, Skip):
             return None
         pairs.append(pair)
@@ -357,9 +379,18 @@ def _factors(
 
 
 def _substitute(module: Module, value: Value, by: Value) -> Module:
-    """The module with uses of a value replaced; nothing may compute it any more."""
-    nodes = tuple(Node(n.result, n.op.replace_operands({value: by}), n.loc) for n in module.nodes)
-    return remove_dead(Module(module.name, module.inputs, nodes, module.outputs))
+    """The module with uses of a value replaced; nothing may compute it any more. What moves it has the type of the
+    other, where that is another."""
+    known = {value: by}
+    nodes = []
+    for node in module.nodes:
+        op = node.op.replace_operands(known)
+        result = node.result
+        if op is not node.op and op.type != result.type:
+            result = Value(result.name, op.type)
+            known[node.result] = result
+        nodes.append(Node(result, op, node.loc))
+    return remove_dead(Module(module.name, module.inputs, tuple(nodes), module.outputs))
 
 
 def _fresh(module: Module, hint: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -12,9 +12,11 @@ from tinyc.ir import fixed_point
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import Add, Broadcast, Div, Lookup, Mul, QAdd, QDepthwiseConv2d, QDiv, QMul, Reshape, Sub
 from tinyc.ir.ops.elementwise import Binary, Elementwise
-from tinyc.ir.ops.qdiv import LEAST_PLACES, MOST, MOST_PLACES
-from tinyc.ir.ops.qelementwise import whole_sum
+from tinyc.ir.ops.int8 import furthest
+from tinyc.ir.ops.qdiv import LEAST_PLACES, MOST, MOST_PLACES, MOST_WIDE
+from tinyc.ir.ops.qelementwise import WIDE_LEFT, whole_sum
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
 from tinyc.passes.core.facts import channel_map, image_of
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, label_of
 from tinyc.passes.integerise.layers import Int8Weights, numbers_of
@@ -26,12 +28,15 @@ from tinyc.passes.integerise.patterns import (
     float_operand,
     real_constant,
 )
-from tinyc.passes.integerise.scales import INT8, multiplier, requantiser
+from tinyc.passes.integerise.scales import INT8, Scale, multiplier, requantiser
 
 LEFT = 20
 """Bits that the operands of a sum are shifted left by before they are scaled, as in TFLite."""
-WIDEST = 255
-"""The largest distance of an int8 value from its zero point."""
+
+
+def widest(scale: Scale) -> int:
+    """The largest distance of an integer of this scale from its zero point."""
+    return furthest(scale.dtype, scale.zero)
 
 
 INTEGERS.refuse("a chain of elementwise operators of one value is a table", Elementwise)
@@ -45,11 +50,11 @@ def _channels_or(answer: Answer, other: Callable[[], Answer]) -> Answer:
     return found if isinstance(found, Replaced) or answer is None else answer
 
 
-def activations(values: Sequence[Value], rewriter: Rewriter) -> list[Activation] | Skip:
-    """The int8 values behind all of some float values."""
+def activations(values: Sequence[Value], rewriter: Rewriter, wide: bool = False) -> list[Activation] | Skip:
+    """The int8 values behind all of some float values; if `wide` int16 values as well."""
     found = []
     for value in values:
-        known = activation(value, rewriter)
+        known = activation(value, rewriter, wide)
         if known is None:
             return float_operand(value)
         found.append(known)
@@ -86,19 +91,18 @@ def subtract(match: Match[Sub], rewriter: Rewriter) -> Answer:
 def _sum(match: Match[Add] | Match[Sub], rewriter: Rewriter, negated: bool = False) -> Answer:
     """A sum of two values, the second one perhaps negated."""
     op = match.op
-    operands = activations((op.x, op.y), rewriter)
+    operands = activations((op.x, op.y), rewriter, wide=True)
     if isinstance(operands, Skip):
         return operands
     x, y = operands
-    factors = _sum_factors(x.scale.scale, y.scale.scale, match.out.scale)
+    factors = _sum_factors(x.scale, y.scale, match.out)
     if isinstance(factors, Skip):
         return factors
     shape = op.type.shape
     y_value, y_zero = y.value, y.scale.zero
     if negated:
-        # -1 - q is a permutation of int8, and stands for the negated value with the zero point -1 - zero.
-        y_value = rewriter.add(Lookup(y_value, rewriter.constant_value(INT8[::-1].copy(), "complement")))
-        y_zero = -1 - y_zero
+        # -1 - q is a permutation of the integers, and stands for the negated value with the zero point -1 - zero.
+        y_value, y_zero = rewriter.add(_complement(y_value, rewriter)), -1 - y_zero
     made = QAdd(
         _spread(x.value, shape, rewriter),
         _spread(y_value, shape, rewriter),
@@ -108,23 +112,34 @@ def _sum(match: Match[Add] | Match[Sub], rewriter: Rewriter, negated: bool = Fal
         out_zero=match.out.zero,
         min=match.low,
         max=match.high,
+        to=match.out.dtype,
     )
     return Replaced(made, match.absorbed)
 
 
-def _sum_factors(x: float, y: float, out: float) -> dict[str, int] | Skip:
+def _complement(value: Value, rewriter: Rewriter) -> Op:
+    """-1 - q of integers q."""
+    if value.dtype is DType.I8:
+        return Lookup(value, rewriter.constant_value(INT8[::-1].copy(), "complement"))
+    return Sub(rewriter.constant_value(np.asarray(-1, value.dtype.numpy), "minus_one"), value)
+
+
+def _sum_factors(x_scale: Scale, y_scale: Scale, out_scale: Scale) -> dict[str, int] | Skip:
     """Multipliers and shifts of a sum, by the names that `QAdd` has for them.
 
     Whole factors, where there is room for them, are as good as any: operands are multiplied exactly, a sum is rounded
     once, and its error is at most 2^-8 of a step, mostly much less (`fixed_point.whole_factors`).
     """
-    whole = fixed_point.whole_factors(x / out, y / out)
+    x, y, out = x_scale.scale, y_scale.scale, out_scale.scale
+    narrow = x_scale.dtype is y_scale.dtype is DType.I8
+    whole = fixed_point.whole_factors(x / out, y / out) if narrow and out_scale.dtype is DType.I8 else None
     if whole is not None:
         return whole_sum(*whole)
+    left = LEFT if narrow else WIDE_LEFT
     # TFLite's parameters (reference_ops::Add): both operands in units of twice the coarser scale.
     coarse = 2 * max(x, y)
-    found = {"left": LEFT}
-    for name, factor in ("x", x / coarse), ("y", y / coarse), ("out", coarse / (2**LEFT * out)):
+    found = {"left": left}
+    for name, factor in ("x", x / coarse), ("y", y / coarse), ("out", coarse / (2**left * out)):
         pair = multiplier(factor, 1)  # without a left shift, all integers fit
         if isinstance(pair, Skip):
             return pair
@@ -148,12 +163,13 @@ def divide(match: Match[Div], rewriter: Rewriter) -> Answer:
 
 def _quotient(match: Match[Div], rewriter: Rewriter) -> Answer:
     """A quotient of two values."""
-    operands = activations((match.op.x, match.op.y), rewriter)
+    operands = activations((match.op.x, match.op.y), rewriter, wide=True)
     if isinstance(operands, Skip):
         return operands
     x, y = operands
     factor = x.scale.scale / (y.scale.scale * match.out.scale)
-    places = next((p for p in range(MOST_PLACES, LEAST_PLACES - 1, -1) if factor * 2.0**p < MOST), None)
+    most = MOST_WIDE if DType.I16 in (x.scale.dtype, y.scale.dtype, match.out.dtype) else MOST
+    places = next((p for p in range(MOST_PLACES, LEAST_PLACES - 1, -1) if factor * 2.0**p < most), None)
     if places is None:
         return Skip(f"the scale of the result, {match.out.scale:.4g}, is too fine for the operands'")
     shape = match.op.type.shape
@@ -167,17 +183,19 @@ def _quotient(match: Match[Div], rewriter: Rewriter) -> Answer:
         out_zero=match.out.zero,
         min=match.low,
         max=match.high,
+        to=match.out.dtype,
     )
     return Replaced(made, match.absorbed)
 
 
 def _product(match: Match[Mul], rewriter: Rewriter) -> Answer:
     """A product of two values."""
-    operands = activations((match.op.x, match.op.y), rewriter)
+    operands = activations((match.op.x, match.op.y), rewriter, wide=True)
     if isinstance(operands, Skip):
         return operands
     x, y = operands
-    pair = requantiser(x.scale.scale * y.scale.scale / match.out.scale, WIDEST * WIDEST)
+    wide = DType.I16 in (x.scale.dtype, y.scale.dtype, match.out.dtype)
+    pair = requantiser(x.scale.scale * y.scale.scale / match.out.scale, widest(x.scale) * widest(y.scale), wide)
     if isinstance(pair, Skip):
         return pair
     shape = match.op.type.shape
@@ -193,6 +211,7 @@ def _product(match: Match[Mul], rewriter: Rewriter) -> Answer:
         out_zero=match.out.zero,
         min=match.low,
         max=match.high,
+        to=match.out.dtype,
     )
     return Replaced(made, match.absorbed)
 
@@ -202,7 +221,7 @@ def scale_channels(match: Match[Any], rewriter: Rewriter) -> Answer:
     op: Binary = match.op
     for place, value in enumerate(op.operands):
         other = op.operands[1 - place]
-        numbers, x = real_constant(other, rewriter), activation(value, rewriter)
+        numbers, x = real_constant(other, rewriter), activation(value, rewriter, wide=True)
         if numbers is None or x is None or value.shape != op.type.shape or not value.shape:
             continue
         channels = value.shape[-1]
@@ -225,5 +244,6 @@ def _depthwise(match: Match[Any], x: Activation, a: Array, b: Array, rewriter: R
     shape, image = x.value.shape, image_of(x.value.type)
     value = x.value if image == shape else rewriter.add(Reshape(x.value, image))
     operands = (value, weights.add(rewriter), *numbers.add(rewriter))
-    made: Op = QDepthwiseConv2d(*operands, zero=x.scale.zero, out_zero=match.out.zero, min=match.low, max=match.high)
+    result = {"out_zero": match.out.zero, "min": match.low, "max": match.high, "to": match.out.dtype}
+    made: Op = QDepthwiseConv2d(*operands, zero=x.scale.zero, **cast("Any", result))
     return Replaced(made if image == shape else Reshape(rewriter.add(made), shape), match.absorbed)

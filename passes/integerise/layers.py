@@ -14,6 +14,7 @@ from tinyc.ir.op import Value
 from tinyc.ir.ops import Add, Conv2d, Dense, DepthwiseConv2d, Dequantize, QConv2d, QDense, QDepthwiseConv2d
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on
 from tinyc.passes.integerise.patterns import (
     INTEGERS,
@@ -110,7 +111,7 @@ def bias_of(value: Value | Array | None, rewriter: Rewriter, scale: Array) -> Ar
 def numbers_of(
     x: Scale, weights: Int8Weights, bias: Value | Array | None, out: Scale, rewriter: Rewriter
 ) -> Numbers | Skip:
-    """Bias, with the zero point of x folded in, and multipliers, for sums of int8 x times the weights.
+    """Bias, with the zero point of x folded in, and multipliers, for sums of x times the weights.
 
     A channel whose weights are all zero is its bias alone, for which any scale will do.
     """
@@ -122,25 +123,36 @@ def numbers_of(
         return own
     factors = scale / out.scale
     # Sums that are no larger than what is seen of them may need no shift.
-    folded = np.clip(own - x.zero * rows.sum(axis=1), *fixed_point.seen_biases(rows, factors, out.zero))
+    seen = fixed_point.seen_biases(rows, factors, out.zero, 0.0, x.dtype, out.dtype)
+    folded = np.clip(own - x.zero * rows.sum(axis=1), *seen)
     largest = float(np.abs(folded).max(initial=0.0))
-    if largest > fixed_point.INT32[1]:
+    long = x.dtype is DType.I16 and fixed_point.INT32[1] < largest < fixed_point.WIDE_SUM
+    if largest > fixed_point.INT32[1] and not long:
         return Skip(f"a bias of {largest:.4g} times the scale of the sums does not fit int32")
     integers = folded.astype(np.int64)
-    bounds = fixed_point.accumulator_bound(weights.integers, integers, weights.axis)
-    plain = fixed_point.plain_multipliers(factors, bounds)
+    biases = integers if long else integers.astype(np.int32)
+    bounds = fixed_point.accumulator_bound(weights.integers, integers, weights.axis, x.dtype)
+    wide = DType.I16 in (x.dtype, out.dtype)
+    plain = _plain(factors, bounds, wide)
     if plain is not None:
-        in_bytes = fixed_point.byte_multipliers(factors)
-        plain = plain if in_bytes is None else in_bytes
-        return Numbers(integers.astype(np.int32), plain.astype(np.int32), np.zeros(len(plain), np.int32))
+        return Numbers(biases, plain.astype(np.int32), np.zeros(len(plain), np.int32))
     pairs: list[tuple[int, int]] = []
     for factor, bound in zip(factors, bounds, strict=True):
-        pair = multiplier(float(factor), int(bound))
+        pair = multiplier(float(factor), int(bound), wide)
         if isinstance(pair, Skip):
             return pair
         pairs.append(pair)
     table = np.array(pairs, np.int64).reshape(-1, 2)
-    return Numbers(integers.astype(np.int32), table[:, 0].astype(np.int32), table[:, 1].astype(np.int32))
+    return Numbers(biases, table[:, 0].astype(np.int32), table[:, 1].astype(np.int32))
+
+
+def _plain(factors: Array, bounds: Array, wide: bool) -> Array | None:
+    """Multipliers of shift 0, where they are good enough; those of one byte are exact, however large sums are."""
+    plain = fixed_point.plain_multipliers(factors, bounds)
+    if plain is None and not wide:
+        return None
+    in_bytes = fixed_point.byte_multipliers(factors)
+    return plain if in_bytes is None else in_bytes
 
 
 @INTEGERS(Conv2d)
@@ -166,7 +178,8 @@ def dense(match: Match[Dense], rewriter: Rewriter) -> Answer:
     if isinstance(layer, Skip):
         return layer
     low, high = match.limits(match.op.min, match.op.max)
-    return Replaced(QDense(*layer.operands(rewriter), match.out.zero, low, high), match.absorbed)
+    made = QDense(*layer.operands(rewriter), match.out.zero, low, high, match.out.dtype)
+    return Replaced(made, match.absorbed)
 
 
 @dataclass(frozen=True)
@@ -191,16 +204,16 @@ def _windows(match: Match[Conv2d] | Match[DepthwiseConv2d], rewriter: Rewriter) 
     pad = layer.x.scale.exactly(op.pad_value)
     if pad is None:
         if any(op.pads):
-            return Skip(f"no int8 value stands for the pad value {op.pad_value}")
+            return Skip(f"no {layer.x.scale.dtype.numpy.name} value stands for the pad value {op.pad_value}")
         pad = layer.x.scale.zero
     operands = dict(zip(("x", "w", "b", "multiplier", "shift"), layer.operands(rewriter), strict=True))
     low, high = match.limits(op.min, op.max)
     geometry = {"strides": op.strides, "pads": op.pads, "dilations": op.dilations, "zero": pad}
-    return {**operands, **geometry, "out_zero": match.out.zero, "min": low, "max": high}
+    return {**operands, **geometry, "out_zero": match.out.zero, "min": low, "max": high, "to": match.out.dtype}
 
 
 def _layer(match: Match[Any], op: LinearLayer, rewriter: Rewriter) -> _Integers | Skip:
-    x = activation(op.x, rewriter)
+    x = activation(op.x, rewriter, wide=True)
     if x is None:
         return float_operand(op.x)
     weights = weights_of(op.w, rewriter, op.output_axis)
@@ -218,7 +231,7 @@ def bias_into_layer(at: Made[Add], rewriter: Rewriter) -> Answer:
         if layer is None or layer.op.b is not None:
             continue
         op, numbers, channels = layer.op, real_constant(other, rewriter), value.shape[-1]
-        if activation(op.x, rewriter) is None or numbers is None or value.shape != at.result.shape:
+        if activation(op.x, rewriter, wide=True) is None or numbers is None or value.shape != at.result.shape:
             continue
         if numbers.shape[-1:] != (channels,) or numbers.size != channels:
             continue

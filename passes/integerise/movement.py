@@ -20,7 +20,7 @@ from tinyc.passes.tensor.fuse_pad import absorb
 def sink_dequantize(node: Node, rewriter: Rewriter) -> Answer:
     """Move a dequantize behind an operator that works on int8 as well."""
     op, values = node.op, node.op.passes_on()
-    sources = [activation(v, rewriter) for v in values]
+    sources = [activation(v, rewriter, wide=True) for v in values]
     found = [s for s in sources if s is not None]
     if not found or len(found) < len(sources):
         return None
@@ -32,7 +32,7 @@ def sink_dequantize(node: Node, rewriter: Rewriter) -> Answer:
     if fill is not None:
         value = scale.exactly(fill)
         if value is None:
-            return Skip(f"no int8 value stands for the pad value {fill}")
+            return Skip(f"no {scale.dtype.numpy.name} value stands for the pad value {fill}")
         op = op.filled(float(value))
     new = op.replace_operands({v: s.value for v, s in zip(values, found, strict=True)})
     arrays = [rewriter.constant(v) for v in new.operands]
@@ -45,7 +45,7 @@ def sink_dequantize(node: Node, rewriter: Rewriter) -> Answer:
 @on(Quantize)
 def raise_quantize(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     """Move a quantize before an operator that works on int8 as well."""
-    before = rewriter.producer(at.op.x) if at.op.to is DType.I8 else None
+    before = rewriter.producer(at.op.x) if at.op.to in (DType.I8, DType.I16) else None
     values = before.op.passes_on() if before is not None else ()
     if before is None or not values:
         return None

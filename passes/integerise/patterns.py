@@ -12,7 +12,7 @@ import numpy as np
 
 from tinyc.ir.concern import Concern
 from tinyc.ir.module import Made, Node, made
-from tinyc.ir.op import OpT, Value
+from tinyc.ir.op import IntegerForm, Op, OpT, Value
 from tinyc.ir.ops import BatchNorm, Clamp, Constant, Dequantize, MaxPool2d, Quantize, Reduce
 from tinyc.ir.ops.int8 import Int8
 from tinyc.ir.ops.movement import Movement
@@ -26,17 +26,18 @@ from tinyc.passes.integerise.scales import Scale
 
 @dataclass(frozen=True)
 class Activation:
-    """A float value that is the dequantize of an int8 value with one scale."""
+    """A float value that is the dequantize of an int8 or int16 value with one scale."""
 
     value: Value
     scale: Scale
     node: Node
 
 
-def activation(value: Value, rewriter: Rewriter) -> Activation | None:
-    """The int8 value behind a float value, if that is what it comes from."""
+def activation(value: Value, rewriter: Rewriter, wide: bool = False) -> Activation | None:
+    """The int8 value behind a float value, if that is what it comes from; if `wide` an int16 value as well."""
     found = rewriter.made(value, Dequantize)
-    if found is None or not found.op.whole() or found.op.x.dtype is not DType.I8:
+    among = (DType.I8, DType.I16) if wide else (DType.I8,)
+    if found is None or not found.op.whole() or found.op.x.dtype not in among:
         return None
     return Activation(found.op.x, Scale.of(found.op), found.node)
 
@@ -67,13 +68,13 @@ class Match(Generic[OpT]):
     op: OpT
     out: Scale
     low: int
-    """The clamps' limits, as int8."""
+    """The clamps' limits, as integers."""
     high: int
     absorbed: tuple[Node, ...]
     """The operator's node, then the clamps'."""
 
     def limits(self, low: float, high: float) -> tuple[int, int]:
-        """The int8 limits of the operator's own limits and then the clamps'."""
+        """The integer limits of the operator's own limits and then the clamps'."""
         own = self.out.limits(low, high)
         least, most = intersect(*own, self.low, self.high)
         return int(least), int(most)
@@ -94,7 +95,7 @@ INTEGERS.refuse("it is known when the network is compiled", Constant)
 @on(Quantize)
 def compute_in_integers(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     """Compute on integers what a quantize takes."""
-    if at.op.to is not DType.I8:
+    if at.op.to not in (DType.I8, DType.I16):
         return None
     low, high = -math.inf, math.inf
     clamps: tuple[Node, ...] = ()
@@ -114,8 +115,16 @@ def compute_in_integers(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     if shared:
         return Skip(f"{shared} is needed in float as well", label_of(rule))
     out = Scale.of(at.op)
+    if out.dtype is DType.I16 and not has_wide_form(node.op):
+        return Skip(f"{node.op.mnemonic} has no form for 16 bits", label_of(rule))
     answer = rule(Match(node.op, out, *out.limits(low, high), (node, *clamps)), rewriter)
     return dataclasses.replace(answer, label=answer.label or label_of(rule)) if answer is not None else None
+
+
+def has_wide_form(op: Op) -> bool:
+    """Whether an operator on floats has an integer form whose operands and result may be int16."""
+    form = op.quantised()
+    return isinstance(form, IntegerForm) and form.wide
 
 
 def only_quantized(value: Value, rewriter: Rewriter) -> bool:
@@ -126,14 +135,16 @@ def only_quantized(value: Value, rewriter: Rewriter) -> bool:
 
 
 def float_operand(value: Value) -> Skip:
-    """The reason to leave an operator alone whose operand is not an int8 value."""
+    """The reason to leave an operator alone whose operand is no integer of a type that it takes."""
     return Skip(f"its operand {value} is not a dequantized int8 value")
 
 
-def taken_together(at: Made[Quantize], x: Value, why_float: str, rewriter: Rewriter) -> Activation | Skip:
+def taken_together(
+    at: Made[Quantize], x: Value, why_float: str, rewriter: Rewriter, wide: bool = False
+) -> Activation | Skip:
     """The int8 value that operators take which compute together what a quantize takes; or why they stay in float, of
     which `why_float` says what they are known to be left for, if anything."""
-    found = activation(x, rewriter)
+    found = activation(x, rewriter, wide)
     if found is None:
         return float_operand(x)
     if why_float or not only_quantized(at.op.x, rewriter):

@@ -24,8 +24,9 @@ from tinyc.ir.ops import (
     Softmax,
     Transpose,
 )
+from tinyc.ir.types import DType
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip
-from tinyc.passes.integerise.elementwise import WIDEST
+from tinyc.passes.integerise.elementwise import widest
 from tinyc.passes.integerise.layers import Int8Weights, numbers_of
 from tinyc.passes.integerise.patterns import INTEGERS, Activation, Match, activation, float_operand
 from tinyc.passes.integerise.scales import Scale, requantiser
@@ -33,13 +34,15 @@ from tinyc.passes.integerise.tables import rescaled
 
 PROBABILITY = Scale(1 / 256, -128)
 """The scale of an integer softmax."""
+WIDE_PROBABILITY = Scale(1 / 32768, 0, DType.I16)
+"""The same where its result is int16."""
 
 
 @INTEGERS(AvgPool2d)
 def average_pool(match: Match[AvgPool2d], rewriter: Rewriter) -> Answer:
     """Compute an average pooling on integers."""
     op = match.op
-    x = activation(op.x, rewriter)
+    x = activation(op.x, rewriter, wide=True)
     if x is None:
         return float_operand(op.x)
     top, left, bottom, right = op.pads
@@ -72,7 +75,15 @@ def _equal_weights(match: Match[AvgPool2d], x: Activation, rewriter: Rewriter) -
         return numbers
     operands = (x.value, weights.add(rewriter), *numbers.add(rewriter))
     made = QDepthwiseConv2d(
-        *operands, op.strides, op.pads, op.dilations, x.scale.zero, match.out.zero, match.low, match.high
+        *operands,
+        op.strides,
+        op.pads,
+        op.dilations,
+        x.scale.zero,
+        match.out.zero,
+        match.low,
+        match.high,
+        match.out.dtype,
     )
     return Replaced(made, match.absorbed)
 
@@ -92,7 +103,7 @@ def total(match: Match[ReduceSum], rewriter: Rewriter) -> Answer:
 def _reduced(match: Match[ReduceMean] | Match[ReduceSum], divisor: int, rewriter: Rewriter) -> Answer:
     """The sum over some dimensions, divided by a number."""
     op = match.op
-    x = activation(op.x, rewriter)
+    x = activation(op.x, rewriter, wide=True)
     if x is None:
         return float_operand(op.x)
     if not op.axes:
@@ -106,10 +117,11 @@ def _reduced(match: Match[ReduceMean] | Match[ReduceSum], divisor: int, rewriter
         image = (1, height, width, math.prod(shape[last + 1 :]))
         value = x.value if image == shape else rewriter.add(Reshape(x.value, image))
         return _mean(match, x, value, op.type.shape, divisor, rewriter)
-    pair = requantiser(x.scale.scale / (divisor * match.out.scale), WIDEST * op.count())
+    wide = DType.I16 in (x.scale.dtype, match.out.dtype)
+    pair = requantiser(x.scale.scale / (divisor * match.out.scale), widest(x.scale) * op.count(), wide)
     if isinstance(pair, Skip):
         return pair
-    given: tuple[Any, ...] = (x.scale.zero, *pair, match.out.zero, match.low, match.high)
+    given: tuple[Any, ...] = (x.scale.zero, *pair, match.out.zero, match.low, match.high, match.out.dtype)
     if not gap:
         return Replaced(QSum(x.value, op.axes, *given), match.absorbed)
     kept = [d for d in range(len(shape)) if d not in op.axes]
@@ -123,24 +135,26 @@ def _mean(
 ) -> Replaced | Skip:
     """The sum over rows and columns of an image, divided by a number."""
     count = image.shape[1] * image.shape[2]
-    pair = requantiser(x.scale.scale / (divisor * match.out.scale), WIDEST * count)
+    wide = DType.I16 in (x.scale.dtype, match.out.dtype)
+    pair = requantiser(x.scale.scale / (divisor * match.out.scale), widest(x.scale) * count, wide)
     if isinstance(pair, Skip):
         return pair
-    made = QMean(image, x.scale.zero, *pair, match.out.zero, match.low, match.high)
+    made = QMean(image, x.scale.zero, *pair, match.out.zero, match.low, match.high, match.out.dtype)
     return Replaced(made if made.type.shape == shape else Reshape(rewriter.add(made), shape), match.absorbed)
 
 
 @INTEGERS(Softmax)
 def softmax(match: Match[Softmax], rewriter: Rewriter) -> Answer:
     """Compute a softmax on integers."""
-    x = activation(match.op.x, rewriter)
+    x = activation(match.op.x, rewriter, wide=True)
     if x is None:
         return float_operand(match.op.x)
     try:
-        made = QSoftmax(x.value, *fixed_point.softmax_scaling(x.scale.scale))
+        made = QSoftmax(x.value, *fixed_point.softmax_scaling(x.scale.scale), match.out.dtype)
     except IRError as error:
         return Skip(error.message)
-    if match.out == PROBABILITY and (match.low, match.high) == (-128, 127):
+    natural = PROBABILITY if match.out.dtype is DType.I8 else WIDE_PROBABILITY
+    if match.out == natural and (match.low, match.high) == match.out.dtype.limits:
         return Replaced(made, match.absorbed)
     value = rewriter.add(made)
-    return Replaced(rescaled(value, PROBABILITY, match.out, rewriter, match.low, match.high), match.absorbed)
+    return Replaced(rescaled(value, natural, match.out, rewriter, match.low, match.high), match.absorbed)

@@ -26,69 +26,73 @@ INT8 = np.arange(-128, 128).astype(np.int8)
 
 @dataclass(frozen=True)
 class Scale:
-    """A real value is scale * (integer - zero)."""
+    """A real value is scale * (integer - zero), and the integers int8 or int16."""
 
     scale: float
     zero: int
+    dtype: DType = DType.I8
 
     @staticmethod
     def of(op: Conversion) -> Scale:
         """The parameters of a conversion; the scale is the float32 that the conversion uses."""
         scale, zero = op.parameters()
-        return Scale(float(np.float32(scale)), zero)
+        integers = op.type.dtype if op.type.dtype.is_integer else op.operands[0].dtype
+        return Scale(float(np.float32(scale)), zero, DType.I16 if integers is DType.I16 else DType.I8)
 
     def quantize(self, x: Value) -> Quantize:
-        """The conversion of a float to int8."""
-        return Quantize(x, self.scale, self.zero)
+        """The conversion of a float to integers."""
+        return Quantize(x, self.scale, self.zero, self.dtype)
 
     def dequantize(self, x: Value) -> Dequantize:
         """The conversion of an integer to float."""
         return Dequantize(x, (self.scale,), (self.zero,))
 
     def quantized(self, real: Array) -> Array:
-        """int8 values of float32 numbers, as `quantize` gives them."""
+        """Integers of float32 numbers, as `quantize` gives them."""
         op = self.quantize(Value("x", TensorType((), DType.F32)))
         return expr.evaluate(op.expression(), [real.astype(np.float32)])
 
     def dequantized(self, integers: Array) -> Array:
-        """float32 numbers of int8 values, as `dequantize` gives them."""
-        op = self.dequantize(Value("x", TensorType((), DType.I8)))
+        """float32 numbers of integers, as `dequantize` gives them."""
+        op = self.dequantize(Value("x", TensorType((), self.dtype)))
         return expr.evaluate(op.expression(), [integers])
 
     def integer(self, real: float) -> int:
-        """The int8 value of a number, infinite ones too."""
+        """The integer of a number, infinite ones too."""
         return int(self.quantized(np.asarray(real))[()])
 
     def exactly(self, real: float) -> int | None:
-        """The int8 value that stands for exactly this number, None if there is none."""
+        """The integer that stands for exactly this number, None if there is none."""
         near = self.integer(real)
-        return near if self.dequantized(np.asarray(near, np.int8))[()] == np.float32(real) else None
+        return near if self.dequantized(np.asarray(near, self.dtype.numpy))[()] == np.float32(real) else None
 
     def limits(self, low: float, high: float) -> tuple[int, int]:
-        """The int8 limits that do what limiting to low..high before quantizing does: quantizing is monotone."""
+        """The integer limits that do what limiting to low..high before quantizing does: quantizing is monotone."""
         return self.integer(low), self.integer(high)
 
 
-def multiplier(factor: float, bound: int) -> tuple[int, int] | Skip:
-    """Multiplier and shift of a scale factor, for integers of at most `bound`."""
+def multiplier(factor: float, bound: int, wide: bool = False) -> tuple[int, int] | Skip:
+    """Multiplier and shift of a scale factor, for integers of at most `bound`; in int64 if `wide`."""
     try:
         found = fixed_point.to_multiplier(factor)
     except IRError as error:
         return Skip(error.message)
-    if not fixed_point.fits(bound, found[1]):
-        return Skip(f"integers up to {bound} times {factor:.4g} do not fit int32")
+    if not fixed_point.fits(bound, found[1], wide):
+        return Skip(f"integers up to {bound} times {factor:.4g} do not fit {'46 bits' if wide else 'int32'}")
     return found
 
 
-def requantiser(factor: float, bound: int) -> tuple[int, int] | Skip:
+def requantiser(factor: float, bound: int, wide: bool = False) -> tuple[int, int] | Skip:
     """Multiplier and shift of a scale factor by which integers of at most `bound` become a result: with a shift of 0
     where that is as good, so that it is rounded once."""
     plain = fixed_point.plain_multipliers(np.array([factor]), np.array([bound]))
-    return multiplier(factor, bound) if plain is None else (int(plain[0]), 0)
+    return multiplier(factor, bound, wide) if plain is None else (int(plain[0]), 0)
 
 
 def clip_of(x: Value, table: Array) -> Clamp | Value | None:
-    """The clamp that a table over all int8 values amounts to, or `x` where it changes nothing; else None."""
+    """The clamp that a table of int8 over all int8 values amounts to, or `x` where it changes nothing; else None."""
+    if table.dtype != np.int8:
+        return None
     low, high = int(table[0]), int(table[-1])
     if low > high or not np.array_equal(table, np.clip(INT8, low, high)):
         return None

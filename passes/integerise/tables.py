@@ -1,4 +1,5 @@
-"""Elementwise functions of one int8 value: any chain of them is one table of 256 entries, exact by construction."""
+"""Elementwise functions of one value: of int8 any chain of them is one table of 256 entries, exact by construction; of
+int16 one with straight lines between its entries (wide_tables.py)."""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on
 from tinyc.passes.integerise.scales import INT8, Scale, clip_of
+from tinyc.passes.integerise.wide_tables import of_wide, requantised
 
 
 def table_op(x: Value, table: Array, rewriter: Rewriter) -> Op | Value:
@@ -27,8 +29,16 @@ def table_op(x: Value, table: Array, rewriter: Rewriter) -> Op | Value:
     return clip_of(x, table) or Lookup(x, rewriter.constant_value(table, "table"))
 
 
-def rescaled(x: Value, have: Scale, want: Scale, rewriter: Rewriter, low: int = -128, high: int = 127) -> Op | Value:
-    """What brings int8 values from one scale to another, and limits them."""
+def rescaled(
+    x: Value, have: Scale, want: Scale, rewriter: Rewriter, low: int | None = None, high: int | None = None
+) -> Op | Value:
+    """What brings integers from one scale to another, and limits them."""
+    least, most = want.dtype.limits
+    low, high = least if low is None else low, most if high is None else high
+    if DType.I16 in (have.dtype, want.dtype):
+        made = requantised(x, have, want, low, high)
+        assert made is not None  # both scales are those of probabilities
+        return made
     table = np.clip(want.quantized(have.dequantized(INT8)), low, high).astype(np.int8)
     return table_op(x, table, rewriter)
 
@@ -37,7 +47,7 @@ def rescaled(x: Value, have: Scale, want: Scale, rewriter: Rewriter, low: int = 
 def chain_to_table(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     """Replace what depends on one int8 value, element by element, by a table."""
     chain = _Chain(rewriter)
-    if at.op.to is not DType.I8 or not chain.reach(at.op.x, at.result.shape):
+    if at.op.to not in (DType.I8, DType.I16) or not chain.reach(at.op.x, at.result.shape):
         return None
     sources = chain.sources
     if len(sources) > 1:
@@ -47,6 +57,10 @@ def chain_to_table(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     source = next(iter(sources))
     if source.shape != at.result.shape:
         return None
+    if DType.I16 in (source.dtype, at.op.to):
+        function = _Function(chain, at.op.x, source)
+        wide = of_wide(source, chain.scale_of(source), Scale.of(at.op), function, rewriter)
+        return wide if isinstance(wide, Skip) else Replaced(wide, tuple(chain.nodes))
     table = Scale.of(at.op).quantized(np.broadcast_to(chain.column(at.op.x, source), INT8.shape))
     return Replaced(table_op(source, table.astype(np.int8), rewriter), tuple(chain.nodes))
 
@@ -67,6 +81,7 @@ class _Chain:
         self._seen: set[Value] = set()
         self.sources: dict[Value, None] = {}
         self.nodes: list[Node] = []
+        self.inputs: Array = INT8
 
     def reach(self, value: Value, shape: tuple[int, ...]) -> bool:
         """Collects the int8 values and operators that a value of this shape comes from; False if there are others."""
@@ -77,7 +92,7 @@ class _Chain:
             return True
         if value.shape != shape:
             return False
-        if value.dtype is DType.I8:
+        if value.dtype in (DType.I8, DType.I16):
             self.sources[value] = None
             return True
         found = self._rewriter.made(value, Elementwise)
@@ -97,10 +112,15 @@ class _Chain:
             return None
         return np.asarray(array.flat[0])
 
+    def scale_of(self, source: Value) -> Scale:
+        """What the integers of a source stand for; where several things, the first of them."""
+        found = (made(node, Dequantize) for node in self.nodes)
+        return next((Scale.of(f.op) for f in found if f is not None and f.op.x == source), Scale(1.0, 0, source.dtype))
+
     def column(self, value: Value, source: Value) -> Array:
-        """A value's elements for all elements that the source can have."""
+        """A value's elements for all elements that the source can have, or for those of `inputs`."""
         if value == source:
-            return INT8
+            return self.inputs
         if value not in self._known:
             self._known[value] = self._column(value, source)
         return self._known[value]
@@ -120,6 +140,20 @@ class _Chain:
 
 
 @dataclass(frozen=True)
+class _Function:
+    """What a chain computes of a source, as a function of any integers of it."""
+
+    chain: _Chain
+    value: Value
+    source: Value
+
+    def __call__(self, inputs: Array) -> Array:
+        known = _Chain(self.chain._rewriter)
+        known.inputs = inputs
+        return np.broadcast_to(known.column(self.value, self.source), inputs.shape)
+
+
+@dataclass(frozen=True)
 class _Tabled:
     """A function of one int8 value, as a table of all that it gives."""
 
@@ -132,7 +166,7 @@ def _tabled(node: Node, rewriter: Rewriter) -> _Tabled | None:
     lookup, clamp = made(node, Lookup), made(node, Clamp)
     if lookup is not None:
         table = rewriter.constant(lookup.op.table)
-        return _Tabled(lookup.op.x, table) if table is not None else None
+        return _Tabled(lookup.op.x, table) if table is not None and table.dtype == np.int8 else None
     if clamp is not None and clamp.op.x.dtype is DType.I8:
         return _Tabled(clamp.op.x, np.clip(INT8, max(clamp.op.min, -128), min(clamp.op.max, 127)).astype(np.int8))
     return None

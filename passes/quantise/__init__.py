@@ -11,15 +11,18 @@ The interpreter is given, as a callable: passes do not depend on a backend.
 """
 
 from tinyc.passes.quantise.calibrate import Progress, Range, Ranges, Run, Samples, calibrate
+from tinyc.passes.quantise.choose import Goal
 from tinyc.passes.quantise.flow import DEFAULT_OBSERVER, QuantisedModule, quantise_module
 from tinyc.passes.quantise.insert import Quantise
 from tinyc.passes.quantise.observers import OBSERVERS, Observer
 from tinyc.passes.quantise.ranges import Parameters, parameters
 from tinyc.passes.quantise.report import LayerNoise, to_dicts
+from tinyc.passes.quantise.widths import Widths
 
 __all__ = [
     "DEFAULT_OBSERVER",
     "OBSERVERS",
+    "Goal",
     "LayerNoise",
     "Observer",
     "Parameters",
@@ -30,6 +33,7 @@ __all__ = [
     "Ranges",
     "Run",
     "Samples",
+    "Widths",
     "calibrate",
     "parameters",
     "quantise_module",

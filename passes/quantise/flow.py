@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinyc.ir.module import Module
 from tinyc.ir.tensor import Array
 from tinyc.passes.quantise.bias import CorrectBias
 from tinyc.passes.quantise.calibrate import Progress, Ranges, Run, Samples, calibrate
+from tinyc.passes.quantise.choose import Goal, choose
 from tinyc.passes.quantise.equalise import EqualiseRanges, see_channels
 from tinyc.passes.quantise.insert import Quantise
 from tinyc.passes.quantise.narrow import NarrowBiases
 from tinyc.passes.quantise.observers import Observer
 from tinyc.passes.quantise.report import LayerNoise, measure
 from tinyc.passes.quantise.units import find_units
+from tinyc.passes.quantise.widths import NONE, Widths
 
 DEFAULT_OBSERVER = "mse"
 
@@ -31,6 +33,7 @@ class QuantisedModule:
         ranges: the calibrated ranges of its activations.
         layers: what quantisation cost, worst layer first.
         biases: corrected biases in real numbers, before they were rounded, by the names of the float layers' results.
+        sqnr: of the worst output in dB, where a goal asked for it.
     """
 
     module: Module
@@ -40,6 +43,7 @@ class QuantisedModule:
     ranges: Ranges
     layers: tuple[LayerNoise, ...]
     biases: Mapping[str, Array]
+    sqnr: float | None = None
 
 
 def quantise_module(
@@ -51,6 +55,8 @@ def quantise_module(
     equalise: bool = True,
     correct_bias: bool = True,
     keep_float: tuple[str, ...] = (),
+    widths: Widths = NONE,
+    goal: Goal | None = None,
     progress: Progress | None = None,
 ) -> QuantisedModule:
     """Quantises a float module by calibration.
@@ -63,6 +69,8 @@ def quantise_module(
         equalise: scale channels of neighbouring layers to like ranges first.
         correct_bias: take the mean error of every layer out of its bias.
         keep_float: names of ONNX nodes whose operators stay float.
+        widths: which values are int16.
+        goal: what is to be reached, by as few more of them as can be.
         progress: told what is being done, how many samples are done, and of how many.
 
     Raises:
@@ -73,10 +81,19 @@ def quantise_module(
     units = find_units(module, keep_float)
     values = dict.fromkeys(v for u in units for v in (*u.operands, u.result))
     ranges = calibrate(module, samples, run, observer, progress, [v for v in values if module.constant(v) is None])
-    uncorrected = quantised = Quantise(ranges, keep_float).run(module)
-    biases: Mapping[str, Array] = {}
-    if correct_bias:
-        quantised, biases = CorrectBias(module, samples, run, progress).corrected(quantised)
-    corrected, quantised = quantised, NarrowBiases().run(quantised)
-    layers = tuple(measure(module, quantised, samples, run, progress))
-    return QuantisedModule(quantised, corrected, uncorrected, module, ranges, layers, biases)
+
+    def made(chosen: Widths) -> QuantisedModule:
+        uncorrected = quantised = Quantise(ranges, keep_float, chosen).run(module)
+        biases: Mapping[str, Array] = {}
+        if correct_bias:
+            quantised, biases = CorrectBias(module, samples, run, progress).corrected(quantised)
+        corrected, quantised = quantised, NarrowBiases().run(quantised)
+        return QuantisedModule(quantised, corrected, uncorrected, module, ranges, (), biases)
+
+    sqnr = None
+    if goal is not None:
+        widths, sqnr = choose(
+            module, units, ranges, samples, run, goal, lambda chosen: made(chosen).module, widths, progress
+        )
+    found = made(widths)
+    return replace(found, sqnr=sqnr, layers=tuple(measure(module, found.module, samples, run, progress)))

@@ -17,20 +17,23 @@ from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.core.base import Pass, PassError
 from tinyc.passes.core.rewrite import tell
 from tinyc.passes.quantise.calibrate import Ranges
-from tinyc.passes.quantise.ranges import HIGH, LOW, Parameters, in_bytes, quantise_bias, quantise_weights, weight_scales
+from tinyc.passes.quantise.ranges import Parameters, in_bytes, quantise_bias, quantise_weights, weight_scales
 from tinyc.passes.quantise.scales import Scales, absorbed_clamps, assign, layer_scales
 from tinyc.passes.quantise.units import Unit, find_units
+from tinyc.passes.quantise.widths import NONE, Widths
 
 
 @dataclass(frozen=True)
 class Quantise(Pass, name="quantise"):
     """Computes in int8 what can be: inserts quantize and dequantize around float operators, by calibrated ranges.
 
-    Weights are symmetric int8 with a scale for each output channel, biases int32, activations asymmetric int8.
+    Weights are symmetric int8 with a scale for each output channel, biases int32, activations asymmetric int8, or
+    symmetric int16 where `widths` says so.
     """
 
     ranges: Ranges
     keep_float: tuple[str, ...] = ()
+    widths: Widths = NONE
 
     def run(self, module: Module) -> Module:
         if is_quantised(module):
@@ -38,7 +41,7 @@ class Quantise(Pass, name="quantise"):
         units = find_units(module, self.keep_float)
         if not units:
             return module
-        return _Inserter(module, units, assign(module, units, self.ranges)).run()
+        return _Inserter(module, units, assign(module, units, self.ranges, self.widths)).run()
 
 
 class _Inserter:
@@ -76,7 +79,7 @@ class _Inserter:
         assert limits is not None
         p = self._scales.of[result]
         low, high = (np.clip(limit / p.scale, -1e6, 1e6).round() + p.zero for limit in limits)
-        return bool(low <= LOW and high >= HIGH)
+        return bool(low <= p.dtype.limits[0] and high >= p.dtype.limits[1])
 
     def _unit(self, unit: Unit) -> None:
         mapping = {v: self._dequantised(v, self._scales.operand(unit, v)) for v in unit.operands}
@@ -91,7 +94,7 @@ class _Inserter:
         last = unit.nodes[-1]
         raw = self._add(last.op.replace_operands(mapping), f"{result.name}_float", loc)
         p = self._scales.of[result]
-        q = self._add(Quantize(raw, p.scale, p.zero), f"{result.name}_q", loc)
+        q = self._add(Quantize(raw, p.scale, p.zero, p.dtype), f"{result.name}_q", loc)
         self._nodes.append(Node(result, Dequantize(q, (p.scale,), (p.zero,)), loc))
         self._known[result, p] = result
         if result in self._dropped:
@@ -105,7 +108,7 @@ class _Inserter:
         return value
 
     def _dequantised(self, value: Value, p: Parameters) -> Value:
-        """The value rounded to int8 with these parameters, as floats."""
+        """The value rounded to integers with these parameters, as floats."""
         key = (value, p)
         if key not in self._known:
             node = self._module.producer.get(value)
@@ -114,7 +117,7 @@ class _Inserter:
             if constant is not None:
                 q = self._add(Constant(Tensor(p.quantise(constant))), f"{value.name}_q", loc)
             else:
-                q = self._add(Quantize(value, p.scale, p.zero), f"{value.name}_q", loc)
+                q = self._add(Quantize(value, p.scale, p.zero, p.dtype), f"{value.name}_q", loc)
             self._known[key] = self._add(Dequantize(q, (p.scale,), (p.zero,)), f"{value.name}_dq", loc)
         return self._known[key]
 
@@ -124,10 +127,10 @@ class _Inserter:
         assert layer is not None
         loc, axis = layer.node.loc, layer.op.output_axis
         w, *rest = layer.op.operands[1:]
-        input_scale = self._scales.of[unit.operands[0]].scale
-        result = self._scales.of[unit.result]
-        weights, scales = self._array(w), layer_scales(self._module, unit, input_scale, result)
-        scales = in_bytes(scales, weights.size // len(scales), input_scale, result.scale)
+        operand, result = self._scales.operand(unit, unit.operands[0]), self._scales.of[unit.result]
+        input_scale = operand.scale
+        weights, scales = self._array(w), layer_scales(self._module, unit, operand, result)
+        scales = in_bytes(scales, weights.size // len(scales), input_scale, result.scale, operand.dtype)
         mapping = {w: self._constant(w, quantise_weights(weights, axis, scales), scales, axis, loc)}
         if rest:
             wide = scales.astype(np.float64) * input_scale

@@ -16,6 +16,7 @@ from tinyc.ir.ops import Clamp
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.ops.quantise import Dequantize, Quantize
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
 from tinyc.passes.core.base import Pass
 from tinyc.passes.quantise.biases import integer_bias, sum_scales, with_biases
 from tinyc.passes.quantise.ranges import BIAS_LIMIT
@@ -42,13 +43,13 @@ def _narrowed(module: Module) -> Iterator[tuple[Made[LinearLayer], Array]]:
     """Layers, and the biases that they are to have."""
     for rounded in module.made_by(Quantize):
         layer = _layer(module, rounded.op.x)
-        if layer is None:
+        if layer is None or rounded.op.to is not DType.I8:
             continue
         x, w = module.made(layer.op.x, Dequantize), module.made(layer.op.w, Dequantize)
         weights = module.constant(w.op.x) if w is not None else None
         old = integer_bias(module, layer.node)
         scales = sum_scales(module, layer.node)
-        if x is None or weights is None or old is None or scales is None:
+        if x is None or weights is None or old is None or scales is None or x.op.x.dtype is not DType.I8:
             continue
         rows = layer.op.by_output(weights).astype(np.float64)
         offset = x.op.zero[0] * rows.sum(axis=1)

@@ -46,12 +46,15 @@ class LayerNoise:
     scale: float
     zero: int
     weights: tuple[float, float] | None
+    type: str = "int8"
+    """The integers of the result."""
 
     def to_dict(self) -> dict[str, Any]:
         """For report.json, which has no infinity: an infinite ratio is null."""
         return {
             "name": self.name,
             "op": self.op,
+            "type": self.type,
             "value": self.value,
             "sqnr_db": round(self.sqnr, 2) if math.isfinite(self.sqnr) else None,
             "seen": list(self.seen),
@@ -104,7 +107,7 @@ def measure(
         progress: told after each sample.
     """
     results = quantised_results(float_module, module)
-    tallies = {name: _Tally(Parameters(op.scale[0], op.zero[0])) for name, (_, op) in results.items()}
+    tallies = {name: _Tally(Parameters(op.scale[0], op.zero[0], op.x.dtype)) for name, (_, op) in results.items()}
     for number, inputs in enumerate(samples):
         exact: dict[str, Array] = {}
 
@@ -155,6 +158,7 @@ def _layer(module: Module, name: str, node: Node, tally: _Tally) -> LayerNoise:
         p.scale,
         p.zero,
         weights,
+        p.dtype.numpy.name,
     )
 
 

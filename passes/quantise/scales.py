@@ -12,14 +12,19 @@ from tinyc.ir.op import Form, Op, Value
 from tinyc.ir.ops import Clamp
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
 from tinyc.passes.core.base import PassError
 from tinyc.passes.quantise.calibrate import Range, Ranges
-from tinyc.passes.quantise.ranges import STEPS, Parameters, parameters, weight_scales
+from tinyc.passes.quantise.ranges import Parameters, parameters, weight_scales
 from tinyc.passes.quantise.units import Unit
+from tinyc.passes.quantise.widths import NONE, Widths, settled
 
 HEADROOM = 1.25
 """How much more than was seen the operand of a softmax represents. Its largest numbers decide the result, so none is
 clipped, and new inputs go a little beyond those of the calibration."""
+WIDE_HEADROOM = 2.0
+"""The same of int16 values: one bit of them all that is seldom used costs 6 dB of some 85, while a number of new inputs
+that is cut off costs more."""
 
 REQUANTISED = (Form.LAYER, Form.BINARY, Form.PRODUCT, Form.MEAN)
 """Forms whose results are sums that are requantised to any scale."""
@@ -28,13 +33,17 @@ REQUANTISED = (Form.LAYER, Form.BINARY, Form.PRODUCT, Form.MEAN)
 @dataclass(frozen=True)
 class Scales:
     """Parameters of every value that is quantised somewhere. An operand of a concat whose scale is fixed by its own
-    producer is converted on the way in: see `operand`."""
+    producer is converted on the way in, and so is an int16 operand of an operator that has no form for these (to the
+    parameters in `narrow`): see `operand`."""
 
     of: Mapping[Value, Parameters]
+    narrow: Mapping[Value, Parameters]
 
     def operand(self, unit: Unit, value: Value) -> Parameters:
         """With which parameters a unit takes an operand."""
-        return self.of[unit.result] if unit.form is Form.SHARING else self.of[value]
+        if unit.form is Form.SHARING:
+            return self.of[unit.result]
+        return self.of[value] if unit.wide else self.narrow.get(value, self.of[value])
 
 
 class _Groups:
@@ -81,13 +90,14 @@ def absorbed_clamps(module: Module, units: Sequence[Unit]) -> dict[Value, Value]
     return found
 
 
-def assign(module: Module, units: Sequence[Unit], ranges: Ranges) -> Scales:
-    """Parameters for every value that a unit takes or gives.
+def assign(module: Module, units: Sequence[Unit], ranges: Ranges, widths: Widths = NONE) -> Scales:
+    """Parameters for every value that a unit takes or gives; `widths` says what is to be int16.
 
     Raises:
-        PassError: a value's range is missing.
+        PassError: a value's range is missing, or what is to be int16 cannot be.
     """
     groups, clamps = _Groups(), absorbed_clamps(module, units)
+    wanted, makers = widths.values(module, units), {u.result: u for u in units}
     fixed = {u.result: p for u in units if u.form is Form.SOFTMAX and (p := _natural(u.nodes[-1].op)) is not None}
     for unit in units:
         for value in (*unit.operands, unit.result):
@@ -100,15 +110,26 @@ def assign(module: Module, units: Sequence[Unit], ranges: Ranges) -> Scales:
     chosen: dict[Value, Parameters] = {}
     logits = {u.operands[0] for u in units if u.form is Form.SOFTMAX}
     passing = {u.result for u in units if u.form is Form.SHARING} | set(clamps)
-    for members in groups.members().values():
+    narrow: dict[Value, Parameters] = {}
+
+    def found(members: Sequence[Value], dtype: DType) -> Parameters:
         given = _fixed(members, passing, units, fixed)
-        if given is None:
-            whole = any(v in logits for v in members)
-            hull = [_range(module, v, ranges, whole) for v in members if v not in passing]
-            hull += [(value, value) for result, value in _pads(units) if result in members]
-            given = parameters(min(low for low, _ in hull), max(high for _, high in hull))
-        chosen.update(dict.fromkeys(members, given))
-    return Scales(_widened(module, units, groups, chosen))
+        if given is not None:
+            # Those of int8 reach up to a power of two, which has no int8 itself.
+            return (
+                given if dtype is DType.I8 else Parameters(max(-given.low, given.high + given.scale) / 2**15, 0, dtype)
+            )
+        head = WIDE_HEADROOM if dtype is DType.I16 else HEADROOM if any(v in logits for v in members) else 0.0
+        hull = [_range(module, v, ranges, head) for v in members if v not in passing]
+        hull += [(value, value) for result, value in _pads(units) if result in members]
+        return parameters(min(low for low, _ in hull), max(high for _, high in hull), dtype)
+
+    for members in groups.members().values():
+        wide = settled(members, wanted, makers)
+        chosen.update(dict.fromkeys(members, found(members, DType.I16 if wide else DType.I8)))
+        if wide:
+            narrow.update(dict.fromkeys(members, found(members, DType.I8)))
+    return _widened(module, units, groups, Scales(chosen, narrow))
 
 
 def _join_several(units: Sequence[Unit], groups: _Groups, fixed: Mapping[Value, Parameters]) -> None:
@@ -146,8 +167,8 @@ def _natural(op: Op) -> Parameters | None:
     return Parameters(*op.natural_scale) if op.natural_scale is not None else None
 
 
-def _range(module: Module, value: Value, ranges: Ranges, whole: bool) -> tuple[float, float]:
-    """What a value's int8 shall represent: the observer's choice, or all that was seen and some more."""
+def _range(module: Module, value: Value, ranges: Ranges, head: float) -> tuple[float, float]:
+    """What a value's integers shall represent: the observer's choice, or `head` times all that was seen."""
     constant = module.constant(value)
     if constant is not None:
         if not np.isfinite(constant).all():
@@ -156,35 +177,34 @@ def _range(module: Module, value: Value, ranges: Ranges, whole: bool) -> tuple[f
     found: Range | None = ranges.get(value)
     if found is None:
         raise PassError(f"there is no range for {value}: calibrate the module that is quantised")
-    return (HEADROOM * found.seen_low, HEADROOM * found.seen_high) if whole else (found.low, found.high)
+    return (head * found.seen_low, head * found.seen_high) if head else (found.low, found.high)
 
 
-def _widened(
-    module: Module, units: Sequence[Unit], groups: _Groups, chosen: dict[Value, Parameters]
-) -> dict[Value, Parameters]:
+def _widened(module: Module, units: Sequence[Unit], groups: _Groups, scales: Scales) -> Scales:
     """No result is finer than the integers it is made of: the multiplier of a requantisation stays at most 1.
 
     Such a result is almost always zero (a dead layer); a finer scale would say no more, and overflow int32.
     """
-    members = groups.members()
+    members, chosen = groups.members(), dict(scales.of)
     for unit in units:
-        least = _step(module, unit, chosen)
+        least = _step(module, unit, Scales(chosen, scales.narrow))
         if chosen[unit.result].scale < least and unit.form in REQUANTISED:
             wider = chosen[unit.result].wider(least)
             chosen.update(dict.fromkeys(members[groups.root(unit.result)], wider))
-    return chosen
+    return Scales(chosen, scales.narrow)
 
 
-def _step(module: Module, unit: Unit, chosen: Mapping[Value, Parameters]) -> float:
+def _step(module: Module, unit: Unit, known: Scales) -> float:
     """The real value of one step of the integers that a unit's result is requantised from."""
-    scales = [chosen[v].scale for v in unit.operands]
+    operands = [known.operand(unit, v) for v in unit.operands]
+    scales = [p.scale for p in operands]
     if unit.form is Form.LAYER:
-        return scales[0] * float(layer_scales(module, unit, scales[0], chosen[unit.result]).max())
+        return scales[0] * float(layer_scales(module, unit, operands[0], known.of[unit.result]).max())
     return unit.nodes[0].op.resolution(scales)
 
 
-def layer_scales(module: Module, unit: Unit, input_scale: float, result: Parameters) -> Array:
-    """The scales of a layer's weights, one an output channel, for operands of a scale and results of parameters."""
+def layer_scales(module: Module, unit: Unit, operand: Parameters, result: Parameters) -> Array:
+    """The scales of a layer's weights, one an output channel, for operands and results of these parameters."""
     layer = made(unit.nodes[0], LinearLayer)
     assert layer is not None
     weights, bias = module.constant(layer.op.w), module.constant(layer.op.b)
@@ -192,4 +212,5 @@ def layer_scales(module: Module, unit: Unit, input_scale: float, result: Paramet
     for array in (weights, bias):
         if array is not None and not np.isfinite(array).all():
             raise PassError(f"{layer.where} has NaN or infinite weights, which int8 has not")
-    return weight_scales(weights, layer.op.output_axis, bias, input_scale, STEPS * result.scale)
+    reach = (result.dtype.limits[1] - result.dtype.limits[0]) * result.scale
+    return weight_scales(weights, layer.op.output_axis, bias, operand.scale, reach, operand.dtype)

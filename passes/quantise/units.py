@@ -32,6 +32,8 @@ class Unit:
     form: Form
     nodes: tuple[Node, ...]
     operands: tuple[Value, ...]
+    wide: bool = True
+    """Whether operands and result may be int16."""
 
     @property
     def result(self) -> Value:
@@ -49,7 +51,7 @@ def find_units(module: Module, keep_float: Collection[str] = ()) -> list[Unit]:
     Raises:
         PassError: there is no operator of such a name.
     """
-    kept = _kept(module, keep_float)
+    kept = named_results(module, keep_float, "be kept float")
     joint = _together(module, kept)
     chains = joint | _chains(module, kept | {n.result for unit in joint.values() for n in unit.nodes})
     inside = {n.result for chain in chains.values() for n in chain.nodes}
@@ -68,14 +70,16 @@ def parts(loc: str) -> list[str]:
     return [part for part in loc.split("+") if part]
 
 
-def _kept(module: Module, names: Collection[str]) -> set[Value]:
+def named_results(module: Module, names: Collection[str], what: str) -> set[Value]:
+    """The results of the operators that come from ONNX nodes of these names, which are to `what`. Raises `PassError`
+    for a name that none has."""
     known = dict.fromkeys(part for n in module.nodes for part in parts(n.loc) if n.op.operands)
     unknown = [name for name in names if name not in known]
     if unknown:
         near = difflib.get_close_matches(unknown[0], known, n=5, cutoff=0.4)
         listed = ", ".join(near or list(known)[:20])
         raise PassError(
-            f"no operator is called {unknown[0]!r}, so it cannot be kept float;"
+            f"no operator is called {unknown[0]!r}, so it cannot {what};"
             f" {'names like it are' if near else 'the names are'}: {listed}"
         )
     return {n.result for n in module.nodes if set(parts(n.loc)) & set(names)}
@@ -92,7 +96,7 @@ def _single(module: Module, node: Node) -> Unit | None:
         return None
     if all(module.constant(v) is not None for v in form.operands):
         return None
-    return Unit(form.form, (node,), form.operands)
+    return Unit(form.form, (node,), form.operands, form.wide)
 
 
 def _together(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
@@ -109,7 +113,7 @@ def _together(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
         shared = any(v in module.outputs or any(u.result not in inside for u in module.users[v]) for v in private)
         if not shared and not inside & claimed and joint.x.dtype is DType.F32 and module.constant(joint.x) is None:
             nodes = tuple(n for n in module.nodes if n.result in inside)
-            found[node.result] = Unit(Form.TOGETHER, nodes, (joint.x,))
+            found[node.result] = Unit(Form.TOGETHER, nodes, (joint.x,), isinstance(joint, Rectifier))
             claimed |= inside
     return found
 

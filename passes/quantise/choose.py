@@ -1,0 +1,186 @@
+"""Which values become int16 so that a quantised module is as near to the float one as was asked: the fewest, by how
+much noise each of them in int8 makes of the outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tinyc.ir.module import Module, Node
+from tinyc.ir.op import Op, Value, unused
+from tinyc.ir.ops.quantise import Dequantize, Quantize
+from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
+from tinyc.passes.core.base import PassError
+from tinyc.passes.quantise.calibrate import Progress, Ranges, Run, Samples
+from tinyc.passes.quantise.ranges import Parameters
+from tinyc.passes.quantise.report import decibels
+from tinyc.passes.quantise.scales import assign
+from tinyc.passes.quantise.units import Unit
+from tinyc.passes.quantise.widths import NONE, Widths
+
+Outputs = Sequence[Sequence[Array]]
+"""The outputs of each sample."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a quantised module is to reach, on the calibration data.
+
+    Attributes:
+        sqnr: signal to noise of every output, in dB.
+        drop: by how many per cent of the samples top-1 accuracy may be less than the float module's.
+        labels: the class of each sample, for `drop`.
+    """
+
+    sqnr: float | None = None
+    drop: float | None = None
+    labels: tuple[int, ...] | None = None
+
+    def met(self, exact: Outputs, given: Outputs) -> bool:
+        """Whether outputs reach it, held against those of the float module."""
+        near = self.sqnr is None or worst_sqnr(exact, given) >= self.sqnr
+        if self.drop is None or not near:
+            return near
+        labels = self.labels or ()
+        lost = sum((_top(e) == label) - (_top(g) == label) for e, g, label in zip(exact, given, labels, strict=True))
+        return 100.0 * lost <= self.drop * len(labels)
+
+
+def _top(outputs: Sequence[Array]) -> int:
+    return int(outputs[0].reshape(-1).argmax())
+
+
+def worst_sqnr(exact: Outputs, given: Outputs) -> float:
+    """Signal to noise of the worst output, over all samples, in dB."""
+    return min((decibels(*powers) for powers in _powers(exact, given)), default=np.inf)
+
+
+def _powers(exact: Outputs, given: Outputs) -> list[tuple[float, float]]:
+    """Signal and noise of each output."""
+    found = []
+    for arrays in zip(*(zip(e, g, strict=True) for e, g in zip(exact, given, strict=True)), strict=True):
+        pairs = [(e.astype(np.float64), g.astype(np.float64)) for e, g in arrays]
+        found.append((sum(float((e**2).sum()) for e, _ in pairs), sum(float(((e - g) ** 2).sum()) for e, g in pairs)))
+    return found
+
+
+def choose(
+    module: Module,
+    units: Sequence[Unit],
+    ranges: Ranges,
+    samples: Samples,
+    run: Run,
+    goal: Goal,
+    make: Callable[[Widths], Module],
+    widths: Widths = NONE,
+    progress: Progress | None = None,
+) -> tuple[Widths, float]:
+    """The widths with the fewest values raised to int16 that reach a goal, and the signal to noise of the worst output.
+
+    The noise that each of them makes by itself decides their order; whole modules are measured for how many it takes.
+
+    Args:
+        module: a float module.
+        units: what of it is quantised.
+        ranges: of its values.
+        samples: what it is measured on.
+        run: the interpreter.
+        goal: what is to be reached.
+        make: the quantised module with some widths.
+        widths: what is int16 in any case.
+        progress: told what is being done.
+
+    Raises:
+        PassError: it is not reached with 16 bits everywhere.
+    """
+    exact = [run(module, inputs) for inputs in samples]
+
+    def outputs(of: Module) -> list[list[Array]]:
+        return [run(of, inputs) for inputs in samples]
+
+    known: dict[Widths, list[list[Array]]] = {}
+
+    def given(chosen: Widths) -> list[list[Array]]:
+        if chosen not in known:
+            known[chosen] = outputs(make(chosen))
+        return known[chosen]
+
+    if goal.met(exact, given(widths)):
+        return widths, worst_sqnr(exact, given(widths))
+    every = replace(widths, everywhere=True)
+    if not goal.met(exact, given(every)):
+        raise PassError(
+            f"with int16 wherever it can be, signal to noise is {worst_sqnr(exact, given(every)):.1f} dB, and that is "
+            "not what was asked: the noise of int8 weights is left, and of operators without a form for 16 bits"
+        )
+    groups = _groups(module, units, ranges, widths, every)
+    noise: dict[str, float] = {}
+    for number, (name, values) in enumerate(groups.items()):
+        powers = _powers(exact, outputs(_rounded(module, values)))
+        noise[name] = max((n / s if s else n for s, n in powers), default=0.0)
+        if progress is not None:
+            progress("measure what 16 bits would gain", number + 1, len(groups))
+    order = sorted(groups, key=lambda name: -noise[name])
+
+    def raised(count: int) -> Widths:
+        return replace(widths, results=(*widths.results, *order[:count])) if count < len(order) else every
+
+    chosen = raised(_least(len(order), lambda count: goal.met(exact, given(raised(count)))))
+    return chosen, worst_sqnr(exact, given(chosen))
+
+
+def _least(most: int, reached: Callable[[int], bool]) -> int:
+    """The least count that is enough, where `most` is: between two of which one is not and the other is."""
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return high
+
+
+def _groups(
+    module: Module, units: Sequence[Unit], ranges: Ranges, widths: Widths, every: Widths
+) -> dict[str, Mapping[Value, Parameters]]:
+    """By the name of one of them: values that become int16 together, and their parameters as int8."""
+    narrow, wide = assign(module, units, ranges, widths).of, assign(module, units, ranges, every).of
+    found: dict[str, Mapping[Value, Parameters]] = {}
+    claimed: set[Value] = set()
+    for value, parameters in wide.items():
+        if parameters.dtype is not DType.I16 or narrow[value].dtype is DType.I16 or value in claimed:
+            continue
+        raised = replace(widths, results=(*widths.results, value.name))
+        together = [v for v, p in assign(module, units, ranges, raised).of.items() if p.dtype is DType.I16]
+        values = {v: narrow[v] for v in together if narrow[v].dtype is DType.I8}
+        claimed.update(values)
+        found[value.name] = {v: p for v, p in values.items() if module.constant(v) is None}
+    return found
+
+
+def _rounded(module: Module, values: Mapping[Value, Parameters]) -> Module:
+    """The float module with these values rounded to integers, and back."""
+    names = {v.name for v in (*module.inputs, *(n.result for n in module.nodes))}
+    nodes: list[Node] = []
+    known: dict[Value, Value] = {}
+
+    def add(op: Op, hint: str) -> Value:
+        name = unused(hint, names)
+        names.add(name)
+        nodes.append(Node(Value(name, op.type), op))
+        return nodes[-1].result
+
+    def round_(value: Value) -> None:
+        if value in values:
+            p = values[value]
+            q = add(Quantize(value, p.scale, p.zero, p.dtype), f"{value.name}_q")
+            known[value] = add(Dequantize(q, (p.scale,), (p.zero,)), f"{value.name}_dq")
+
+    for value in module.inputs:
+        round_(value)
+    for node in module.nodes:
+        nodes.append(Node(node.result, node.op.replace_operands(known), node.loc))
+        round_(node.result)
+    outputs = tuple(known.get(v, v) for v in module.outputs)
+    return Module(module.name, module.inputs, tuple(nodes), outputs)
