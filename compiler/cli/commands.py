@@ -33,14 +33,19 @@ from tinyc.compiler.cli.options import (
     CropFlag,
     EvaluateFlag,
     EvaluateLabelsFlag,
+    Int16Flag,
     IntegersWord,
     KeepFloatFlag,
     LabelsFlag,
+    MaxDropFlag,
+    MinSqnrFlag,
     NormaliseFlag,
     ObserverFlag,
     PixelScaleFlag,
     ResizeFlag,
     ShapesFlag,
+    ToFlag,
+    Wider,
     parse_shapes,
     quantise_options,
     takes_code_options,
@@ -317,6 +322,10 @@ def quantize_command(
     resize: ResizeFlag = "",
     crop: CropFlag = False,
     keep_float: KeepFloatFlag = "",
+    to: ToFlag = IntegersWord.int8,
+    int16: Int16Flag = "",
+    min_sqnr: MinSqnrFlag = None,
+    max_drop: MaxDropFlag = None,
     observer: ObserverFlag = DEFAULT_OBSERVER,
     input_shape: ShapesFlag = None,
     accept_accuracy: AcceptAccuracyFlag = False,
@@ -324,10 +333,11 @@ def quantize_command(
     evaluate_labels: EvaluateLabelsFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Quantise a float model to int8 and write it as a QDQ model that onnxruntime runs."""
+    """Quantise a float model to integers and write it as a QDQ model that onnxruntime runs."""
     with reporting(as_json):
         pixels = parse_normalise(normalize, pixel_scale, channels.value, resize, crop)
-        options = quantise_options(IntegersWord.int8, calibration, labels, pixels, keep_float, observer)
+        wider = Wider(int16, min_sqnr, max_drop)
+        options = quantise_options(to, calibration, labels, pixels, keep_float, wider, observer)
         assert options is not None
         notes: list[str] = []
         accuracy: dict[str, Evaluation] = {}

@@ -214,6 +214,10 @@ def quantisation(found: Mapping[str, Any]) -> None:
     for port in (*found["inputs"], *found["outputs"]):
         note = f" ({port['note']})" if port["note"] else ""
         table.add_row(escape(port["name"]), escape(f"{port['type']}, real = {integers(port)}{note}"))
+    raised = [layer["name"] for layer in found["layers"] if layer["type"] == "int16"]
+    if raised:
+        some = ", ".join(raised[:WORST_LAYERS]) + (", ..." if len(raised) > WORST_LAYERS else "")
+        table.add_row("int16", escape(f"{len(raised)} of {len(found['layers'])} layers: {some}"))
     for left in found["float_operators"]:
         table.add_row("stays float", escape(f"{left['name']}: {left['reason']}"))
     out.print(table)

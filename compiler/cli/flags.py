@@ -13,6 +13,7 @@ from tinyc.compiler.data.pixels import Normalise
 from tinyc.compiler.options import CustomPass, Options, QuantiseOptions
 
 _OTHERS = {
+    "activations": "--quantize",
     "arrays": "--inputs",
     "extra_passes": "--pass",
     "input_shapes": "--input-shape",
@@ -52,6 +53,8 @@ def _flag(found: re.Match[str]) -> str:
         return flag
     if name == "quantise":
         return f"{flag} int8"
+    if name == "activations":
+        return f"{flag} {'int16x8' if value == 'int16' else value}"
     if shape := re.fullmatch(r'\{"(.*)": \((.*?),?\)\}', value, re.DOTALL):
         return f"{flag} {shape[1]}={shape[2].replace(', ', ',')}"
     return f"{flag} {value}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from functools import wraps
 from pathlib import Path
@@ -39,9 +40,10 @@ class LayoutWord(str, Enum):
 
 
 class IntegersWord(str, Enum):
-    """What to quantise to."""
+    """What to quantise to: the integers of activations, and of weights where these are others."""
 
     int8 = "int8"
+    int16x8 = "int16x8"
 
 
 class InputWord(str, Enum):
@@ -50,6 +52,7 @@ class InputWord(str, Enum):
     auto = "auto"
     float32 = "float32"
     int8 = "int8"
+    int16 = "int16"
     uint8 = "uint8"
 
 
@@ -59,6 +62,7 @@ class OutputWord(str, Enum):
     auto = "auto"
     float32 = "float32"
     int8 = "int8"
+    int16 = "int16"
 
 
 CalibrationFlag = Annotated[
@@ -101,6 +105,17 @@ EvaluateFlag = Annotated[
 ]
 EvaluateLabelsFlag = Annotated[
     Path | None, typer.Option("--evaluate-labels", metavar="FILE", help="Classes of these inputs.")
+]
+Int16Flag = Annotated[
+    str, typer.Option("--int16", metavar="NODE,...", help="ONNX nodes whose results are int16, or inputs that are.")
+]
+MinSqnrFlag = Annotated[
+    float | None,
+    typer.Option("--min-sqnr", metavar="DB", help="Raise as few tensors to int16 as outputs of this ratio take."),
+]
+MaxDropFlag = Annotated[
+    float | None,
+    typer.Option("--max-drop", metavar="PERCENT", help="The same for what top-1 accuracy may lose; with labels."),
 ]
 KeepFloatFlag = Annotated[str, typer.Option("--keep-float", metavar="NODE,...", help="ONNX nodes that stay float.")]
 ObserverFlag = Annotated[str, typer.Option("--observer", metavar="|".join(OBSERVERS), help="How ranges are chosen.")]
@@ -159,9 +174,10 @@ InputLayoutFlag = Annotated[
     LayoutWord, typer.Option("--input-layout", help="Layout of images (nhwc) or signals (nlc) that come in.")
 ]
 OutputLayoutFlag = Annotated[LayoutWord, typer.Option("--output-layout", help="The same of those that go out.")]
+ToFlag = Annotated[IntegersWord, typer.Option("--to", help="The integers of activations.")]
 QuantizeFlag = Annotated[IntegersWord | None, typer.Option("--quantize", help="Quantise a float model.")]
 InputTypeFlag = Annotated[
-    InputWord, typer.Option("--input-type", help="What the input is as C; auto: int8 where it is quantised.")
+    InputWord, typer.Option("--input-type", help="What the input is as C; auto: integers where quantised.")
 ]
 OutputTypeFlag = Annotated[
     OutputWord, typer.Option("--output-type", help="What the output is; auto: as for the input.")
@@ -216,6 +232,9 @@ def code_options(
     resize: ResizeFlag = "",
     crop: CropFlag = False,
     keep_float: KeepFloatFlag = "",
+    int16: Int16Flag = "",
+    min_sqnr: MinSqnrFlag = None,
+    max_drop: MaxDropFlag = None,
     observer: ObserverFlag = QUANTISED.observer,
     accept_accuracy: AcceptAccuracyFlag = DEFAULTS.accept_accuracy,
     extra_pass: ExtraPassFlag = None,
@@ -242,7 +261,15 @@ def code_options(
         "system_ram": system_ram or None,
         "tuned": tuned,
         "quantise": quantise_options(
-            quantize, calibration, labels, pixels, keep_float, observer, input_type.value, output_type.value
+            quantize,
+            calibration,
+            labels,
+            pixels,
+            keep_float,
+            Wider(int16, min_sqnr, max_drop),
+            observer,
+            input_type.value,
+            output_type.value,
         ),
         "accept_accuracy": accept_accuracy,
         "extra_passes": placed_passes(extra_pass or [], after or [], before or []),
@@ -318,12 +345,22 @@ def parse_shapes(texts: list[str] | None) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+@dataclass(frozen=True)
+class Wider:
+    """What asks for int16: `--int16`, `--min-sqnr` and `--max-drop`."""
+
+    names: str = ""
+    min_sqnr: float | None = None
+    max_drop: float | None = None
+
+
 def quantise_options(
     quantize: IntegersWord | None,
     calibration: Path | None,
     labels: Path | None,
     normalise: Normalise | None,
     keep_float: str,
+    wider: Wider,
     observer: str,
     input_type: str = QUANTISED.input_type,
     output_type: str = QUANTISED.output_type,
@@ -334,6 +371,9 @@ def quantise_options(
             "--calibration": calibration,
             "--labels": labels,
             "--keep-float": keep_float,
+            "--int16": wider.names,
+            "--min-sqnr": wider.min_sqnr is not None,
+            "--max-drop": wider.max_drop is not None,
         }
         if needing := [name for name, value in needless.items() if value]:
             raise TinycError(f"{', '.join(needing)} goes with --quantize int8")
@@ -348,8 +388,17 @@ def quantise_options(
         calibration=calibration,
         labels=labels,
         observer=observer,
-        keep_float=tuple(part.strip() for part in keep_float.split(",") if part.strip()),
+        keep_float=_names(keep_float),
+        activations="int16" if quantize is IntegersWord.int16x8 else "int8",
+        int16=_names(wider.names),
+        min_sqnr=wider.min_sqnr,
+        max_drop=wider.max_drop,
         input_type=cast("Any", input_type),
         output_type=cast("Any", output_type),
         normalise=normalise,
     )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """`NAME,...`."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())

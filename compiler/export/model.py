@@ -20,12 +20,15 @@ from tinyc.compiler.export import operators  # noqa: F401 (importing it register
 from tinyc.compiler.export.graph import OPSET, SPELLINGS, ExportError, Graph
 from tinyc.compiler.frontend import Port
 from tinyc.compiler.frontend.importer import TO_NHWC, TO_NLC
-from tinyc.ir import IRError, Module, Node, Value
+from tinyc.ir import DType, IRError, Module, Node, Value
+from tinyc.ir.ops import Quantize
 
 __all__ = ["ExportError", "to_onnx_qdq", "with_tensors", "write_onnx"]
 
 IR_VERSION = 9
 """The file format that came with ONNX's opset 19."""
+WIDE_OPSET, WIDE_IR_VERSION = 21, 10
+"""The opset from which on numbers are quantised to int16, and its file format. What is written is the same in both."""
 
 
 def to_onnx_qdq(module: Module, inputs: Sequence[Port], outputs: Sequence[Port]) -> onnx.ModelProto:
@@ -87,6 +90,7 @@ def _model(module: Module, graph: Graph, inputs: Sequence[Port], outputs: Sequen
             for p, v in zip(ports, values, strict=True)
         ]
 
+    wide = any(op.to is DType.I16 for op in (q.op for q in module.made_by(Quantize)))
     made = helper.make_graph(
         graph.nodes,
         module.name,
@@ -96,8 +100,8 @@ def _model(module: Module, graph: Graph, inputs: Sequence[Port], outputs: Sequen
     )
     return helper.make_model(
         made,
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", WIDE_OPSET if wide else OPSET)],
+        ir_version=WIDE_IR_VERSION if wide else IR_VERSION,
         producer_name="tinyc",
         producer_version=VERSION,
     )

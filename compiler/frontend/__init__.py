@@ -44,6 +44,7 @@ from tinyc.compiler.frontend.model import declared_shape, read_model, spell_shap
 from tinyc.compiler.frontend.opset import check_operators
 from tinyc.compiler.frontend.shapes import batch_advice, set_input_shapes
 from tinyc.compiler.frontend.source import ModelLike, model_stem, short_name
+from tinyc.compiler.frontend.unsigned16 import shift_unsigned
 from tinyc.ir import Module, TensorType, TinycError, Value
 
 __all__ = ["FrontendError", "Imported", "Inspection", "ModelLike", "Port", "inspect_onnx", "load_onnx", "model_stem"]
@@ -115,6 +116,7 @@ def load_onnx(
     parameters = count_parameters(model)
     nodes = len(model.graph.node)
     halves = widen_halves(model)
+    shift_unsigned(model)
     rebatched = set_input_shapes(model, input_shapes, opset)
     importer = Importer(model, opset, name or model_stem(source), LAYOUTS[input_layout], LAYOUTS[output_layout])
     try:

@@ -35,7 +35,9 @@ from tinyc.ir.ops import (
 )
 from tinyc.ir.ops.quantise import Dequantize, Quantize
 
-_TYPES: dict[int, DType] = {TensorProto.INT8: DType.I8, TensorProto.UINT8: DType.U8}
+_TYPES: dict[int, DType] = {TensorProto.INT8: DType.I8, TensorProto.UINT8: DType.U8, TensorProto.INT16: DType.I16}
+
+_KNOWN = "int8, uint8, int16 and uint16"
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,8 @@ def grid(node: OnnxNode, x: Value, scale: Value, zero: Value | None, axis: int |
 
 def dequantise(ctx: Context, node: OnnxNode, q: Value, on: Grid) -> Value:
     """scale * (q - zero), in float32."""
-    if q.dtype not in (DType.I8, DType.U8, DType.I32):
-        raise node.error(f"{q.type} cannot be dequantised (supported: int8, uint8, and int32 for biases)")
+    if q.dtype not in (DType.I8, DType.U8, DType.I16, DType.I32):
+        raise node.error(f"{q.type} cannot be dequantised (supported: int8, uint8, int16, and int32 for biases)")
     scales, zeros = ctx.data(on.scale), ctx.data(on.zero)
     if scales is not None and (on.zero is None or zeros is not None) and (on.whole or ctx.data(q) is not None):
         flat = _positive(node, scales, least=0.0)
@@ -93,8 +95,8 @@ def dequantise(ctx: Context, node: OnnxNode, q: Value, on: Grid) -> Value:
 
 def quantise(ctx: Context, node: OnnxNode, x: Value, on: Grid, to: DType) -> Value:
     """x / scale, rounded half to even, plus zero, limited to the type's range."""
-    if to not in (DType.I8, DType.U8):
-        raise node.error(f"quantises to {to.value}, which is not supported (supported: int8 and uint8)")
+    if to not in _TYPES.values():
+        raise node.error(f"quantises to {to.value}, which is not supported (supported: {_KNOWN})")
     scales, zeros = ctx.data(on.scale), ctx.data(on.zero)
     if on.whole and scales is not None and (on.zero is None or zeros is not None):
         (scale,) = _positive(node, scales, least=float(np.finfo(np.float32).tiny))
@@ -124,13 +126,13 @@ def _positive(node: OnnxNode, scales: np.typing.NDArray[np.generic], least: floa
 @onnx_op("QuantizeLinear")
 @onnx_op("QuantizeLinear", domain=MICROSOFT)
 def quantize_linear(ctx: Context, node: OnnxNode) -> Value:
-    """Floats to int8 or uint8."""
+    """Floats to int8, uint8 or int16; uint16 has become that before (unsigned16.py)."""
     node.refuse("block_size")
     node.refuse("precision")
     x, zero = node.operand(0), node.optional(2)
     code = node.integer("output_dtype", TensorProto.UNDEFINED) or TensorProto.UINT8
     if zero is None and code not in _TYPES:
-        raise node.error(f"quantises to {type_name(code)}, which is not supported (supported: int8 and uint8)")
+        raise node.error(f"quantises to {type_name(code)}, which is not supported (supported: {_KNOWN})")
     to = zero.dtype if zero is not None else _TYPES[code]
     return quantise(ctx, node, x, grid(node, x, node.operand(1), zero, node.integer("axis", 1)), to)
 

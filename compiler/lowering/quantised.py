@@ -16,7 +16,7 @@ from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.integerise import ScaledPort
 from tinyc.passes.integerise.scales import Scale
-from tinyc.passes.quantise import QuantisedModule, quantise_module
+from tinyc.passes.quantise import Goal, QuantisedModule, Widths, quantise_module
 
 
 def quantise(
@@ -37,8 +37,21 @@ def quantise(
         equalise=options.equalise,
         correct_bias=options.correct_bias,
         keep_float=options.keep_float,
+        widths=Widths(options.int16, options.activations == "int16"),
+        goal=_goal(options, calibration),
         progress=progress,
     )
+
+
+def _goal(options: QuantiseOptions, calibration: Calibration) -> Goal | None:
+    """What the quantised network is to reach. Raises `TinycError` where accuracy cannot be measured."""
+    if options.min_sqnr is None and options.max_drop is None:
+        return None
+    if options.max_drop is not None and calibration.labels is None:
+        raise TinycError(
+            "`max_drop` needs the classes of the calibration data: give `labels`, or a folder for each class"
+        )
+    return Goal(options.min_sqnr, options.max_drop, calibration.labels)
 
 
 def as_taken(module: Module | RowProgram, samples: Samples, ports: Sequence[ScaledPort]) -> Samples:
@@ -56,8 +69,8 @@ def as_integers(port: ScaledPort | None, array: Array) -> Array:
     quantize would round them; unchanged what is there."""
     if port is None or array.dtype == port.dtype.numpy:
         return array
-    if port.dtype is DType.I8:
-        return Scale(port.scale, int(port.zero)).quantized(array)
+    if port.dtype is not DType.U8:
+        return Scale(port.scale, int(port.zero), port.dtype).quantized(array)
     # The nearest pixel: its zero point, the mean, may lie between two of them.
     low, high = port.dtype.limits
     scale, zero = port.numbers(array.ndim)

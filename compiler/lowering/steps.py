@@ -28,8 +28,10 @@ from tinyc.ir.module import Module
 from tinyc.ir.ops.quantise import is_quantised
 from tinyc.ir.rows import RowProgram
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
 from tinyc.passes.core.manager import PassRecord
 from tinyc.passes.integerise import Leftover, ScaledPort, int8_inputs, int8_outputs, leftovers, pixel_input
+from tinyc.passes.integerise.boundary import INTEGERS
 from tinyc.passes.integerise.channels import channel_axis
 from tinyc.passes.quantise import QuantisedModule
 
@@ -104,7 +106,7 @@ def check_port_types(module: Module, options: Options) -> None:
     if options.quantise is not None or is_quantised(module):
         return
     types = {"input_type": options.input_type, "output_type": options.output_type}
-    if integers := [f"`{name}`" for name, kind in types.items() if kind in ("int8", "uint8")]:
+    if integers := [f"`{name}`" for name, kind in types.items() if kind in ("int8", "int16", "uint8")]:
         advice = "goes with `quantise=QuantiseOptions(...)`, or with a model that is quantised already"
         raise TinycError(f"{', '.join(integers)} {advice}")
 
@@ -201,16 +203,22 @@ def with_port_types(lowered: Lowered, pipeline: Pipeline, options: Options, want
     return Lowered(program, pipeline.records, lowered.evidence, inputs, outputs)
 
 
+_TYPES = {"int8": (DType.I8,), "int16": (DType.I16,)}
+"""The integers that were asked for by name."""
+
+
 def _boundary(module: Module, wanted: PortTypes) -> tuple[Module, tuple[ScaledPort, ...], tuple[ScaledPort, ...]]:
     """The module with the inputs and outputs that were asked for."""
     inputs: tuple[ScaledPort, ...] = ()
     outputs: tuple[ScaledPort, ...] = ()
-    if wanted.input_type in ("auto", "int8"):
-        module, inputs = int8_inputs(module, everywhere=wanted.input_type == "int8")
+    if wanted.input_type in ("auto", *_TYPES):
+        everywhere = wanted.input_type != "auto"
+        module, inputs = int8_inputs(module, everywhere, _TYPES.get(wanted.input_type, INTEGERS))
     elif wanted.input_type == "uint8":
         mean, std = zip(*wanted.pixels.pairs, strict=True)
         module, port = pixel_input(module, mean, std)
         inputs = (port,)
-    if wanted.output_type in ("auto", "int8"):
-        module, outputs = int8_outputs(module, everywhere=wanted.output_type == "int8")
+    if wanted.output_type in ("auto", *_TYPES):
+        everywhere = wanted.output_type != "auto"
+        module, outputs = int8_outputs(module, everywhere, _TYPES.get(wanted.output_type, INTEGERS))
     return module, inputs, outputs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tinyc.compiler.base.checked import OneOf, checked
 from tinyc.compiler.data.calibration import CalibrationLike, Normalise
@@ -27,10 +27,17 @@ class QuantiseOptions:
         equalise: scale channels of neighbouring layers to like ranges first.
         correct_bias: take the mean error of every layer out of its bias.
         keep_float: names of ONNX nodes that stay float.
-        input_type: "auto" is int8 for each input that is quantised at once and float32 for the others; "int8" takes
-            values in the calibrated scale, and refuses a model where one cannot; "uint8" takes pixels 0..255; "float32"
-            keeps the model's own input. A compilation that is called takes such arrays, or the model's own floats.
-        output_type: "auto", "int8" or "float32", in the same way.
+        activations: "int8", or "int16" for every tensor between layers that can be: weights stay int8. What has no form
+            for 16 bits computes in int8.
+        int16: names of ONNX nodes whose results are int16 and of inputs that are, where activations are int8.
+        min_sqnr: raise as few tensors to int16 as give each output this signal to noise on the calibration data, in dB.
+        max_drop: the same for top-1 accuracy: by how many per cent of the calibration inputs it may be less. Needs
+            labels.
+        input_type: "auto" is int8 or int16, as it is quantised, for each input that is quantised at once and float32
+            for the others; "int8" and "int16" take values in the calibrated scale, and refuse a model where one
+            cannot; "uint8" takes pixels 0..255; "float32" keeps the model's own input. A compilation that is called
+            takes such arrays, or the model's own floats.
+        output_type: "auto", "int8", "int16" or "float32", in the same way.
         normalise: how the model wants its pixels, (pixel - mean) / std: those of images, arrays of integers 0..255, and
             the input type "uint8". Without it, images and "uint8" are divided by 255, and arrays taken as they are.
     """
@@ -41,6 +48,10 @@ class QuantiseOptions:
     equalise: bool = True
     correct_bias: bool = True
     keep_float: tuple[str, ...] = ()
+    activations: Literal["int8", "int16"] = "int8"
+    int16: tuple[str, ...] = ()
+    min_sqnr: float | None = None
+    max_drop: float | None = None
     input_type: InputType = "auto"
     output_type: OutputType = "auto"
     normalise: Normalise | None = None

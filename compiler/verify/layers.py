@@ -23,6 +23,7 @@ from tinyc.ir.module import Module, Node, made
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import Dequantize
 from tinyc.ir.tensor import Array
+from tinyc.passes.core.base import steps_of
 
 LAYER = 2e-5
 """Largest difference allowed between float results of one layer on the same operands, relative to the largest magnitude
@@ -69,8 +70,8 @@ class Walk:
         """States that a computed integer has no witness: it may be `steps` off."""
         array = self.known[value]
         limits = np.iinfo(array.dtype)
-        wide = array.astype(np.int64)
-        low, high = np.maximum(wide - self._steps, limits.min), np.minimum(wide + self._steps, limits.max)
+        wide, steps = array.astype(np.int64), steps_of(self._steps, array.dtype)
+        low, high = np.maximum(wide - steps, limits.min), np.minimum(wide + steps, limits.max)
         self._bounds[value] = low.astype(array.dtype), high.astype(array.dtype)
 
     def take(self, value: Value, array: Array) -> None:
@@ -93,11 +94,12 @@ class Walk:
         if own.dtype.kind == "f":
             integers = made(node, Dequantize)
             step = max(integers.op.scale) if integers is not None else 0.0
-            slack = max(allowed(node.op, operands, found, self._relative), self._steps * step * (1 + SAME))
+            steps = steps_of(self._steps, operands[0].dtype) if integers is not None else self._steps
+            slack = max(allowed(node.op, operands, found, self._relative), steps * step * (1 + SAME))
             if found.absolute <= slack:
                 return None
         else:
-            slack = float(self._steps)
+            slack = float(steps_of(self._steps, own.dtype))
             if bounds is None and found.absolute <= slack:
                 return None
         if bounds is None:

@@ -23,6 +23,7 @@ from tinyc.ir.op import Op
 from tinyc.ir.ops import (
     AvgPool2d,
     Constant,
+    Interpolate,
     Lookup,
     MatMul,
     MaxPool2d,
@@ -39,10 +40,12 @@ from tinyc.ir.ops import (
     QPRelu,
     QSoftmax,
     QSum,
+    Requantise,
 )
 from tinyc.ir.ops.conv import Spatial
 from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
 
 MULTIPLIER = 2.0**-29
 """Relative error of a multiplier of 31 bits (2^-31), or of the two that an operand of a sum goes through, and to
@@ -104,15 +107,21 @@ FAR = 256.0
 bias."""
 
 
-def same_limit(begins: Sequence[Array], products: Array) -> Array:
-    """Whether int8 gives the same limit for all operands, whichever of some biases a channel has.
+def far(dtype: DType) -> float:
+    """The same of any type of integers."""
+    return FAR if dtype.bytes == 1 else 2.0 * -dtype.limits[0]
+
+
+def same_limit(begins: Sequence[Array], products: Array, result: DType = DType.I8) -> Array:
+    """Whether the result has the same limit for all operands, whichever of some biases a channel has.
 
     Args:
-        begins: what sums begin with, the operand's zero point folded in, in steps of the result from -128 to 127, one a
-            channel.
-        products: how far the products of int8 operands move them either way, in the same steps.
+        begins: what sums begin with, the operand's zero point folded in, in steps of the result, one a channel.
+        products: how far the products of any operands move them either way, in the same steps.
+        result: the type of the result.
     """
-    sides = [(begin - products > FAR).astype(int) - (begin + products < -FAR) for begin in begins]
+    hidden = far(result)
+    sides = [(begin - products > hidden).astype(int) - (begin + products < -hidden) for begin in begins]
     return np.asarray(np.all([(side == sides[0]) & (side != 0) for side in sides], axis=0))
 
 
@@ -219,7 +228,7 @@ def _divide(op: QDiv, x: Array, y: Array) -> Result:
     divisor = np.where(zero, 1, by)
     # Cut off towards 0: what is left over has the sign of the dividend.
     cut = (number * op.factor - np.fmod(number * op.factor, divisor)) // divisor
-    steps = np.where(zero, 2**9 * np.sign(number), half_up(cut, 2**op.places) + op.out_zero)
+    steps = np.where(zero, 2 * -op.to.limits[0] * np.sign(number), half_up(cut, 2**op.places) + op.out_zero)
     real = np.where(zero, np.nan, number * op.factor / divisor / 2.0**op.places + op.out_zero)
     allowed = 0.5 * np.abs(number / divisor) * 2.0**-op.places
     return Result(_limited(steps, op), real, allowed, 2.0**-op.places)
@@ -240,7 +249,7 @@ def _total(op: QSum, x: Array) -> Result:
     return _scaled(op, (x.astype(np.int64) - op.zero).sum(axis=op.axes, keepdims=True))
 
 
-def _scaled(op: QMul | QMatMul | QMean | QSum | QPRelu, total: Array) -> Result:
+def _scaled(op: QMul | QMatMul | QMean | QSum | QPRelu | Requantise, total: Array) -> Result:
     integers = _limited(requantised(total, op.multiplier, op.shift) + op.out_zero, op)
     real = total * factor(op.multiplier, op.shift)
     # Half a unit of itself, too, is what a multiplier of shift 0 is rounded by.
@@ -300,8 +309,26 @@ def _lookup(op: Lookup, x: Array, table: Array) -> Result:
     return Result(np.asarray([int(v) for v in table], np.int64)[x.astype(np.int64) + 128])
 
 
+@EXACT(Interpolate)
+def _interpolated(op: Interpolate, x: Array, table: Array) -> Result:
+    entries = np.asarray([int(v) for v in table], np.int64)
+    width = 2**16 // (len(entries) - 1)
+    at, rest = np.divmod(x.astype(np.int64) + 2**15, width)
+    return Result(entries[at] + half_up((entries[at + 1] - entries[at]) * rest, width))
+
+
+@EXACT(Requantise)
+def _other_scale(op: Requantise, x: Array) -> Result:
+    """A step to spare for the zero point: the operator may stand for any straight line, which has one between two steps
+    (tables.py compares all that it gives)."""
+    return Result(_scaled(op, x.astype(np.int64) - op.zero).integers, slack=1.0 + float(twice(op.shift)))
+
+
 @EXACT(QSoftmax)
 def _softmax(op: QSoftmax, x: Array) -> Result:
     # A sum in Q12.19 rounds each exponential: of n entries, n / 2^20 of a sum of at least 1, times 256 steps. The rest
     # is the polynomial's 4e-7 and Q2.29, times 256 steps, far below 1/64.
-    return Result(softmax(x, op.multiplier, op.left, op.diff_min), slack=1 / 64 + x.shape[-1] * 2.0**-12)
+    # Of int16 results 2^15 steps.
+    finer = 1 if op.to is DType.I8 else 128
+    integers = softmax(x, op.multiplier, op.left, op.diff_min, op.to is DType.I16)
+    return Result(integers, slack=finer * (1 / 64 + x.shape[-1] * 2.0**-12))

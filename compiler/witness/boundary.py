@@ -104,7 +104,7 @@ def check_boundary(
         if converted is None and behind is None:
             meant[node.result] = port
             conversions[node.result] = node.op
-        if port.dtype is DType.I8:
+        if port.dtype is not DType.U8:
             _check_port(port, node.where, node.op.scale, _signed(node.op.zero, node.op.to))
         else:
             _check_pixels(port, pixels)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tinyc.compiler.verify import ABSOLUTE, RELATIVE, VerificationError
-from tinyc.compiler.witness.arithmetic import FAR
+from tinyc.compiler.witness.arithmetic import FAR, far
 from tinyc.compiler.witness.behind import chosen
 from tinyc.compiler.witness.definition import evaluate
 from tinyc.compiler.witness.ran import Ran, run_region
 from tinyc.compiler.witness.region import OFFSET, Region, offset
-from tinyc.compiler.witness.tables import TABLE_STEPS
+from tinyc.compiler.witness.tables import table_steps
 from tinyc.ir.module import Node, made
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Dequantize, Quantize
@@ -25,6 +25,9 @@ FLOAT_STEPS = 0.1
 """Steps of the result by which onnxruntime's float32 arithmetic may be off: a sum rounds by 2^-24 of its partial sums
 at each product, 0.25 for 1,000 products and sums of 2^12 steps if all err one way, a thirtieth of that if they do not.
 What would be a fault, a wrong scale or zero point, is off by whole steps."""
+WIDER = 32
+"""How many times as many steps of int16, of which 256 are one of int8: partial sums have as many more, and next to all
+of them are smaller than the result."""
 EXACT = 1e-9
 """Steps by which float64 sums may be off."""
 ONE_PRODUCT = 2.0**-23
@@ -115,7 +118,7 @@ def _check_rounded(
     steps = evaluate(region.meant.nodes, given, result, free=free)
     shift = offset(region.node.result, result)
     if ran.unrounded is not None:
-        _check_real(region, *ran.unrounded, steps + shift)
+        _check_real(region, *ran.unrounded, steps + shift, far(op.to))
     if ran.error is None:
         found.left.append(region.where)
         return
@@ -125,11 +128,12 @@ def _check_rounded(
     ends = [np.clip(steps, low / scale + op.zero, high / scale + op.zero)]
     judged = [_Judged("its result", ran.array, shift, error)]
     if result in known:
-        judged.append(_Judged("onnxruntime's result", known[result], 0, error + FLOAT_STEPS))
+        floats = FLOAT_STEPS * (WIDER if op.to is DType.I16 else 1)
+        judged.append(_Judged("onnxruntime's result", known[result], 0, error + floats))
     inside = any(n.result != result for n in region.meant.made_by(Quantize))
     if inside and any(j.gap(ends, op).max(initial=0.0) > j.allowed for j in judged):
         # Integers inside may be rounded either way where they lie between two steps.
-        nudge = max(TABLE_STEPS, error - 0.5)
+        nudge = max(table_steps(op.to), error - 0.5)
         ends += [evaluate(region.meant.nodes, given, result, n) for n in (-nudge, nudge)]
     own, *reference = (j.check(region, ends, op) for j in judged)
     found.steps = max(found.steps, own)
@@ -185,10 +189,10 @@ def _signed(array: Array, value: Value) -> Array:
     )
 
 
-def _check_real(region: Region, real: Array, allowed: Array, steps: Array) -> None:
+def _check_real(region: Region, real: Array, allowed: Array, steps: Array, hidden: float) -> None:
     """Before rounding, integers and definition differ by what the constants' own roundings explain."""
-    real, steps = (np.clip(a, -FAR, FAR) for a in (real, steps))
-    over = np.abs(real - steps) - allowed - EXACT
+    real, steps = (np.clip(a, -hidden, hidden) for a in (real, steps))
+    over = np.abs(real - steps) - allowed - EXACT * hidden / FAR
     over = np.where(np.isnan(over), 0.0, over)
     if over.size and over.max() > 0:
         worst = int(np.argmax(over))

@@ -28,6 +28,7 @@ from tinyc.ir.ops import (
     DepthwiseConv2d,
     Dequantize,
     Elementwise,
+    Interpolate,
     Lookup,
     MatMul,
     MaxPool2d,
@@ -202,7 +203,7 @@ def _step_by_step(op: Recurrent, *arrays: Array) -> Array:
     return op.evaluate(*cast("list[Array]", op.arguments(arrays)))
 
 
-@MEANING(*INTEGER, Lookup)
+@MEANING(*INTEGER, Lookup, Interpolate)
 def _in_integers(op: Op, *arrays: Array) -> Array:
     """Where integers are computed in the quantised module already, exact arithmetic is what they mean."""
     exact = arithmetic.compute(op, arrays)

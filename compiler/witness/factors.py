@@ -19,6 +19,7 @@ from tinyc.ir.ops import (
     AvgPool2d,
     Constant,
     Div,
+    Interpolate,
     Lookup,
     MatMul,
     MaxPool2d,
@@ -36,6 +37,7 @@ from tinyc.ir.ops import (
     QSum,
     ReduceMean,
     ReduceSum,
+    Requantise,
     Sub,
 )
 from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
@@ -81,7 +83,7 @@ FACTORS: Concern[Callable[..., Factors]] = Concern(
 given the operator and these."""
 FACTORS.refuse("layers.py compares its constants, a channel each", IntegerLayer, LinearLayer)
 FACTORS.refuse("layers.py compares its one constant", QSoftmax)
-FACTORS.refuse("it is a table, which tables.py compares", Lookup)
+FACTORS.refuse("it is a table, which tables.py compares", Lookup, Interpolate)
 FACTORS.refuse("operands and result have one scale", *GIVING, MaxPool2d, QAvgPool2d)
 FACTORS.refuse("it becomes a table, or stays in float", *COMPUTING)
 FACTORS.refuse("recurrent.py holds its steps against those in float", QRecurrent)
@@ -134,8 +136,8 @@ def _scales(region: Region) -> Scales | None:
     )
 
 
-@FACTORS(QMean, QSum)
-def _own_mean(op: QMean | QSum, _: Scales) -> Factors:
+@FACTORS(QMean, QSum, Requantise)
+def _own_mean(op: QMean | QSum | Requantise, _: Scales) -> Factors:
     return Factors({"factor": float(factor(op.multiplier, op.shift))}, (op.zero,), op.out_zero)
 
 

@@ -23,9 +23,13 @@ def half_away(numerator: Array, denominator: Array | int) -> Int64s:
 
 def high(x: Array, multiplier: Array | int) -> Int64s:
     """x * multiplier / 2^31, ties up, at most 2^31 - 1."""
-    product = np.asarray(x, np.int64) * np.asarray(multiplier, np.int64)
+    wide, factor = np.asarray(x, np.int64), np.asarray(multiplier, np.int64)
+    if wide.size and np.abs(wide).max() > 2**31:
+        # Products of sums beyond int32 may not fit int64.
+        exact = (wide.astype(object) * factor.astype(object) + 2**30) // 2**31
+        return np.asarray(exact).astype(np.int64)
     # Twice the product does not fit int64: the quotient is taken by halves.
-    return np.asarray(np.minimum((product + 2**30) // 2**31, 2**31 - 1))
+    return np.asarray(np.minimum((wide * factor + 2**30) // 2**31, 2**31 - 1))
 
 
 def requantised(x: Array, multiplier: Array | int, shift: Array | int) -> Int64s:

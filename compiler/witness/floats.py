@@ -10,12 +10,12 @@ import numpy as np
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness.arithmetic import same_limit
 from tinyc.compiler.witness.behind import real_constant
-from tinyc.compiler.witness.region import OFFSET
 from tinyc.ir.module import Made, Module, made
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Clamp, Dequantize, Quantize
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
 
 LARGEST = 127
 """Weights are symmetric: -128 is left out."""
@@ -23,8 +23,6 @@ BIAS_LARGEST = 2**30
 """Half of int32, which is left for the sums."""
 BIAS_STEPS = 2**23
 """Units of the sums that a bias takes where products take fewer."""
-LEVELS = 255
-"""Steps of int8's range."""
 ROUNDING = 1e-5
 """Relative: scales are float32 numbers (2^-24), and so are the floats."""
 NARROWED = 1 / 16
@@ -46,6 +44,7 @@ class QuantisedLayer:
         weights: its integers, and the scale of each output channel.
         out_scale: of its result.
         out_zero: the result's zero point.
+        operand, result: their types.
     """
 
     name: str
@@ -56,6 +55,8 @@ class QuantisedLayer:
     weights: tuple[Array, Array]
     out_scale: float
     out_zero: int
+    operand: DType = DType.I8
+    result: DType = DType.I8
 
     @property
     def where(self) -> str:
@@ -85,7 +86,17 @@ def layers_of(float_module: Module, module: Module) -> Iterator[QuantisedLayer]:
         scale = np.broadcast_to(_float32(w.op.scale), (data.shape[layer.op.output_axis],))
         out = float(np.float32(rounded.op.scale))
         given = float(np.float32(x.op.scale[0])), x.op.zero[0]
-        yield QuantisedLayer(name, before, layer, *given, (data, scale), out, rounded.op.zero)
+        types = _signed(x.op.x.dtype), _signed(rounded.op.to)
+        yield QuantisedLayer(name, before, layer, *given, (data, scale), out, rounded.op.zero, *types)
+
+
+def _signed(dtype: DType) -> DType:
+    return DType.I16 if dtype is DType.I16 else DType.I8
+
+
+def _levels(dtype: DType) -> int:
+    """Steps of a type's range."""
+    return dtype.limits[1] - dtype.limits[0]
 
 
 def _limited_layer(module: Module, value: Value | None) -> Made[LinearLayer] | None:
@@ -140,7 +151,8 @@ def check_narrowed(float_module: Module, corrected: Module, module: Module) -> N
         rows = layer.layer.op.by_output(layer.weights[0]).astype(np.float64)
         step = layer.units / layer.out_scale
         folded = [b / layer.out_scale - layer.input_zero * rows.sum(axis=1) * step + layer.out_zero for b in (old, new)]
-        hidden = same_limit(folded, OFFSET * np.abs(rows).sum(axis=1) * step)
+        far = -layer.operand.limits[0]
+        hidden = same_limit(folded, far * np.abs(rows).sum(axis=1) * step, layer.result)
         off = np.where(hidden, 0.0, np.abs(new - old) / layer.out_scale)
         if off.max(initial=0.0) > NARROWED * (1 + ROUNDING):
             c = int(np.argmax(off))
@@ -188,7 +200,7 @@ def _of_bytes(layer: QuantisedLayer, needed: Array) -> Array:
     where the noise of rounded weights grows by 1/16 or 1/16 of a step."""
     unit = max(float(needed.max(initial=0.0)) / LARGEST, 2.0**-23 * layer.out_scale / layer.input_scale)
     products = layer.weights[0].size / len(needed)
-    noise = layer.out_scale / layer.input_scale / 16 / (256 / 12 * np.sqrt(products))
+    noise = layer.out_scale / layer.input_scale / 16 / ((_levels(layer.operand) + 1) / 12 * np.sqrt(products))
     return np.asarray(np.minimum(unit, np.maximum(needed / 16, noise)))
 
 
@@ -196,11 +208,13 @@ def _for_biases(layer: QuantisedLayer, w: Array, bias: Array) -> Array:
     """How coarse the biases make the weights' scales: they take less than int32, and no more of the sums than products
     do, or 2^23, as long as they are within what the result can tell."""
     rows = np.abs(layer.layer.op.by_output(w))
-    products = rows.sum(axis=1) * LEVELS * layer.input_scale
+    levels = _levels(layer.operand)
+    least = BIAS_STEPS if layer.operand is DType.I8 else BIAS_LARGEST
+    products = rows.sum(axis=1) * levels * layer.input_scale
     largest = rows.max(axis=1, initial=0.0)
-    steps = np.where(largest > 0, rows.sum(axis=1) * LEVELS * LARGEST / np.where(largest > 0, largest, 1.0), 0.0)
-    told = np.minimum(np.abs(bias), LEVELS * layer.out_scale + products)
-    needed = np.maximum(told / np.maximum(steps, BIAS_STEPS), np.abs(bias) / BIAS_LARGEST)
+    steps = np.where(largest > 0, rows.sum(axis=1) * levels * LARGEST / np.where(largest > 0, largest, 1.0), 0.0)
+    told = np.minimum(np.abs(bias), _levels(layer.result) * layer.out_scale + products)
+    needed = np.maximum(told / np.maximum(steps, least), np.abs(bias) / BIAS_LARGEST)
     return np.asarray(needed / layer.input_scale)
 
 

@@ -20,6 +20,7 @@ from tinyc.ir.ops import (
     QSum,
     Recurrent,
     Reduce,
+    Requantise,
     Softmax,
 )
 from tinyc.ir.ops.elementwise import Choice
@@ -33,5 +34,19 @@ GIVING: Kinds = (Movement, Choice, Chosen)
 """The result consists of elements of the operands. Of integers it is rounded nowhere."""
 COMPUTING: Kinds = (Elementwise, Reduce, BatchNorm, Softmax, Recurrent)
 """Numbers are computed as they are: floats as a rule."""
-INTEGER: Kinds = (IntegerLayer, QAdd, QDiv, QMul, QMatMul, QMean, QSum, QNorm, QPRelu, QAvgPool2d, QSoftmax, QRecurrent)
+INTEGER: Kinds = (
+    IntegerLayer,
+    QAdd,
+    QDiv,
+    QMul,
+    QMatMul,
+    QMean,
+    QSum,
+    QNorm,
+    QPRelu,
+    QAvgPool2d,
+    QSoftmax,
+    QRecurrent,
+    Requantise,
+)
 """Numbers are computed that int8 stands for."""

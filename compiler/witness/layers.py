@@ -96,7 +96,8 @@ def _check_vectors(region: Region, given: _Given, meant: _Meant, scale: float) -
         return
     own = given.bias + meant.zero * rows.sum(axis=1)
     begins = [b * wanted + given.op.out_zero for b in (given.bias, meant.bias - meant.zero * rows.sum(axis=1))]
-    seen = there & ~same_limit(begins, OFFSET * np.abs(rows).sum(axis=1) * wanted)
+    operand, result = given.op.x.dtype, given.op.type.dtype
+    seen = there & ~same_limit(begins, -operand.limits[0] * np.abs(rows).sum(axis=1) * wanted, result)
     off = np.where(seen, np.abs(own - meant.bias) - 0.5 - BIAS * np.abs(meant.bias), -1.0)
     if (off > 0).any():
         c = int(np.argmax(off))
@@ -128,7 +129,9 @@ def check_softmax(region: Region) -> bool:
 
 def _check_fields(region: Region, op: IntegerLayer, meant: _Meant, made: Quantize) -> None:
     """Zero points, padding and limits."""
-    zero = made.zero - (OFFSET if made.to is DType.U8 else 0)
+    zero, (least, most) = made.zero - (OFFSET if made.to is DType.U8 else 0), op.to.limits
+    if op.to is not (DType.I8 if made.to is DType.U8 else made.to):
+        _differs(region, f"its result is {op.to.value}, defined as {made.to.value}")
     if op.out_zero != zero:
         _differs(region, f"the zero point of its result is {op.out_zero}, defined as {zero}")
     pad, outside = op.outside(), meant.op.outside()
@@ -137,7 +140,7 @@ def _check_fields(region: Region, op: IntegerLayer, meant: _Meant, made: Quantiz
     _, *limits = region.limits
     for name, own, limit in zip(("lower", "upper"), (op.min, op.max), limits, strict=True):
         steps = limit / float(np.float32(made.scale)) + zero
-        if abs(own - min(max(steps, -128), 127)) > 0.5 + BIAS * min(abs(steps), OFFSET):
+        if abs(own - min(max(steps, least), most)) > 0.5 + BIAS * min(abs(steps), -least):
             _differs(region, f"its {name} limit is {own}, {limit:.6g} is {steps:.6g} steps")
 
 

@@ -13,13 +13,14 @@ from tinyc.compiler.witness import arithmetic
 from tinyc.compiler.witness.behind import moved
 from tinyc.compiler.witness.kinds import COMPUTING, GIVING, INTEGER
 from tinyc.compiler.witness.region import Region
-from tinyc.compiler.witness.tables import TABLE_STEPS
+from tinyc.compiler.witness.tables import OFF, table_steps
 from tinyc.ir.concern import Concern
 from tinyc.ir.module import Node
 from tinyc.ir.op import Value
-from tinyc.ir.ops import AvgPool2d, Clamp, Constant, Lookup, MatMul, MaxPool2d, Quantize
+from tinyc.ir.ops import AvgPool2d, Clamp, Constant, Interpolate, Lookup, MatMul, MaxPool2d, Quantize
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
 
 
 @dataclass(frozen=True)
@@ -109,12 +110,17 @@ def _limited(op: Clamp, step: _Step) -> float | None:
 @ERRORS(Lookup)
 def _looked_up(op: Lookup, step: _Step) -> float | None:
     table = step.arrays[1].astype(np.int64)
-    return step.worst * float(np.abs(np.diff(table)).max()) + 0.5 + TABLE_STEPS
+    return step.worst * float(np.abs(np.diff(table)).max()) + 0.5 + table_steps(op.table.dtype)
+
+
+@ERRORS(Interpolate)
+def _interpolated(op: Interpolate, step: _Step) -> float | None:
+    return None if step.worst else OFF + table_steps(DType.I16)
 
 
 @ERRORS(Quantize)
 def _rounded(op: Quantize, step: _Step) -> float | None:
-    return None if step.worst else 0.5 + TABLE_STEPS
+    return None if step.worst else 0.5 + table_steps(op.to)
 
 
 @ERRORS(*INTEGER)

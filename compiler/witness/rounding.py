@@ -16,6 +16,7 @@ from tinyc.ir.op import Value
 from tinyc.ir.ops import (
     AvgPool2d,
     Constant,
+    Interpolate,
     Lookup,
     MatMul,
     MaxPool2d,
@@ -32,6 +33,7 @@ from tinyc.ir.ops import (
     QSoftmax,
     QSum,
     Quantize,
+    Requantise,
 )
 from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
 from tinyc.ir.tensor import Array
@@ -51,7 +53,7 @@ REQUANTISED: Concern[Callable[..., Iterable[Pair]]] = Concern(
     "multipliers", "register them in compiler/witness/rounding.py (`REQUANTISED`)"
 )
 """By operator: the multipliers and shifts by which it requantises, given the operator and its module."""
-REQUANTISED.refuse("it gives elements of its operands", *GIVING, MaxPool2d, Lookup)
+REQUANTISED.refuse("it gives elements of its operands", *GIVING, MaxPool2d, Lookup, Interpolate)
 REQUANTISED.refuse("it has no multiplier", *COMPUTING, LinearLayer, MatMul, AvgPool2d, QAvgPool2d, QDiv, Constant)
 REQUANTISED.refuse("its multiplier scales a difference, and is held against the scale (layers.py)", QSoftmax)
 
@@ -112,8 +114,8 @@ def _of_sum(op: QAdd, _: Module) -> Iterable[Pair]:
     return (op.x_multiplier, op.x_shift), (op.y_multiplier, op.y_shift), (op.out_multiplier, op.out_shift)
 
 
-@REQUANTISED(QMul, QMatMul, QMean, QNorm, QPRelu, QSum, QRecurrent)
-def _of_one(op: QMul | QMatMul | QMean | QNorm | QPRelu | QSum | QRecurrent, _: Module) -> Iterable[Pair]:
+@REQUANTISED(QMul, QMatMul, QMean, QNorm, QPRelu, QSum, QRecurrent, Requantise)
+def _of_one(op: QMul | QMatMul | QMean | QNorm | QPRelu | QSum | QRecurrent | Requantise, _: Module) -> Iterable[Pair]:
     return ((op.multiplier, op.shift),)
 
 

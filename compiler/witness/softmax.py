@@ -32,8 +32,9 @@ def _inverse(x: Int64s) -> Int64s:
     return np.asarray(np.clip(guess * 2, -(2**31), 2**31 - 1))
 
 
-def softmax(x: Array, multiplier: int, left: int, least: int) -> Int64s:
-    """int8 softmax along the last dimension; differences below `least` count as zero."""
+def softmax(x: Array, multiplier: int, left: int, least: int, finer: bool = False) -> Int64s:
+    """Softmax along the last dimension; differences below `least` count as zero. Results have scale 1/256 and zero
+    point -128, if `finer` 1/32768 and 0."""
     wide = x.astype(np.int64)
     difference = wide - wide.max(axis=-1, keepdims=True)
     counts = difference >= least
@@ -42,4 +43,5 @@ def softmax(x: Array, multiplier: int, left: int, least: int) -> Int64s:
     total = half_away(raised, 2**12).sum(axis=-1, keepdims=True)
     headroom = 32 - np.asarray([int(v).bit_length() for v in total.reshape(-1)], np.int64).reshape(total.shape)
     product = high(raised, _inverse(total * 2**headroom - 2**31))
-    return np.where(counts, np.minimum(half_away(product, 2 ** (35 - headroom)) - 128, 127), -128)
+    places, zero, most = (28, 0, 2**15 - 1) if finer else (35, -128, 127)
+    return np.where(counts, np.minimum(half_away(product, 2 ** (places - headroom)) + zero, most), zero)

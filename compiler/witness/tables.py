@@ -5,16 +5,28 @@ from __future__ import annotations
 import numpy as np
 
 from tinyc.compiler.verify import VerificationError
+from tinyc.compiler.witness import arithmetic
 from tinyc.compiler.witness.definition import column
 from tinyc.compiler.witness.region import Region, offset
 from tinyc.ir.module import Module, Node, made
-from tinyc.ir.ops import Clamp, Lookup
+from tinyc.ir.ops import Clamp, Interpolate, Lookup, Requantise
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
 
 TABLE_STEPS = 1e-2
 """Steps of a result by which a chain of float32 functions may be off the same in float64: some times 2^-24 of numbers
 of some 2^8 steps, and what cancels."""
 INT8 = np.arange(-128, 128)
+INT16 = np.arange(-(2**15), 2**15)
+OFF = 3.5
+"""Steps of an int16 result by which a table with straight lines between its entries may be off, rounding included."""
+LINE = 1.5
+"""The same of one straight line, whose zero point is rounded, and which may be limited on either side of a step."""
+
+
+def table_steps(result: DType) -> float:
+    """`TABLE_STEPS` for results of a type: of int16, some times 2^-24 of 2^16 steps."""
+    return TABLE_STEPS * (16 if result is DType.I16 else 1)
 
 
 def check_table(region: Region) -> bool:
@@ -27,29 +39,39 @@ def check_table(region: Region) -> bool:
     if len(computing) != 1 or len(region.taken) != 1 or region.quantize is None:
         return False
     ((own, meant),) = region.taken
-    table = _table(region.own, computing[0]) if own.dtype.is_integer else None
+    table = _table(region.own, computing[0], own.dtype) if own.dtype in (DType.I8, DType.I16) else None
     if table is None or computing[0].op.operands[0] != own:
         return False
     end, shift = region.definition.result, offset(region.node.result, region.definition.result)
-    inputs = INT8 - offset(own, meant)
-    found = [column(region.meant.nodes, meant, end, inputs, nudge) for nudge in (-TABLE_STEPS, 0.0, TABLE_STEPS)]
+    inputs = (INT16 if own.dtype is DType.I16 else INT8) - offset(own, meant)
+    slack = table_steps(region.quantize.op.to)
+    found = [column(region.meant.nodes, meant, end, inputs, nudge) for nudge in (-slack, 0.0, slack)]
     steps = [np.clip(f, *region.quantize.op.to.limits) + shift for f in found if f is not None]
     if not steps:
         return False
     off = np.maximum(np.minimum.reduce(steps) - table, table - np.maximum.reduce(steps))
     off = np.where(np.isnan(off), 0.0, off)
-    if off.max() > 0.5 + TABLE_STEPS:
+    most = {Interpolate: OFF, Requantise: LINE}.get(type(computing[0].op), 0.5)
+    if off.max() > most + slack:
         k = int(np.argmax(off))
         raise VerificationError(
-            f"{region.where}: the table's entry for {INT8[k]} is {table[k]}, defined as {steps[1][k]:.5g}"
+            f"{region.where}: the table's entry for {inputs[k]} is {table[k]}, defined as {steps[1][k]:.5g}"
         )
     return True
 
 
-def _table(own: Module, node: Node) -> Array | None:
-    """What a node gives for each int8 value, if it is a table or limits; else None."""
-    lookup, clamp = made(node, Lookup), made(node, Clamp)
+def _table(own: Module, node: Node, operand: DType) -> Array | None:
+    """What a node gives for each integer, if it is a table or limits; else None."""
+    lookup, clamp, straight = made(node, Lookup), made(node, Clamp), made(node, Interpolate)
+    every, line = INT16 if operand is DType.I16 else INT8, made(node, Requantise)
     if clamp is not None:
-        return np.clip(INT8, clamp.op.min, clamp.op.max)
+        return np.clip(every, clamp.op.min, clamp.op.max)
+    if line is not None:
+        found = arithmetic.compute(line.op, [every])
+        return None if found is None else found.integers
+    if straight is not None:
+        entries = own.constant(straight.op.table)
+        exact = arithmetic.compute(straight.op, [INT16, entries]) if entries is not None else None
+        return None if exact is None else exact.integers
     table = own.constant(lookup.op.table) if lookup is not None else None
     return None if table is None else table.astype(np.int64)
