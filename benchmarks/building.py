@@ -62,7 +62,8 @@ def compiled(
     Args:
         model: the network.
         name: of the functions; a dot in it becomes an underscore.
-        quantised: to int8, with these types of input and output; not where it is None.
+        quantised: with these types of input and output, to int16 activations where the input is to be that, else to
+            int8; not where it is None.
         calibration: inputs to quantise by, as the model has them; noise where there are none.
         **options: of `tinyc.Options`.
     """
@@ -70,7 +71,10 @@ def compiled(
         samples = (calibration or noise(model)).samples
         if (layout := options.get("input_layout")) in RANKS:
             samples = [[np.moveaxis(a, 1, -1) if a.ndim == RANKS[layout] else a for a in s] for s in samples]
-        options["quantise"] = QuantiseOptions(samples, input_type=quantised[0], output_type=quantised[1])
+        types: dict[str, Any] = {"input_type": quantised[0], "output_type": quantised[1]}
+        if quantised[0] == "int16":
+            types["activations"] = "int16"
+        options["quantise"] = QuantiseOptions(samples, **types)
     return api.compile(model, name=name.replace(".", "_"), **options)
 
 

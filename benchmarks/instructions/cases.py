@@ -24,6 +24,7 @@ from benchmarks.networks import (
 from tinyc.compiler.data.calibration import Calibration
 
 INT8 = ("int8", "int8")
+INT16 = ("int16", "int16")
 TARGETS: Mapping[str, str] = {
     "rv32imc": "esp32c3",
     "rv32imac": "esp32c6",
@@ -68,7 +69,7 @@ class Case:
         network: makes it.
         machine: what runs it.
         limits: on that machine.
-        quantised: to int8, with these types of input and output; None for float.
+        quantised: with these types of input and output, to int8 or with int16 activations; None for float.
         calibration: inputs to quantise by; noise without them.
         peer: whose generated or portable C computes the same.
         options: of `tinyc.Options`, beside the target.
@@ -119,6 +120,8 @@ CASES: dict[str, Case] = {
         _mobilenet, "rv32imc", Limits(21_700_000), quantised=("float32", "float32")
     ),
     "mobile_lenet": Case(_mobile_lenet, "rv32imc", Limits(1_650_000), calibration=digits, peer="esp-nn"),
+    "mobilenet_v1_0.25_96_int16x8": Case(_mobilenet, "rv32imc", Limits(25_000_000), quantised=INT16),
+    "mobile_lenet_int16x8": Case(_mobile_lenet, "rv32imc", Limits(3_300_000), quantised=INT16, calibration=digits),
     "ds_cnn": Case(ds_cnn, "rv32imc", Limits(per_mac=3.0), peer="esp-nn"),
     "resnet8": Case(resnet8, "rv32imc", Limits(per_mac=3.0), peer="esp-nn"),
     "mobilenet_v2_0.5_128": Case(
