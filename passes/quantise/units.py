@@ -23,6 +23,8 @@ from tinyc.passes.core.rectifiers import Rectifier
 
 FOLLOWING = (Form.SHARING, Form.BINARY, Form.TABLE, Form.TOGETHER)
 """Forms that are quantised for what takes their results, too."""
+INSIDE = (DType.F32, DType.BOOL)
+"""Element types of a function of one tensor: a condition decides within it."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +139,10 @@ def _chains(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
     chains: dict[Value, Unit] = {}
     claimed: set[Value] = set()
     for node in reversed(module.nodes):
-        if node.result in claimed:
+        if node.result in claimed or node.result.dtype is not DType.F32:
             continue
         for origin in reversed(origins.get(node.result, [])):
-            nodes = _between(module, origin, node)
+            nodes = _between(module, origin, node) if origin.dtype is DType.F32 else None
             if nodes is not None and not claimed.intersection(n.result for n in nodes):
                 chains[node.result] = Unit(Form.TABLE, nodes, (origin,))
                 claimed.update(n.result for n in nodes)
@@ -151,10 +153,10 @@ def _chains(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
 def _origins(module: Module, node: Node, known: dict[Value, list[Value]]) -> list[Value]:
     """The values of which this elementwise operator's result is a function, nearest first; empty when there is none."""
     found = made(node, Elementwise)
-    if found is None or any(v.dtype is not DType.F32 for v in (node.result, *node.op.operands)):
+    if found is None or any(v.dtype not in INSIDE for v in (node.result, *node.op.operands)):
         return []
     varying = [v for v in node.op.operands if uniform(module.constant(v)) is None]
-    if not varying or any(v.type != node.result.type or module.constant(v) is not None for v in varying):
+    if not varying or any(v.shape != node.result.shape or module.constant(v) is not None for v in varying):
         return []
     reach = [[v, *known.get(v, [])] for v in varying]
     return [v for v in reach[0] if all(v in others for others in reach[1:])]
