@@ -193,7 +193,9 @@ def _movement() -> Iterator[Kind]:
     yield Kind("Reshape_Flatten", lambda m: m.add("Flatten", m.image(), axis=1))
     yield Kind("Concat", lambda m: m.add("Concat", m.image(), m.image(spread=2.0), axis=1))
     yield Kind("Split_Add", _split)
-    yield Kind("Slice", lambda m: m.add("Slice", m.image(), ints(m, 1, 7), ints(m, 7, 0), ints(m, 2, 3), ints(m, 2, -2)))
+    yield Kind(
+        "Slice", lambda m: m.add("Slice", m.image(), ints(m, 1, 7), ints(m, 7, 0), ints(m, 2, 3), ints(m, 2, -2))
+    )
     yield Kind("Gather", lambda m: m.add("Gather", m.image(), ints(m, 5, 0, 3), axis=1))
     yield Kind("Gather_by_input", _gather)
     yield Kind("Pad", lambda m: m.add("Pad", m.image(), ints(m, 0, 0, 1, 2, 0, 0, 2, 1), floats_scalar(m, 0.5)))
