@@ -70,6 +70,7 @@ def _products() -> Iterator[Kind]:
     yield Kind("Attention_spelt", lambda m: _attention(m, None))
     yield Kind("Attention_masked", lambda m: _attention(m, _causal))
     yield Kind("Attention_mask_added", lambda m: _attention(m, _added))
+    yield Kind("Attention_mask_infinite", lambda m: _attention(m, _infinite))
     yield Kind("Softmax", lambda m: m.add("Softmax", m.tokens(spread=2.0), axis=-1))
     yield Kind("Softmax_channels", lambda m: m.add("Softmax", m.image(spread=2.0), axis=1))
     yield Kind("LogSoftmax", lambda m: m.add("LogSoftmax", m.tokens(spread=2.0), axis=-1))
@@ -94,6 +95,10 @@ def _causal(m: Micro, scores: str) -> str:
 
 def _added(m: Micro, scores: str) -> str:
     return m.add("Add", scores, m.constant(np.triu(np.full((12, 12), -1e4, np.float32), 1)))
+
+
+def _infinite(m: Micro, scores: str) -> str:
+    return m.add("Add", scores, m.constant(np.triu(np.full((12, 12), -np.inf, np.float32), 1)))
 
 
 def _norms() -> Iterator[Kind]:

@@ -86,6 +86,8 @@ def check_region(
         ran = replace(ran, error=ran.error + _rounded_again(region) * coarser)
     if region.quantize is not None:
         _check_rounded(region, region.quantize.op, ran, given, known if asked else {}, found)
+    elif region.node.result.dtype is DType.BOOL:
+        _check_decided(region, ran.array, evaluate(region.meant.nodes, given, region.definition.result))
     elif not ran.rounds:
         _check_floats(region, ran.array, evaluate(region.meant.nodes, given, region.definition.result))
 
@@ -196,6 +198,17 @@ def _check_real(region: Region, real: Array, allowed: Array, steps: Array) -> No
         raise VerificationError(
             f"{region.where}: before rounding, element {at} is {real.flat[worst]:.7g} steps, defined as "
             f"{steps.flat[worst]:.7g} (the rounding of its constants explains {allowed.flat[worst]:.2g})"
+        )
+
+
+def _check_decided(region: Region, array: Array, defined: Array) -> None:
+    """Booleans are those of real numbers."""
+    wrong = array != defined
+    if wrong.any():
+        at = [int(i[0]) for i in np.nonzero(wrong)]
+        given, meant = array[tuple(at)], defined[tuple(at)]
+        raise VerificationError(
+            f"{region.where}: element {at} is {given}, defined as {meant} ({int(wrong.sum())} of {wrong.size} differ)"
         )
 
 

@@ -17,7 +17,21 @@ from tinyc.compiler.witness.tables import TABLE_STEPS
 from tinyc.ir.concern import Concern
 from tinyc.ir.module import Node
 from tinyc.ir.op import Value
-from tinyc.ir.ops import AvgPool2d, Clamp, Constant, Lookup, MatMul, MaxPool2d, Quantize
+from tinyc.ir.ops import (
+    And,
+    AvgPool2d,
+    Cast,
+    Clamp,
+    Constant,
+    Equal,
+    Less,
+    Lookup,
+    MatMul,
+    MaxPool2d,
+    Not,
+    Or,
+    Quantize,
+)
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
 
@@ -110,6 +124,17 @@ def _limited(op: Clamp, step: _Step) -> float | None:
 def _looked_up(op: Lookup, step: _Step) -> float | None:
     table = step.arrays[1].astype(np.int64)
     return step.worst * float(np.abs(np.diff(table)).max()) + 0.5 + TABLE_STEPS
+
+
+@ERRORS(Not, Equal, Less, And, Or)
+def _decided(op: Any, step: _Step) -> float | None:
+    """Booleans are right or wrong; wrong ones show in what is chosen by them."""
+    return 0.0
+
+
+@ERRORS(Cast)
+def _cast(op: Cast, step: _Step) -> float | None:
+    return _plain(op, step) if op.to.is_float else 0.0
 
 
 @ERRORS(Quantize)

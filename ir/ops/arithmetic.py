@@ -46,6 +46,12 @@ class Sub(Binary, mnemonic="sub", onnx="Sub"):
         ones = np.ones_like(number)
         return _line(self, -ones, number) if place else _line(self, ones, -number)
 
+    def quantised(self) -> IntegerForm | StaysFloat:
+        return _of_two(self)
+
+    def resolution(self, scales: Sequence[float]) -> float:
+        return max(scales) / 2**18  # as of a sum
+
     def scalar(self, *args: Expr) -> Expr:
         return args[0] - args[1]
 

@@ -71,8 +71,9 @@ class QNorm(OverAxes, OneFactor, mnemonic="qnorm"):
         first, last = axes[0], axes[-1]
         full = [draw.chance(0.5) for _ in range(3)]
         begin = draw.choice([first, first, draw.integer(first, last)])
-        part = [(d >= first) + (d > last) for d in range(x.type.rank)]
-        shape = tuple(n if full[p] and (p != 1 or d >= begin) else 1 for d, (n, p) in enumerate(zip(x.shape, part)))
+        shape = tuple(
+            n if full[(d >= first) + (d > last)] and not first <= d < begin else 1 for d, n in enumerate(x.shape)
+        )
         size = math.prod(shape)
         g = np.array([draw.integer(-FACTOR, FACTOR) for _ in range(size)], np.int16).reshape(shape)
         reach = draw.choice([0, 2**20, OFFSET])

@@ -36,7 +36,7 @@ def rescaled(x: Value, have: Scale, want: Scale, rewriter: Rewriter, low: int = 
 @on(Quantize)
 def chain_to_table(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     """Replace what depends on one int8 value, element by element, by a table."""
-    chain = _Chain(rewriter)
+    chain = Chain(rewriter)
     if at.op.to is not DType.I8 or not chain.reach(at.op.x, at.result.shape):
         return None
     sources = chain.sources
@@ -58,7 +58,7 @@ def _behind_table(value: Value, rewriter: Rewriter) -> Value:
     return found.x if found is not None else value
 
 
-class _Chain:
+class Chain:
     """The elementwise operators between int8 values and a float value."""
 
     def __init__(self, rewriter: Rewriter) -> None:

@@ -14,6 +14,7 @@ from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import PassError
 from tinyc.passes.quantise.calibrate import Range, Ranges
+from tinyc.passes.quantise.logits import logits, mask_limits
 from tinyc.passes.quantise.ranges import STEPS, Parameters, parameters, weight_scales
 from tinyc.passes.quantise.units import Unit
 
@@ -82,7 +83,7 @@ def absorbed_clamps(module: Module, units: Sequence[Unit]) -> dict[Value, Value]
 
 
 def assign(module: Module, units: Sequence[Unit], ranges: Ranges) -> Scales:
-    """Parameters for every value that a unit takes or gives.
+    """Parameters for every value that a unit takes or gives; constants that share the scale of a result aside.
 
     Raises:
         PassError: a value's range is missing.
@@ -90,39 +91,84 @@ def assign(module: Module, units: Sequence[Unit], ranges: Ranges) -> Scales:
     groups, clamps = _Groups(), absorbed_clamps(module, units)
     fixed = {u.result: p for u in units if u.form is Form.SOFTMAX and (p := _natural(u.nodes[-1].op)) is not None}
     for unit in units:
-        for value in (*unit.operands, unit.result):
+        for value in (*_varying(module, unit), unit.result):
             groups.root(value)
         if unit.form is Form.SHARING and len(unit.operands) == 1:
             groups.join(unit.operands[0], unit.result)
     for before, after in clamps.items():
         groups.join(before, after)
-    _join_several(units, groups, fixed)
+    own = _join_several(module, units, groups, fixed)
     chosen: dict[Value, Parameters] = {}
-    logits = {u.operands[0] for u in units if u.form is Form.SOFTMAX}
-    passing = {u.result for u in units if u.form is Form.SHARING} | set(clamps)
+    taken = logits(module, units)
+    whole = set(taken.values())
+    least = _masks(module, units, ranges, taken)
+    passing = ({u.result for u in units if u.form is Form.SHARING} | set(clamps)) - own
     for members in groups.members().values():
         given = _fixed(members, passing, units, fixed)
-        if given is None:
-            whole = any(v in logits for v in members)
-            hull = [_range(module, v, ranges, whole) for v in members if v not in passing]
-            hull += [(value, value) for result, value in _pads(units) if result in members]
+        ends = [end for result, end in _ends(module, units, ranges, taken) if result in members]
+        if given is None or not (fixed.keys() & set(members) or all(_holds(given, end) for end in ends)):
+            all_of_it = any(v in whole for v in members)
+            hull = [_range(module, v, ranges, all_of_it, least) for v in members if v not in passing] + ends
             given = parameters(min(low for low, _ in hull), max(high for _, high in hull))
         chosen.update(dict.fromkeys(members, given))
     return Scales(_widened(module, units, groups, chosen))
 
 
-def _join_several(units: Sequence[Unit], groups: _Groups, fixed: Mapping[Value, Parameters]) -> None:
+def _varying(module: Module, unit: Unit) -> list[Value]:
+    """The operands of a unit that have parameters of their own: constants get those of the result, where it shares
+    them, and may be operands of others, which have theirs."""
+    shares = unit.form is Form.SHARING
+    return [v for v in unit.operands if not (shares and module.constant(v) is not None)]
+
+
+def _join_several(
+    module: Module, units: Sequence[Unit], groups: _Groups, fixed: Mapping[Value, Parameters]
+) -> set[Value]:
+    """Joins several operands and a result. Gives the results that none was joined to."""
+    alone = set()
     for unit in units:
         if unit.form is Form.SHARING and len(unit.operands) > 1:
-            demanding = {groups.root(v) for v in fixed}
-            free = [v for v in unit.operands if groups.root(v) not in demanding]
-            for value in free or unit.operands:
+            demanding = {groups.root(v): p for v, p in fixed.items()}
+            values = _varying(module, unit)
+            ends = [_extent(module, v) for v in unit.operands if v not in values]
+            free = [v for v in values if groups.root(v) not in demanding]
+            held = [v for v in values if v not in free and all(_holds(demanding[groups.root(v)], e) for e in ends)]
+            for value in free or held:
                 groups.join(value, unit.result)
+            if not free and not held:
+                alone.add(unit.result)
+    return alone
 
 
-def _pads(units: Sequence[Unit]) -> list[tuple[Value, float]]:
-    """Results of pads, and the number that they pad with."""
-    return [(u.result, fill) for u in units if (fill := u.nodes[0].op.fill()) is not None]
+def _holds(p: Parameters, end: tuple[float, float]) -> bool:
+    """Whether int8 represents a range, to half a step."""
+    return p.low - p.scale / 2 <= end[0] and end[1] <= p.high + p.scale / 2
+
+
+def _ends(
+    module: Module, units: Sequence[Unit], ranges: Ranges, taken: Mapping[Value, Value]
+) -> list[tuple[Value, tuple[float, float]]]:
+    """Results that share their scale, and the ranges of numbers in them that no operand's is: of pads, and of
+    constants, which what a softmax takes has no further down than it was seen."""
+    found = []
+    for unit in units:
+        fill = unit.nodes[0].op.fill()
+        if fill is not None:
+            found.append((unit.result, (fill, fill)))
+        for value in unit.operands if unit.form is Form.SHARING else ():
+            if module.constant(value) is not None:
+                low, high = _extent(module, value)
+                low = max(low, ranges[unit.result].seen_low) if unit.result in taken else low
+                found.append((unit.result, (low, max(low, high))))
+    return found
+
+
+def _masks(
+    module: Module, units: Sequence[Unit], ranges: Ranges, taken: Mapping[Value, Value]
+) -> Mapping[Value, float]:
+    lows = {v: HEADROOM * r.seen_low for v, r in ranges.items()}
+    highs = {v: HEADROOM * max(r.seen_high, r.high) for v, r in ranges.items()}
+    return mask_limits(module, units, taken, lows, highs) if taken else {}
 
 
 def _fixed(
@@ -146,13 +192,23 @@ def _natural(op: Op) -> Parameters | None:
     return Parameters(*op.natural_scale) if op.natural_scale is not None else None
 
 
-def _range(module: Module, value: Value, ranges: Ranges, whole: bool) -> tuple[float, float]:
-    """What a value's int8 shall represent: the observer's choice, or all that was seen and some more."""
+def _extent(module: Module, value: Value) -> tuple[float, float]:
+    """The least and the largest number of a constant, and 0. Raises `PassError` where they are not finite."""
     constant = module.constant(value)
-    if constant is not None:
-        if not np.isfinite(constant).all():
-            raise PassError(f"{module.producer[value].where} has NaN or infinite values, which int8 has not")
-        return float(constant.min(initial=0.0)), float(constant.max(initial=0.0))
+    assert constant is not None
+    if not np.isfinite(constant).all():
+        raise PassError(f"{module.producer[value].where} has NaN or infinite values, which int8 has not")
+    return float(constant.min(initial=0.0)), float(constant.max(initial=0.0))
+
+
+def _range(
+    module: Module, value: Value, ranges: Ranges, whole: bool, least: Mapping[Value, float]
+) -> tuple[float, float]:
+    """What a value's int8 shall represent: the observer's choice, or all that was seen and some more; of a constant all
+    that it has, but no more than the least that is stated for it."""
+    if module.constant(value) is not None:
+        low, high = _extent(module, value)
+        return max(low, least.get(value, low)), high
     found: Range | None = ranges.get(value)
     if found is None:
         raise PassError(f"there is no range for {value}: calibrate the module that is quantised")
@@ -168,8 +224,8 @@ def _widened(
     """
     members = groups.members()
     for unit in units:
-        least = _step(module, unit, chosen)
-        if chosen[unit.result].scale < least and unit.form in REQUANTISED:
+        least = _step(module, unit, chosen) if unit.form in REQUANTISED else 0.0
+        if chosen[unit.result].scale < least:
             wider = chosen[unit.result].wider(least)
             chosen.update(dict.fromkeys(members[groups.root(unit.result)], wider))
     return chosen

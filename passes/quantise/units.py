@@ -181,6 +181,7 @@ def _between(module: Module, origin: Value, last: Node) -> tuple[Node, ...] | No
 
 def _connected(module: Module, units: Sequence[Unit]) -> list[Unit]:
     """The units that are worth quantising: layers, and what hangs on them."""
+    units = [u for u in units if not _only_decides(module, u)]
     producer = {u.result: u for u in units}
     chosen = {u.result for u in units if u.form in (Form.LAYER, Form.PRODUCT, Form.RECURRENT)}
     grown = True
@@ -194,6 +195,14 @@ def _connected(module: Module, units: Sequence[Unit]) -> list[Unit]:
                 chosen.add(unit.result)
                 grown = True
     return [u for u in units if u.result in chosen]
+
+
+def _only_decides(module: Module, unit: Unit) -> bool:
+    """Whether nobody but operators that jump takes what a table would give: it and they are one function, and rounding
+    in between would make them jump elsewhere."""
+    users = module.users[unit.result]
+    jump = bool(users) and all(u.op.jumps() and not u.result.dtype.is_float for u in users)
+    return unit.form is Form.TABLE and jump and unit.result not in module.outputs
 
 
 def _feeds(module: Module, unit: Unit, producer: dict[Value, Unit], chosen: Collection[Value]) -> bool:
