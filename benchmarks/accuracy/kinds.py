@@ -4,9 +4,9 @@
     python -m benchmarks.accuracy.kinds LRN Div --markdown  some, as a table for docs/int8.md
 
 Networks have random weights; they are quantised with 16 samples, and compared with onnxruntime on 24 others. `dB` is
-the signal-to-noise ratio of the network's result. `8 bits` is that of the float network whose operands and result of
-the kind are rounded to 8 bits, and nothing else: the most that any operator with such operands and result could reach,
-if all else were exact. `float` are the operators that are left in float, `instructions` about what these and the
+the signal-to-noise ratio of the network's result. `8 bits` is that of the float network with its input, its weights,
+operands and result of the kind and its own result rounded to 8 bits, in the ranges that they have on all these samples,
+and with operators that compute exactly: what 8 bits allow. `float` are the operators that are left in float, `instructions` about what these and the
 conversions around them take without a floating-point unit (estimates for the ESP32-C3).
 """
 
@@ -45,7 +45,7 @@ class Figures:
 
     Attributes:
         sqnr: signal to noise, in dB.
-        ceiling: the same with operands and result of the kind in 8 bits, all else in floats.
+        ceiling: the same with 8 bits between operators that compute in floats.
         floats: operators that are left in float, each with the reason.
         instructions: about what they and the conversions around them take.
     """
@@ -64,7 +64,7 @@ class Data:
         calibrated: to quantise with. Operands and result of the kind, and the network's result, reach as far as in any
             of both: what a range costs that is too small is not the kind's.
         measured: to measure with.
-        ranges: of operands and result on both, by name.
+        ranges: of input, operands, result and output on both, by name.
         exact: what the network gives in floats for `measured`.
     """
 
@@ -84,9 +84,10 @@ def data_of(kind: Kind) -> Data:
         extremes[max(range(len(runs)), key=lambda n, k=k: float(runs[n][k].max()))] = None
         extremes[min(range(len(runs)), key=lambda n, k=k: float(runs[n][k].min()))] = None
     order = [*extremes, *(n for n in range(len(samples)) if n not in extremes)]
+    arrays = {name: [r[k] for r in runs] for k, name in enumerate([*names, "output"])}
+    arrays["input"] = [sample[0] for sample in samples]
     ranges = {
-        name: (min(float(r[k].min()) for r in runs), max(float(r[k].max()) for r in runs))
-        for k, name in enumerate(names)
+        name: (min(float(a.min()) for a in seen), max(float(a.max()) for a in seen)) for name, seen in arrays.items()
     }
     first, others = order[:CALIBRATED], order[CALIBRATED:]
     exact = [runs[n][-1] for n in others]

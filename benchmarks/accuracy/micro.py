@@ -26,7 +26,8 @@ class Micro:
     Args:
         name: from which the random numbers follow.
         opset: of ONNX.
-        rounded: of operands and results, by name, the ranges that they are rounded to 8 bits in; none are by default.
+        rounded: of input, operands, results and output, by name, the ranges that they are rounded to 8 bits in; so are
+            the weights of the layers then. Nothing is by default.
     """
 
     def __init__(self, name: str, opset: int, rounded: Mapping[str, Range] | None = None) -> None:
@@ -59,18 +60,26 @@ class Micro:
         """Random numbers."""
         return self.rng.normal(mean, spread, shape).astype(np.float32)
 
+    def weights(self, array: Array, axis: int) -> str:
+        """Adds weights with an output channel for each entry of a dimension."""
+        if self._rounded:
+            others = tuple(d for d in range(array.ndim) if d != axis)
+            step = np.abs(array).max(axis=others, keepdims=True) / 127
+            array = np.rint(array / step) * step
+        return self.constant(array)
+
     def image(self, spread: float = 1.0, mean: float = 0.0, channels: int = CHANNELS) -> str:
         """An operand [1, channels, 8, 8]: what a convolution makes of the image, numbers of this spread and mean."""
         weights = self.normal(channels, IMAGE[1], 3, 3, spread=spread / (9 * IMAGE[1]) ** 0.5)
         bias = self.constant(self.normal(channels, spread=0.1 * spread, mean=mean))
-        x = self.add("Conv", self._input(IMAGE), self.constant(weights), bias, pads=[1, 1, 1, 1])
+        x = self.add("Conv", self._input(IMAGE), self.weights(weights, 0), bias, pads=[1, 1, 1, 1])
         return self._operand(x)
 
     def tokens(self, size: int = 16, spread: float = 1.0, mean: float = 0.0) -> str:
         """An operand [1, 12, size]: what a dense layer makes of the tokens."""
         weights = self.normal(TOKENS[-1], size, spread=spread / TOKENS[-1] ** 0.5)
         bias = self.constant(self.normal(size, spread=0.1 * spread, mean=mean))
-        return self._operand(self.add("Add", self.add("MatMul", self._input(TOKENS), self.constant(weights)), bias))
+        return self._operand(self.add("Add", self.add("MatMul", self._input(TOKENS), self.weights(weights, 1)), bias))
 
     def vectors(self, shape: Sequence[int], spread: float = 1.0, mean: float = 0.0) -> str:
         """An operand of another shape: that of tokens, seen otherwise."""
@@ -81,7 +90,7 @@ class Micro:
     def steps(self, size: int = 12) -> str:
         """An operand [8, 1, size]: what a dense layer makes of the steps of a sequence."""
         weights = self.normal(STEPS[-1], size, spread=STEPS[-1] ** -0.5)
-        return self._operand(self.add("MatMul", self._input(STEPS), self.constant(weights)))
+        return self._operand(self.add("MatMul", self._input(STEPS), self.weights(weights, 1)))
 
     def reshape(self, x: str, *shape: int) -> str:
         """Adds a reshape."""
@@ -92,22 +101,19 @@ class Micro:
         self._typed.append(helper.make_tensor_value_info(y, TensorProto.FLOAT, shape))
         return y
 
-    def result(self, y: str) -> str:
-        """The result of the operator, as the last layer takes it."""
-        return self._round(y, "result")
-
     def model(self, y: str, *more: str) -> onnx.ModelProto:
         """The model: a layer of the result `y`, and `more` outputs before its own."""
         shape = self._shape_of(y)
-        last = self.result(y)
+        last = self._round(y, "result")
         if len(shape) == 4:
             weights = self.normal(6, shape[1], 1, 1, spread=shape[1] ** -0.5)
-            last = self.add("Conv", last, self.constant(weights))
+            last = self.add("Conv", last, self.weights(weights, 0))
         else:
             if not shape:
                 last, shape = self.reshape(last, 1, 1), (1, 1)
-            last = self.add("MatMul", last, self.constant(self.normal(shape[-1], 6, spread=shape[-1] ** -0.5)))
-        return self._finished([*more, last])
+            weights = self.normal(shape[-1], 6, spread=shape[-1] ** -0.5)
+            last = self.add("MatMul", last, self.weights(weights, 1))
+        return self._finished([*more, self._round(last, "output")])
 
     def _finished(self, outputs: Sequence[str]) -> onnx.ModelProto:
         source = helper.make_tensor_value_info("x", TensorProto.FLOAT, list(self._shape))
@@ -126,7 +132,7 @@ class Micro:
     def _input(self, shape: tuple[int, ...]) -> str:
         assert self._shape in ((), shape)
         self._shape = shape
-        return "x"
+        return self._round("x", "input")
 
     def _operand(self, x: str) -> str:
         self.operands.append(x)
@@ -168,7 +174,7 @@ class Kind:
         return m.model(y, *m.operands, y), [*(f"operand {k + 1}" for k in range(len(m.operands))), "result"]
 
     def rounded(self, ranges: Mapping[str, Range]) -> onnx.ModelProto:
-        """The network with operands and result of the operator rounded to 8 bits, everything else in floats."""
+        """The network with all numbers between its operators rounded to 8 bits, which compute in floats."""
         m = Micro(self.name, self.opset, ranges)
         return m.model(self.body(m))
 

@@ -1,4 +1,4 @@
-"""Kinds of operators that look at several elements: layers, products, norms, reductions, pools, movement, recurrence."""
+"""Kinds of operators that look at several elements: layers, products, norms, reductions, pools, moves, recurrence."""
 
 from __future__ import annotations
 

@@ -18,7 +18,6 @@ from tinyc.passes.integerise.comparing import (
     boolean_as_number,
     chain_to_integers,
     choose_in_integers,
-    choose_the_other_way,
     equal_in_integers,
     less_in_integers,
 )
@@ -64,7 +63,6 @@ RULES: tuple[Rule, ...] = (
     equal_in_integers,
     chain_to_integers,
     at_most_in_integers,
-    choose_the_other_way,
     boolean_as_number,
 )
 

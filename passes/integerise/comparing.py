@@ -1,8 +1,8 @@
 """Comparisons of int8 values, and booleans as numbers.
 
 Numbers that int8 values stand for rise with these. So whether one is below another is whether it is below an int8 value
-that depends on the other: a table, and a comparison of int8 values. Which numbers are equal, and which are not, is
-decided exactly, in float64, which holds a float32 scale times a difference of int8 values.
+that depends on the other: a table, and a comparison of int8 values. The numbers are the float32 numbers that
+`dequantize` gives, so that those are equal which it makes equal.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tinyc.passes.integerise.scales import INT8, Scale
 from tinyc.passes.integerise.tables import Chain
 
 LOW, HIGH = -128, 127
+BEYOND = "some of the numbers that it is compared with are below all of its int8 values, and some above"
 
 
 @on(Less)
@@ -38,6 +39,7 @@ def less_in_integers(at: Made[Less], rewriter: Rewriter) -> Answer:
     if x is not None and y is not None:
         return Replaced(_less(x, y, rewriter), (x.node, y.node))
     numbers = real_constant(op.y if x is not None else op.x, rewriter)
+    numbers = None if numbers is None else numbers.astype(np.float32)
     if numbers is None or np.isnan(numbers).any():
         return float_operand(op.y if x is not None else op.x) if numbers is None else Skip("a number of it is none")
     found = _below(x, numbers, rewriter) if x is not None else _above(y, numbers, rewriter) if y is not None else None
@@ -89,14 +91,6 @@ def at_most_in_integers(at: Made[Or], rewriter: Rewriter) -> Answer:
     return Replaced(Not(more), (less.node, equal.node))
 
 
-@on(Where)
-def choose_the_other_way(at: Made[Where], rewriter: Rewriter) -> Answer:
-    """Choose the other way in place of negating a condition."""
-    negated = rewriter.made(at.op.condition, Not)
-    op = at.op
-    return Replaced(Where(negated.op.x, op.y, op.x), (negated.node,)) if negated is not None else None
-
-
 @on(Quantize)
 def boolean_as_number(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     """Choose between the int8 values of 1 and 0."""
@@ -135,7 +129,7 @@ def _decides_floats(value: Value, rewriter: Rewriter) -> bool:
 
 def _reals(scale: Scale) -> Array:
     """What all int8 values stand for."""
-    return (INT8.astype(np.float64) - scale.zero) * scale.scale
+    return scale.dequantized(INT8)
 
 
 def _table(x: Value, table: Array, rewriter: Rewriter) -> Lookup:
@@ -157,23 +151,24 @@ def _less(x: Activation, y: Activation, rewriter: Rewriter) -> Op:
 
 
 def _below(x: Activation, numbers: Array, rewriter: Rewriter) -> Op | Skip:
-    """Whether x is below numbers: below the least x that is not."""
+    """Whether x is below numbers: below the least x that is not, or not above the largest that is."""
     least = np.searchsorted(_reals(x.scale), numbers, side="left") + LOW
-    return _bounded(least, x.value, rewriter)
+    if least.max(initial=LOW) <= HIGH:
+        return Less(x.value, _bounds(least, rewriter))
+    if least.min(initial=HIGH) > LOW:
+        return Not(rewriter.add(Less(_bounds(least - 1, rewriter), x.value)))
+    return Skip(BEYOND)
 
 
 def _above(x: Activation, numbers: Array, rewriter: Rewriter) -> Op | Skip:
-    """Whether numbers are below x: not where x is below the least x above them."""
-    least = np.searchsorted(_reals(x.scale), numbers, side="right") + LOW
-    found = _bounded(least, x.value, rewriter)
-    return found if isinstance(found, Skip) else Not(rewriter.add(found))
+    """Whether x is above numbers: above the largest x that is not, or not below the least that is."""
+    most = np.searchsorted(_reals(x.scale), numbers, side="right") - 1 + LOW
+    if most.min(initial=HIGH) >= LOW:
+        return Less(_bounds(most, rewriter), x.value)
+    if most.max(initial=LOW) < HIGH:
+        return Not(rewriter.add(Less(x.value, _bounds(most + 1, rewriter))))
+    return Skip(BEYOND)
 
 
-def _bounded(bounds: Array, x: Value, rewriter: Rewriter) -> Op | Skip:
-    """Whether x is below bounds of -128 to 128."""
-    if bounds.max(initial=LOW) <= HIGH:
-        return Less(x, rewriter.constant_value(bounds.astype(np.int8), "bounds"))
-    if bounds.min(initial=HIGH) > LOW:
-        below = rewriter.constant_value((bounds - 1).astype(np.int8), "bounds")
-        return Not(rewriter.add(Less(below, x)))
-    return Skip("some of the numbers that it is compared with are below all of its int8 values, and some above")
+def _bounds(bounds: Array, rewriter: Rewriter) -> Value:
+    return rewriter.constant_value(bounds.astype(np.int8), "bounds")
