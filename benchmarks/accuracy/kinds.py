@@ -5,9 +5,10 @@
 
 Networks have random weights; they are quantised with 16 samples, and compared with onnxruntime on 24 others. `dB` is
 the signal-to-noise ratio of the network's result. `8 bits` is that of the float network with its input, its weights,
-operands and result of the kind and its own result rounded to 8 bits, in the ranges that they have on all these samples,
-and with operators that compute exactly: what 8 bits allow. `float` are the operators that are left in float, `instructions` about what these and the
-conversions around them take without a floating-point unit (estimates for the ESP32-C3).
+operands and result of the kind and its own result rounded to 8 bits, in the ranges that they have on all these
+samples, and with operators that compute exactly: what 8 bits allow. `float` are the operators that are left in float,
+`instructions` about what these and the conversions around them take without a floating-point unit (estimates for the
+ESP32-C3).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import numpy as np
 
 from tinyc.ir.module import Made, Node, made
 from tinyc.ir.op import OpT, Value
-from tinyc.ir.ops import Add, Div, Mul, ReduceMean, Reshape, Sqrt, Sub
+from tinyc.ir.ops import Add, Broadcast, Clamp, Div, Maximum, Mul, ReduceMean, ReduceSum, Reshape, Sqrt, Sub
 from tinyc.ir.ops.qnormalise import MOST_NORMALISED, period
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.facts import uniform
@@ -30,7 +30,7 @@ class Norm:
     Attributes:
         x: the value.
         axes: over which dimensions.
-        epsilon: added to the variance, above 0; with `outside`, to its root instead.
+        epsilon: added to the variance; with `outside`, to its root instead.
         centred: whether the mean is taken off.
         nodes: that compute it, constants apart, without order.
         scale: what is multiplied by, an array that broadcasts to x; None for nothing.
@@ -45,6 +45,8 @@ class Norm:
     scale: Array | None = None
     bias: Array | None = None
     outside: bool = False
+    least: float = 0.0
+    """What the root of the sum of squares is at least, where no epsilon is added."""
 
     @property
     def count(self) -> int:
@@ -62,7 +64,7 @@ class Norm:
 
 def norm_at(node: Node | None, producer: Producer) -> Norm | None:
     """The normalisation whose result a node computes, if it does."""
-    return _shifted(node, producer) or _scaled(node, producer) or _quotient(node, producer)
+    return _shifted(node, producer) or _scaled(node, producer) or _plain(node, producer)
 
 
 def why_float(norm: Norm) -> str:
@@ -88,7 +90,7 @@ def _shifted(node: Node | None, producer: Producer) -> Norm | None:
     found = made(node, Add)
     for value, other in _pairs(found.op.operands) if found is not None else ():
         bias, before = float_constant(other, producer), producer(value)
-        inner = (_scaled(before, producer) or _quotient(before, producer)) if bias is not None else None
+        inner = (_scaled(before, producer) or _plain(before, producer)) if bias is not None else None
         if inner is not None and node is not None and node.result.shape == inner.x.shape:
             return dataclasses.replace(inner, bias=bias, nodes=(*inner.nodes, node))
     return None
@@ -98,17 +100,46 @@ def _scaled(node: Node | None, producer: Producer) -> Norm | None:
     found = made(node, Mul)
     for value, other in _pairs(found.op.operands) if found is not None else ():
         scale = float_constant(other, producer)
-        inner = _quotient(producer(value), producer) if scale is not None else None
+        inner = _plain(producer(value), producer) if scale is not None else None
         if inner is not None and node is not None and node.result.shape == inner.x.shape:
-            return dataclasses.replace(inner, scale=scale, nodes=(*inner.nodes, node))
+            own = scale if inner.scale is None else scale * inner.scale
+            return dataclasses.replace(inner, scale=own, nodes=(*inner.nodes, node))
     return None
 
 
-def _quotient(node: Node | None, producer: Producer) -> Norm | None:
-    """x or x - mean, over the root of its own mean square and epsilon."""
+def _plain(node: Node | None, producer: Producer) -> Norm | None:
+    """A normalisation without scale and bias."""
     quotient = made(node, Div)
     if quotient is None or quotient.op.x.type != quotient.op.type:
         return None
+    return _quotient(quotient, producer) or _of_length(quotient, producer)
+
+
+def _of_length(quotient: Made[Div], producer: Producer) -> Norm | None:
+    """x over the root of the sum of its squares, or over a small number where that is larger."""
+    spread = made(producer(quotient.op.y), Broadcast)
+    y, least = quotient.op.y if spread is None else spread.op.x, 0.0
+    clamp, most = _behind(y, Clamp, producer), _behind(y, Maximum, producer)
+    root = _behind(y, Sqrt, producer)
+    if clamp is not None and clamp.op.max == math.inf:
+        root, least = _behind(clamp.op.x, Sqrt, producer), clamp.op.min
+    for value, other in _pairs(most.op.operands) if most is not None else ():
+        number = uniform(float_constant(other, producer))
+        if number is not None:
+            root, least = _behind(value, Sqrt, producer), number
+    total = _behind(root.op.operands[0], ReduceSum, producer) if root is not None else None
+    square = _made(total.op.x, Mul, producer) if total is not None else None
+    if total is None or not total.op.axes or square is None or square.op.operands != (quotient.op.x, quotient.op.x):
+        return None
+    ends = quotient.node, total.node, square.node
+    found = Norm(quotient.op.x, total.op.axes, 0.0, False, ends, least=least)
+    scale = np.asarray(found.count**-0.5, np.float32)
+    nodes = tuple(dict.fromkeys((*ends, *_path(quotient.op.y, ends, producer))))
+    return dataclasses.replace(found, scale=scale, nodes=nodes) if y.shape == _mean_shape(found) else None
+
+
+def _quotient(quotient: Made[Div], producer: Producer) -> Norm | None:
+    """x or x - mean, over the root of its own mean square and epsilon."""
     y, total, root = quotient.op.y, _behind(quotient.op.y, Add, producer), _behind(quotient.op.y, Sqrt, producer)
     if root is not None:
         total = _behind(root.op.operands[0], Add, producer)

@@ -41,6 +41,8 @@ def _made(norm: Norm, value: Value, own: Scale, out: Scale, rewriter: Rewriter) 
         if epsilon > least * SMALL:
             return Skip(f"epsilon, {epsilon:.4g}, is added to the root, and not small beside the least, {least:.4g}")
         epsilon *= epsilon
+    if norm.least > own.scale:
+        return Skip(f"the root that it divides by is at least {norm.least:.4g}, and may be {own.scale:.4g}")
     # In units of steps of the operand, n times as many for each of n elements.
     epsilon = epsilon * (count / own.scale) ** 2 * 2.0**EPSILON_PLACES
     if not epsilon <= EPSILON_MOST:

@@ -55,7 +55,7 @@ def limited(array: Array) -> Array:
     top = largest.max(initial=-np.inf)
     if not array.size or array.min() >= top - APART:
         return array
-    return np.maximum(array, largest[largest >= top - APART].min() - np.float32(REACH))
+    return np.asarray(np.maximum(array, largest[largest >= top - APART].min() - np.float32(REACH)))
 
 
 def finite_masks(module: Module) -> Module:

@@ -10,6 +10,7 @@ import numpy as np
 from tinyc.ir.module import Module, made
 from tinyc.ir.op import Form, Op, Value
 from tinyc.ir.ops import Clamp
+from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import PassError
@@ -140,6 +141,12 @@ def _join_several(
     return alone
 
 
+def padding(unit: Unit) -> float | None:
+    """What a layer takes outside of its operand; None where it takes nothing there."""
+    layer = made(unit.nodes[0], Convolution) if unit.form is Form.LAYER else None
+    return layer.op.outside() if layer is not None else None
+
+
 def _holds(p: Parameters, end: tuple[float, float]) -> bool:
     """Whether int8 represents a range, to half a step."""
     return p.low - p.scale / 2 <= end[0] and end[1] <= p.high + p.scale / 2
@@ -148,10 +155,13 @@ def _holds(p: Parameters, end: tuple[float, float]) -> bool:
 def _ends(
     module: Module, units: Sequence[Unit], ranges: Ranges, taken: Mapping[Value, Value]
 ) -> list[tuple[Value, tuple[float, float]]]:
-    """Results that share their scale, and the ranges of numbers in them that no operand's is: of pads, and of
-    constants, which what a softmax takes has no further down than it was seen."""
+    """Values whose scale stands for numbers that no operand or result has: results of pads, operands that a layer pads,
+    and results that share their scale with constants, which what a softmax takes has no further down than it was
+    seen."""
     found = []
     for unit in units:
+        if (pad := padding(unit)) is not None:
+            found.append((unit.operands[0], (pad, pad)))
         fill = unit.nodes[0].op.fill()
         if fill is not None:
             found.append((unit.result, (fill, fill)))

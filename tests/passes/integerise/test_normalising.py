@@ -3,9 +3,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.helpers import run
 from tests.passes.integerise.support import Net, check, stays
 from tinyc.ir import Value
-from tinyc.ir.ops import Add, Div, Mul, QNorm, ReduceMean, Reshape, Sqrt, Sub
+from tinyc.ir.ops import (
+    Add,
+    Broadcast,
+    Clamp,
+    Div,
+    Maximum,
+    Mul,
+    QNorm,
+    ReduceMean,
+    ReduceSum,
+    Reshape,
+    Sqrt,
+    Sub,
+)
 
 Shape = tuple[int, ...]
 
@@ -111,6 +125,26 @@ def test_a_variance_of_moments(outside: bool) -> None:
     check(n.integers(n.qdq(of_moments(n, n.input(3, 5, 24), (2,), 1e-9, outside), 0.04)), {"qnorm": 1}, equal=0.93)
 
 
+@pytest.mark.parametrize("limit", ["", "clamp", "maximum"])
+@pytest.mark.parametrize("spread", [True, False])
+@pytest.mark.parametrize("scale", [True, False])
+def test_numbers_over_their_length(limit: str, spread: bool, scale: bool) -> None:
+    """As L2 normalisation is exported; of zeros it makes zeros."""
+    n = Net()
+    x = n.input(3, 5, 24, zero=0)
+    length = n.b.add(Sqrt(n.b.add(ReduceSum(n.b.add(Mul(x, x)), (2,)))))
+    if limit == "clamp":
+        length = n.b.add(Clamp(length, min=1e-12))
+    elif limit == "maximum":
+        length = n.b.add(Maximum(length, n.b.constant(np.float32(1e-12))))
+    y = n.b.add(Div(x, n.b.add(Broadcast(length, x.shape)) if spread else length))
+    y = n.b.add(Mul(n.numbers(24, low=-2.0, high=2.0), y)) if scale else y
+    module = n.integers(n.qdq(y, 0.008, 0))
+    after = check(module, {"qnorm": 1}, equal=0.93)
+    zeros = np.zeros((3, 5, 24), np.int8)
+    assert limit == "" or not run(after, [zeros])[0].any()
+
+
 def test_what_has_no_form_stays() -> None:
     n = Net()
     stays(n.integers(n.qdq(normalised(n, n.input(1, 32769), (1,)), 0.04)), "have no sum in int32", ["div"])
@@ -123,6 +157,10 @@ def test_what_has_no_form_stays() -> None:
     n = Net()
     y = normalised(n, n.input(1, 6, 4), (2,), 1e-5, n.b.constant(np.full((4,), np.inf, np.float32)))
     stays(n.integers(n.qdq(y, 0.04)), "not finite", ["mul"])
+    n = Net()
+    x = n.input(3, 24)
+    length = n.b.add(Clamp(n.b.add(Sqrt(n.b.add(ReduceSum(n.b.add(Mul(x, x)), (1,))))), min=0.5))
+    stays(n.integers(n.qdq(n.b.add(Div(x, length)), 0.04)), "is at least 0.5, and may be 0.05", ["div"])
     n = Net()
     y = of_moments(n, n.input(3, 24), (1,), 1e-3, True)
     stays(n.integers(n.qdq(y, 0.04)), "is added to the root, and not small", ["div"])
