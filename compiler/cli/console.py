@@ -215,7 +215,9 @@ def quantisation(found: Mapping[str, Any]) -> None:
         note = f" ({port['note']})" if port["note"] else ""
         table.add_row(escape(port["name"]), escape(f"{port['type']}, real = {integers(port)}{note}"))
     for left in found["float_operators"]:
-        table.add_row("stays float", escape(f"{left['name']}: {left['reason']}"))
+        count = left.get("estimated_instructions")
+        cost = f" (about {count:,} instructions)" if count else ""
+        table.add_row("stays float", escape(f"{left['name']}: {left['reason']}{cost}"))
     out.print(table)
     layer_table(found["layers"][:WORST_LAYERS], f"worst {min(WORST_LAYERS, len(found['layers']))} layers")
 
