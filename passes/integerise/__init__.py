@@ -55,6 +55,7 @@ RULES: tuple[Rule, ...] = (
     normalise_in_integers,
     rectify_in_integers,
     choose_in_integers,
+    products.scaled_product,
     compute_in_integers,
     merge_tables,
     table_into_limits,

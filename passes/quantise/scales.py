@@ -14,6 +14,7 @@ from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import PassError
+from tinyc.passes.core.facts import scaled_by
 from tinyc.passes.quantise.calibrate import Range, Ranges
 from tinyc.passes.quantise.logits import logits, mask_limits
 from tinyc.passes.quantise.ranges import STEPS, Parameters, parameters, weight_scales
@@ -246,7 +247,8 @@ def _step(module: Module, unit: Unit, chosen: Mapping[Value, Parameters]) -> flo
     scales = [chosen[v].scale for v in unit.operands]
     if unit.form is Form.LAYER:
         return scales[0] * float(layer_scales(module, unit, scales[0], chosen[unit.result]).max())
-    return unit.nodes[0].op.resolution(scales)
+    factor = scaled_by(unit.nodes[-1], module.producer.get) if unit.form is Form.PRODUCT else None
+    return unit.nodes[0].op.resolution(scales) * (1.0 if factor is None else factor[1])
 
 
 def layer_scales(module: Module, unit: Unit, input_scale: float, result: Parameters) -> Array:

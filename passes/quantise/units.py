@@ -17,7 +17,7 @@ from tinyc.ir.ops import Elementwise
 from tinyc.ir.types import DType
 from tinyc.passes.core import norms, rectifiers
 from tinyc.passes.core.base import PassError
-from tinyc.passes.core.facts import uniform
+from tinyc.passes.core.facts import scaled_by, uniform
 from tinyc.passes.core.norms import Norm
 from tinyc.passes.core.rectifiers import Rectifier
 
@@ -54,6 +54,7 @@ def find_units(module: Module, keep_float: Collection[str] = ()) -> list[Unit]:
     kept = _kept(module, keep_float)
     joint = _together(module, kept)
     chains = joint | _chains(module, kept | {n.result for unit in joint.values() for n in unit.nodes})
+    chains |= {v: product for v, unit in chains.items() if (product := _product(module, unit, kept)) is not None}
     inside = {n.result for chain in chains.values() for n in chain.nodes}
     units = []
     for node in module.nodes:
@@ -95,6 +96,17 @@ def _single(module: Module, node: Node) -> Unit | None:
     if all(module.constant(v) is not None for v in form.operands):
         return None
     return Unit(form.form, (node,), form.operands)
+
+
+def _product(module: Module, unit: Unit, kept: Collection[Value]) -> Unit | None:
+    """A matrix product and its factor, where a unit is but that: they are rounded once."""
+    node, (x, *_) = unit.nodes[0], unit.operands
+    product = module.producer.get(x)
+    scaled = unit.form is Form.TABLE and len(unit.nodes) == 1 and scaled_by(node, module.producer.get) is not None
+    if not scaled or product is None or x in kept or x in module.outputs or len(module.users[x]) > 1:
+        return None
+    single = _single(module, product)
+    return Unit(single.form, (product, node), single.operands) if single and single.form is Form.PRODUCT else None
 
 
 def _together(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:

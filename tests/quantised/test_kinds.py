@@ -25,7 +25,7 @@ COARSE = {"Exp", "Sinh", "Mul", "Gemm_two"}
 BETWEEN = {
     "LpPool": (25.0, "squares have 8 bits before roots are taken of their means, which of small ones are coarse"),
     "GlobalAveragePool": (28.0, "channels are scaled to ranges that are those of pixels, not of their means"),
-    "Attention_spelt": (29.0, "scores have 8 bits before and behind their factor"),
+    "Attention_spelt": (29.0, "scores have 8 bits, and so have what softmax makes of them"),
     "Resize_cubic": (29.0, "rows are interpolated before columns, of four products of 8 bits each"),
 }
 """Kinds of several operators, with 8 bits between these, and what they reach."""
