@@ -20,7 +20,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from rich.console import Console
 from rich.table import Table
 
@@ -31,6 +30,7 @@ from tinyc.backends.c.estimate import all_instructions, family_of
 from tinyc.backends.interpreter import run_module
 from tinyc.compiler.lowering import Lowered
 from tinyc.compiler.options import Options
+from tinyc.compiler.reference import session
 from tinyc.compiler.session import Session
 from tinyc.ir.rows import Stage
 from tinyc.ir.tensor import Array
@@ -104,13 +104,13 @@ def quantised(kind: Kind, data: Data, verify: bool = False) -> Session:
 def figures(kind: Kind) -> Figures:
     """Quantises and measures the network of a kind. Raises `TinycError` where tinyc refuses it."""
     data = data_of(kind)
-    session = quantised(kind, data)
-    lowered = session.lowered
+    made = quantised(kind, data)
+    lowered = made.lowered
     assert lowered.integers is not None
     own = [run_module(lowered.integers, sample)[0] for sample in data.measured]
     rounded = [outputs[-1] for outputs in _run(kind.rounded(data.ranges), data.measured)]
     floats = tuple((left.node.op.mnemonic, left.reason) for left in lowered.leftovers)
-    costs = all_instructions(lowered.program, session.setup.tuning, family_of(session.setup.target.isa))
+    costs = all_instructions(lowered.program, made.setup.tuning, family_of(made.setup.target.isa))
     cost = sum(n or 0 for n, stage in zip(costs, lowered.program.stages, strict=True) if _of_floats(lowered, stage))
     return Figures(decibels(data.exact, own), decibels(data.exact, rounded), floats, cost)
 
@@ -125,12 +125,8 @@ def decibels(exact: Sequence[Array], own: Sequence[Array]) -> float:
 
 def _run(model: onnx.ModelProto, samples: Sequence[Sequence[Array]]) -> list[list[Array]]:
     """All outputs for each sample, from onnxruntime as the model says it."""
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = ort.InferenceSession(model.SerializeToString(), options)
-    return [list(session.run(None, {"x": sample[0]})) for sample in samples]
+    run, names = session(model), [output.name for output in model.graph.output]
+    return [run(names, {"x": sample[0]}) for sample in samples]
 
 
 def _of_floats(lowered: Lowered, stage: Stage) -> bool:

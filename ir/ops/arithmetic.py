@@ -103,6 +103,9 @@ class Div(Binary, mnemonic="div", onnx="Div", steep=True):
 class Pow(Binary, mnemonic="pow", onnx="Pow", accuracy=Accuracy.FUNCTION, steep=True):
     """x to the power y."""
 
+    def quantised(self) -> IntegerForm | StaysFloat:
+        return StaysFloat("where base and exponent both vary, no table of 256 entries has their powers")
+
     def scalar(self, *args: Expr) -> Expr:
         return call("pow", *args)
 
