@@ -140,7 +140,7 @@ def emit_qnorm(unit: TranslationUnit, stage: Stage, whole: QNorm) -> RowCall:
     op = cast("QNorm", whole.row_op(stage.band, 0)) if stage.windows else whole
     (count, n, inner), (outer_step, step, inner_step) = op.sizes(), op.steps()
     literals = named(count=count, n=n, inner=inner, outer_step=outer_step, step=step, inner_step=inner_step)
-    literals += [*named(x_zero=op.zero), ("epsilon", literal(DType.I64, op.epsilon))]
+    literals += [*named(period=op.period(), x_zero=op.zero), ("epsilon", literal(DType.I64, op.epsilon))]
     literals += named(centred=int(op.centred), left=op.left(), right=op.right()) + requantised(op, LARGEST_NORMALISED)
     parameters = [_X, (pointer(DType.I16), "g"), (pointer(DType.I32), "b"), _OUT]
     function = specialise(unit, "qnorm", "qnorm", DType.I8, parameters, literals)

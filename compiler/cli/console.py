@@ -219,7 +219,9 @@ def quantisation(found: Mapping[str, Any]) -> None:
         some = ", ".join(raised[:WORST_LAYERS]) + (", ..." if len(raised) > WORST_LAYERS else "")
         table.add_row("int16", escape(f"{len(raised)} of {len(found['layers'])} layers: {some}"))
     for left in found["float_operators"]:
-        table.add_row("stays float", escape(f"{left['name']}: {left['reason']}"))
+        count = left.get("estimated_instructions")
+        cost = f" (about {count:,} instructions)" if count else ""
+        table.add_row("stays float", escape(f"{left['name']}: {left['reason']}{cost}"))
     out.print(table)
     layer_table(found["layers"][:WORST_LAYERS], f"worst {min(WORST_LAYERS, len(found['layers']))} layers")
 

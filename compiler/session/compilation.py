@@ -143,6 +143,11 @@ class Compilation:
         report["time"] = time_document(self.times(self.estimates), self.target, counted=False)
         for layer, count in zip(report["layers"], self.estimates, strict=True):
             layer["estimated_instructions"] = count
+        if self.lowered.leftovers and "quantisation" in report:
+            counts = dict(zip((s.result.name for s in self.program.stages), self.estimates, strict=True))
+            floats = report["quantisation"]["float_operators"]
+            for entry, left in zip(floats, self.lowered.leftovers, strict=True):
+                entry["estimated_instructions"] = counts.get(left.node.result.name)
         package = self.packing.as_dict
         if self.source.psram_bytes:
             package["arena_in"] = "internal and psram"

@@ -16,7 +16,7 @@ from tinyc.compiler.witness.region import OFFSET, Region, offset
 from tinyc.compiler.witness.tables import table_steps
 from tinyc.ir.module import Node, made
 from tinyc.ir.op import Value
-from tinyc.ir.ops import Dequantize, Quantize
+from tinyc.ir.ops import Dequantize, Equal, Less, Quantize
 from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
@@ -89,6 +89,8 @@ def check_region(
         ran = replace(ran, error=ran.error + _rounded_again(region) * coarser)
     if region.quantize is not None:
         _check_rounded(region, region.quantize.op, ran, given, known if asked else {}, found)
+    elif region.node.result.dtype is DType.BOOL:
+        _check_decided(region, ran.array, given)
     elif not ran.rounds:
         _check_floats(region, ran.array, evaluate(region.meant.nodes, given, region.definition.result))
 
@@ -200,6 +202,22 @@ def _check_real(region: Region, real: Array, allowed: Array, steps: Array, hidde
         raise VerificationError(
             f"{region.where}: before rounding, element {at} is {real.flat[worst]:.7g} steps, defined as "
             f"{steps.flat[worst]:.7g} (the rounding of its constants explains {allowed.flat[worst]:.2g})"
+        )
+
+
+def _check_decided(region: Region, array: Array, given: Mapping[Value, Array]) -> None:
+    """Booleans are those of real numbers, but where a comparison is of two that float32 may make equal."""
+    defined = evaluate(region.meant.nodes, given, region.definition.result)
+    wrong = array != defined
+    if made(region.definition, Less) is not None or made(region.definition, Equal) is not None:
+        x, y = (evaluate(region.meant.nodes, given, v) for v in region.definition.op.operands)
+        with np.errstate(invalid="ignore"):
+            wrong &= ~(np.abs(x - y) <= 2 * ONE_PRODUCT * np.maximum(np.abs(x), np.abs(y)))
+    if wrong.any():
+        at = tuple(int(i[0]) for i in np.nonzero(wrong))
+        raise VerificationError(
+            f"{region.where}: element {list(at)} is {array[at]}, defined as {defined[at]} ({int(wrong.sum())} of "
+            f"{wrong.size} differ)"
         )
 
 

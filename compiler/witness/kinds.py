@@ -22,6 +22,7 @@ from tinyc.ir.ops import (
     Reduce,
     Requantise,
     Softmax,
+    Where,
 )
 from tinyc.ir.ops.elementwise import Choice
 from tinyc.ir.ops.layer import IntegerLayer
@@ -30,7 +31,7 @@ from tinyc.ir.ops.reduce import Chosen
 
 Kinds = tuple[type[Op], ...]
 
-GIVING: Kinds = (Movement, Choice, Chosen)
+GIVING: Kinds = (Movement, Choice, Chosen, Where)
 """The result consists of elements of the operands. Of integers it is rounded nowhere."""
 COMPUTING: Kinds = (Elementwise, Reduce, BatchNorm, Softmax, Recurrent)
 """Numbers are computed as they are: floats as a rule."""

@@ -9,10 +9,12 @@ from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness.correction import check_correction
 from tinyc.compiler.witness.equalisation import check_equalisation
 from tinyc.compiler.witness.floats import check_biases, check_floats, check_narrowed
+from tinyc.compiler.witness.masks import check_masks
 from tinyc.compiler.witness.noise import clipped_inputs, judge, measure_noise
 from tinyc.ir.module import Module
 from tinyc.ir.tensor import Array
 from tinyc.passes.quantise import QuantisedModule
+from tinyc.passes.quantise.logits import finite_masks
 
 EQUALISED = 8
 """Samples that the module is run on before and after equalisation."""
@@ -65,8 +67,10 @@ def check_quantisation(
     """
     say("check the constants of the quantised layers")
     layers = check_floats(made.float_module, made.uncorrected)
+    finite = finite_masks(module)
+    check_masks(module, finite, calibration[:EQUALISED])
     say("check equalisation")
-    check_equalisation(module, made.float_module, calibration[:EQUALISED])
+    check_equalisation(finite, made.float_module, calibration[:EQUALISED])
     say("check bias correction")
     check_biases(made.float_module, made.corrected, made.biases)
     left = check_correction(made.float_module, made.uncorrected, made.corrected, calibration)

@@ -17,7 +17,22 @@ from tinyc.compiler.witness.tables import OFF, table_steps
 from tinyc.ir.concern import Concern
 from tinyc.ir.module import Node
 from tinyc.ir.op import Value
-from tinyc.ir.ops import AvgPool2d, Clamp, Constant, Interpolate, Lookup, MatMul, MaxPool2d, Quantize
+from tinyc.ir.ops import (
+    And,
+    AvgPool2d,
+    Cast,
+    Clamp,
+    Constant,
+    Equal,
+    Interpolate,
+    Less,
+    Lookup,
+    MatMul,
+    MaxPool2d,
+    Not,
+    Or,
+    Quantize,
+)
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
@@ -110,12 +125,25 @@ def _limited(op: Clamp, step: _Step) -> float | None:
 @ERRORS(Lookup)
 def _looked_up(op: Lookup, step: _Step) -> float | None:
     table = step.arrays[1].astype(np.int64)
+    if np.array_equal(table, np.arange(127, -129, -1)):
+        return step.worst  # the negated numbers, by another zero point
     return step.worst * float(np.abs(np.diff(table)).max()) + 0.5 + table_steps(op.table.dtype)
 
 
 @ERRORS(Interpolate)
 def _interpolated(op: Interpolate, step: _Step) -> float | None:
     return None if step.worst else OFF + table_steps(DType.I16)
+
+
+@ERRORS(Not, Equal, Less, And, Or)
+def _decided(op: Any, step: _Step) -> float | None:
+    """Booleans are right or wrong; wrong ones show in what is chosen by them."""
+    return 0.0
+
+
+@ERRORS(Cast)
+def _cast(op: Cast, step: _Step) -> float | None:
+    return _plain(op, step) if op.to.is_float else 0.0
 
 
 @ERRORS(Quantize)

@@ -34,7 +34,7 @@ def find_regions(
     for node in integers.nodes:
         meant = twins.get(node.result)
         definition = quantised.producer.get(meant) if meant is not None else None
-        if definition is None or (made(definition, Quantize) is None and not definition.result.dtype.is_float):
+        if definition is None or (made(definition, Quantize) is None and not _is_number(definition.result)):
             continue
         region = _region(*ways, twins, node, definition)
         if region is not None:
@@ -46,7 +46,7 @@ def find_regions(
 
 
 def _twins(quantised: Module, integers: Module) -> dict[Value, Value]:
-    """Values of the integer module that hold a value of the quantised one: quantised values, and floats."""
+    """Values of the integer module that hold a value of the quantised one: quantised values, floats and booleans."""
     names = {v.name: v for v in (*quantised.inputs, *(n.result for n in quantised.nodes))}
     given = {n.result for n in quantised.nodes if made(n, Quantize) is not None or made(n, QRecurrent) is not None}
     computed = {n.result for n in quantised.nodes if n.op.constant() is None} - given
@@ -59,9 +59,14 @@ def _twins(quantised: Module, integers: Module) -> dict[Value, Value]:
                 continue
         elif twin is None or twin.type != value.type:
             continue
-        if twin not in computed or twin.dtype.is_float:
+        if twin not in computed or _is_number(twin):
             found[value] = twin
     return found
+
+
+def _is_number(value: Value) -> bool:
+    """Whether a value stands for nothing but itself: floats, and booleans."""
+    return value.dtype.is_float or value.dtype is DType.BOOL
 
 
 class _Walk:

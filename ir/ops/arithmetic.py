@@ -46,6 +46,12 @@ class Sub(Binary, mnemonic="sub", onnx="Sub"):
         ones = np.ones_like(number)
         return _line(self, -ones, number) if place else _line(self, ones, -number)
 
+    def quantised(self) -> IntegerForm | StaysFloat:
+        return _of_two(self)
+
+    def resolution(self, scales: Sequence[float]) -> float:
+        return max(scales) / 2**18  # as of a sum
+
     def scalar(self, *args: Expr) -> Expr:
         return args[0] - args[1]
 
@@ -96,6 +102,9 @@ class Div(Binary, mnemonic="div", onnx="Div", steep=True):
 @dataclass(frozen=True)
 class Pow(Binary, mnemonic="pow", onnx="Pow", accuracy=Accuracy.FUNCTION, steep=True):
     """x to the power y."""
+
+    def quantised(self) -> IntegerForm | StaysFloat:
+        return StaysFloat("where base and exponent both vary, no table of 256 entries has their powers")
 
     def scalar(self, *args: Expr) -> Expr:
         return call("pow", *args)

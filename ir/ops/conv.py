@@ -328,8 +328,8 @@ class Convolution(Weighted, LinearLayer, accuracy=Accuracy.SUM):
         return dataclasses.replace(self, pad_value=value)
 
     def quantised(self) -> IntegerForm | StaysFloat:
-        if self.outside():
-            return StaysFloat(f"it pads with {self.pad_value}, which no zero point stands for")
+        if not math.isfinite(self.outside() or 0.0):
+            return StaysFloat(f"it pads with {self.pad_value}, which no int8 value stands for")
         return IntegerForm(Form.LAYER, (self.x,), self.operands[1:])
 
 

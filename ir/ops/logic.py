@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Expr, call, select
-from tinyc.ir.op import Op, Value
+from tinyc.ir.op import IntegerForm, Op, StaysFloat, Value
 from tinyc.ir.ops.elementwise import Binary, Elementwise, Unary
 from tinyc.ir.types import DType, TensorType
 
@@ -85,6 +85,14 @@ class Where(Elementwise, mnemonic="where", onnx="Where"):
 
     def scalar(self, *args: Expr) -> Expr:
         return select(*args)
+
+    def passes_on(self) -> tuple[Value, ...]:
+        return self.x, self.y
+
+    def quantised(self) -> IntegerForm | StaysFloat:
+        if not self.type.dtype.is_float:
+            return StaysFloat("not all its operands and its result are floats")
+        return Op.quantised(self)
 
 
 def _booleans(op: Op) -> None:

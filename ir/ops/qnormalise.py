@@ -6,6 +6,7 @@ Nothing is rounded to int8 between the operand and the result, so that a norm co
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,13 @@ def places_of(count: int) -> int:
     return 15 - ((count - 1).bit_length() + 1) // 2
 
 
+def period(own: Sequence[int], shape: Sequence[int]) -> int | None:
+    """After how many elements of some dimensions their factors, of the shape `own`, begin again: 1 where one is for
+    all, else as many as the last dimensions have for which there are factors; None for any other shape."""
+    part = next((d for d, n in enumerate(own) if n != 1), len(own))
+    return math.prod(own[part:]) if tuple(own[part:]) == tuple(shape[part:]) else None
+
+
 @dataclass(frozen=True)
 class QNorm(OverAxes, OneFactor, mnemonic="qnorm"):
     """int8 normalisation of groups of elements, over `axes`, ascending and without a gap.
@@ -40,7 +48,7 @@ class QNorm(OverAxes, OneFactor, mnemonic="qnorm"):
     Of n elements x of a group, less `zero`: with m their sum where `centred`, else 0, and v = n * (sum of x^2) - m^2,
     t = (n * x - m) / sqrt(v + epsilon * 2^-12), in fixed point with `places()` places. The result is
     requantise(t * g + b, multiplier, shift) + out_zero, limited. g and b have the shape of x, but size 1 in all
-    dimensions before the axes, in all of these, or in all behind.
+    dimensions before the axes, in the first of these or all, or in all behind.
     """
 
     x: Value
@@ -62,7 +70,10 @@ class QNorm(OverAxes, OneFactor, mnemonic="qnorm"):
         axes = cls.drawn_axes(draw, x)
         first, last = axes[0], axes[-1]
         full = [draw.chance(0.5) for _ in range(3)]
-        shape = tuple(n if full[(d >= first) + (d > last)] else 1 for d, n in enumerate(x.shape))
+        begin = draw.choice([first, first, draw.integer(first, last)])
+        shape = tuple(
+            n if full[(d >= first) + (d > last)] and not first <= d < begin else 1 for d, n in enumerate(x.shape)
+        )
         size = math.prod(shape)
         g = np.array([draw.integer(-FACTOR, FACTOR) for _ in range(size)], np.int16).reshape(shape)
         reach = draw.choice([0, 2**20, OFFSET])
@@ -108,16 +119,26 @@ class QNorm(OverAxes, OneFactor, mnemonic="qnorm"):
         Raises:
             IRError: the factors have another shape.
         """
-        first, last = self.axes[0], self.axes[-1]
         shape, own = self.x.shape, self.g.shape
         found, step = [], 1
-        for part in (slice(last + 1, None), slice(first, last + 1), slice(0, first)):
-            several = len(own) == len(shape) and own[part] == shape[part]
-            if not several and (len(own) != len(shape) or math.prod(own[part]) != 1):
+        for part in self._parts()[::-1]:
+            several = period(own[part], shape[part]) if len(own) == len(shape) else None
+            if several is None or (part != self._parts()[1] and several not in (1, math.prod(shape[part]))):
                 raise IRError(f"factors {self.g.type} are neither of the size of {self.x.type} nor 1")
-            found.append(step if several else 0)
-            step *= math.prod(own[part])
+            found.append(step if several > 1 else 0)
+            step *= several
         return found[2], found[1], found[0]
+
+    def period(self) -> int:
+        """After how many elements of a group its factors begin again."""
+        part = self._parts()[1]
+        several = period(self.g.shape[part], self.x.shape[part])
+        return several if several not in (None, 1) else self.count()
+
+    def _parts(self) -> tuple[slice, slice, slice]:
+        """The dimensions before the axes, these, and those behind."""
+        first, last = self.axes[0], self.axes[-1]
+        return slice(0, first), slice(first, last + 1), slice(last + 1, None)
 
     def left(self) -> int:
         """Places by which a difference to the mean is shifted left, so that it has 31 bits."""

@@ -171,6 +171,9 @@ class ReduceProd(Reduce, mnemonic="reduce_prod", steep=True):
 
     combine: ClassVar[str] = "mul"
 
+    def quantised(self) -> IntegerForm | StaysFloat:
+        return StaysFloat("a product of many numbers spans more powers of two than int8 has steps")
+
     def evaluate(self, *operands: Array) -> Array:
         return np.asarray(
             self._wide(operands[0]).prod(axis=self.axes, keepdims=True, dtype=self._wide(operands[0]).dtype)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from tinyc.ir.module import Node, made
 from tinyc.ir.op import Op, Value
+from tinyc.ir.ops import Div, Mul
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import TensorType
 from tinyc.passes.core.rewrite import Rewriter
@@ -19,6 +21,19 @@ def uniform(array: Array | None) -> float | None:
         return None
     number = array.flat[0].item()
     return float(number) if math.isinf(number) or int(number) != number or int(float(number)) == number else None
+
+
+def scaled_by(node: Node, producer: Callable[[Value], Node | None]) -> tuple[Value, float] | None:
+    """A value and the positive number by which it is multiplied, where an operator does just that."""
+    product, quotient = made(node, Mul), made(node, Div)
+    pairs: list[tuple[Value, ...]] = [quotient.op.operands] if quotient is not None else []
+    pairs += [product.op.operands, product.op.operands[::-1]] if product is not None else []
+    for value, other in pairs:
+        known = producer(other)
+        number = uniform(known.op.constant()) if known is not None else None
+        if number is not None and 0.0 < number < math.inf and value.shape == node.result.shape:
+            return value, number if product is not None else 1.0 / number
+    return None
 
 
 def intersect(low: float, high: float, then_low: float, then_high: float) -> tuple[float, float]:

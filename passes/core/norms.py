@@ -1,4 +1,7 @@
-"""Normalisation as float operators say it: (x - mean) / sqrt(variance + epsilon) * scale + bias, or with no mean."""
+"""Normalisation as float operators say it: (x - mean) / sqrt(variance + epsilon) * scale + bias, or with no mean.
+
+Layouts leave reshapes between these operators, of means and deviations, which have an element for each group.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ import numpy as np
 
 from tinyc.ir.module import Made, Node, made
 from tinyc.ir.op import OpT, Value
-from tinyc.ir.ops import Add, Div, Mul, ReduceMean, Sqrt, Sub
-from tinyc.ir.ops.qnormalise import MOST_NORMALISED
+from tinyc.ir.ops import Add, Broadcast, Clamp, Div, Maximum, Mul, ReduceMean, ReduceSum, Reshape, Sqrt, Sub
+from tinyc.ir.ops.qnormalise import MOST_NORMALISED, period
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.facts import uniform
 
@@ -27,7 +30,7 @@ class Norm:
     Attributes:
         x: the value.
         axes: over which dimensions.
-        epsilon: added to the variance, above 0.
+        epsilon: added to the variance; with `outside`, to its root instead.
         centred: whether the mean is taken off.
         nodes: that compute it, constants apart, without order.
         scale: what is multiplied by, an array that broadcasts to x; None for nothing.
@@ -41,25 +44,39 @@ class Norm:
     nodes: tuple[Node, ...]
     scale: Array | None = None
     bias: Array | None = None
+    outside: bool = False
+    least: float = 0.0
+    """What the root of the sum of squares is at least, where no epsilon is added."""
+
+    @property
+    def count(self) -> int:
+        """Elements of a group."""
+        return math.prod(self.x.shape[a] for a in self.axes)
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The dimensions of x so that those of a group follow each other: as they are where they do, else last."""
+        first, last = self.axes[0], self.axes[-1]
+        if last - first + 1 == len(self.axes):
+            return tuple(range(self.x.type.rank))
+        return (*(d for d in range(self.x.type.rank) if d not in self.axes), *self.axes)
 
 
 def norm_at(node: Node | None, producer: Producer) -> Norm | None:
     """The normalisation whose result a node computes, if it does."""
-    return _shifted(node, producer) or _scaled(node, producer) or _quotient(node, producer)
+    return _shifted(node, producer) or _scaled(node, producer) or _plain(node, producer)
 
 
 def why_float(norm: Norm) -> str:
     """Why there is no integer operator for a normalisation; empty where there is one."""
-    first, last = norm.axes[0], norm.axes[-1]
-    count = math.prod(norm.x.shape[a] for a in norm.axes)
-    if last - first + 1 != len(norm.axes):
-        return f"it normalises over dimensions {list(norm.axes)}, which do not follow each other"
-    if count > MOST_NORMALISED:
-        return f"the squares of {count} elements have no sum in int32: those of {MOST_NORMALISED} do"
-    parts = slice(0, first), slice(first, last + 1), slice(last + 1, None)
+    if norm.count > MOST_NORMALISED:
+        return f"the squares of {norm.count} elements have no sum in int32: those of {MOST_NORMALISED} do"
+    shape = [norm.x.shape[d] for d in norm.order]
+    first = norm.order.index(norm.axes[0])
+    parts = slice(0, first), slice(first, first + len(norm.axes)), slice(first + len(norm.axes), None)
     for array in (norm.scale, norm.bias):
-        own = broadcastable(array, norm.x.type.rank).shape if array is not None else ()
-        if array is not None and any(own[p] != norm.x.shape[p] and math.prod(own[p]) != 1 for p in parts):
+        own = [broadcastable(array, norm.x.type.rank).shape[d] for d in norm.order] if array is not None else []
+        if array is not None and any(period(own[p], shape[p]) is None for p in parts):
             return f"its factors of shape {list(array.shape)} have only some of the dimensions of {norm.x.type}"
     return ""
 
@@ -73,7 +90,7 @@ def _shifted(node: Node | None, producer: Producer) -> Norm | None:
     found = made(node, Add)
     for value, other in _pairs(found.op.operands) if found is not None else ():
         bias, before = float_constant(other, producer), producer(value)
-        inner = (_scaled(before, producer) or _quotient(before, producer)) if bias is not None else None
+        inner = (_scaled(before, producer) or _plain(before, producer)) if bias is not None else None
         if inner is not None and node is not None and node.result.shape == inner.x.shape:
             return dataclasses.replace(inner, bias=bias, nodes=(*inner.nodes, node))
     return None
@@ -83,40 +100,120 @@ def _scaled(node: Node | None, producer: Producer) -> Norm | None:
     found = made(node, Mul)
     for value, other in _pairs(found.op.operands) if found is not None else ():
         scale = float_constant(other, producer)
-        inner = _quotient(producer(value), producer) if scale is not None else None
+        inner = _plain(producer(value), producer) if scale is not None else None
         if inner is not None and node is not None and node.result.shape == inner.x.shape:
-            return dataclasses.replace(inner, scale=scale, nodes=(*inner.nodes, node))
+            own = scale if inner.scale is None else scale * inner.scale
+            return dataclasses.replace(inner, scale=own, nodes=(*inner.nodes, node))
     return None
 
 
-def _quotient(node: Node | None, producer: Producer) -> Norm | None:
-    """x or x - mean, over the root of its own mean square and epsilon."""
+def _plain(node: Node | None, producer: Producer) -> Norm | None:
+    """A normalisation without scale and bias."""
     quotient = made(node, Div)
-    root = _made(quotient.op.y, Sqrt, producer) if quotient is not None else None
-    total = _made(root.op.operands[0], Add, producer) if root is not None else None
-    if quotient is None or root is None or total is None or quotient.op.x.type != quotient.op.type:
+    if quotient is None or quotient.op.x.type != quotient.op.type:
         return None
-    for value, other in _pairs(total.op.operands):
-        epsilon, mean = uniform(float_constant(other, producer)), _made(value, ReduceMean, producer)
-        square = _made(mean.op.x, Mul, producer) if mean is not None else None
-        if mean is None or not mean.op.axes or square is None or epsilon is None or not epsilon > 0.0:
+    return _quotient(quotient, producer) or _of_length(quotient, producer)
+
+
+def _of_length(quotient: Made[Div], producer: Producer) -> Norm | None:
+    """x over the root of the sum of its squares, or over a small number where that is larger."""
+    spread = made(producer(quotient.op.y), Broadcast)
+    y, least = quotient.op.y if spread is None else spread.op.x, 0.0
+    clamp, most = _behind(y, Clamp, producer), _behind(y, Maximum, producer)
+    root = _behind(y, Sqrt, producer)
+    if clamp is not None and clamp.op.max == math.inf:
+        root, least = _behind(clamp.op.x, Sqrt, producer), clamp.op.min
+    for value, other in _pairs(most.op.operands) if most is not None else ():
+        number = uniform(float_constant(other, producer))
+        if number is not None:
+            root, least = _behind(value, Sqrt, producer), number
+    total = _behind(root.op.operands[0], ReduceSum, producer) if root is not None else None
+    square = _made(total.op.x, Mul, producer) if total is not None else None
+    if total is None or not total.op.axes or square is None or square.op.operands != (quotient.op.x, quotient.op.x):
+        return None
+    ends = quotient.node, total.node, square.node
+    found = Norm(quotient.op.x, total.op.axes, 0.0, False, ends, least=least)
+    scale = np.asarray(found.count**-0.5, np.float32)
+    nodes = tuple(dict.fromkeys((*ends, *_path(quotient.op.y, ends, producer))))
+    return dataclasses.replace(found, scale=scale, nodes=nodes) if y.shape == _mean_shape(found) else None
+
+
+def _quotient(quotient: Made[Div], producer: Producer) -> Norm | None:
+    """x or x - mean, over the root of its own mean square and epsilon."""
+    y, total, root = quotient.op.y, _behind(quotient.op.y, Add, producer), _behind(quotient.op.y, Sqrt, producer)
+    if root is not None:
+        total = _behind(root.op.operands[0], Add, producer)
+    for value, other in _pairs(total.op.operands) if total is not None else ():
+        epsilon = uniform(float_constant(other, producer))
+        inner = _behind(value, Sqrt, producer) if root is None else None
+        if epsilon is None or not epsilon > 0.0 or (root is None and inner is None):
             continue
-        if square.op.operands != (quotient.op.x, quotient.op.x):
-            continue
-        nodes = tuple(found.node for found in (quotient, root, total, mean, square))
-        plain = Norm(quotient.op.x, mean.op.axes, float(epsilon), False, nodes)
-        return _centred(plain, producer) or plain
+        variance = value if inner is None else inner.op.operands[0]
+        found = _centred(_of_squares(quotient, variance, producer), producer) or _of_moments(
+            quotient, variance, producer
+        )
+        if found is not None and y.shape == _mean_shape(found):
+            nodes = tuple(dict.fromkeys((*found.nodes, *_path(y, found.nodes, producer))))
+            return dataclasses.replace(found, epsilon=float(epsilon), outside=inner is not None, nodes=nodes)
     return None
 
 
-def _centred(norm: Norm, producer: Producer) -> Norm | None:
-    """The same of what the mean is taken off, where the operand is that."""
-    difference = _made(norm.x, Sub, producer)
-    mean = _made(difference.op.y, ReduceMean, producer) if difference is not None else None
-    if difference is None or mean is None or mean.op.x != difference.op.x or mean.op.axes != norm.axes:
+def _mean_shape(norm: Norm) -> tuple[int, ...]:
+    """The shape of a mean, the dimensions of groups with size 1."""
+    return tuple(1 if d in norm.axes else n for d, n in enumerate(norm.x.shape))
+
+
+def _path(value: Value, ends: tuple[Node, ...], producer: Producer) -> list[Node]:
+    """The nodes that compute a value, constants apart, as far as some others."""
+    node = producer(value)
+    if node is None or node in ends or node.op.constant() is not None:
+        return []
+    return [node, *(n for v in node.op.operands for n in _path(v, ends, producer))]
+
+
+def _of_squares(quotient: Made[Div], variance: Value, producer: Producer) -> Norm | None:
+    """Where the variance is the mean of the squares of what is divided."""
+    mean = _behind(variance, ReduceMean, producer)
+    square = _made(mean.op.x, Mul, producer) if mean is not None else None
+    if mean is None or not mean.op.axes or square is None or square.op.operands != (quotient.op.x, quotient.op.x):
         return None
-    nodes = (*norm.nodes, difference.node, mean.node)
+    return Norm(quotient.op.x, mean.op.axes, 0.0, False, (quotient.node, mean.node, square.node))
+
+
+def _of_moments(quotient: Made[Div], variance: Value, producer: Producer) -> Norm | None:
+    """Where it is the mean of squares less the square of the mean."""
+    spread = _behind(variance, Sub, producer)
+    mean = _behind(spread.op.x, ReduceMean, producer) if spread is not None else None
+    squared = _behind(spread.op.y, Mul, producer) if spread is not None else None
+    square = _made(mean.op.x, Mul, producer) if mean is not None else None
+    if mean is None or square is None or squared is None or len({*square.op.operands, *squared.op.operands}) != 2:
+        return None
+    x, first = square.op.x, _behind(squared.op.x, ReduceMean, producer)
+    if first is None or first.op.x != x or (square.op.y, squared.op.y) != (x, squared.op.x):
+        return None
+    nodes = (quotient.node, mean.node, square.node, first.node)
+    found = _centred(Norm(quotient.op.x, mean.op.axes, 0.0, False, nodes), producer)
+    return found if found is not None and found.x == x and first.op.axes == mean.op.axes else None
+
+
+def _centred(norm: Norm | None, producer: Producer) -> Norm | None:
+    """The same of what the mean is taken off, where the operand is that; else as it is."""
+    difference = _made(norm.x, Sub, producer) if norm is not None else None
+    mean = _behind(difference.op.y, ReduceMean, producer) if difference is not None else None
+    if norm is None or difference is None or mean is None:
+        return norm
+    if mean.op.x != difference.op.x or mean.op.axes != norm.axes or difference.op.y.shape != mean.op.type.shape:
+        return norm
+    nodes = (*norm.nodes, difference.node, mean.node, *_path(difference.op.y, (mean.node,), producer))
     return dataclasses.replace(norm, x=difference.op.x, centred=True, nodes=nodes)
+
+
+def _behind(value: Value, kind: type[OpT], producer: Producer) -> Made[OpT] | None:
+    """What computes a value, reshapes aside."""
+    node = producer(value)
+    while (reshaped := made(node, Reshape)) is not None:
+        node = producer(reshaped.op.x)
+    return made(node, kind)
 
 
 def _made(value: Value, kind: type[OpT], producer: Producer) -> Made[OpT] | None:

@@ -13,6 +13,14 @@ from tinyc.passes.core.base import Pass, Slack
 from tinyc.passes.core.rewrite import Rule, rewrite
 from tinyc.passes.integerise import elementwise, layers, pooling, products  # they say what computes each operator
 from tinyc.passes.integerise.boundary import ScaledPort, int8_inputs, int8_outputs, pixel_input
+from tinyc.passes.integerise.comparing import (
+    at_most_in_integers,
+    boolean_as_number,
+    chain_to_integers,
+    choose_in_integers,
+    equal_in_integers,
+    less_in_integers,
+)
 from tinyc.passes.integerise.leftovers import Leftover, find_leftovers
 from tinyc.passes.integerise.movement import pad_into_convolution, raise_quantize, sink_dequantize
 from tinyc.passes.integerise.normalising import normalise_in_integers
@@ -47,11 +55,18 @@ RULES: tuple[Rule, ...] = (
     layers.bias_into_layer,
     normalise_in_integers,
     rectify_in_integers,
+    choose_in_integers,
+    products.scaled_product,
     compute_in_integers,
     merge_tables,
     table_into_limits,
     clamp_into_limits,
     pad_into_convolution,
+    less_in_integers,
+    equal_in_integers,
+    chain_to_integers,
+    at_most_in_integers,
+    boolean_as_number,
 )
 
 

@@ -7,8 +7,9 @@ with them: bit for bit. Where scales differ, a quantize meets a dequantize, and 
 from __future__ import annotations
 
 from tinyc.ir.constant import Constant
-from tinyc.ir.module import Made, Node
-from tinyc.ir.ops import Pad, QConvolution, Quantize
+from tinyc.ir.module import Made, Node, made
+from tinyc.ir.op import Op
+from tinyc.ir.ops import Pad, QConvolution, Quantize, Where
 from tinyc.ir.tensor import Tensor
 from tinyc.ir.types import DType
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on
@@ -45,21 +46,28 @@ def sink_dequantize(node: Node, rewriter: Rewriter) -> Answer:
 @on(Quantize)
 def raise_quantize(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     """Move a quantize before an operator that works on int8 as well."""
-    before = rewriter.producer(at.op.x) if at.op.to in (DType.I8, DType.I16) else None
+    before = rewriter.producer(at.op.x)
+    # A choice may be part of what a table or an integer operator computes together.
+    return None if made(before, Where) is not None else raised(at, Op, rewriter)
+
+
+def raised(at: Made[Quantize], kind: type[Op], rewriter: Rewriter) -> Answer:
+    """The quantize moved before an operator of a class that works on int8 as well."""
+    before = rewriter.made(at.op.x, kind) if at.op.to in (DType.I8, DType.I16) else None
     values = before.op.passes_on() if before is not None else ()
     if before is None or not values:
         return None
     if not only_quantized(at.op.x, rewriter):
         return Skip(f"{at.op.x} is needed in float as well")
     op, whole = before.op, sum(v.type.size for v in values)
-    leaves_out = whole > op.type.size and not op.chooses()
+    leaves_out = whole > op.type.size and not op.chooses() and len(values) == 1
     if leaves_out and not all(rewriter.producer(v) and rewriter.uses(v) == 1 for v in values):
         return Skip(f"the whole of {values[0]} would be quantized for a part of it")
     scale, fill = Scale.of(at.op), op.fill()
     if fill is not None:
         op = op.filled(float(scale.integer(fill)))
     quantized = {v: rewriter.add(scale.quantize(v)) for v in dict.fromkeys(values)}
-    return Replaced(op.replace_operands(quantized), (before,))
+    return Replaced(op.replace_operands(quantized), (before.node,))
 
 
 @on(QConvolution)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinyc.ir.module import Made
 from tinyc.ir.op import Value
-from tinyc.ir.ops import QNorm, Quantize
+from tinyc.ir.ops import QNorm, Quantize, Transpose
 from tinyc.ir.ops.qnormalise import EPSILON_MOST, EPSILON_PLACES, FACTOR, LARGEST_NORMALISED, OFFSET, places_of
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
@@ -16,6 +16,9 @@ from tinyc.passes.core.norms import Norm, broadcastable, norm_at, why_float
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on
 from tinyc.passes.integerise.patterns import taken_together
 from tinyc.passes.integerise.scales import Scale, requantiser
+
+SMALL = 2.0**-16
+"""What, beside a deviation, is as good as nothing: its reciprocal has 16 bits."""
 
 
 @on(Quantize)
@@ -31,9 +34,17 @@ def normalise_in_integers(at: Made[Quantize], rewriter: Rewriter) -> Answer:
 
 
 def _made(norm: Norm, value: Value, own: Scale, out: Scale, rewriter: Rewriter) -> Replaced | Skip:
-    count = math.prod(norm.x.shape[a] for a in norm.axes)
+    count, epsilon = norm.count, norm.epsilon
+    if norm.outside:
+        # Of integers that are not all alike, the deviation is at least this; beside it, epsilon is as good as none.
+        least = own.scale * math.sqrt(count - 1) / count if norm.centred else own.scale / math.sqrt(count)
+        if epsilon > least * SMALL:
+            return Skip(f"epsilon, {epsilon:.4g}, is added to the root, and not small beside the least, {least:.4g}")
+        epsilon *= epsilon
+    if norm.least > own.scale:
+        return Skip(f"the root that it divides by is at least {norm.least:.4g}, and may be {own.scale:.4g}")
     # In units of steps of the operand, n times as many for each of n elements.
-    epsilon = norm.epsilon * (count / own.scale) ** 2 * 2.0**EPSILON_PLACES
+    epsilon = epsilon * (count / own.scale) ** 2 * 2.0**EPSILON_PLACES
     if not epsilon <= EPSILON_MOST:
         return Skip(f"epsilon, {norm.epsilon:.4g}, is too large beside the operand's scale, {own.scale:.4g}")
     factors = _factors(norm, places_of(count))
@@ -46,7 +57,13 @@ def _made(norm: Norm, value: Value, own: Scale, out: Scale, rewriter: Rewriter) 
     if pair[1] > 0:
         return Skip(f"the scale of the result, {out.scale:.4g}, is too fine for its factors")
     constants = rewriter.constant_value(g, "factors"), rewriter.constant_value(b, "offsets")
-    made = QNorm(value, *constants, norm.axes, own.zero, round(epsilon), norm.centred, *pair, out.zero)
+    order = norm.order
+    moved = order != tuple(range(len(order)))
+    x = rewriter.add(Transpose(value, order)) if moved else value
+    axes = tuple(sorted(order.index(a) for a in norm.axes))
+    made = QNorm(x, *constants, axes, own.zero, round(epsilon), norm.centred, *pair, out.zero)
+    if moved:
+        return Replaced(Transpose(rewriter.add(made), tuple(order.index(d) for d in range(len(order)))), norm.nodes)
     return Replaced(made, norm.nodes)
 
 
@@ -57,7 +74,7 @@ def _factors(norm: Norm, places: int) -> tuple[Array, Array, float] | Skip:
         broadcastable(np.asarray(default if array is None else array, np.float64), rank)
         for array, default in ((norm.scale, 1.0), (norm.bias, 0.0))
     )
-    scale, bias = np.broadcast_arrays(scale, bias)
+    scale, bias = (np.transpose(array, norm.order) for array in np.broadcast_arrays(scale, bias))
     if not (np.isfinite(scale).all() and np.isfinite(bias).all()):
         return Skip("a factor or offset is not finite")
     largest = max(float(np.abs(scale).max()) / FACTOR, float(np.abs(bias).max()) * 2.0**places / OFFSET)

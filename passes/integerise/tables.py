@@ -46,7 +46,7 @@ def rescaled(
 @on(Quantize)
 def chain_to_table(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     """Replace what depends on one int8 value, element by element, by a table."""
-    chain = _Chain(rewriter)
+    chain = Chain(rewriter)
     if at.op.to not in (DType.I8, DType.I16) or not chain.reach(at.op.x, at.result.shape):
         return None
     sources = chain.sources
@@ -72,7 +72,7 @@ def _behind_table(value: Value, rewriter: Rewriter) -> Value:
     return found.x if found is not None else value
 
 
-class _Chain:
+class Chain:
     """The elementwise operators between int8 values and a float value."""
 
     def __init__(self, rewriter: Rewriter) -> None:
@@ -143,12 +143,12 @@ class _Chain:
 class _Function:
     """What a chain computes of a source, as a function of any integers of it."""
 
-    chain: _Chain
+    chain: Chain
     value: Value
     source: Value
 
     def __call__(self, inputs: Array) -> Array:
-        known = _Chain(self.chain._rewriter)
+        known = Chain(self.chain._rewriter)
         known.inputs = inputs
         return np.broadcast_to(known.column(self.value, self.source), inputs.shape)
 

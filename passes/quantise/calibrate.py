@@ -12,6 +12,7 @@ from tinyc.ir.module import Module
 from tinyc.ir.op import Value
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import PassError
+from tinyc.passes.quantise.logits import limited
 from tinyc.passes.quantise.observers import OBSERVERS, Observer
 
 Samples = Sequence[Sequence[Array]]
@@ -56,6 +57,7 @@ def calibrate(
     observer: str | Callable[[], Observer],
     progress: Progress | None = None,
     values: Collection[Value] | None = None,
+    logits: Mapping[Value, Value] | None = None,
 ) -> Ranges:
     """The ranges of float activations, module inputs included.
 
@@ -66,6 +68,8 @@ def calibrate(
         observer: a name in `OBSERVERS`, or what makes an observer for one tensor.
         progress: told after each sample.
         values: observe these only; all float activations by default.
+        logits: what softmaxes take, and values that are moved to become such, by which operand they become
+            (`logits.logits`): these are observed, as far as something comes out of them.
 
     Raises:
         PassError: there are no samples, or a tensor has NaN or infinite values.
@@ -73,13 +77,15 @@ def calibrate(
     if not samples:
         raise PassError("calibration needs at least one sample: give inputs like those the model will meet")
     make = make_observer(observer)
-    wanted = activations(module) if values is None else values
+    wanted, moved = activations(module) if values is None else values, logits or {}
     observers = {v: (make(), _Extremes()) for v in dict.fromkeys((*module.inputs, *wanted)) if v.dtype.is_float}
     for number, inputs in enumerate(samples):
 
         def watch(value: Value, array: Array, number: int = number) -> None:
             found = observers.get(value)
-            if found is not None:
+            if moved.get(value) == value:
+                array = limited(array)
+            if found is not None and moved.get(value, value) == value:
                 _check_finite(module, value, array, number)
                 for each in found:
                     each.see(array)
@@ -89,7 +95,8 @@ def calibrate(
         run(module, inputs, watch)
         if progress is not None:
             progress("calibrate", number + 1, len(samples))
-    return {v: Range(*chosen.range(), seen.low, seen.high) for v, (chosen, seen) in observers.items()}
+    observed = {v: observers[moved.get(v, v)] for v in observers}
+    return {v: Range(*chosen.range(), seen.low, seen.high) for v, (chosen, seen) in observed.items()}
 
 
 def activations(module: Module) -> list[Value]:

@@ -12,6 +12,7 @@ from tinyc.passes.quantise.calibrate import Progress, Ranges, Run, Samples, cali
 from tinyc.passes.quantise.choose import Goal, choose
 from tinyc.passes.quantise.equalise import EqualiseRanges, see_channels
 from tinyc.passes.quantise.insert import Quantise
+from tinyc.passes.quantise.logits import finite_masks, logits
 from tinyc.passes.quantise.narrow import NarrowBiases
 from tinyc.passes.quantise.observers import Observer
 from tinyc.passes.quantise.report import LayerNoise, measure
@@ -76,11 +77,13 @@ def quantise_module(
     Raises:
         PassError: there are no samples, they have NaN or infinite values, or a name or an option is unknown.
     """
+    module = finite_masks(module)
     if equalise:
         module = EqualiseRanges(see_channels(module, samples, run)).run(module)
     units = find_units(module, keep_float)
     values = dict.fromkeys(v for u in units for v in (*u.operands, u.result))
-    ranges = calibrate(module, samples, run, observer, progress, [v for v in values if module.constant(v) is None])
+    varying = [v for v in values if module.constant(v) is None]
+    ranges = calibrate(module, samples, run, observer, progress, varying, logits(module, units))
 
     def made(chosen: Widths) -> QuantisedModule:
         uncorrected = quantised = Quantise(ranges, keep_float, chosen).run(module)

@@ -10,6 +10,7 @@ import numpy as np
 from tinyc.ir.module import Module, Node, made, merge_locs, remove_dead
 from tinyc.ir.op import Form, Op, Value, unused
 from tinyc.ir.ops import Constant
+from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.ops.quantise import Dequantize, Quantize, is_quantised
 from tinyc.ir.ops.recurrent import Steps
@@ -18,7 +19,7 @@ from tinyc.passes.core.base import Pass, PassError
 from tinyc.passes.core.rewrite import tell
 from tinyc.passes.quantise.calibrate import Ranges
 from tinyc.passes.quantise.ranges import Parameters, in_bytes, quantise_bias, quantise_weights, weight_scales
-from tinyc.passes.quantise.scales import Scales, absorbed_clamps, assign, layer_scales
+from tinyc.passes.quantise.scales import Scales, absorbed_clamps, assign, layer_scales, padding
 from tinyc.passes.quantise.units import Unit, find_units
 from tinyc.passes.quantise.widths import NONE, Widths
 
@@ -91,14 +92,22 @@ class _Inserter:
         loc = merge_locs(*(self._module.producer[v].loc for v in dict.fromkeys((unit.result, result))))
         for node in unit.nodes[:-1]:
             self._nodes.append(Node(node.result, node.op.replace_operands(mapping), node.loc))
-        last = unit.nodes[-1]
-        raw = self._add(last.op.replace_operands(mapping), f"{result.name}_float", loc)
+        op = self._padded(unit).replace_operands(mapping)
+        raw = self._add(op, f"{result.name}_float", loc)
         p = self._scales.of[result]
         q = self._add(Quantize(raw, p.scale, p.zero, p.dtype), f"{result.name}_q", loc)
         self._nodes.append(Node(result, Dequantize(q, (p.scale,), (p.zero,)), loc))
         self._known[result, p] = result
         if result in self._dropped:
             tell(f"{self._module.producer[result].where}: saturation does what it does")
+
+    def _padded(self, unit: Unit) -> Op:
+        """The last operator of a unit; a layer pads with a number that an int8 value stands for."""
+        pad, layer = padding(unit), made(unit.nodes[-1], Convolution)
+        if layer is None or pad is None:
+            return unit.nodes[-1].op
+        p = self._scales.of[unit.operands[0]]
+        return layer.op.with_outside(p.scale * (int(p.quantise(np.array(pad))) - p.zero))
 
     def _add(self, op: Op, hint: str, loc: str) -> Value:
         name = unused(hint, self._names)

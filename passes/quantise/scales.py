@@ -10,11 +10,14 @@ import numpy as np
 from tinyc.ir.module import Module, made
 from tinyc.ir.op import Form, Op, Value
 from tinyc.ir.ops import Clamp
+from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.core.base import PassError
+from tinyc.passes.core.facts import scaled_by
 from tinyc.passes.quantise.calibrate import Range, Ranges
+from tinyc.passes.quantise.logits import logits, mask_limits
 from tinyc.passes.quantise.ranges import Parameters, parameters, weight_scales
 from tinyc.passes.quantise.units import Unit
 from tinyc.passes.quantise.widths import NONE, Widths, settled
@@ -91,7 +94,8 @@ def absorbed_clamps(module: Module, units: Sequence[Unit]) -> dict[Value, Value]
 
 
 def assign(module: Module, units: Sequence[Unit], ranges: Ranges, widths: Widths = NONE) -> Scales:
-    """Parameters for every value that a unit takes or gives; `widths` says what is to be int16.
+    """Parameters for every value that a unit takes or gives, constants that share the scale of a result aside; `widths`
+    says what is to be int16.
 
     Raises:
         PassError: a value's range is missing, or what is to be int16 cannot be.
@@ -100,28 +104,28 @@ def assign(module: Module, units: Sequence[Unit], ranges: Ranges, widths: Widths
     wanted, makers = widths.values(module, units), {u.result: u for u in units}
     fixed = {u.result: p for u in units if u.form is Form.SOFTMAX and (p := _natural(u.nodes[-1].op)) is not None}
     for unit in units:
-        for value in (*unit.operands, unit.result):
+        for value in (*_varying(module, unit), unit.result):
             groups.root(value)
         if unit.form is Form.SHARING and len(unit.operands) == 1:
             groups.join(unit.operands[0], unit.result)
     for before, after in clamps.items():
         groups.join(before, after)
-    _join_several(units, groups, fixed)
+    own = _join_several(module, units, groups, fixed)
     chosen: dict[Value, Parameters] = {}
-    logits = {u.operands[0] for u in units if u.form is Form.SOFTMAX}
-    passing = {u.result for u in units if u.form is Form.SHARING} | set(clamps)
+    taken = logits(module, units)
+    whole = set(taken.values())
+    least = _masks(module, units, ranges, taken)
+    ends = _ends(module, units, ranges, taken)
+    passing = ({u.result for u in units if u.form is Form.SHARING} | set(clamps)) - own
     narrow: dict[Value, Parameters] = {}
 
     def found(members: Sequence[Value], dtype: DType) -> Parameters:
         given = _fixed(members, passing, units, fixed)
-        if given is not None:
-            # Those of int8 reach up to a power of two, which has no int8 itself.
-            return (
-                given if dtype is DType.I8 else Parameters(max(-given.low, given.high + given.scale) / 2**15, 0, dtype)
-            )
-        head = WIDE_HEADROOM if dtype is DType.I16 else HEADROOM if any(v in logits for v in members) else 0.0
-        hull = [_range(module, v, ranges, head) for v in members if v not in passing]
-        hull += [(value, value) for result, value in _pads(units) if result in members]
+        within = [end for result, end in ends if result in members]
+        if given is not None and (fixed.keys() & set(members) or all(_holds(given, end) for end in within)):
+            return given if dtype is DType.I8 else _wider(given)
+        head = WIDE_HEADROOM if dtype is DType.I16 else HEADROOM if any(v in whole for v in members) else 0.0
+        hull = [_range(module, v, ranges, head, least) for v in members if v not in passing] + within
         return parameters(min(low for low, _ in hull), max(high for _, high in hull), dtype)
 
     for members in groups.members().values():
@@ -132,18 +136,75 @@ def assign(module: Module, units: Sequence[Unit], ranges: Ranges, widths: Widths
     return _widened(module, units, groups, Scales(chosen, narrow))
 
 
-def _join_several(units: Sequence[Unit], groups: _Groups, fixed: Mapping[Value, Parameters]) -> None:
+def _wider(p: Parameters) -> Parameters:
+    """The same range of int16: that of int8 reaches up to a power of two, which has no int8 itself."""
+    return Parameters(max(-p.low, p.high + p.scale) / 2**15, 0, DType.I16)
+
+
+def _varying(module: Module, unit: Unit) -> list[Value]:
+    """The operands of a unit that have parameters of their own: constants get those of the result, where it shares
+    them, and may be operands of others, which have theirs."""
+    shares = unit.form is Form.SHARING
+    return [v for v in unit.operands if not (shares and module.constant(v) is not None)]
+
+
+def _join_several(
+    module: Module, units: Sequence[Unit], groups: _Groups, fixed: Mapping[Value, Parameters]
+) -> set[Value]:
+    """Joins several operands and a result. Gives the results that none was joined to."""
+    alone = set()
     for unit in units:
         if unit.form is Form.SHARING and len(unit.operands) > 1:
-            demanding = {groups.root(v) for v in fixed}
-            free = [v for v in unit.operands if groups.root(v) not in demanding]
-            for value in free or unit.operands:
+            demanding = {groups.root(v): p for v, p in fixed.items()}
+            values = _varying(module, unit)
+            ends = [_extent(module, v) for v in unit.operands if v not in values]
+            free = [v for v in values if groups.root(v) not in demanding]
+            held = [v for v in values if v not in free and all(_holds(demanding[groups.root(v)], e) for e in ends)]
+            for value in free or held:
                 groups.join(value, unit.result)
+            if not free and not held:
+                alone.add(unit.result)
+    return alone
 
 
-def _pads(units: Sequence[Unit]) -> list[tuple[Value, float]]:
-    """Results of pads, and the number that they pad with."""
-    return [(u.result, fill) for u in units if (fill := u.nodes[0].op.fill()) is not None]
+def padding(unit: Unit) -> float | None:
+    """What a layer takes outside of its operand; None where it takes nothing there."""
+    layer = made(unit.nodes[0], Convolution) if unit.form is Form.LAYER else None
+    return layer.op.outside() if layer is not None else None
+
+
+def _holds(p: Parameters, end: tuple[float, float]) -> bool:
+    """Whether int8 represents a range, to half a step."""
+    return p.low - p.scale / 2 <= end[0] and end[1] <= p.high + p.scale / 2
+
+
+def _ends(
+    module: Module, units: Sequence[Unit], ranges: Ranges, taken: Mapping[Value, Value]
+) -> list[tuple[Value, tuple[float, float]]]:
+    """Values whose scale stands for numbers that no operand or result has: results of pads, operands that a layer pads,
+    and results that share their scale with constants, which what a softmax takes has no further down than it was
+    seen."""
+    found = []
+    for unit in units:
+        if (pad := padding(unit)) is not None:
+            found.append((unit.operands[0], (pad, pad)))
+        fill = unit.nodes[0].op.fill()
+        if fill is not None:
+            found.append((unit.result, (fill, fill)))
+        for value in unit.operands if unit.form is Form.SHARING else ():
+            if module.constant(value) is not None:
+                low, high = _extent(module, value)
+                low = max(low, ranges[unit.result].seen_low) if unit.result in taken else low
+                found.append((unit.result, (low, max(low, high))))
+    return found
+
+
+def _masks(
+    module: Module, units: Sequence[Unit], ranges: Ranges, taken: Mapping[Value, Value]
+) -> Mapping[Value, float]:
+    lows = {v: HEADROOM * r.seen_low for v, r in ranges.items()}
+    highs = {v: HEADROOM * max(r.seen_high, r.high) for v, r in ranges.items()}
+    return mask_limits(module, units, taken, lows, highs) if taken else {}
 
 
 def _fixed(
@@ -167,13 +228,23 @@ def _natural(op: Op) -> Parameters | None:
     return Parameters(*op.natural_scale) if op.natural_scale is not None else None
 
 
-def _range(module: Module, value: Value, ranges: Ranges, head: float) -> tuple[float, float]:
-    """What a value's integers shall represent: the observer's choice, or `head` times all that was seen."""
+def _extent(module: Module, value: Value) -> tuple[float, float]:
+    """The least and the largest number of a constant, and 0. Raises `PassError` where they are not finite."""
     constant = module.constant(value)
-    if constant is not None:
-        if not np.isfinite(constant).all():
-            raise PassError(f"{module.producer[value].where} has NaN or infinite values, which int8 has not")
-        return float(constant.min(initial=0.0)), float(constant.max(initial=0.0))
+    assert constant is not None
+    if not np.isfinite(constant).all():
+        raise PassError(f"{module.producer[value].where} has NaN or infinite values, which int8 has not")
+    return float(constant.min(initial=0.0)), float(constant.max(initial=0.0))
+
+
+def _range(
+    module: Module, value: Value, ranges: Ranges, head: float, least: Mapping[Value, float]
+) -> tuple[float, float]:
+    """What a value's integers shall represent: the observer's choice, or `head` times all that was seen; of a constant
+    all that it has, but no more than the least that is stated for it."""
+    if module.constant(value) is not None:
+        low, high = _extent(module, value)
+        return max(low, least.get(value, low)), high
     found: Range | None = ranges.get(value)
     if found is None:
         raise PassError(f"there is no range for {value}: calibrate the module that is quantised")
@@ -187,8 +258,8 @@ def _widened(module: Module, units: Sequence[Unit], groups: _Groups, scales: Sca
     """
     members, chosen = groups.members(), dict(scales.of)
     for unit in units:
-        least = _step(module, unit, Scales(chosen, scales.narrow))
-        if chosen[unit.result].scale < least and unit.form in REQUANTISED:
+        least = _step(module, unit, Scales(chosen, scales.narrow)) if unit.form in REQUANTISED else 0.0
+        if chosen[unit.result].scale < least:
             wider = chosen[unit.result].wider(least)
             chosen.update(dict.fromkeys(members[groups.root(unit.result)], wider))
     return Scales(chosen, scales.narrow)
@@ -200,7 +271,8 @@ def _step(module: Module, unit: Unit, known: Scales) -> float:
     scales = [p.scale for p in operands]
     if unit.form is Form.LAYER:
         return scales[0] * float(layer_scales(module, unit, operands[0], known.of[unit.result]).max())
-    return unit.nodes[0].op.resolution(scales)
+    factor = scaled_by(unit.nodes[-1], module.producer.get) if unit.form is Form.PRODUCT else None
+    return unit.nodes[0].op.resolution(scales) * (1.0 if factor is None else factor[1])
 
 
 def layer_scales(module: Module, unit: Unit, operand: Parameters, result: Parameters) -> Array:

@@ -17,12 +17,14 @@ from tinyc.ir.ops import Elementwise
 from tinyc.ir.types import DType
 from tinyc.passes.core import norms, rectifiers
 from tinyc.passes.core.base import PassError
-from tinyc.passes.core.facts import uniform
+from tinyc.passes.core.facts import scaled_by, uniform
 from tinyc.passes.core.norms import Norm
 from tinyc.passes.core.rectifiers import Rectifier
 
 FOLLOWING = (Form.SHARING, Form.BINARY, Form.TABLE, Form.TOGETHER)
 """Forms that are quantised for what takes their results, too."""
+INSIDE = (DType.F32, DType.BOOL)
+"""Element types of a function of one tensor: a condition decides within it."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def find_units(module: Module, keep_float: Collection[str] = ()) -> list[Unit]:
     kept = named_results(module, keep_float, "be kept float")
     joint = _together(module, kept)
     chains = joint | _chains(module, kept | {n.result for unit in joint.values() for n in unit.nodes})
+    chains |= {v: product for v, unit in chains.items() if (product := _product(module, unit, kept)) is not None}
     inside = {n.result for chain in chains.values() for n in chain.nodes}
     units = []
     for node in module.nodes:
@@ -99,6 +102,17 @@ def _single(module: Module, node: Node) -> Unit | None:
     return Unit(form.form, (node,), form.operands, form.wide)
 
 
+def _product(module: Module, unit: Unit, kept: Collection[Value]) -> Unit | None:
+    """A matrix product and its factor, where a unit is but that: they are rounded once."""
+    node, (x, *_) = unit.nodes[0], unit.operands
+    product = module.producer.get(x)
+    scaled = unit.form is Form.TABLE and len(unit.nodes) == 1 and scaled_by(node, module.producer.get) is not None
+    if not scaled or product is None or x in kept or x in module.outputs or len(module.users[x]) > 1:
+        return None
+    single = _single(module, product)
+    return Unit(single.form, (product, node), single.operands) if single and single.form is Form.PRODUCT else None
+
+
 def _together(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
     """Units of operators of one tensor that an integer operator computes together, by their results: nothing before the
     last is of use elsewhere."""
@@ -141,10 +155,10 @@ def _chains(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
     chains: dict[Value, Unit] = {}
     claimed: set[Value] = set()
     for node in reversed(module.nodes):
-        if node.result in claimed:
+        if node.result in claimed or node.result.dtype is not DType.F32:
             continue
         for origin in reversed(origins.get(node.result, [])):
-            nodes = _between(module, origin, node)
+            nodes = _between(module, origin, node) if origin.dtype is DType.F32 else None
             if nodes is not None and not claimed.intersection(n.result for n in nodes):
                 chains[node.result] = Unit(Form.TABLE, nodes, (origin,))
                 claimed.update(n.result for n in nodes)
@@ -155,10 +169,10 @@ def _chains(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
 def _origins(module: Module, node: Node, known: dict[Value, list[Value]]) -> list[Value]:
     """The values of which this elementwise operator's result is a function, nearest first; empty when there is none."""
     found = made(node, Elementwise)
-    if found is None or any(v.dtype is not DType.F32 for v in (node.result, *node.op.operands)):
+    if found is None or any(v.dtype not in INSIDE for v in (node.result, *node.op.operands)):
         return []
     varying = [v for v in node.op.operands if uniform(module.constant(v)) is None]
-    if not varying or any(v.type != node.result.type or module.constant(v) is not None for v in varying):
+    if not varying or any(v.shape != node.result.shape or module.constant(v) is not None for v in varying):
         return []
     reach = [[v, *known.get(v, [])] for v in varying]
     return [v for v in reach[0] if all(v in others for others in reach[1:])]
@@ -183,6 +197,7 @@ def _between(module: Module, origin: Value, last: Node) -> tuple[Node, ...] | No
 
 def _connected(module: Module, units: Sequence[Unit]) -> list[Unit]:
     """The units that are worth quantising: layers, and what hangs on them."""
+    units = [u for u in units if not _only_decides(module, u)]
     producer = {u.result: u for u in units}
     chosen = {u.result for u in units if u.form in (Form.LAYER, Form.PRODUCT, Form.RECURRENT)}
     grown = True
@@ -196,6 +211,14 @@ def _connected(module: Module, units: Sequence[Unit]) -> list[Unit]:
                 chosen.add(unit.result)
                 grown = True
     return [u for u in units if u.result in chosen]
+
+
+def _only_decides(module: Module, unit: Unit) -> bool:
+    """Whether nobody but operators that jump takes what a table would give: it and they are one function, and rounding
+    in between would make them jump elsewhere."""
+    users = module.users[unit.result]
+    jump = bool(users) and all(u.op.jumps() and not u.result.dtype.is_float for u in users)
+    return unit.form is Form.TABLE and jump and unit.result not in module.outputs
 
 
 def _feeds(module: Module, unit: Unit, producer: dict[Value, Unit], chosen: Collection[Value]) -> bool:

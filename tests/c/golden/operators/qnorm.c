@@ -11,9 +11,9 @@ module @qnorm {
 
 TINYC_NOINLINE void net_qnorm_0(const int8_t *x, const int16_t *g, const int32_t *b, int8_t *out)
 {
-    tinyc_qnorm_i8(x, g, b, out, /*count=*/2, /*n=*/4, /*inner=*/1, /*outer_step=*/0, /*step=*/1, /*inner_step=*/1,
-        /*x_zero=*/3, /*epsilon=*/900, /*centred=*/1, /*left=*/21, /*right=*/15, /*multiplier=*/1518500250,
-        /*shift=*/-20, /*zero=*/5, /*low=*/-128, /*high=*/127, /*form=*/1);
+    tinyc_qnorm_i8(x, g, b, out, /*count=*/2, /*n=*/4, /*inner=*/1, /*outer_step=*/0, /*step=*/1, /*inner_step=*/0,
+        /*period=*/4, /*x_zero=*/3, /*epsilon=*/900, /*centred=*/1, /*left=*/21, /*right=*/15,
+        /*multiplier=*/1518500250, /*shift=*/-20, /*zero=*/5, /*low=*/-128, /*high=*/127, /*form=*/1);
 }
 
 void net_run(void *arena, const int8_t *input, int8_t *output)
