@@ -22,6 +22,7 @@ from tinyc.ir.ops.quantise import Dequantize, Quantize
 SPELLINGS.refuse(
     "has no equivalent in ONNX: export the module before it is made of integer operators",
     IntegerLayer,
+    ops.Interpolate,
     ops.Lookup,
     ops.QAdd,
     ops.QAvgPool2d,
@@ -34,6 +35,7 @@ SPELLINGS.refuse(
     ops.QRecurrent,
     ops.QSoftmax,
     ops.QSum,
+    ops.Requantise,
 )
 
 

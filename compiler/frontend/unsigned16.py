@@ -35,20 +35,28 @@ def shift_unsigned(model: onnx.ModelProto) -> None:
         FrontendError: an input or output of the model is uint16, or something computes with it.
     """
     graph = model.graph
-    for info in (*graph.input, *graph.output):
-        if info.type.tensor_type.elem_type == TensorProto.UINT16:
-            raise FrontendError(
-                f'"{info.name}" is uint16, which an interface cannot be: let the model take and give float32'
-            )
+    for side, infos in (("input", graph.input), ("output", graph.output)):
+        for info in infos:
+            if info.type.tensor_type.elem_type == TensorProto.UINT16:
+                raise _at_interface(side, info.name)
     unsigned = set(_shifted_constants(graph))
     for index, node in enumerate(list(graph.node)):
         where = f"node {node_loc(node, index)} ({node.op_type})"
         if any(_uses(branch) for branch in branches(node)):
             raise FrontendError(f"{where}: uint16 in a branch is not supported")
         _shift_node(graph, node, where, unsigned)
+    for info in graph.output:
+        if info.name in unsigned:
+            raise _at_interface("output", info.name)
     for info in graph.value_info:
         if info.type.tensor_type.elem_type == TensorProto.UINT16:
             info.type.tensor_type.elem_type = TensorProto.INT16
+
+
+def _at_interface(side: str, name: str) -> FrontendError:
+    return FrontendError(
+        f'{side} "{name}" is uint16, which an interface cannot be: let the model take and give float32, int8 or int16'
+    )
 
 
 def _uses(graph: onnx.GraphProto) -> bool:
