@@ -41,7 +41,7 @@ void sums(const int8_t *x, const int8_t *w, const uint8_t *extras, const int32_t
     }
     const uint8_t *found = group == 4 ? extras : NULL;
     const uint64_t bits = tinyc_qextras_bits_i8(&found, rows * runs);
-    tinyc_qpair_weights_i8(words, w, rows * runs * n);
+    tinyc_qpair_weights_i8(words, w, rows * runs * n, 0);
     (void)tinyc_qpairs_i8(row, x, words, bits, found, bias, multiplier, shift, out, group, 1, 0, 0, 0, 0, 0,
                     rows, runs, n, n, 0, 0, -128, 127, 0);
 }

@@ -19,9 +19,34 @@ TINYC_INLINE int32_t tinyc_qword_i8(const int8_t *w)
     return w[0] + w[1] * 65536;
 }
 
-/* Writes the weights of four output channels, which are interleaved, in the form that tinyc_qpairs_i8 takes. */
-TINYC_INLINE void tinyc_qpair_weights_i8(int32_t *words, const int8_t *w, int elements)
+/* The same of a byte that has both, 8 added to each. */
+TINYC_INLINE int32_t tinyc_qhalves_i8(int8_t both)
 {
+    const uint32_t two = (uint8_t)both;
+    return (int32_t)((two | two << 12) & 0xf000f) - 0x80008;
+}
+
+/* Writes those of four output channels, which are interleaved. */
+TINYC_INLINE void tinyc_qpair_halves_i8(int32_t *words, const int8_t *w, int elements)
+{
+    const int8_t *const end = w + 2 * elements;
+    do {
+        words[0] = tinyc_qhalves_i8(w[0]);
+        words[1] = tinyc_qhalves_i8(w[1]);
+        words += 2;
+        w += 2;
+    } while (w != end);
+}
+
+/* Writes the weights of four output channels, which are interleaved, in the form that tinyc_qpairs_i8 takes. With
+ * `halves` two lie in a byte, 8 added to each.
+ */
+TINYC_INLINE void tinyc_qpair_weights_i8(int32_t *words, const int8_t *w, int elements, int halves)
+{
+    if (halves) {
+        tinyc_qpair_halves_i8(words, w, elements);
+        return;
+    }
     const int turn = elements % 2 ? 1 : 2;
     const int8_t *const end = w + 4 * elements;
     do {
