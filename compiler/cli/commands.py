@@ -41,6 +41,7 @@ from tinyc.compiler.cli.options import (
     PixelScaleFlag,
     ResizeFlag,
     ShapesFlag,
+    WeightsFlag,
     parse_shapes,
     quantise_options,
     takes_code_options,
@@ -317,6 +318,7 @@ def quantize_command(
     resize: ResizeFlag = "",
     crop: CropFlag = False,
     keep_float: KeepFloatFlag = "",
+    weights: WeightsFlag = "int8",
     observer: ObserverFlag = DEFAULT_OBSERVER,
     input_shape: ShapesFlag = None,
     accept_accuracy: AcceptAccuracyFlag = False,
@@ -327,7 +329,7 @@ def quantize_command(
     """Quantise a float model to int8 and write it as a QDQ model that onnxruntime runs."""
     with reporting(as_json):
         pixels = parse_normalise(normalize, pixel_scale, channels.value, resize, crop)
-        options = quantise_options(IntegersWord.int8, calibration, labels, pixels, keep_float, observer)
+        options = quantise_options(IntegersWord.int8, calibration, labels, pixels, keep_float, observer, weights)
         assert options is not None
         notes: list[str] = []
         accuracy: dict[str, Evaluation] = {}

@@ -103,6 +103,9 @@ EvaluateLabelsFlag = Annotated[
     Path | None, typer.Option("--evaluate-labels", metavar="FILE", help="Classes of these inputs.")
 ]
 KeepFloatFlag = Annotated[str, typer.Option("--keep-float", metavar="NODE,...", help="ONNX nodes that stay float.")]
+WeightsFlag = Annotated[
+    str, typer.Option("--weights", metavar="int8|int4|int4:NODE,...", help="Bits of quantised weights, by ONNX node.")
+]
 ObserverFlag = Annotated[str, typer.Option("--observer", metavar="|".join(OBSERVERS), help="How ranges are chosen.")]
 
 
@@ -134,6 +137,9 @@ HopFlag = Annotated[
 RamFlag = Annotated[
     str,
     typer.Option("--ram", metavar="64K", help="Arena: fastest code that fits; 160K+2M: with PSRAM. [default: least]"),
+]
+FlashFlag = Annotated[
+    str, typer.Option("--flash", metavar="300K", help="Code and constants: weights of as many layers become int4.")
 ]
 SystemRamFlag = Annotated[
     str, typer.Option("--system-ram", metavar="64K", help="RAM of everything else. [default: what ESP-IDF takes]")
@@ -197,6 +203,7 @@ def code_options(
     rows_to: RowsToFlag = RowsToWord.argument,
     hop: HopFlag = "",
     ram: RamFlag = "",
+    flash: FlashFlag = "",
     system_ram: SystemRamFlag = "",
     format: FormatFlag = DEFAULTS.format,
     arena_in: ArenaInFlag = DEFAULTS.arena_in,
@@ -216,6 +223,7 @@ def code_options(
     resize: ResizeFlag = "",
     crop: CropFlag = False,
     keep_float: KeepFloatFlag = "",
+    weights: WeightsFlag = QUANTISED.weights,
     observer: ObserverFlag = QUANTISED.observer,
     accept_accuracy: AcceptAccuracyFlag = DEFAULTS.accept_accuracy,
     extra_pass: ExtraPassFlag = None,
@@ -239,10 +247,11 @@ def code_options(
         "rows_to": rows_to.value,
         "hop": parse_hop(hop),
         "ram": ram or None,
+        "flash": flash or None,
         "system_ram": system_ram or None,
         "tuned": tuned,
         "quantise": quantise_options(
-            quantize, calibration, labels, pixels, keep_float, observer, input_type.value, output_type.value
+            quantize, calibration, labels, pixels, keep_float, observer, weights, input_type.value, output_type.value
         ),
         "accept_accuracy": accept_accuracy,
         "extra_passes": placed_passes(extra_pass or [], after or [], before or []),
@@ -325,6 +334,7 @@ def quantise_options(
     normalise: Normalise | None,
     keep_float: str,
     observer: str,
+    weights: str,
     input_type: str = QUANTISED.input_type,
     output_type: str = QUANTISED.output_type,
 ) -> QuantiseOptions | None:
@@ -334,6 +344,7 @@ def quantise_options(
             "--calibration": calibration,
             "--labels": labels,
             "--keep-float": keep_float,
+            "--weights": weights != QUANTISED.weights,
         }
         if needing := [name for name, value in needless.items() if value]:
             raise TinycError(f"{', '.join(needing)} goes with --quantize int8")
@@ -348,6 +359,7 @@ def quantise_options(
         calibration=calibration,
         labels=labels,
         observer=observer,
+        weights=weights,
         keep_float=tuple(part.strip() for part in keep_float.split(",") if part.strip()),
         input_type=cast("Any", input_type),
         output_type=cast("Any", output_type),

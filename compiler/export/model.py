@@ -26,6 +26,8 @@ __all__ = ["ExportError", "to_onnx_qdq", "with_tensors", "write_onnx"]
 
 IR_VERSION = 9
 """The file format that came with ONNX's opset 19."""
+IR_VERSION_OF_4_BITS = 10
+"""The one that came with opset 21."""
 
 
 def to_onnx_qdq(module: Module, inputs: Sequence[Port], outputs: Sequence[Port]) -> onnx.ModelProto:
@@ -96,8 +98,8 @@ def _model(module: Module, graph: Graph, inputs: Sequence[Port], outputs: Sequen
     )
     return helper.make_model(
         made,
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", graph.opset)],
+        ir_version=IR_VERSION if graph.opset == OPSET else IR_VERSION_OF_4_BITS,
         producer_name="tinyc",
         producer_version=VERSION,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tinyc.compiler.base.checked import OneOf, checked
+from tinyc.compiler.base.checked import OneOf, OptionError, checked
 from tinyc.compiler.data.calibration import CalibrationLike, Normalise
 from tinyc.compiler.options.ports import InputType, OutputType, PortTypes
 from tinyc.passes.quantise import DEFAULT_OBSERVER, OBSERVERS
@@ -27,6 +27,7 @@ class QuantiseOptions:
         equalise: scale channels of neighbouring layers to like ranges first.
         correct_bias: take the mean error of every layer out of its bias.
         keep_float: names of ONNX nodes that stay float.
+        weights: "int8", "int4" for 4 bits wherever that saves memory, or "int4:NODE,..." for those of these ONNX nodes.
         input_type: "auto" is int8 for each input that is quantised at once and float32 for the others; "int8" takes
             values in the calibrated scale, and refuses a model where one cannot; "uint8" takes pixels 0..255; "float32"
             keeps the model's own input. A compilation that is called takes such arrays, or the model's own floats.
@@ -41,9 +42,22 @@ class QuantiseOptions:
     equalise: bool = True
     correct_bias: bool = True
     keep_float: tuple[str, ...] = ()
+    weights: str = "int8"
     input_type: InputType = "auto"
     output_type: OutputType = "auto"
     normalise: Normalise | None = None
+
+    def __post_init__(self) -> None:
+        word, colon, _ = self.weights.partition(":")
+        if word not in ("int8", "int4") or (colon and (word == "int8" or not self.four_bits)):
+            raise OptionError(f'`weights` is "int8", "int4" or "int4:NODE,...", not {self.weights!r}')
+
+    @property
+    def four_bits(self) -> tuple[str, ...] | None:
+        """The names of the ONNX nodes whose weights have 4 bits; None for all that can."""
+        _, _, names = self.weights.partition(":")
+        named = tuple(part.strip() for part in names.split(",") if part.strip())
+        return None if self.weights == "int4" else named
 
     @property
     def port_types(self) -> PortTypes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from tinyc.ir.module import Module
@@ -10,6 +10,7 @@ from tinyc.ir.tensor import Array
 from tinyc.passes.quantise.bias import CorrectBias
 from tinyc.passes.quantise.calibrate import Progress, Ranges, Run, Samples, calibrate
 from tinyc.passes.quantise.equalise import EqualiseRanges, see_channels
+from tinyc.passes.quantise.four_bits import candidates, chosen, see_moments
 from tinyc.passes.quantise.insert import Quantise
 from tinyc.passes.quantise.narrow import NarrowBiases
 from tinyc.passes.quantise.observers import Observer
@@ -31,6 +32,7 @@ class QuantisedModule:
         ranges: the calibrated ranges of its activations.
         layers: what quantisation cost, worst layer first.
         biases: corrected biases in real numbers, before they were rounded, by the names of the float layers' results.
+        four_bits: names of the results of layers whose weights have 4 bits.
     """
 
     module: Module
@@ -40,6 +42,7 @@ class QuantisedModule:
     ranges: Ranges
     layers: tuple[LayerNoise, ...]
     biases: Mapping[str, Array]
+    four_bits: tuple[str, ...] = ()
 
 
 def quantise_module(
@@ -51,6 +54,8 @@ def quantise_module(
     equalise: bool = True,
     correct_bias: bool = True,
     keep_float: tuple[str, ...] = (),
+    four_bits: Collection[str] | None = (),
+    values_of_4_bits: Collection[str] = (),
     progress: Progress | None = None,
 ) -> QuantisedModule:
     """Quantises a float module by calibration.
@@ -63,6 +68,8 @@ def quantise_module(
         equalise: scale channels of neighbouring layers to like ranges first.
         correct_bias: take the mean error of every layer out of its bias.
         keep_float: names of ONNX nodes whose operators stay float.
+        four_bits: names of ONNX nodes whose weights have 4 bits; None for all that can.
+        values_of_4_bits: names of results of further ones.
         progress: told what is being done, how many samples are done, and of how many.
 
     Raises:
@@ -73,10 +80,14 @@ def quantise_module(
     units = find_units(module, keep_float)
     values = dict.fromkeys(v for u in units for v in (*u.operands, u.result))
     ranges = calibrate(module, samples, run, observer, progress, [v for v in values if module.constant(v) is None])
-    uncorrected = quantised = Quantise(ranges, keep_float).run(module)
+    small = dict.fromkeys(chosen(module, units, four_bits))
+    small |= dict.fromkeys(v for v in candidates(module, units) if v.name in values_of_4_bits)
+    moments = see_moments(module, small, samples, run, correct_bias) if small else {}
+    uncorrected = quantised = Quantise(ranges, keep_float, moments).run(module)
     biases: Mapping[str, Array] = {}
     if correct_bias:
         quantised, biases = CorrectBias(module, samples, run, progress).corrected(quantised)
     corrected, quantised = quantised, NarrowBiases().run(quantised)
     layers = tuple(measure(module, quantised, samples, run, progress))
-    return QuantisedModule(quantised, corrected, uncorrected, module, ranges, layers, biases)
+    names = tuple(v.name for v in small)
+    return QuantisedModule(quantised, corrected, uncorrected, module, ranges, layers, biases, names)

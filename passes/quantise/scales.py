@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -81,8 +82,11 @@ def absorbed_clamps(module: Module, units: Sequence[Unit]) -> dict[Value, Value]
     return found
 
 
-def assign(module: Module, units: Sequence[Unit], ranges: Ranges) -> Scales:
-    """Parameters for every value that a unit takes or gives.
+def assign(
+    module: Module, units: Sequence[Unit], ranges: Ranges, finest: Mapping[Value, Array] = MappingProxyType({})
+) -> Scales:
+    """Parameters for every value that a unit takes or gives. `finest` has the scales of weights that are not int8, by
+    the layers' results.
 
     Raises:
         PassError: a value's range is missing.
@@ -108,7 +112,7 @@ def assign(module: Module, units: Sequence[Unit], ranges: Ranges) -> Scales:
             hull += [(value, value) for result, value in _pads(units) if result in members]
             given = parameters(min(low for low, _ in hull), max(high for _, high in hull))
         chosen.update(dict.fromkeys(members, given))
-    return Scales(_widened(module, units, groups, chosen))
+    return Scales(_widened(module, units, groups, chosen, finest))
 
 
 def _join_several(units: Sequence[Unit], groups: _Groups, fixed: Mapping[Value, Parameters]) -> None:
@@ -160,7 +164,11 @@ def _range(module: Module, value: Value, ranges: Ranges, whole: bool) -> tuple[f
 
 
 def _widened(
-    module: Module, units: Sequence[Unit], groups: _Groups, chosen: dict[Value, Parameters]
+    module: Module,
+    units: Sequence[Unit],
+    groups: _Groups,
+    chosen: dict[Value, Parameters],
+    finest: Mapping[Value, Array],
 ) -> dict[Value, Parameters]:
     """No result is finer than the integers it is made of: the multiplier of a requantisation stays at most 1.
 
@@ -168,23 +176,26 @@ def _widened(
     """
     members = groups.members()
     for unit in units:
-        least = _step(module, unit, chosen)
+        least = _step(module, unit, chosen, finest.get(unit.result))
         if chosen[unit.result].scale < least and unit.form in REQUANTISED:
             wider = chosen[unit.result].wider(least)
             chosen.update(dict.fromkeys(members[groups.root(unit.result)], wider))
     return chosen
 
 
-def _step(module: Module, unit: Unit, chosen: Mapping[Value, Parameters]) -> float:
+def _step(module: Module, unit: Unit, chosen: Mapping[Value, Parameters], finest: Array | None) -> float:
     """The real value of one step of the integers that a unit's result is requantised from."""
     scales = [chosen[v].scale for v in unit.operands]
     if unit.form is Form.LAYER:
-        return scales[0] * float(layer_scales(module, unit, scales[0], chosen[unit.result]).max())
+        return scales[0] * float(layer_scales(module, unit, scales[0], chosen[unit.result], finest).max())
     return unit.nodes[0].op.resolution(scales)
 
 
-def layer_scales(module: Module, unit: Unit, input_scale: float, result: Parameters) -> Array:
-    """The scales of a layer's weights, one an output channel, for operands of a scale and results of parameters."""
+def layer_scales(
+    module: Module, unit: Unit, input_scale: float, result: Parameters, finest: Array | None = None
+) -> Array:
+    """The scales of a layer's weights, one an output channel, for operands of a scale and results of parameters: those
+    of int8, or `finest`."""
     layer = made(unit.nodes[0], LinearLayer)
     assert layer is not None
     weights, bias = module.constant(layer.op.w), module.constant(layer.op.b)
@@ -192,4 +203,4 @@ def layer_scales(module: Module, unit: Unit, input_scale: float, result: Paramet
     for array in (weights, bias):
         if array is not None and not np.isfinite(array).all():
             raise PassError(f"{layer.where} has NaN or infinite weights, which int8 has not")
-    return weight_scales(weights, layer.op.output_axis, bias, input_scale, STEPS * result.scale)
+    return weight_scales(weights, layer.op.output_axis, bias, input_scale, STEPS * result.scale, finest)
