@@ -7,6 +7,7 @@ together: their second moments, seen on calibration data.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
@@ -117,12 +118,19 @@ def saved_bytes(op: Op) -> int:
     return 0
 
 
-@saved_bytes.register(Conv2d)
-@saved_bytes.register(Dense)
-def _saved_by_blocks(op: Conv2d | Dense) -> int:
-    groups = op.groups if isinstance(op, Conv2d) else 1
-    outputs = op.w.shape[0] // groups // LANES * LANES * groups
-    return outputs * (op.w.type.size // max(op.w.shape[0], 1)) // 2
+@saved_bytes.register
+def _saved_by_dense(op: Dense) -> int:
+    return _saved(op.w, 1)
+
+
+@saved_bytes.register
+def _saved_by_convolution(op: Conv2d) -> int:
+    return _saved(op.w, op.groups)
+
+
+def _saved(w: Value, groups: int) -> int:
+    outputs = w.shape[0] // groups // LANES * LANES * groups
+    return outputs * (w.type.size // max(w.shape[0], 1)) // 2
 
 
 def chosen(module: Module, units: Sequence[Unit], names: Collection[str] | None) -> tuple[Value, ...]:
@@ -138,10 +146,11 @@ def chosen(module: Module, units: Sequence[Unit], names: Collection[str] | None)
     named = {name: v for v in able for name in parts(module.producer[v].loc)}
     if wrong := [name for name in names if name not in named]:
         known = {part for n in module.nodes for part in parts(n.loc)}
-        what = "has no weights that take less memory in 4 bits" if wrong[0] in known else "there is none of this name"
-        raise PassError(
-            f"the weights of {wrong[0]!r} cannot have 4 bits: {what}; layers that can are {', '.join(named) or 'none'}"
+        what = (
+            "it has no weights that take less memory in 4 bits" if wrong[0] in known else "there is none of this name"
         )
+        can = ", ".join(parts(module.producer[v].loc)[0] for v in able if module.producer[v].loc)
+        raise PassError(f"the weights of {wrong[0]!r} cannot have 4 bits: {what}; layers that can are {can or 'none'}")
     return tuple(dict.fromkeys(named[name] for name in names))
 
 
@@ -150,7 +159,8 @@ def see_moments(
 ) -> Mapping[Value, Moments]:
     """The second moments of what layers take, by their results; with `centred` those about the mean, for layers whose
     mean error their biases take away."""
-    ops = {v: op for v in layers if isinstance(op := module.producer[v].op, (Conv2d, Dense))}
+    made_by = {v: made(module.producer[v], LinearLayer) for v in layers}
+    ops = {v: layer.op for v, layer in made_by.items() if layer is not None}
     takers: dict[Value, list[Value]] = {}
     for value, op in ops.items():
         takers.setdefault(op.x, []).append(value)
@@ -192,13 +202,23 @@ def _blocks(rows: Array) -> list[Array]:
     return np.array_split(rows, count, axis=2)
 
 
-def _taken(op: Conv2d | Dense, x: Array) -> Array:
+@singledispatch
+def _taken(op: Op, x: Array) -> Array:
     """What a layer takes, of some of its pixels: [pixels, groups, inputs of an output]."""
-    if isinstance(op, Dense):
-        rows = x.reshape(-1, 1, x.shape[-1])
-        return rows[:: -(-len(rows) // PIXELS)].astype(np.float64)
+    raise PassError(f"the weights of {op.mnemonic} have 8 bits")
+
+
+@_taken.register
+def _taken_by_dense(op: Dense, x: Array) -> Array:
+    rows = x.reshape(-1, 1, x.shape[-1])
+    return np.asarray(rows[:: -(-len(rows) // PIXELS)], np.float64)
+
+
+@_taken.register
+def _taken_by_convolution(op: Conv2d, x: Array) -> Array:
     found = windows(op, x, op.pad_value)
-    pixels = np.arange(0, int(np.prod(found.shape[:3])), -(-int(np.prod(found.shape[:3])) // PIXELS))
+    count = math.prod(found.shape[:3])
+    pixels = np.arange(0, count, -(-count // PIXELS))
     taken = found[np.unravel_index(pixels, found.shape[:3])].astype(np.float64)
     grouped = taken.reshape(*taken.shape[:3], op.groups, -1)
     return np.moveaxis(grouped, 3, 1).reshape(len(taken), op.groups, -1)
