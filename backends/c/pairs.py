@@ -46,8 +46,8 @@ ANOTHER = 128
 """Added to that of an extra behind which another one of its run follows."""
 
 # Instructions for a pixel and four channels, as counted on rv32imc: an element without words, in groups of two, of
-# four and of eight; taking sums apart; looking for the extras of a run, and adding one. And what it takes to make the words of an
-# element.
+# four and of eight; taking sums apart; looking for the extras of a run, and adding one. And what it takes to make the
+# words of an element.
 _PLAIN, _TWOS, _FOURS, _EIGHTS, _APART, _LOOK, _EXTRA, _MADE = 10.2, 8.9, 7.8, 6.8, 12.0, 5.0, 6.0, 9.0
 
 
