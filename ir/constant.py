@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from tinyc.ir.draw import Draw
 from tinyc.ir.op import Op
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.ir.types import TensorType
+
+
+def fits_4_bits(array: Array) -> bool:
+    """Whether all of some integers lie within -8..7, so that two fit a byte."""
+    return bool(array.size) and bool(np.all((array >= -8) & (array <= 7)))
 
 
 @dataclass(frozen=True)

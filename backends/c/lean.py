@@ -34,7 +34,7 @@ def pixel_call(
     inputs: int,
     outputs: int,
 ) -> RowCall:
-    """The call for so many pixels, with the vectors of the layer and its literals from the zero point on."""
+    """The call for so many pixels, with the vectors of the layer and its literals, `halves` the first."""
     function, values = _function(unit, parameters, literals, str(pixels), inputs, outputs)
     return RowCall(function, (Pointer(0), *arguments, *values), long_rows=True)
 

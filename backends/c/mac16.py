@@ -15,6 +15,7 @@ import numpy as np
 
 from tinyc.backends.c.calls import pointer, shared
 from tinyc.backends.c.emitter import emits
+from tinyc.backends.c.nibbles import has_nibbles
 from tinyc.backends.c.pie import takes
 from tinyc.backends.c.quantised import LayerArguments, Parameter, of_words
 from tinyc.backends.c.tiles import COPIES
@@ -73,7 +74,8 @@ class Room:
 
 def room(program: RowProgram, stage: Stage, tuning: Tuning) -> Room | None:
     """What memory the kernel of a stage needs; None for one that is not computed so."""
-    if not tuning.mac16 or stage.kernel.library or takes(program, stage, tuning):
+    plain = stage.kernel.library or has_nibbles(program, stage, tuning)
+    if not tuning.mac16 or plain or takes(program, stage, tuning):
         return None
     return _room(stage.op, program, stage)
 

@@ -8,6 +8,8 @@ Groups of two elements have such weights by themselves, but for two of -128 side
 within the whole window, which is one run where it is copied. For groups of four, which lie within one run of the
 window, the words have less of some weights, and what is missing is added one by one: the extras.
 
+Weights of 4 bits fit in groups of eight of any elements: what is a run does not matter.
+
 The words are made from the weights for each block of four channels, in scratch memory, each time that the layer is
 computed.
 """
@@ -26,6 +28,7 @@ from tinyc.backends.c.tuned import pixels
 from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.backends.c.windows import beside
 from tinyc.backends.libraries.operands import constant
+from tinyc.ir.constant import fits_4_bits
 from tinyc.ir.op import Op
 from tinyc.ir.ops import QConv2d
 from tinyc.ir.rows import RowProgram, Stage
@@ -42,10 +45,10 @@ MOST_RUNS = 16
 ANOTHER = 128
 """Added to that of an extra behind which another one of its run follows."""
 
-# Instructions for a pixel and four channels, as counted on rv32imc: an element without words, in groups of two and of
-# four; taking sums apart; looking for the extras of a run, and adding one. And what it takes to make the words of an
-# element.
-_PLAIN, _TWOS, _FOURS, _APART, _LOOK, _EXTRA, _MADE = 10.2, 8.9, 7.8, 12.0, 5.0, 6.0, 9.0
+# Instructions for a pixel and four channels, as counted on rv32imc: an element without words, in groups of two, of
+# four and of eight; taking sums apart; looking for the extras of a run, and adding one. And what it takes to make the
+# words of an element.
+_PLAIN, _TWOS, _FOURS, _EIGHTS, _APART, _LOOK, _EXTRA, _MADE = 10.2, 8.9, 7.8, 6.8, 12.0, 5.0, 6.0, 9.0
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,9 @@ class Pairs:
     def instructions(self, pixels: int) -> float:
         """About what they take in a block of four channels, for so many pixels."""
         elements = int(self.weights.shape[1])
-        if self.group == 2:
-            return pixels * (_TWOS * elements + _APART) + _MADE * elements
+        if self.group != 4:
+            each = _TWOS if self.group == 2 else _EIGHTS
+            return pixels * (each * elements + _APART) + _MADE * elements
         bits = (self.runs + 1) // 2
         extras = sum(len(block) - bits for block in self.extras) / 2 / len(self.extras)
         seldom = _APART + _LOOK * self.runs + _EXTRA * extras
@@ -153,6 +157,8 @@ def pairs_of(program: RowProgram, stage: Stage) -> Pairs | None:
     if array is None or array.shape[0] < LANES:
         return None
     flat, number, count = array.reshape(array.shape[0], -1), runs(stage.op), pixels(stage)
+    if fits_4_bits(array):
+        return Pairs(8, flat, number)
     found = [p for p in (twos(flat, number), fours(flat, number)) if p is not None]
     return min(found, key=lambda p: p.instructions(count), default=None)
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinyc.backends.c.calls import Literal, elements, limits, pointer, shared
 from tinyc.backends.c.emitter import emits
+from tinyc.backends.c.nibbles import has_nibbles
 from tinyc.backends.c.pie_tables import BY_VECTORS, VECTOR, Chunks, Results, addition, constants, up
 from tinyc.backends.c.quantised import Parameter, form
 from tinyc.backends.c.short import requantisation
@@ -149,7 +150,8 @@ def _results(program: RowProgram, stage: Stage, op: IntegerLayer) -> Results | N
 
 def takes(program: RowProgram, stage: Stage, tuning: Tuning) -> bool:
     """Whether a stage is computed by vectors."""
-    sums = _sums(stage.op, program) if tuning.vectors and stage.result.type.size else None
+    here = tuning.vectors and stage.result.type.size and not has_nibbles(program, stage, tuning)
+    sums = _sums(stage.op, program) if here else None
     if sums is None:
         return False
     op = cast("IntegerLayer", stage.op)  # the only ones that have sums

@@ -14,6 +14,7 @@ from tinyc.backends.c.calls import Literal, limits, pointer, shared
 from tinyc.backends.c.conv import pack
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.lean import is_lean, pixel_call, window_call
+from tinyc.backends.c.nibbles import has_nibbles, in_halves
 from tinyc.backends.c.pairs import PATCHES, Pairs
 from tinyc.backends.c.shares import LARGEST, leaves_fewer
 from tinyc.backends.c.short import SHIFTS, known, requantisation, short_constants, takes_short
@@ -92,9 +93,11 @@ def _pairable(
     the memory and the extras; and the first literal, which says in groups of how many elements."""
     array = _constant(unit, stage, op.w)
     pairs = unit.pairs(stage)
-    layer = weighted(unit, stage, op, pack(array if pairs is None else pairs.weights, groups))
+    halves = has_nibbles(unit.program, stage, unit.tuning)
+    packed = _packed(array if pairs is None else pairs.weights, groups, halves, pairs is not None)
+    layer = weighted(unit, stage, op, packed, halves)
     if pairs is None:
-        return layer.behind_shifts(_NOTHING, _NOTHING), {"paired": 0}
+        return layer.behind_shifts(_NOTHING, _NOTHING), {"paired": 0, "halves": int(halves)}
     extras = _NOTHING
     if pairs.lacks:
         array = np.frombuffer(b"".join(pairs.extras), np.uint8)
@@ -102,7 +105,21 @@ def _pairable(
         extras = (pointer(DType.U8), "extras"), symbol
     elif unit.tuning.optimize == "balanced" and _like_one_that_lacks(unit, stage, pairs):
         extras = (pointer(DType.U8), "extras"), "NULL"
-    return layer.behind_shifts((("int32_t *", "words"), Scratch()), extras), {"paired": pairs.group}
+    layer = layer.behind_shifts((("int32_t *", "words"), Scratch()), extras)
+    return layer, {"paired": pairs.group, "halves": int(halves)}
+
+
+def _packed(weights: Array, groups: int, halves: bool, paired: bool = False) -> Array:
+    """Weights [outputs, ...] as kernels take them, with `halves` two in a byte."""
+    packed, outputs = pack(weights, groups), len(weights)
+    return in_halves(packed, weights.size // outputs, outputs // groups, groups, paired) if halves else packed
+
+
+def _lean(unit: TranslationUnit, stage: Stage, op: QConv2d | QDense) -> LayerArguments:
+    """What the kernel for the least code takes, whether weights lie two in a byte before the other literals."""
+    halves = has_nibbles(unit.program, stage, unit.tuning)
+    layer = weighted(unit, stage, op, _packed(_constant(unit, stage, op.w), 1, halves), halves)
+    return replace(layer, literals=(("halves", str(int(halves))), *layer.literals))
 
 
 def _like_one_that_lacks(unit: TranslationUnit, stage: Stage, pairs: Pairs) -> bool:
@@ -128,7 +145,7 @@ def _like_one_that_lacks(unit: TranslationUnit, stage: Stage, pairs: Pairs) -> b
 def emit_qconv2d(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
     """An integer convolution of any kind, or of one pixel."""
     if is_lean(unit, op):
-        lean = weighted(unit, stage, op, pack(_constant(unit, stage, op.w), 1))
+        lean = _lean(unit, stage, op)
         vectors = (lean.parameters, lean.arguments, lean.literals)
         if op.per_pixel():
             return pixel_call(unit, *vectors, pixels(stage), op.x.shape[3], op.type.shape[3])
@@ -195,30 +212,32 @@ def emit_qdepthwise(unit: TranslationUnit, stage: Stage, op: QDepthwiseConv2d) -
 def emit_qdense(unit: TranslationUnit, stage: Stage, op: QDense) -> RowCall:
     """An integer dense layer: every row of x is what a pixel is to a pointwise convolution."""
     if is_lean(unit):
-        lean = weighted(unit, stage, op, pack(_constant(unit, stage, op.w), 1))
+        lean = _lean(unit, stage, op)
         return pixel_call(unit, lean.parameters, lean.arguments, lean.literals, pixels(stage), *op.w.shape[::-1])
     layer, pairing = _pairable(unit, stage, op)
     outputs, inputs = op.w.shape
     return _pointwise(unit, stage, layer, pairing, inputs, outputs)
 
 
-def weighted(unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Array | None) -> LayerArguments:
+def weighted(
+    unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Array | None, halves: bool = False
+) -> LayerArguments:
     """What the kernel of a layer takes besides rows and geometry, with short constants where they pay. `packed` are
-    weights as the kernel takes them, None for as they are.
+    weights as the kernel takes them, with `halves` two in a byte; None for as they are.
 
     Raises:
         CodegenError: a sum may overflow int32, or something is computed that has to be constant.
     """
     short = short_constants(unit.program, stage, op) if takes_short(unit) else None
     if short is None:
-        whole = of_words(unit, stage, op, packed)
+        whole = of_words(unit, stage, op, packed, halves)
         *result, form = whole.literals
         return replace(whole, literals=(*result, (SHIFTS, "0"), form), fixed=frozenset({SHIFTS}))
     biases = unit.constants.symbol(short.biases, f"{op.b.name}_16", f"times {1 << short.bias_left}")
     note = f"times {1 << short.multiplier_left}, four times the real ones"
     multipliers = unit.constants.symbol(short.multipliers, f"{op.multiplier.name}_8", note)
     taken: tuple[Parameter, ...] = (
-        _weights_of(unit, op, packed),
+        _weights_of(unit, op, packed, halves),
         ((pointer(DType.I16), "bias"), biases),
         ((pointer(DType.U8), "multiplier"), multipliers),
         _NOTHING,
@@ -227,14 +246,17 @@ def weighted(unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Arra
     return LayerArguments(taken, (("zero", str(op.out_zero)), *limits(op.min, op.max, DType.I8), *own))
 
 
-def _weights_of(unit: TranslationUnit, op: IntegerLayer, packed: Array | None) -> Parameter:
+def _weights_of(unit: TranslationUnit, op: IntegerLayer, packed: Array | None, halves: bool) -> Parameter:
     taken: Argument = Pointer(1)
     if packed is not None:
-        taken = unit.constants.symbol(packed, f"{op.w.name}_packed", "weights, four outputs interleaved")
+        note = "weights, four outputs interleaved" + (", two in a byte" if halves else "")
+        taken = unit.constants.symbol(packed, f"{op.w.name}_packed", note)
     return (pointer(DType.I8), "w"), taken
 
 
-def of_words(unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Array | None) -> LayerArguments:
+def of_words(
+    unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Array | None, halves: bool = False
+) -> LayerArguments:
     """What `weighted` gives with constants of 32 bits, for kernels that take no shorter ones."""
     multiplier, shift, bound = requantisation(unit.program, stage, op)
     literals: list[Literal] = [("zero", str(op.out_zero)), *limits(op.min, op.max, DType.I8)]
@@ -250,7 +272,7 @@ def of_words(unit: TranslationUnit, stage: Stage, op: IntegerLayer, packed: Arra
         how = form(bound, shift)
     named = zip(("bias", "multiplier"), vectors, strict=True)
     parameters = [((pointer(DType.I32), name), vector) for name, vector in named]
-    taken = (_weights_of(unit, op, packed), *parameters, last)
+    taken = (_weights_of(unit, op, packed, halves), *parameters, last)
     return LayerArguments(taken, (*literals, ("form", str(how))))
 
 

@@ -45,6 +45,7 @@ from tinyc.compiler.cli.options import (
     ResizeFlag,
     ShapesFlag,
     ToFlag,
+    WeightsFlag,
     Wider,
     parse_shapes,
     quantise_options,
@@ -326,6 +327,7 @@ def quantize_command(
     int16: Int16Flag = "",
     min_sqnr: MinSqnrFlag = None,
     max_drop: MaxDropFlag = None,
+    weights: WeightsFlag = "int8",
     observer: ObserverFlag = DEFAULT_OBSERVER,
     input_shape: ShapesFlag = None,
     accept_accuracy: AcceptAccuracyFlag = False,
@@ -337,7 +339,7 @@ def quantize_command(
     with reporting(as_json):
         pixels = parse_normalise(normalize, pixel_scale, channels.value, resize, crop)
         wider = Wider(int16, min_sqnr, max_drop)
-        options = quantise_options(to, calibration, labels, pixels, keep_float, wider, observer)
+        options = quantise_options(to, calibration, labels, pixels, keep_float, wider, observer, weights)
         assert options is not None
         notes: list[str] = []
         accuracy: dict[str, Evaluation] = {}

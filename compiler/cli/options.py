@@ -118,6 +118,9 @@ MaxDropFlag = Annotated[
     typer.Option("--max-drop", metavar="PERCENT", help="The same for what top-1 accuracy may lose; with labels."),
 ]
 KeepFloatFlag = Annotated[str, typer.Option("--keep-float", metavar="NODE,...", help="ONNX nodes that stay float.")]
+WeightsFlag = Annotated[
+    str, typer.Option("--weights", metavar="int8|int4|int4:NODE,...", help="Bits of quantised weights, by ONNX node.")
+]
 ObserverFlag = Annotated[str, typer.Option("--observer", metavar="|".join(OBSERVERS), help="How ranges are chosen.")]
 
 
@@ -149,6 +152,9 @@ HopFlag = Annotated[
 RamFlag = Annotated[
     str,
     typer.Option("--ram", metavar="64K", help="Arena: fastest code that fits; 160K+2M: with PSRAM. [default: least]"),
+]
+FlashFlag = Annotated[
+    str, typer.Option("--flash", metavar="300K", help="Code and constants: weights of as many layers become int4.")
 ]
 SystemRamFlag = Annotated[
     str, typer.Option("--system-ram", metavar="64K", help="RAM of everything else. [default: what ESP-IDF takes]")
@@ -213,6 +219,7 @@ def code_options(
     rows_to: RowsToFlag = RowsToWord.argument,
     hop: HopFlag = "",
     ram: RamFlag = "",
+    flash: FlashFlag = "",
     system_ram: SystemRamFlag = "",
     format: FormatFlag = DEFAULTS.format,
     arena_in: ArenaInFlag = DEFAULTS.arena_in,
@@ -235,6 +242,7 @@ def code_options(
     int16: Int16Flag = "",
     min_sqnr: MinSqnrFlag = None,
     max_drop: MaxDropFlag = None,
+    weights: WeightsFlag = QUANTISED.weights,
     observer: ObserverFlag = QUANTISED.observer,
     accept_accuracy: AcceptAccuracyFlag = DEFAULTS.accept_accuracy,
     extra_pass: ExtraPassFlag = None,
@@ -258,6 +266,7 @@ def code_options(
         "rows_to": rows_to.value,
         "hop": parse_hop(hop),
         "ram": ram or None,
+        "flash": flash or None,
         "system_ram": system_ram or None,
         "tuned": tuned,
         "quantise": quantise_options(
@@ -268,6 +277,7 @@ def code_options(
             keep_float,
             Wider(int16, min_sqnr, max_drop),
             observer,
+            weights,
             input_type.value,
             output_type.value,
         ),
@@ -362,6 +372,7 @@ def quantise_options(
     keep_float: str,
     wider: Wider,
     observer: str,
+    weights: str,
     input_type: str = QUANTISED.input_type,
     output_type: str = QUANTISED.output_type,
 ) -> QuantiseOptions | None:
@@ -374,6 +385,7 @@ def quantise_options(
             "--int16": wider.names,
             "--min-sqnr": wider.min_sqnr is not None,
             "--max-drop": wider.max_drop is not None,
+            "--weights": weights != QUANTISED.weights,
         }
         if needing := [name for name, value in needless.items() if value]:
             raise TinycError(f"{', '.join(needing)} goes with --quantize int8")
@@ -388,6 +400,7 @@ def quantise_options(
         calibration=calibration,
         labels=labels,
         observer=observer,
+        weights=weights,
         keep_float=_names(keep_float),
         activations="int16" if quantize is IntegersWord.int16x8 else "int8",
         int16=_names(wider.names),

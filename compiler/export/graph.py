@@ -18,6 +18,7 @@ from onnx import helper, numpy_helper
 from tinyc.compiler.frontend.importer import TO_NCHW, TO_NHWC
 from tinyc.ir import DType, Module, TinycError, Value
 from tinyc.ir.concern import Concern
+from tinyc.ir.constant import fits_4_bits
 from tinyc.ir.op import unused
 from tinyc.ir.ops import Reshape
 from tinyc.ir.ops.movement import same_dimension
@@ -26,6 +27,8 @@ from tinyc.ir.tensor import Array
 
 OPSET = 19
 """Of the exported model: the first one whose average pools have dilations."""
+LATER_OPSET = 21
+"""The first one that dequantises int4 and quantises to int16. What is written is the same in both otherwise."""
 
 
 class ExportError(TinycError):
@@ -44,6 +47,7 @@ class Graph:
         self._tensors: dict[tuple[Value, bool], str] = {}
         self._native: dict[Value, bool] = {}
         self._constants: dict[tuple[bytes, str, tuple[int, ...]], str] = {}
+        self.opset = OPSET
 
     def add(self, operator: str, inputs: Sequence[str], hint: str, **attributes: Any) -> str:
         """Adds a node and returns the name of its one output."""
@@ -60,13 +64,18 @@ class Graph:
         )
         return names
 
-    def initialiser(self, array: Array, hint: str) -> str:
-        """The name of a constant tensor; equal ones are stored once."""
+    def initialiser(self, array: Array, hint: str, four_bits: bool = False) -> str:
+        """The name of a constant tensor; equal ones are stored once. With `four_bits` it is of int4."""
         data = np.ascontiguousarray(array).reshape(array.shape)
-        key = (data.tobytes(), str(data.dtype), data.shape)
+        key = (data.tobytes(), "int4" if four_bits else str(data.dtype), data.shape)
         if key not in self._constants:
-            self._constants[key] = self._fresh(hint)
-            self.initialisers.append(numpy_helper.from_array(data, self._constants[key]))
+            name = self._constants[key] = self._fresh(hint)
+            if four_bits:
+                self.opset = LATER_OPSET
+                made = helper.make_tensor(name, onnx.TensorProto.INT4, data.shape, data.reshape(-1))
+            else:
+                made = numpy_helper.from_array(data, name)
+            self.initialisers.append(made)
         return self._constants[key]
 
     def define(self, value: Value, name: str, first: bool = False) -> None:
@@ -106,8 +115,9 @@ class Graph:
             ints = data.transpose(perm).reshape(shape)
             at = 0 if op.whole() else same_dimension([data.shape[p] for p in perm], shape, perm.index(op.axis))
             assert at is not None  # ONNX's weights have a dimension of output channels
-            held = self.initialiser(ints, f"{value.name}_quantized")
-            return self.dequantised(held, op.x.dtype, op.scale, op.zero, at, value.name)
+            small = op.x.dtype is DType.I8 and not any(op.zero) and fits_4_bits(ints)
+            held = self.initialiser(ints, f"{value.name}_quantized", small)
+            return self.dequantised(held, op.x.dtype, op.scale, op.zero, at, value.name, small)
         turned = self.add("Transpose", [self.name(value)], value.name, perm=perm)
         return turned if len(shape) == len(perm) else self.reshaped(turned, shape, value.name)
 
@@ -116,14 +126,23 @@ class Graph:
         return self.add("Reshape", [name, self.initialiser(np.asarray(shape, np.int64), "shape")], hint)
 
     def dequantised(
-        self, name: str, dtype: DType, scale: tuple[float, ...], zero: tuple[int, ...], axis: int, hint: str
+        self,
+        name: str,
+        dtype: DType,
+        scale: tuple[float, ...],
+        zero: tuple[int, ...],
+        axis: int,
+        hint: str,
+        four_bits: bool = False,
     ) -> str:
-        """A DequantizeLinear of a tensor: one scale and zero point, or one an entry of a dimension."""
+        """A DequantizeLinear of a tensor, with `four_bits` of int4: one scale and zero point, or one an entry of a
+        dimension."""
         whole = len(scale) == 1
         shape = () if whole else (len(scale),)
         inputs = [name, self.initialiser(np.asarray(scale, np.float32).reshape(shape), f"{hint}_scale")]
         if dtype.bytes == 1:  # int32 has no zero point in ONNX
-            inputs.append(self.initialiser(np.asarray(zero, dtype.numpy).reshape(shape), f"{hint}_zero_point"))
+            zeros = np.asarray(zero, dtype.numpy).reshape(shape)
+            inputs.append(self.initialiser(zeros, f"{hint}_zero_point", four_bits))
         elif any(zero):
             raise ExportError(f"%{hint}: {dtype.value} with a zero point cannot be dequantised in ONNX")
         return self.add("DequantizeLinear", inputs, hint, axis=None if whole else axis)

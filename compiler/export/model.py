@@ -17,7 +17,7 @@ from onnx import helper
 from tinyc.compiler.base.files import write_file
 from tinyc.compiler.base.version import VERSION
 from tinyc.compiler.export import operators  # noqa: F401 (importing it registers the emitters)
-from tinyc.compiler.export.graph import OPSET, SPELLINGS, ExportError, Graph
+from tinyc.compiler.export.graph import LATER_OPSET, OPSET, SPELLINGS, ExportError, Graph
 from tinyc.compiler.frontend import Port
 from tinyc.compiler.frontend.importer import TO_NHWC, TO_NLC
 from tinyc.ir import DType, IRError, Module, Node, Value
@@ -27,8 +27,8 @@ __all__ = ["ExportError", "to_onnx_qdq", "with_tensors", "write_onnx"]
 
 IR_VERSION = 9
 """The file format that came with ONNX's opset 19."""
-WIDE_OPSET, WIDE_IR_VERSION = 21, 10
-"""The opset from which on numbers are quantised to int16, and its file format. What is written is the same in both."""
+LATER_IR_VERSION = 10
+"""The one that came with `LATER_OPSET`."""
 
 
 def to_onnx_qdq(module: Module, inputs: Sequence[Port], outputs: Sequence[Port]) -> onnx.ModelProto:
@@ -90,7 +90,8 @@ def _model(module: Module, graph: Graph, inputs: Sequence[Port], outputs: Sequen
             for p, v in zip(ports, values, strict=True)
         ]
 
-    wide = any(op.to is DType.I16 for op in (q.op for q in module.made_by(Quantize)))
+    wide = any(quantize.op.to is DType.I16 for quantize in module.made_by(Quantize))
+    later = wide or graph.opset == LATER_OPSET
     made = helper.make_graph(
         graph.nodes,
         module.name,
@@ -100,8 +101,8 @@ def _model(module: Module, graph: Graph, inputs: Sequence[Port], outputs: Sequen
     )
     return helper.make_model(
         made,
-        opset_imports=[helper.make_opsetid("", WIDE_OPSET if wide else OPSET)],
-        ir_version=WIDE_IR_VERSION if wide else IR_VERSION,
+        opset_imports=[helper.make_opsetid("", LATER_OPSET if later else OPSET)],
+        ir_version=LATER_IR_VERSION if later else IR_VERSION,
         producer_name="tinyc",
         producer_version=VERSION,
     )

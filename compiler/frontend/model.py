@@ -27,6 +27,8 @@ _DTYPES: dict[int, DType] = {
     TensorProto.INT64: DType.I64,
     TensorProto.BOOL: DType.BOOL,
 }
+_WIDENED: dict[int, DType] = {TensorProto.INT4: DType.I8, TensorProto.UINT4: DType.U8}
+"""Element types that constants may have, and what holds their numbers."""
 _ADVICE: dict[int, str] = {
     TensorProto.DOUBLE: "export the model in float32, for example after model.float() in PyTorch",
     TensorProto.STRING: "leave the processing of text to the application, and export the model without it",
@@ -97,10 +99,13 @@ def type_name(code: int) -> str:
 
 
 def tensor_array(tensor: TensorProto, what: str) -> Array:
-    """The array of an initialiser or of a tensor attribute. Raises `FrontendError`."""
-    element_type(tensor.data_type, what)
+    """The array of an initialiser or of a tensor attribute; integers of 4 bits in 8. Raises `FrontendError`."""
+    wide = _WIDENED.get(tensor.data_type)
+    if wide is None:
+        element_type(tensor.data_type, what)
     try:
-        return numpy_helper.to_array(tensor)
+        array = numpy_helper.to_array(tensor)
+        return array if wide is None else array.astype(wide.numpy)
     except Exception as error:  # malformed data shows in many ways
         raise FrontendError(f"{what} is malformed: {_one_line(error)}") from None
 

@@ -82,6 +82,7 @@ def dequantise(ctx: Context, node: OnnxNode, q: Value, on: Grid) -> Value:
     """scale * (q - zero), in float32."""
     if q.dtype not in (DType.I8, DType.U8, DType.I16, DType.I32):
         raise node.error(f"{q.type} cannot be dequantised (supported: int8, uint8, int16, and int32 for biases)")
+    q, on = _centred(ctx, q, on)
     scales, zeros = ctx.data(on.scale), ctx.data(on.zero)
     if scales is not None and (on.zero is None or zeros is not None) and (on.whole or ctx.data(q) is not None):
         flat = _positive(node, scales, least=0.0)
@@ -91,6 +92,36 @@ def dequantise(ctx: Context, node: OnnxNode, q: Value, on: Grid) -> Value:
     if on.zero is not None:
         wide = ctx.emit(Sub(wide, _along(ctx, ctx.cast(on.zero, DType.I32), q, on)))
     return ctx.emit(Mul(ctx.cast(wide, DType.F32), _along(ctx, on.scale, q, on)))
+
+
+def _centred(ctx: Context, q: Value, on: Grid) -> tuple[Value, Grid]:
+    """Constant integers of 4 bits with a zero point, which int8 holds without one."""
+    data, zeros = ctx.data(q), ctx.data(on.zero)
+    if on.zero is None or data is None or zeros is None or q.dtype not in (DType.I8, DType.U8):
+        return q, on
+    both = np.concatenate([data.reshape(-1), zeros.reshape(-1)]).astype(np.int64)
+    if not zeros.any() or both.min() < -8 or both.max() > 15:
+        return q, on
+    shape = () if on.axis is None else tuple(n if d == on.axis else 1 for d, n in enumerate(q.shape))
+    integers = data.astype(np.int64) - zeros.astype(np.int64).reshape(shape)
+    return ctx.constant(integers.astype(np.int8)), dataclasses.replace(on, zero=None)
+
+
+def _dequantise_blocks(ctx: Context, node: OnnxNode, q: Value, size: int) -> Value:
+    """Constants of which so many that follow each other along an axis have a scale of their own, as floats."""
+    data, axis = ctx.known(node, q, "the operand"), node.axis(node.integer("axis", 1), q.type.rank)
+    scales, zero = ctx.known(node, node.operand(1), "the scale"), node.optional(2)
+    blocks = tuple(-(-n // size) if d == axis else n for d, n in enumerate(data.shape))
+    zeros = np.zeros(blocks) if zero is None else ctx.known(node, zero, "the zero point")
+    if scales.shape != blocks or zeros.shape != blocks:
+        raise node.error(
+            f"scales {list(scales.shape)} and zero points {list(zeros.shape)} are not {list(blocks)}, one for each "
+            f"{size} elements of {q.type} along {axis}"
+        )
+    _positive(node, scales, least=0.0)
+    taken = np.arange(data.shape[axis]) // size
+    centred = data.astype(np.int64) - zeros.take(taken, axis).astype(np.int64)
+    return ctx.constant(centred.astype(np.float32) * scales.take(taken, axis).astype(np.float32))
 
 
 def quantise(ctx: Context, node: OnnxNode, x: Value, on: Grid, to: DType) -> Value:
@@ -141,11 +172,12 @@ def quantize_linear(ctx: Context, node: OnnxNode) -> Value:
 @onnx_op("DequantizeLinear", domain=MICROSOFT)
 def dequantize_linear(ctx: Context, node: OnnxNode) -> Value:
     """Integers to floats. Of a constant, it stays: these are quantised weights."""
-    node.refuse("block_size")
-    code = node.integer("output_dtype", TensorProto.UNDEFINED)
+    code, size = node.integer("output_dtype", TensorProto.UNDEFINED), node.integer("block_size", 0)
     if code not in (TensorProto.UNDEFINED, TensorProto.FLOAT):
         raise node.error(f"dequantises to {type_name(code)}, which is not supported (supported: float32)")
     q = node.operand(0)
+    if size > 0:
+        return _dequantise_blocks(ctx, node, q, size)
     return dequantise(ctx, node, q, grid(node, q, node.operand(1), node.optional(2), node.integer("axis", 1)))
 
 

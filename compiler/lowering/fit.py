@@ -120,6 +120,8 @@ def demands(target: Target, needed: Sizes, options: Options) -> list[Demand]:
         # Constants in RAM come from flash when the program starts.
         Demand("flash (flash_bytes)", target.flash_bytes, [weights, ("code, about", needed.code)]),
     ]
+    if options.flash_bytes is not None:
+        found.append(Demand("what `flash` gives", options.flash_bytes, found[-1].parts))
     limited = [d for d in found if d.room]
     # Whoever gives a target without PSRAM two memories knows what they are.
     known = external and (target.psram_bytes or not needed.psram)

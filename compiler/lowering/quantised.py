@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -20,9 +20,14 @@ from tinyc.passes.quantise import Goal, QuantisedModule, Widths, quantise_module
 
 
 def quantise(
-    module: Module, options: QuantiseOptions, calibration: Calibration, say: Callable[[str], None]
+    module: Module,
+    options: QuantiseOptions,
+    calibration: Calibration,
+    say: Callable[[str], None],
+    four_bits: Collection[str] = (),
 ) -> QuantisedModule:
-    """Quantises a float module that the tensor passes have been through. Raises `TinycError`."""
+    """Quantises a float module that the tensor passes have been through. The layers with these results have weights of
+    4 bits, whatever the options say. Raises `TinycError`."""
     if not calibration.samples:
         raise TinycError("quantisation needs calibration data: real inputs of the model, by `calibration`")
 
@@ -39,6 +44,8 @@ def quantise(
         keep_float=options.keep_float,
         widths=Widths(options.int16, options.activations == "int16"),
         goal=_goal(options, calibration),
+        four_bits=options.four_bits,
+        values_of_4_bits=four_bits,
         progress=progress,
     )
 

@@ -136,6 +136,14 @@ def quantise_module(
         return Quantised(module)
     assert calibration is not None
     made = quantise(module, options.quantise, calibration, say)
+    return checked_quantised(module, made, options, calibration, evidence, say)
+
+
+def checked_quantised(
+    module: Module, made: QuantisedModule, options: Options, calibration: Calibration, evidence: Evidence, say: Say
+) -> Quantised:
+    """What was made of a float module, held against it as far as the options say. Raises `VerificationError` where it
+    does not stand for it, or is too inaccurate."""
     if not options.verify:
         return Quantised(made.module, made)
     accept = options.accept_accuracy

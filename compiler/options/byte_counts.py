@@ -14,7 +14,7 @@ def parse_bytes(text: str, option: str = "ram") -> int:
     `system_ram` may be 0."""
     found = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)([KM]?)(?:i?B)?", text, re.IGNORECASE)
     size = int(float(found[1]) * _UNITS[found[2].upper()]) if found else -1
-    if size < (option == "ram"):
+    if size < (option != "system_ram"):
         two = ", or two as in 160K+2M" if option == "ram" else ""
         raise OptionError(f"`{option}` takes a number of bytes, as in 65536, 64K or 1M{two}; not {text!r}")
     return size

@@ -81,6 +81,8 @@ class Options:
         ram: bytes of arena that may be used, as a number or as in "64K" or "1M"; the schedule is the fastest that fits.
             The least without it. "160K+2M" is of two memories, internal RAM and PSRAM, with an arena in each: what does
             not fit into the first goes to the second, such that the fewest bytes are moved there.
+        flash: bytes that code and constants may take, as `ram`. Of a model that is quantised here, as many layers have
+            weights of 4 bits as it takes, those that do the least harm first; any other that does not fit is refused.
         system_ram: bytes of internal RAM that the operating system and the rest of your application take, as `ram`;
             what ESP-IDF takes by itself, as the target has it, without it.
         format: the form of the output, one of `tinyc.backends.packages.FORMATS`; the target's own if empty.
@@ -123,6 +125,7 @@ class Options:
     rows_to: RowsTo = "argument"
     hop: Hop | None = None
     ram: Bytes | None = None
+    flash: Bytes | None = None
     system_ram: OtherBytes | None = None
     format: Format | Literal[""] = ""
     arena_in: ArenaIn = "internal"
@@ -147,7 +150,7 @@ class Options:
     samples: Samples | None = None
 
     def __post_init__(self) -> None:
-        _ = self.system_bytes
+        _ = self.system_bytes, self.flash_bytes
         if self.external_bytes is not None and self.arena_in == "psram":
             raise OptionError(
                 "`ram` of two memories says itself what lies where: give `arena_in=psram` with one number or none"
@@ -188,6 +191,11 @@ class Options:
         return parse_memories(self.ram)[0] if isinstance(self.ram, str) else self.ram
 
     @property
+    def flash_bytes(self) -> int | None:
+        """`flash` as a number."""
+        return parse_bytes(self.flash, "flash") if isinstance(self.flash, str) else self.flash
+
+    @property
     def system_bytes(self) -> int | None:
         """`system_ram` as a number."""
         return parse_bytes(self.system_ram, "system_ram") if isinstance(self.system_ram, str) else self.system_ram
@@ -210,6 +218,7 @@ class OptionKeywords(TypedDict, total=False):
     rows_to: RowsTo
     hop: Hop | None
     ram: Bytes | None
+    flash: Bytes | None
     system_ram: OtherBytes | None
     format: Format | Literal[""]
     arena_in: ArenaIn

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tinyc.compiler.base.checked import OneOf, checked
+from tinyc.compiler.base.checked import OneOf, OptionError, checked
 from tinyc.compiler.data.calibration import CalibrationLike, Normalise
 from tinyc.compiler.options.ports import InputType, OutputType, PortTypes
 from tinyc.passes.quantise import DEFAULT_OBSERVER, OBSERVERS
@@ -27,6 +27,7 @@ class QuantiseOptions:
         equalise: scale channels of neighbouring layers to like ranges first.
         correct_bias: take the mean error of every layer out of its bias.
         keep_float: names of ONNX nodes that stay float.
+        weights: "int8", "int4" for 4 bits wherever that saves memory, or "int4:NODE,..." for those of these ONNX nodes.
         activations: "int8", or "int16" for every tensor between layers that can be: weights stay int8. What has no form
             for 16 bits computes in int8.
         int16: names of ONNX nodes whose results are int16 and of inputs that are, where activations are int8.
@@ -52,9 +53,22 @@ class QuantiseOptions:
     int16: tuple[str, ...] = ()
     min_sqnr: float | None = None
     max_drop: float | None = None
+    weights: str = "int8"
     input_type: InputType = "auto"
     output_type: OutputType = "auto"
     normalise: Normalise | None = None
+
+    def __post_init__(self) -> None:
+        word, colon, _ = self.weights.partition(":")
+        if word not in ("int8", "int4") or (colon and (word == "int8" or not self.four_bits)):
+            raise OptionError(f'`weights` is "int8", "int4" or "int4:NODE,...", not {self.weights!r}')
+
+    @property
+    def four_bits(self) -> tuple[str, ...] | None:
+        """The names of the ONNX nodes whose weights have 4 bits; None for all that can."""
+        _, _, names = self.weights.partition(":")
+        named = tuple(part.strip() for part in names.split(",") if part.strip())
+        return None if self.weights == "int4" else named
 
     @property
     def port_types(self) -> PortTypes:

@@ -27,20 +27,25 @@ from tinyc.compiler.lowering import (
     Quality,
     Quantised,
     check_port_types,
+    checked_quantised,
     integers_taken,
     lower,
     measure,
     notes_of,
     quantise_module,
 )
+from tinyc.compiler.lowering.fit import Sizes, sizes
+from tinyc.compiler.lowering.quantised import quantise
 from tinyc.compiler.options import VERIFIED, Executor, Options
 from tinyc.compiler.session.accuracy import Accuracy, DataLike, Evaluation, LabelsLike, Outputs, compiled_network
 from tinyc.compiler.session.alternatives import Alternative, try_interfaces
 from tinyc.compiler.session.code import generate_code, import_model
 from tinyc.compiler.session.compilation import Compilation
+from tinyc.compiler.session.flash import within_flash
 from tinyc.compiler.session.setup import set_up
 from tinyc.compiler.verify import Agreement, Verdict, VerificationError, check_executor, check_import, run_on
 from tinyc.ir.module import Module
+from tinyc.passes.quantise import QuantisedModule
 
 
 class Session:
@@ -129,7 +134,26 @@ class Session:
     def quantised(self) -> Quantised:
         """The module quantised, where the options say so."""
         _ = self.accuracy.held_back  # what is wrong with them is said at once
-        return quantise_module(self.optimised, self.options, self.calibration, self.evidence, self._say)
+        budget, how, calibration = self.options.flash_bytes, self.options.quantise, self.calibration
+        if budget is None or how is None or calibration is None:
+            return quantise_module(self.optimised, self.options, calibration, self.evidence, self._say)
+        module = self.optimised
+        made = within_flash(
+            budget,
+            how.keep_float,
+            calibration,
+            lambda names: quantise(module, how, calibration, self._say, names),
+            self._measured,
+            self._say,
+        )
+        return checked_quantised(module, made, self.options, calibration, self.evidence, self._say)
+
+    def _measured(self, made: QuantisedModule) -> Sizes:
+        """What the C of a quantised module takes, which is made without verification."""
+        options = dataclasses.replace(self.options, verify=False, dump_ir=None, debug_passes=(), extra_passes=())
+        pipeline = Pipeline(options, lambda _: None, self.setup.tuning)
+        lowered = lower(Quantised(made.module, made), pipeline, options, self.evidence, lambda _: None)
+        return sizes(lowered.program, generate_code(lowered, self.imported, self.setup))
 
     @cached_property
     def lowered(self) -> Lowered:

@@ -9,6 +9,7 @@ from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness.correction import check_correction
 from tinyc.compiler.witness.equalisation import check_equalisation
 from tinyc.compiler.witness.floats import check_biases, check_floats, check_narrowed
+from tinyc.compiler.witness.four_bits import check_four_bits
 from tinyc.compiler.witness.masks import check_masks
 from tinyc.compiler.witness.noise import clipped_inputs, judge, measure_noise
 from tinyc.ir.module import Module
@@ -66,7 +67,9 @@ def check_quantisation(
         VerificationError: a constant is not what it stands for, or a step does not do what it is for.
     """
     say("check the constants of the quantised layers")
-    layers = check_floats(made.float_module, made.uncorrected)
+    layers = check_floats(made.float_module, made.uncorrected, made.four_bits)
+    if made.four_bits:
+        check_four_bits(made.float_module, made.uncorrected, made.four_bits, calibration, bool(made.biases))
     finite = finite_masks(module)
     check_masks(module, finite, calibration[:EQUALISED])
     say("check equalisation")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from tinyc.ir.module import Module
@@ -11,6 +11,7 @@ from tinyc.passes.quantise.bias import CorrectBias
 from tinyc.passes.quantise.calibrate import Progress, Ranges, Run, Samples, calibrate
 from tinyc.passes.quantise.choose import Goal, choose
 from tinyc.passes.quantise.equalise import EqualiseRanges, see_channels
+from tinyc.passes.quantise.four_bits import candidates, chosen, see_moments
 from tinyc.passes.quantise.insert import Quantise
 from tinyc.passes.quantise.logits import finite_masks, logits
 from tinyc.passes.quantise.narrow import NarrowBiases
@@ -35,6 +36,7 @@ class QuantisedModule:
         layers: what quantisation cost, worst layer first.
         biases: corrected biases in real numbers, before they were rounded, by the names of the float layers' results.
         sqnr: of the worst output in dB, where a goal asked for it.
+        four_bits: names of the results of layers whose weights have 4 bits.
     """
 
     module: Module
@@ -45,6 +47,7 @@ class QuantisedModule:
     layers: tuple[LayerNoise, ...]
     biases: Mapping[str, Array]
     sqnr: float | None = None
+    four_bits: tuple[str, ...] = ()
 
 
 def quantise_module(
@@ -58,6 +61,8 @@ def quantise_module(
     keep_float: tuple[str, ...] = (),
     widths: Widths = NONE,
     goal: Goal | None = None,
+    four_bits: Collection[str] | None = (),
+    values_of_4_bits: Collection[str] = (),
     progress: Progress | None = None,
 ) -> QuantisedModule:
     """Quantises a float module by calibration.
@@ -72,6 +77,8 @@ def quantise_module(
         keep_float: names of ONNX nodes whose operators stay float.
         widths: which values are int16.
         goal: what is to be reached, by as few more of them as can be.
+        four_bits: names of ONNX nodes whose weights have 4 bits; None for all that can.
+        values_of_4_bits: names of results of further ones.
         progress: told what is being done, how many samples are done, and of how many.
 
     Raises:
@@ -85,18 +92,23 @@ def quantise_module(
     varying = [v for v in values if module.constant(v) is None]
     ranges = calibrate(module, samples, run, observer, progress, varying, logits(module, units))
 
-    def made(chosen: Widths) -> QuantisedModule:
-        uncorrected = quantised = Quantise(ranges, keep_float, chosen).run(module)
+    small = dict.fromkeys(chosen(module, units, four_bits))
+    small |= dict.fromkeys(v for v in candidates(module, units) if v.name in values_of_4_bits)
+    moments = see_moments(module, small, samples, run, correct_bias) if small else {}
+    names = tuple(v.name for v in small)
+
+    def made(wide: Widths) -> QuantisedModule:
+        uncorrected = quantised = Quantise(ranges, keep_float, wide, moments).run(module)
         biases: Mapping[str, Array] = {}
         if correct_bias:
             quantised, biases = CorrectBias(module, samples, run, progress).corrected(quantised)
         corrected, quantised = quantised, NarrowBiases().run(quantised)
-        return QuantisedModule(quantised, corrected, uncorrected, module, ranges, (), biases)
+        return QuantisedModule(quantised, corrected, uncorrected, module, ranges, (), biases, four_bits=names)
 
     sqnr = None
     if goal is not None:
         widths, sqnr = choose(
-            module, units, ranges, samples, run, goal, lambda chosen: made(chosen).module, widths, progress
+            module, units, ranges, samples, run, goal, lambda wide: made(wide).module, widths, progress
         )
     found = made(widths)
     return replace(found, sqnr=sqnr, layers=tuple(measure(module, found.module, samples, run, progress)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.core.base import Pass, PassError
 from tinyc.passes.core.rewrite import tell
 from tinyc.passes.quantise.calibrate import Ranges
+from tinyc.passes.quantise.four_bits import Moments
 from tinyc.passes.quantise.ranges import Parameters, in_bytes, quantise_bias, quantise_weights, weight_scales
 from tinyc.passes.quantise.scales import Scales, absorbed_clamps, assign, layer_scales, padding
 from tinyc.passes.quantise.units import Unit, find_units
@@ -29,12 +30,14 @@ class Quantise(Pass, name="quantise"):
     """Computes in int8 what can be: inserts quantize and dequantize around float operators, by calibrated ranges.
 
     Weights are symmetric int8 with a scale for each output channel, biases int32, activations asymmetric int8, or
-    symmetric int16 where `widths` says so.
+    symmetric int16 where `widths` says so. Layers in `four_bits`, by their results, have weights of 4 bits; their
+    inputs have these second moments.
     """
 
     ranges: Ranges
     keep_float: tuple[str, ...] = ()
     widths: Widths = NONE
+    four_bits: Mapping[Value, Moments] = field(default_factory=dict)
 
     def run(self, module: Module) -> Module:
         if is_quantised(module):
@@ -42,15 +45,28 @@ class Quantise(Pass, name="quantise"):
         units = find_units(module, self.keep_float)
         if not units:
             return module
-        return _Inserter(module, units, assign(module, units, self.ranges, self.widths)).run()
+        return _Inserter(module, units, self.ranges, self.widths, self.four_bits).run()
 
 
 class _Inserter:
     """Builds the quantised module. A value keeps its name for the float numbers that others see: as `x` is the name of
     a float value, `x_float` is the unrounded result, `x_q` its integers, and `x` those dequantised."""
 
-    def __init__(self, module: Module, units: list[Unit], scales: Scales) -> None:
-        self._module, self._scales = module, scales
+    def __init__(
+        self,
+        module: Module,
+        units: list[Unit],
+        ranges: Ranges,
+        widths: Widths,
+        four_bits: Mapping[Value, Moments],
+    ) -> None:
+        self._module, self._four_bits = module, four_bits
+        layers = {u.result: layer for u in units if (layer := made(u.nodes[0], LinearLayer)) is not None}
+        self._finest = {
+            v: moments.scales(layers[v].op.by_output(self._array(layers[v].op.w)).astype(np.float64))
+            for v, moments in four_bits.items()
+        }
+        self._scales: Scales = assign(module, units, ranges, widths, self._finest)
         self._units = {u.result: u for u in units}
         self._inside = {n.result for u in units for n in u.nodes}
         self._names = {v.name for v in (*module.inputs, *(n.result for n in module.nodes))}
@@ -138,9 +154,17 @@ class _Inserter:
         w, *rest = layer.op.operands[1:]
         operand, result = self._scales.operand(unit, unit.operands[0]), self._scales.of[unit.result]
         input_scale = operand.scale
-        weights, scales = self._array(w), layer_scales(self._module, unit, operand, result)
+        weights, finest = self._array(w), self._finest.get(unit.result)
+        scales = layer_scales(self._module, unit, operand, result, finest)
         scales = in_bytes(scales, weights.size // len(scales), input_scale, result.scale, operand.dtype)
-        mapping = {w: self._constant(w, quantise_weights(weights, axis, scales), scales, axis, loc)}
+        moments = self._four_bits.get(unit.result)
+        if moments is not None:
+            # Layers with weights of 4 bits have their outputs first.
+            rows = layer.op.by_output(weights).astype(np.float64)
+            integers = moments.rounded(rows, scales.astype(np.float64)).reshape(weights.shape)
+        else:
+            integers = quantise_weights(weights, axis, scales)
+        mapping = {w: self._constant(w, integers, scales, axis, loc)}
         if rest:
             wide = scales.astype(np.float64) * input_scale
             mapping[rest[0]] = self._constant(rest[0], quantise_bias(self._array(rest[0]), wide), wide, 0, loc)

@@ -75,9 +75,15 @@ def parameters(low: float, high: float, dtype: DType = DType.I8) -> Parameters:
 
 
 def weight_scales(
-    weights: Array, axis: int, bias: Array | None, input_scale: float, reach: float, operand: DType = DType.I8
+    weights: Array,
+    axis: int,
+    bias: Array | None,
+    input_scale: float,
+    reach: float,
+    operand: DType = DType.I8,
+    finest: Array | None = None,
 ) -> NDArray[np.float32]:
-    """One scale for each output channel (dimension `axis`), for symmetric int8.
+    """One scale for each output channel (dimension `axis`): `finest`, or that for symmetric int8.
 
     A channel whose weights are tiny against its bias gets a coarser scale than they need: the bias takes `BIAS_STEPS`
     units of input_scale * scale, so that the sums stay small, as far as it is no larger than `reach`, the length of the
@@ -88,7 +94,7 @@ def weight_scales(
     all_steps, bias_steps = (STEPS, BIAS_STEPS) if operand is DType.I8 else (WIDE_STEPS, BIAS_LIMIT)
     others = tuple(d for d in range(weights.ndim) if d != axis)
     size = np.abs(weights.astype(np.float64))
-    scales = size.max(axis=others, initial=0.0) / WEIGHT_LIMIT
+    scales = size.max(axis=others, initial=0.0) / WEIGHT_LIMIT if finest is None else finest
     if bias is not None:
         large, products = np.abs(bias.astype(np.float64)), size.sum(axis=others) * all_steps * input_scale
         steps = np.divide(products, input_scale * scales, out=np.zeros_like(products), where=scales > 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -93,9 +94,15 @@ def absorbed_clamps(module: Module, units: Sequence[Unit]) -> dict[Value, Value]
     return found
 
 
-def assign(module: Module, units: Sequence[Unit], ranges: Ranges, widths: Widths = NONE) -> Scales:
+def assign(
+    module: Module,
+    units: Sequence[Unit],
+    ranges: Ranges,
+    widths: Widths = NONE,
+    finest: Mapping[Value, Array] = MappingProxyType({}),
+) -> Scales:
     """Parameters for every value that a unit takes or gives, constants that share the scale of a result aside; `widths`
-    says what is to be int16.
+    says what is to be int16. `finest` has the scales of weights that are not int8, by the layers' results.
 
     Raises:
         PassError: a value's range is missing, or what is to be int16 cannot be.
@@ -133,7 +140,7 @@ def assign(module: Module, units: Sequence[Unit], ranges: Ranges, widths: Widths
         chosen.update(dict.fromkeys(members, found(members, DType.I16 if wide else DType.I8)))
         if wide:
             narrow.update(dict.fromkeys(members, found(members, DType.I8)))
-    return _widened(module, units, groups, Scales(chosen, narrow))
+    return _widened(module, units, groups, Scales(chosen, narrow), finest)
 
 
 def _wider(p: Parameters) -> Parameters:
@@ -251,32 +258,38 @@ def _range(
     return (head * found.seen_low, head * found.seen_high) if head else (found.low, found.high)
 
 
-def _widened(module: Module, units: Sequence[Unit], groups: _Groups, scales: Scales) -> Scales:
+def _widened(
+    module: Module, units: Sequence[Unit], groups: _Groups, scales: Scales, finest: Mapping[Value, Array]
+) -> Scales:
     """No result is finer than the integers it is made of: the multiplier of a requantisation stays at most 1.
 
     Such a result is almost always zero (a dead layer); a finer scale would say no more, and overflow int32.
     """
     members, chosen = groups.members(), dict(scales.of)
     for unit in units:
-        least = _step(module, unit, Scales(chosen, scales.narrow)) if unit.form in REQUANTISED else 0.0
+        known = Scales(chosen, scales.narrow)
+        least = _step(module, unit, known, finest.get(unit.result)) if unit.form in REQUANTISED else 0.0
         if chosen[unit.result].scale < least:
             wider = chosen[unit.result].wider(least)
             chosen.update(dict.fromkeys(members[groups.root(unit.result)], wider))
     return Scales(chosen, scales.narrow)
 
 
-def _step(module: Module, unit: Unit, known: Scales) -> float:
+def _step(module: Module, unit: Unit, known: Scales, finest: Array | None) -> float:
     """The real value of one step of the integers that a unit's result is requantised from."""
     operands = [known.operand(unit, v) for v in unit.operands]
     scales = [p.scale for p in operands]
     if unit.form is Form.LAYER:
-        return scales[0] * float(layer_scales(module, unit, operands[0], known.of[unit.result]).max())
+        return scales[0] * float(layer_scales(module, unit, operands[0], known.of[unit.result], finest).max())
     factor = scaled_by(unit.nodes[-1], module.producer.get) if unit.form is Form.PRODUCT else None
     return unit.nodes[0].op.resolution(scales) * (1.0 if factor is None else factor[1])
 
 
-def layer_scales(module: Module, unit: Unit, operand: Parameters, result: Parameters) -> Array:
-    """The scales of a layer's weights, one an output channel, for operands and results of these parameters."""
+def layer_scales(
+    module: Module, unit: Unit, operand: Parameters, result: Parameters, finest: Array | None = None
+) -> Array:
+    """The scales of a layer's weights, one an output channel, for operands and results of these parameters: those of
+    int8, or `finest`."""
     layer = made(unit.nodes[0], LinearLayer)
     assert layer is not None
     weights, bias = module.constant(layer.op.w), module.constant(layer.op.b)
@@ -285,4 +298,4 @@ def layer_scales(module: Module, unit: Unit, operand: Parameters, result: Parame
         if array is not None and not np.isfinite(array).all():
             raise PassError(f"{layer.where} has NaN or infinite weights, which int8 has not")
     reach = (result.dtype.limits[1] - result.dtype.limits[0]) * result.scale
-    return weight_scales(weights, layer.op.output_axis, bias, operand.scale, reach, operand.dtype)
+    return weight_scales(weights, layer.op.output_axis, bias, operand.scale, reach, operand.dtype, finest)

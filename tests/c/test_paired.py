@@ -41,7 +41,7 @@ void sums(const int8_t *x, const int8_t *w, const uint8_t *extras, const int32_t
     }
     const uint8_t *found = group == 4 ? extras : NULL;
     const uint64_t bits = tinyc_qextras_bits_i8(&found, rows * runs);
-    tinyc_qpair_weights_i8(words, w, rows * runs * n);
+    tinyc_qpair_weights_i8(words, w, rows * runs * n, 0);
     (void)tinyc_qpairs_i8(row, x, words, bits, found, bias, multiplier, shift, out, group, 1, 0, 0, 0, 0, 0,
                     rows, runs, n, n, 0, 0, -128, 127, 0);
 }
@@ -118,6 +118,17 @@ def test_groups_of_four_are_exact_for_all_weights(data: st.DataObject) -> None:
         assert not errors(x, w, pairs, rows, runs).any(), (rows, runs)
         # However a window is cut into rows, its runs are the same.
         assert not errors(x, w, pairs, 1, rows * runs).any(), (rows, runs)
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=SLOW)
+@given(st.data())
+def test_groups_of_eight_are_exact_for_weights_of_4_bits(data: st.DataObject) -> None:
+    kh, kw, n = *data.draw(st.tuples(st.integers(1, 3), st.integers(1, 3))), data.draw(st.integers(1, 21))
+    _, x = drawn(data, kh * kw * n)
+    ends = st.lists(st.sampled_from([-8, -8, 7, 7, 0, -1]), min_size=4 * x.size, max_size=4 * x.size)
+    w = np.array(data.draw(st.sampled_from([[-8] * 4 * x.size, data.draw(ends)])), np.int8).reshape(4, x.size)
+    for rows, runs in partitions(kh, kw):
+        assert not errors(x, w, Pairs(8, w, 1), rows, runs).any(), (rows, runs)
 
 
 @pytest.mark.parametrize("weights", [(-128, 127), (127, -128), (127, 127), (-127, -128), (-128, -127)])

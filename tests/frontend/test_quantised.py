@@ -405,13 +405,54 @@ def test_refused_output_types(tmp_path: Path, code: int) -> None:
         load_onnx(save(build([node], {"x": example((4, 4))}, {"s": real(0.1)}, opset=21), tmp_path))
 
 
-def test_refused_int4_weights(tmp_path: Path) -> None:
-    node = helper.make_node("DequantizeLinear", ["w", "s"], ["d"])
-    model = build(
-        [node, helper.make_node("MatMul", ["x", "d"], ["y"])], {"x": example((2, 4))}, {"s": real(0.1)}, opset=21
-    )
-    model.graph.initializer.append(helper.make_tensor("w", TensorProto.INT4, [4, 2], [1] * 8))
-    with pytest.raises(FrontendError, match='initialiser "w" has the element type int4'):
+SMALL = {TensorProto.INT4: (-8, 8), TensorProto.UINT4: (0, 16), TensorProto.INT16: (-(2**15), 2**15)}
+
+
+def small_weights(code: int, zero: int, block: int = 0) -> tuple[onnx.ModelProto, Array]:
+    """x by weights [12, 10] with a scale for each column, or for each `block` of a column; and the weights meant."""
+    rng = np.random.default_rng(code + zero + block)
+    w = rng.integers(*SMALL[code], (12, 10))
+    scale = rng.uniform(0.01, 0.1, (-(-12 // block), 10) if block else 10).astype(np.float32)
+    attributes = {"axis": 0, "block_size": block} if block else {"axis": 1}
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "s", "z"], ["d"], name="deq", **attributes),
+        helper.make_node("MatMul", ["x", "d"], ["y"]),
+    ]
+    model = build(nodes, {"x": example((2, 12))}, {"s": scale}, opset=21)
+    for name, array in (("w", w), ("z", np.full(scale.shape, zero))):
+        model.graph.initializer.append(helper.make_tensor(name, code, array.shape, array.reshape(-1)))
+    return model, (w - zero) * (np.repeat(scale, block, axis=0)[:12] if block else scale)
+
+
+@pytest.mark.parametrize("block", [0, 3, 5, 12])
+@pytest.mark.parametrize(
+    ("code", "zero"),
+    [(TensorProto.INT4, 0), (TensorProto.INT4, -3), (TensorProto.UINT4, 8), (TensorProto.UINT4, 15)],
+)
+def test_weights_of_4_bits(code: int, zero: int, block: int, tmp_path: Path) -> None:
+    model, meant = small_weights(code, zero, block)
+    imported = load_onnx(save(model, tmp_path))
+    x = example((2, 12))
+    (y,) = run_imported(imported, {"x": x})
+    np.testing.assert_allclose(y, x.astype(np.float64) @ meant, rtol=1e-5, atol=1e-5)
+    (own,) = run_onnxruntime(model, {"x": x})
+    np.testing.assert_allclose(y, own, rtol=1e-5, atol=1e-5)
+    # Those without blocks stay integers, symmetric ones.
+    kept = [n.op for n in imported.module.made_by(Dequantize)]
+    assert len(kept) == (block == 0)
+    assert not any(any(op.zero) or op.x.dtype is not DType.I8 for op in kept)
+
+
+def test_weights_of_16_bits(tmp_path: Path) -> None:
+    model, meant = small_weights(TensorProto.INT16, 0)
+    (y,) = run_imported(load_onnx(save(model, tmp_path)), {"x": example((2, 12))})
+    np.testing.assert_allclose(y, example((2, 12)).astype(np.float64) @ meant, rtol=1e-5, atol=1e-3)
+
+
+def test_blocks_without_a_scale_each(tmp_path: Path) -> None:
+    model, _ = small_weights(TensorProto.INT4, 0, block=3)
+    model.graph.node[0].attribute[1].i = 4
+    with pytest.raises(FrontendError, match=r"node deq .*are not \[3, 10\], one for each 4 elements"):
         load_onnx(save(model, tmp_path))
 
 

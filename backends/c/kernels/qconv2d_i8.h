@@ -16,9 +16,9 @@ TINYC_INLINE const uint8_t *tinyc_qborder_i8(const int8_t **rows, const int8_t *
                                              const int8_t *w, const int32_t *words, uint64_t bits,
                                              const uint8_t *extras, const int32_t *bias, const int32_t *multiplier,
                                              const int8_t *shift, int8_t *restrict out, int paired, int patched,
-                                             int lanes, int skip, int before, int after, int width, int channels,
-                                             int inputs, int out_width, int outputs, int kh, int kw, int stride,
-                                             int dilation, int left, int zero, int low, int high, int form)
+                                             int lanes, int halves, int skip, int before, int after, int width,
+                                             int channels, int inputs, int out_width, int outputs, int kh, int kw,
+                                             int stride, int dilation, int left, int zero, int low, int high, int form)
 {
     /* A copied window is one run, unless groups of elements begin anew in each of its runs. */
     const int size = kh * kw * inputs;
@@ -26,19 +26,21 @@ TINYC_INLINE const uint8_t *tinyc_qborder_i8(const int8_t **rows, const int8_t *
     const int n = size / runs;
     const uint8_t *behind = NULL;
     if (patched && before == 1 && after == 1) {
-        return tinyc_qlanes_i8(&patches, pad, w, words, bits, extras, bias, multiplier, shift, out, paired, lanes, 2, 0,
-                               0, 0, size, 0, 1, runs, n, n, 4, (out_width - 1) * outputs, zero, low, high, form);
+        return tinyc_qlanes_i8(&patches, pad, w, words, bits, extras, bias, multiplier, shift, out, paired, lanes,
+                               halves, 2, 0, 0, 0, size, 0, 1, runs, n, n, 4, (out_width - 1) * outputs, zero, low,
+                               high, form);
     }
     for (int k = 0; k < before + after; ++k) {
         const int x = k < before ? k : out_width - after + k - before;
         if (patched) {
-            behind =
-                tinyc_qlanes_i8(&patches, pad, w, words, bits, extras, bias, multiplier, shift, out + x * outputs,
-                                paired, lanes, 1, 0, k * size, 0, 0, 0, 1, runs, n, n, 4, 0, zero, low, high, form);
+            behind = tinyc_qlanes_i8(&patches, pad, w, words, bits, extras, bias, multiplier, shift, out + x * outputs,
+                                     paired, lanes, halves, 1, 0, k * size, 0, 0, 0, 1, runs, n, n, 4, 0, zero, low,
+                                     high, form);
         } else {
-            behind = tinyc_qlanes_i8(rows, pad, w, words, bits, extras, bias, multiplier, shift, out + x * outputs,
-                                     paired, lanes, 1, 1, (x * stride - left) * channels, skip, 0, width * channels, kh,
-                                     kw, dilation * channels, inputs, 4, 0, zero, low, high, form);
+            behind =
+                tinyc_qlanes_i8(rows, pad, w, words, bits, extras, bias, multiplier, shift, out + x * outputs, paired,
+                                lanes, halves, 1, 1, (x * stride - left) * channels, skip, 0, width * channels, kh, kw,
+                                dilation * channels, inputs, 4, 0, zero, low, high, form);
         }
     }
     return behind;
@@ -49,10 +51,10 @@ TINYC_INLINE const uint8_t *tinyc_qconv2d_lanes_i8(const int8_t **rows, const in
                                                    const int8_t *w, const int32_t *words, uint64_t bits,
                                                    const uint8_t *extras, const int32_t *bias,
                                                    const int32_t *multiplier, const int8_t *shift, int8_t *restrict out,
-                                                   int paired, int patched, int lanes, int skip, int tile, int before,
-                                                   int after, int width, int channels, int inputs, int out_width,
-                                                   int outputs, int kh, int kw, int stride, int dilation, int left,
-                                                   int zero, int low, int high, int form)
+                                                   int paired, int patched, int lanes, int halves, int skip, int tile,
+                                                   int before, int after, int width, int channels, int inputs,
+                                                   int out_width, int outputs, int kh, int kw, int stride, int dilation,
+                                                   int left, int zero, int low, int high, int form)
 {
     /* A window row whose pixels touch each other is one run, unless groups of elements have to be those of pixels at
      * the ends of the row, whose runs are shorter.
@@ -66,20 +68,20 @@ TINYC_INLINE const uint8_t *tinyc_qconv2d_lanes_i8(const int8_t **rows, const in
     const uint8_t *behind = NULL, *last;
     int8_t *const end = to + inside / tile * tile * outputs;
     while (to != end) {
-        behind = tinyc_qlanes_i8(rows, pad, w, words, bits, extras, bias, multiplier, shift, to, paired, lanes, tile, 0,
-                                 at, skip, stride * channels, 0, kh, runs, dilation * channels, n, 4, outputs, zero,
-                                 low, high, form);
+        behind = tinyc_qlanes_i8(rows, pad, w, words, bits, extras, bias, multiplier, shift, to, paired, lanes, halves,
+                                 tile, 0, at, skip, stride * channels, 0, kh, runs, dilation * channels, n, 4, outputs,
+                                 zero, low, high, form);
         at += tile * stride * channels;
         to += tile * outputs;
     }
     if (inside % tile) {
-        behind = tinyc_qlanes_i8(rows, pad, w, words, bits, extras, bias, multiplier, shift, to, paired, lanes,
+        behind = tinyc_qlanes_i8(rows, pad, w, words, bits, extras, bias, multiplier, shift, to, paired, lanes, halves,
                                  inside % tile, 0, at, skip, stride * channels, 0, kh, runs, dilation * channels, n, 4,
                                  outputs, zero, low, high, form);
     }
     last = tinyc_qborder_i8(rows, pad, patches, w, words, bits, extras, bias, multiplier, shift, out, paired, patched,
-                            lanes, skip, before, after, width, channels, inputs, out_width, outputs, kh, kw, stride,
-                            dilation, left, zero, low, high, form);
+                            lanes, halves, skip, before, after, width, channels, inputs, out_width, outputs, kh, kw,
+                            stride, dilation, left, zero, low, high, form);
     return before + after ? last : behind;
 }
 
@@ -88,16 +90,17 @@ TINYC_INLINE const uint8_t *tinyc_qconv2d_lanes_i8(const int8_t **rows, const in
  * are computed together. With `patched`, the windows of the former are copied to `patches`, for all channels.
  *
  * Weights come, for each group, in blocks of four output channels and a last one of the one to three left over, the
- * lanes of a block interleaved: [kh][kw][inputs][lanes]. With `paired` there are `words`, memory for two an element of
- * the window, and whole blocks are computed as tinyc_qpairs_i8 does in groups of so many; `extras` are those of one
- * block after another, bits in front. Bias, multiplier and shift have one entry an output channel (see channel_i8.h for
- * `shifts`); `form` as in tinyc_narrow_i8. Output channels are the outer loop, so that a row needs each weight once.
+ * lanes of a block interleaved: [kh][kw][inputs][lanes], those of whole blocks with `halves` two in a byte. With
+ * `paired` there are `words`, memory for two an element of the window, and whole blocks are computed as tinyc_qpairs_i8
+ * does in groups of so many; `extras` are those of one block after another, bits in front. Bias, multiplier and shift
+ * have one entry an output channel (see channel_i8.h for `shifts`); `form` as in tinyc_narrow_i8. Output channels are
+ * the outer loop, so that a row needs each weight once.
  */
 TINYC_INLINE void tinyc_qconv2d_i8(const int8_t **rows, const int8_t *pad, const int8_t *w, const void *bias,
                                    const void *multiplier, const int8_t *shift, int32_t *words, const uint8_t *extras,
-                                   int8_t *patches, int8_t *restrict out, int paired, int patched, int tile, int before,
-                                   int after, int width, int channels, int out_width, int outputs, int kh, int kw,
-                                   int stride, int dilation, int left, int groups, int zero, int low, int high,
+                                   int8_t *patches, int8_t *restrict out, int paired, int halves, int patched, int tile,
+                                   int before, int after, int width, int channels, int out_width, int outputs, int kh,
+                                   int kw, int stride, int dilation, int left, int groups, int zero, int low, int high,
                                    int shifts, int form)
 {
     const int32_t *biases, *multipliers;
@@ -119,13 +122,14 @@ TINYC_INLINE void tinyc_qconv2d_i8(const int8_t **rows, const int8_t *pad, const
         while (bias != end) {
             tinyc_unpacked_i8(&biases, &multipliers, unpacked, bias, multiplier, 4, shifts, form);
             if (paired) {
-                tinyc_qpair_weights_i8(words, w, elements);
+                tinyc_qpair_weights_i8(words, w, elements, halves);
             }
             const uint64_t some = tinyc_qextras_bits_i8(&extras, runs);
-            extras = tinyc_qconv2d_lanes_i8(rows, pad, patches, w, words, some, extras, biases, multipliers, shift, out,
-                                            paired, patched, 4, skip, tile, before, after, width, channels, inputs,
-                                            out_width, outputs, kh, kw, stride, dilation, left, zero, low, high, form);
-            w += 4 * elements;
+            extras =
+                tinyc_qconv2d_lanes_i8(rows, pad, patches, w, words, some, extras, biases, multipliers, shift, out,
+                                       paired, patched, 4, halves, skip, tile, before, after, width, channels, inputs,
+                                       out_width, outputs, kh, kw, stride, dilation, left, zero, low, high, form);
+            w += (halves ? 2 : 4) * elements;
             bias = tinyc_bias_at_i8(bias, 4, form);
             multiplier = tinyc_multiplier_at_i8(multiplier, 4, form);
             shift = form >= 2 ? shift : shift + 4;
@@ -134,8 +138,8 @@ TINYC_INLINE void tinyc_qconv2d_i8(const int8_t **rows, const int8_t *pad, const
         if (rest) {
             tinyc_unpacked_i8(&biases, &multipliers, unpacked, bias, multiplier, rest, shifts, form);
             (void)tinyc_qconv2d_lanes_i8(rows, pad, patches, w, NULL, 0, NULL, biases, multipliers, shift, out, 0,
-                                         patched, rest, skip, tile, before, after, width, channels, inputs, out_width,
-                                         outputs, kh, kw, stride, dilation, left, zero, low, high, form);
+                                         patched, rest, 0, skip, tile, before, after, width, channels, inputs,
+                                         out_width, outputs, kh, kw, stride, dilation, left, zero, low, high, form);
             w += rest * elements;
             bias = tinyc_bias_at_i8(bias, rest, form);
             multiplier = tinyc_multiplier_at_i8(multiplier, rest, form);

@@ -14,15 +14,15 @@ TINYC_INLINE void tinyc_qgate_products_i8(tinyc_sums_i8 *sums, const int8_t *x, 
 {
     const int8_t *const end = x + n;
     for (int k = 0; k < n % 4; ++k) {
-        tinyc_qadd_products_i8(sums, x[0], w, lanes);
+        tinyc_qadd_products_i8(sums, x[0], w, lanes, 0);
         ++x;
         w += lanes;
     }
     while (x != end) {
-        tinyc_qadd_products_i8(sums, x[0], w, lanes);
-        tinyc_qadd_products_i8(sums, x[1], w + lanes, lanes);
-        tinyc_qadd_products_i8(sums, x[2], w + 2 * lanes, lanes);
-        tinyc_qadd_products_i8(sums, x[3], w + 3 * lanes, lanes);
+        tinyc_qadd_products_i8(sums, x[0], w, lanes, 0);
+        tinyc_qadd_products_i8(sums, x[1], w + lanes, lanes, 0);
+        tinyc_qadd_products_i8(sums, x[2], w + 2 * lanes, lanes, 0);
+        tinyc_qadd_products_i8(sums, x[3], w + 3 * lanes, lanes, 0);
         x += 4;
         w += 4 * lanes;
     }

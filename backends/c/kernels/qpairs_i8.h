@@ -19,9 +19,34 @@ TINYC_INLINE int32_t tinyc_qword_i8(const int8_t *w)
     return w[0] + w[1] * 65536;
 }
 
-/* Writes the weights of four output channels, which are interleaved, in the form that tinyc_qpairs_i8 takes. */
-TINYC_INLINE void tinyc_qpair_weights_i8(int32_t *words, const int8_t *w, int elements)
+/* The same of a byte that has both, 8 added to each. */
+TINYC_INLINE int32_t tinyc_qhalves_i8(int8_t both)
 {
+    const uint32_t two = (uint8_t)both;
+    return (int32_t)((two | two << 12) & 0xf000f) - 0x80008;
+}
+
+/* Writes those of four output channels, which are interleaved. */
+TINYC_INLINE void tinyc_qpair_halves_i8(int32_t *words, const int8_t *w, int elements)
+{
+    const int8_t *const end = w + 2 * elements;
+    do {
+        words[0] = tinyc_qhalves_i8(w[0]);
+        words[1] = tinyc_qhalves_i8(w[1]);
+        words += 2;
+        w += 2;
+    } while (w != end);
+}
+
+/* Writes the weights of four output channels, which are interleaved, in the form that tinyc_qpairs_i8 takes. With
+ * `halves` two lie in a byte, 8 added to each.
+ */
+TINYC_INLINE void tinyc_qpair_weights_i8(int32_t *words, const int8_t *w, int elements, int halves)
+{
+    if (halves) {
+        tinyc_qpair_halves_i8(words, w, elements);
+        return;
+    }
     const int turn = elements % 2 ? 1 : 2;
     const int8_t *const end = w + 4 * elements;
     do {
@@ -101,6 +126,49 @@ TINYC_INLINE void tinyc_qadd_fours_i8(tinyc_pairs_i8 *a, tinyc_pairs_i8 *b, tiny
     }
 }
 
+/* Sums of products of two channels for up to four pixels, not taken apart yet. */
+typedef struct {
+    int32_t a, b, c, d;
+} tinyc_both_i8;
+
+/* Adds the products of two elements of each pixel and two channels. */
+TINYC_INLINE void tinyc_qboth_pixels_i8(tinyc_both_i8 *sums, const int8_t *p, const int32_t *w, int pixels, int next)
+{
+    sums->a += tinyc_qboth_i8(p, w, 2);
+    sums->b += pixels > 1 ? tinyc_qboth_i8(p + next, w, 2) : 0;
+    sums->c += pixels > 2 ? tinyc_qboth_i8(p + 2 * next, w, 2) : 0;
+    sums->d += pixels > 3 ? tinyc_qboth_i8(p + 3 * next, w, 2) : 0;
+}
+
+/* The same for eight elements. */
+TINYC_INLINE void tinyc_qadd_eights_i8(tinyc_pairs_i8 *a, tinyc_pairs_i8 *b, tinyc_pairs_i8 *c, tinyc_pairs_i8 *d,
+                                       const int8_t *p, const int32_t *w, int pixels, int next)
+{
+    tinyc_both_i8 one = {0, 0, 0, 0}, two = one;
+    tinyc_qboth_pixels_i8(&one, p, w, pixels, next);
+    tinyc_qboth_pixels_i8(&two, p, w + 1, pixels, next);
+    tinyc_qboth_pixels_i8(&one, p + 2, w + 4, pixels, next);
+    tinyc_qboth_pixels_i8(&two, p + 2, w + 5, pixels, next);
+    tinyc_qboth_pixels_i8(&one, p + 4, w + 8, pixels, next);
+    tinyc_qboth_pixels_i8(&two, p + 4, w + 9, pixels, next);
+    tinyc_qboth_pixels_i8(&one, p + 6, w + 12, pixels, next);
+    tinyc_qboth_pixels_i8(&two, p + 6, w + 13, pixels, next);
+    tinyc_qadd_both_i8(&a->all, &a->second, one.a);
+    tinyc_qadd_both_i8(&a->all2, &a->second2, two.a);
+    if (pixels > 1) {
+        tinyc_qadd_both_i8(&b->all, &b->second, one.b);
+        tinyc_qadd_both_i8(&b->all2, &b->second2, two.b);
+    }
+    if (pixels > 2) {
+        tinyc_qadd_both_i8(&c->all, &c->second, one.c);
+        tinyc_qadd_both_i8(&c->all2, &c->second2, two.c);
+    }
+    if (pixels > 3) {
+        tinyc_qadd_both_i8(&d->all, &d->second, one.d);
+        tinyc_qadd_both_i8(&d->all2, &d->second2, two.d);
+    }
+}
+
 /* The first of two sums. */
 TINYC_INLINE int32_t tinyc_qfirst_i8(uint32_t all, int32_t second)
 {
@@ -110,11 +178,11 @@ TINYC_INLINE int32_t tinyc_qfirst_i8(uint32_t all, int32_t second)
 /* The register tile of tinyc_qtile_i8 for four output channels, with one multiplication for two products: a word of w
  * has the weights of one element for two channels, first + 65536 * second, two words an element.
  *
- * Of `group` elements that follow each other in a run, two or four from its begin on, the weights of a channel are
- * together at most 255 in size. So the sum of their products fits 16 bits, the word that has two such sums fits 32, and
- * half a unit of the upper one added to it leaves the upper one when the lower one is shifted away. Where weights are
- * larger, the words have less of some, and `extras`, with `bits` as in tinyc_qextras_i8, what is missing; NULL
- * for none. Returns where that ends.
+ * Of `group` elements that follow each other in a run, two, four or eight from its begin on, the weights of a channel
+ * are together at most 255 in size. So the sum of their products fits 16 bits, the word that has two such sums fits 32,
+ * and half a unit of the upper one added to it leaves the upper one when the lower one is shifted away. Where weights
+ * are larger, the words have less of some, and `extras`, with `bits` as in tinyc_qextras_i8, what is missing; NULL for
+ * none. Returns where that ends.
  */
 TINYC_INLINE const uint8_t *tinyc_qpairs_i8(const int8_t **rows, const int8_t *pad, const int32_t *w, uint64_t bits,
                                             const uint8_t *extras, const int32_t *bias, const int32_t *multiplier,
@@ -130,14 +198,22 @@ TINYC_INLINE const uint8_t *tinyc_qpairs_i8(const int8_t **rows, const int8_t *p
     for (int ky = 0; ky < kh; ++ky) {
         for (int kx = 0; kx < kw; ++kx) {
             const int8_t *p = tinyc_run_i8(rows[ky], pad, border, at + kx * step, limit, skip);
-            const int8_t *const whole = p + n / 4 * 4;
+            const int turn = group == 8 ? 8 : 4;
+            const int8_t *const whole = p + n / turn * turn;
             while (p != whole) {
-                if (group == 4) {
+                if (group == 8) {
+                    tinyc_qadd_eights_i8(&a, &b, &c, &d, p, w, pixels, next);
+                } else if (group == 4) {
                     tinyc_qadd_fours_i8(&a, &b, &c, &d, p, w, pixels, next);
                 } else {
                     tinyc_qadd_pixels_i8(&a, &b, &c, &d, p, w, 2, pixels, next);
                     tinyc_qadd_pixels_i8(&a, &b, &c, &d, p + 2, w + 4, 2, pixels, next);
                 }
+                p += turn;
+                w += 2 * turn;
+            }
+            if (n % turn > 3) {
+                tinyc_qadd_fours_i8(&a, &b, &c, &d, p, w, pixels, next);
                 p += 4;
                 w += 8;
             }

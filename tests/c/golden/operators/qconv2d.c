@@ -15,10 +15,10 @@ module @qconv2d {
 TINYC_NOINLINE void net_qconv3x2_0(const int8_t **rows, const int8_t *pad, const int8_t *w, const int32_t *bias, const int32_t *multiplier, const int8_t *shift, int8_t *out)
 {
     int8_t patches[24];
-    tinyc_qconv2d_i8(rows, pad, w, bias, multiplier, shift, NULL, NULL, patches, out, /*paired=*/0, /*patched=*/1,
-        /*tile=*/4, /*before=*/0, /*after=*/2, /*width=*/6, /*channels=*/2, /*out_width=*/6, /*outputs=*/5, /*kh=*/3,
-        /*kw=*/2, /*stride=*/1, /*dilation=*/1, /*left=*/0, /*groups=*/1, /*zero=*/-5, /*low=*/-5, /*high=*/127,
-        /*shifts=*/0, /*form=*/1);
+    tinyc_qconv2d_i8(rows, pad, w, bias, multiplier, shift, NULL, NULL, patches, out, /*paired=*/0, /*halves=*/0,
+        /*patched=*/1, /*tile=*/4, /*before=*/0, /*after=*/2, /*width=*/6, /*channels=*/2, /*out_width=*/6,
+        /*outputs=*/5, /*kh=*/3, /*kw=*/2, /*stride=*/1, /*dilation=*/1, /*left=*/0, /*groups=*/1, /*zero=*/-5,
+        /*low=*/-5, /*high=*/127, /*shifts=*/0, /*form=*/1);
 }
 
 void net_run(void *arena, const int8_t *input, int8_t *output)

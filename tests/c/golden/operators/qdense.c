@@ -13,8 +13,9 @@ module @qdense {
 
 TINYC_NOINLINE void net_qpointwise_0(const int8_t *x, const int8_t *w, const int32_t *bias, const int32_t *multiplier, const int8_t *shift, int quads, int outputs, int zero, int low, int high, int8_t *out)
 {
-    tinyc_qpointwise_i8(x, w, bias, multiplier, shift, NULL, NULL, out, /*paired=*/0, /*tiles=*/0, /*tile=*/4,
-        /*spare=*/2, /*turn=*/4, quads, /*extra=*/3, outputs, /*rest=*/1, zero, low, high, /*shifts=*/0, /*form=*/1);
+    tinyc_qpointwise_i8(x, w, bias, multiplier, shift, NULL, NULL, out, /*paired=*/0, /*halves=*/0, /*tiles=*/0,
+        /*tile=*/4, /*spare=*/2, /*turn=*/4, quads, /*extra=*/3, outputs, /*rest=*/1, zero, low, high, /*shifts=*/0,
+        /*form=*/1);
 }
 
 void net_run(void *arena, const int8_t *input, int8_t *output)
