@@ -14,15 +14,15 @@
 TINYC_INLINE void tinyc_wadd_element_i16(tinyc_sums_i8 *a, tinyc_sums_i8 *b, tinyc_sums_i8 *c, tinyc_sums_i8 *d,
                                          const int16_t *p, const int8_t *w, int lanes, int pixels, int next)
 {
-    tinyc_qadd_products_i8(a, p[0], w, lanes);
+    tinyc_qadd_products_i8(a, p[0], w, lanes, 0);
     if (pixels > 1) {
-        tinyc_qadd_products_i8(b, p[next], w, lanes);
+        tinyc_qadd_products_i8(b, p[next], w, lanes, 0);
     }
     if (pixels > 2) {
-        tinyc_qadd_products_i8(c, p[2 * next], w, lanes);
+        tinyc_qadd_products_i8(c, p[2 * next], w, lanes, 0);
     }
     if (pixels > 3) {
-        tinyc_qadd_products_i8(d, p[3 * next], w, lanes);
+        tinyc_qadd_products_i8(d, p[3 * next], w, lanes, 0);
     }
 }
 
