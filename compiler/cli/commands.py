@@ -40,6 +40,7 @@ from tinyc.compiler.cli.options import (
     ObserverFlag,
     PixelScaleFlag,
     ResizeFlag,
+    RoundingFlag,
     ShapesFlag,
     parse_shapes,
     quantise_options,
@@ -57,7 +58,7 @@ from tinyc.compiler.session.tuner import tune_session
 from tinyc.compiler.verify import VerificationError
 from tinyc.ir.errors import TinycError
 from tinyc.passes import PassVerificationError, registered
-from tinyc.passes.quantise import DEFAULT_OBSERVER
+from tinyc.passes.quantise import DEFAULT_OBSERVER, DEFAULT_ROUNDING
 
 app = typer.Typer(
     name="tinyc",
@@ -318,6 +319,7 @@ def quantize_command(
     crop: CropFlag = False,
     keep_float: KeepFloatFlag = "",
     observer: ObserverFlag = DEFAULT_OBSERVER,
+    rounding: RoundingFlag = DEFAULT_ROUNDING,
     input_shape: ShapesFlag = None,
     accept_accuracy: AcceptAccuracyFlag = False,
     evaluate: EvaluateFlag = None,
@@ -327,7 +329,9 @@ def quantize_command(
     """Quantise a float model to int8 and write it as a QDQ model that onnxruntime runs."""
     with reporting(as_json):
         pixels = parse_normalise(normalize, pixel_scale, channels.value, resize, crop)
-        options = quantise_options(IntegersWord.int8, calibration, labels, pixels, keep_float, observer)
+        options = quantise_options(
+            IntegersWord.int8, calibration, labels, pixels, keep_float, observer, rounding=rounding
+        )
         assert options is not None
         notes: list[str] = []
         accuracy: dict[str, Evaluation] = {}

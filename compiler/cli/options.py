@@ -19,7 +19,7 @@ from tinyc.compiler.data.pixels import Normalise
 from tinyc.compiler.options import CustomPass, OptionKeywords, Options, QuantiseOptions
 from tinyc.compiler.options.custom import load_pass
 from tinyc.ir.errors import TinycError
-from tinyc.passes.quantise import OBSERVERS
+from tinyc.passes.quantise import MEASURED, OBSERVERS, ROUNDINGS
 
 ShapesFlag = Annotated[
     list[str] | None,
@@ -103,7 +103,12 @@ EvaluateLabelsFlag = Annotated[
     Path | None, typer.Option("--evaluate-labels", metavar="FILE", help="Classes of these inputs.")
 ]
 KeepFloatFlag = Annotated[str, typer.Option("--keep-float", metavar="NODE,...", help="ONNX nodes that stay float.")]
-ObserverFlag = Annotated[str, typer.Option("--observer", metavar="|".join(OBSERVERS), help="How ranges are chosen.")]
+ObserverFlag = Annotated[
+    str, typer.Option("--observer", metavar="|".join((*OBSERVERS, MEASURED)), help="How ranges are chosen.")
+]
+RoundingFlag = Annotated[
+    str, typer.Option("--rounding", metavar="|".join(ROUNDINGS), help="How weights are rounded to integers.")
+]
 
 
 class RowsWord(str, Enum):
@@ -217,6 +222,7 @@ def code_options(
     crop: CropFlag = False,
     keep_float: KeepFloatFlag = "",
     observer: ObserverFlag = QUANTISED.observer,
+    rounding: RoundingFlag = QUANTISED.rounding,
     accept_accuracy: AcceptAccuracyFlag = DEFAULTS.accept_accuracy,
     extra_pass: ExtraPassFlag = None,
     after: AfterFlag = None,
@@ -242,7 +248,7 @@ def code_options(
         "system_ram": system_ram or None,
         "tuned": tuned,
         "quantise": quantise_options(
-            quantize, calibration, labels, pixels, keep_float, observer, input_type.value, output_type.value
+            quantize, calibration, labels, pixels, keep_float, observer, input_type.value, output_type.value, rounding
         ),
         "accept_accuracy": accept_accuracy,
         "extra_passes": placed_passes(extra_pass or [], after or [], before or []),
@@ -327,6 +333,7 @@ def quantise_options(
     observer: str,
     input_type: str = QUANTISED.input_type,
     output_type: str = QUANTISED.output_type,
+    rounding: str = QUANTISED.rounding,
 ) -> QuantiseOptions | None:
     """The quantisation that the options ask for; None for none. Raises `TinycError` for options that need others."""
     if quantize is None:
@@ -342,12 +349,15 @@ def quantise_options(
         raise TinycError(
             "--quantize needs --calibration: real inputs in .npy or .npz files, or a folder of such files or images"
         )
-    if observer not in OBSERVERS:
-        raise TinycError(f"--observer is one of {', '.join(OBSERVERS)}, not {observer!r}")
+    if observer not in (*OBSERVERS, MEASURED):
+        raise TinycError(f"--observer is one of {', '.join((*OBSERVERS, MEASURED))}, not {observer!r}")
+    if rounding not in ROUNDINGS:
+        raise TinycError(f"--rounding is one of {', '.join(ROUNDINGS)}, not {rounding!r}")
     return QuantiseOptions(
         calibration=calibration,
         labels=labels,
         observer=observer,
+        rounding=rounding,
         keep_float=tuple(part.strip() for part in keep_float.split(",") if part.strip()),
         input_type=cast("Any", input_type),
         output_type=cast("Any", output_type),

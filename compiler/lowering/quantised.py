@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -16,13 +16,18 @@ from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.integerise import ScaledPort
 from tinyc.passes.integerise.scales import Scale
-from tinyc.passes.quantise import QuantisedModule, quantise_module
+from tinyc.passes.quantise import QuantisedModule, Statistics, quantise_module
 
 
 def quantise(
-    module: Module, options: QuantiseOptions, calibration: Calibration, say: Callable[[str], None]
+    module: Module,
+    options: QuantiseOptions,
+    calibration: Calibration,
+    norms: Mapping[str, Statistics],
+    say: Callable[[str], None],
 ) -> QuantisedModule:
-    """Quantises a float module that the tensor passes have been through. Raises `TinycError`."""
+    """Quantises a float module that the tensor passes have been through; `norms` are what its batch norms told.
+    Raises `TinycError`."""
     if not calibration.samples:
         raise TinycError("quantisation needs calibration data: real inputs of the model, by `calibration`")
 
@@ -36,7 +41,10 @@ def quantise(
         observer=options.observer,
         equalise=options.equalise,
         correct_bias=options.correct_bias,
+        headroom=options.headroom,
+        rounding=options.rounding,
         keep_float=options.keep_float,
+        norms=norms,
         progress=progress,
     )
 

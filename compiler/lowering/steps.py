@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,7 +31,7 @@ from tinyc.ir.tensor import Array
 from tinyc.passes.core.manager import PassRecord
 from tinyc.passes.integerise import Leftover, ScaledPort, int8_inputs, int8_outputs, leftovers, pixel_input
 from tinyc.passes.integerise.channels import channel_axis
-from tinyc.passes.quantise import QuantisedModule
+from tinyc.passes.quantise import QuantisedModule, Statistics
 
 Say = Callable[[str], None]
 WITNESSED = 2
@@ -115,7 +115,12 @@ def integers_taken(module: Module, options: Options) -> Interface | None:
 
 
 def quantise_module(
-    module: Module, options: Options, calibration: Calibration | None, evidence: Evidence, say: Say
+    module: Module,
+    options: Options,
+    calibration: Calibration | None,
+    norms: Mapping[str, Statistics],
+    evidence: Evidence,
+    say: Say,
 ) -> Quantised:
     """The module quantised, if the options say so, and what was verified of that.
 
@@ -123,6 +128,7 @@ def quantise_module(
         module: float, and the tensor passes have been through it.
         options: how.
         calibration: the data to learn ranges from; None where nothing is quantised.
+        norms: what the model's batch norms tell of its activations.
         evidence: what to verify on.
         say: told what is being done.
 
@@ -133,7 +139,7 @@ def quantise_module(
     if options.quantise is None:
         return Quantised(module)
     assert calibration is not None
-    made = quantise(module, options.quantise, calibration, say)
+    made = quantise(module, options.quantise, calibration, norms, say)
     if not options.verify:
         return Quantised(made.module, made)
     accept = options.accept_accuracy

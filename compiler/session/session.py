@@ -41,6 +41,7 @@ from tinyc.compiler.session.compilation import Compilation
 from tinyc.compiler.session.setup import set_up
 from tinyc.compiler.verify import Agreement, Verdict, VerificationError, check_executor, check_import, run_on
 from tinyc.ir.module import Module
+from tinyc.passes.quantise import batch_norm_statistics
 
 
 class Session:
@@ -129,7 +130,8 @@ class Session:
     def quantised(self) -> Quantised:
         """The module quantised, where the options say so."""
         _ = self.accuracy.held_back  # what is wrong with them is said at once
-        return quantise_module(self.optimised, self.options, self.calibration, self.evidence, self._say)
+        norms = batch_norm_statistics(self.imported.module)
+        return quantise_module(self.optimised, self.options, self.calibration, norms, self.evidence, self._say)
 
     @cached_property
     def lowered(self) -> Lowered:

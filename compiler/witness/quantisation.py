@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tinyc.compiler.verify import VerificationError
+from tinyc.compiler.witness.adaptive import check_adaptive
 from tinyc.compiler.witness.correction import check_correction
 from tinyc.compiler.witness.equalisation import check_equalisation
 from tinyc.compiler.witness.floats import check_biases, check_floats, check_narrowed
@@ -14,8 +15,8 @@ from tinyc.ir.module import Module
 from tinyc.ir.tensor import Array
 from tinyc.passes.quantise import QuantisedModule
 
-EQUALISED = 8
-"""Samples that the module is run on before and after equalisation."""
+EQUALISED = ROUNDED = 8
+"""Samples that the module is run on before and after equalisation, and that rounded weights are judged by."""
 
 
 class AccuracyError(VerificationError):
@@ -64,7 +65,10 @@ def check_quantisation(
         VerificationError: a constant is not what it stands for, or a step does not do what it is for.
     """
     say("check the constants of the quantised layers")
-    layers = check_floats(made.float_module, made.uncorrected)
+    nearest = made.rounding == "nearest"
+    layers = check_floats(made.float_module, made.uncorrected, nearest)
+    if not nearest:
+        check_adaptive(made.float_module, made.uncorrected, calibration[:ROUNDED])
     say("check equalisation")
     check_equalisation(module, made.float_module, calibration[:EQUALISED])
     say("check bias correction")

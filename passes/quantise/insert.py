@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,7 +17,17 @@ from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.core.base import Pass, PassError
 from tinyc.passes.core.rewrite import tell
 from tinyc.passes.quantise.calibrate import Ranges
-from tinyc.passes.quantise.ranges import HIGH, LOW, Parameters, in_bytes, quantise_bias, quantise_weights, weight_scales
+from tinyc.passes.quantise.moments import Moments
+from tinyc.passes.quantise.ranges import (
+    HIGH,
+    LOW,
+    WEIGHT_LIMIT,
+    Parameters,
+    in_bytes,
+    quantise_bias,
+    quantise_weights,
+    weight_scales,
+)
 from tinyc.passes.quantise.scales import Scales, absorbed_clamps, assign, layer_scales
 from tinyc.passes.quantise.units import Unit, find_units
 
@@ -27,10 +37,17 @@ class Quantise(Pass, name="quantise"):
     """Computes in int8 what can be: inserts quantize and dequantize around float operators, by calibrated ranges.
 
     Weights are symmetric int8 with a scale for each output channel, biases int32, activations asymmetric int8.
+
+    Fields:
+        ranges: of the activations.
+        keep_float: names of ONNX nodes whose operators stay float.
+        moments: of layers whose weights are rounded for the least error of their results: what these weights meet, by
+            the results. Others are rounded to the nearest integers.
     """
 
     ranges: Ranges
     keep_float: tuple[str, ...] = ()
+    moments: Mapping[Value, Moments] = field(default_factory=dict)
 
     def run(self, module: Module) -> Module:
         if is_quantised(module):
@@ -38,15 +55,15 @@ class Quantise(Pass, name="quantise"):
         units = find_units(module, self.keep_float)
         if not units:
             return module
-        return _Inserter(module, units, assign(module, units, self.ranges)).run()
+        return _Inserter(module, units, assign(module, units, self.ranges), self.moments).run()
 
 
 class _Inserter:
     """Builds the quantised module. A value keeps its name for the float numbers that others see: as `x` is the name of
     a float value, `x_float` is the unrounded result, `x_q` its integers, and `x` those dequantised."""
 
-    def __init__(self, module: Module, units: list[Unit], scales: Scales) -> None:
-        self._module, self._scales = module, scales
+    def __init__(self, module: Module, units: list[Unit], scales: Scales, moments: Mapping[Value, Moments]) -> None:
+        self._module, self._scales, self._moments = module, scales, moments
         self._units = {u.result: u for u in units}
         self._inside = {n.result for u in units for n in u.nodes}
         self._names = {v.name for v in (*module.inputs, *(n.result for n in module.nodes))}
@@ -128,7 +145,12 @@ class _Inserter:
         result = self._scales.of[unit.result]
         weights, scales = self._array(w), layer_scales(self._module, unit, input_scale, result)
         scales = in_bytes(scales, weights.size // len(scales), input_scale, result.scale)
-        mapping = {w: self._constant(w, quantise_weights(weights, axis, scales), scales, axis, loc)}
+        moments = self._moments.get(layer.result)
+        if moments is None:
+            integers = quantise_weights(weights, axis, scales)
+        else:
+            integers = moments.rounded(layer.op, weights, scales, WEIGHT_LIMIT).astype(np.int8)
+        mapping = {w: self._constant(w, integers, scales, axis, loc)}
         if rest:
             wide = scales.astype(np.float64) * input_scale
             mapping[rest[0]] = self._constant(rest[0], quantise_bias(self._array(rest[0]), wide), wide, 0, loc)

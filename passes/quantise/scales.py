@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -156,7 +157,12 @@ def _range(module: Module, value: Value, ranges: Ranges, whole: bool) -> tuple[f
     found: Range | None = ranges.get(value)
     if found is None:
         raise PassError(f"there is no range for {value}: calibrate the module that is quantised")
-    return (HEADROOM * found.seen_low, HEADROOM * found.seen_high) if whole else (found.low, found.high)
+    low, high = found.low, found.high
+    if whole:
+        low, high = (min(low, HEADROOM * found.seen_low), max(high, HEADROOM * found.seen_high))
+    node = module.producer.get(value)
+    least, most = (node.op.limits() if node is not None else None) or (-math.inf, math.inf)
+    return max(low, min(least, 0.0)), min(high, max(most, 0.0))
 
 
 def _widened(
