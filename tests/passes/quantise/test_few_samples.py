@@ -7,7 +7,7 @@ import math
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.networks.graph import Graph
@@ -25,6 +25,7 @@ from tinyc.passes.quantise.unseen import REACH, USUAL, expected_largest
 from tinyc.passes.quantise.widen import widened
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=50))
 def test_no_less_is_expected_than_was_seen(largest: list[float]) -> None:
     expected = float(expected_largest(np.array(largest)))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.generate import Grower
@@ -37,6 +37,7 @@ def noise(q: np.ndarray, u: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.einsum("oi,ij,oj->o", q - u, damped, q - u)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 6), st.integers(1, 12), st.sampled_from([7, 127]))
 def test_no_output_is_worse_than_with_the_nearest(seed: int, outputs: int, inputs: int, limit: int) -> None:
     rng = np.random.default_rng(seed)
