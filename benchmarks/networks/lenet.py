@@ -76,3 +76,28 @@ def published_mobile_lenet(weights: Mapping[str, Floats], channels: int = 1) -> 
 def blood_mobile_lenet(weights: Mapping[str, Floats]) -> onnx.ModelProto:
     """Mobile-LeNet for BloodMNIST: 3 x 28 x 28 pixels, 8 classes; weights as `published_mobile_lenet` takes them."""
     return published_mobile_lenet(weights, channels=3)
+
+
+def lenet5(weights: Mapping[str, Floats]) -> onnx.ModelProto:
+    """LeNet-5 as published for MNIST: rectified, with maxima of 2x2 pixels, and a bias in every layer.
+
+    Args:
+        weights: flat arrays w01 and w02 (convolutions, OIHW, of pixels 0..255), w03 to w05 (dense, [outputs, inputs],
+            of channels last), b01 to b05.
+    """
+    g = Graph("lenet5", (1, 1, 28, 28))
+    for number, (outputs, inputs, pad) in enumerate(((6, 1, 2), (16, 6, 0)), 1):
+        kernel = weights[f"w{number:02d}"].reshape(outputs, inputs, 5, 5)
+        scale = np.float32(255 if number == 1 else 1)
+        g.conv(f"conv{number}", kernel * scale, weights[f"b{number:02d}"], pads=[pad] * 4)
+        g.add("Relu", f"relu{number}")
+        g.add("MaxPool", f"pool{number}", kernel_shape=[2, 2], strides=[2, 2])
+    g.add("Transpose", "last", perm=[0, 2, 3, 1])
+    g.add("Flatten", "flatten", axis=1)
+    for number, (outputs, inputs) in enumerate(((120, 400), (84, 120), (10, 84)), 3):
+        kernel = weights[f"w{number:02d}"].reshape(outputs, inputs)
+        names = [g.weight(f"dense{number}_w", kernel), g.weight(f"dense{number}_b", weights[f"b{number:02d}"])]
+        g.add("Gemm", f"dense{number}", *names, transB=1)
+        if number < 5:
+            g.add("Relu", f"relu{number}")
+    return g.model((1, 10))

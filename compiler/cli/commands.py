@@ -43,6 +43,7 @@ from tinyc.compiler.cli.options import (
     ObserverFlag,
     PixelScaleFlag,
     ResizeFlag,
+    RoundingFlag,
     ShapesFlag,
     ToFlag,
     WeightsFlag,
@@ -63,7 +64,7 @@ from tinyc.compiler.session.tuner import tune_session
 from tinyc.compiler.verify import VerificationError
 from tinyc.ir.errors import TinycError
 from tinyc.passes import PassVerificationError, registered
-from tinyc.passes.quantise import DEFAULT_OBSERVER
+from tinyc.passes.quantise import DEFAULT_OBSERVER, DEFAULT_ROUNDING
 
 app = typer.Typer(
     name="tinyc",
@@ -329,6 +330,7 @@ def quantize_command(
     max_drop: MaxDropFlag = None,
     weights: WeightsFlag = "int8",
     observer: ObserverFlag = DEFAULT_OBSERVER,
+    rounding: RoundingFlag = DEFAULT_ROUNDING,
     input_shape: ShapesFlag = None,
     accept_accuracy: AcceptAccuracyFlag = False,
     evaluate: EvaluateFlag = None,
@@ -339,7 +341,9 @@ def quantize_command(
     with reporting(as_json):
         pixels = parse_normalise(normalize, pixel_scale, channels.value, resize, crop)
         wider = Wider(int16, min_sqnr, max_drop)
-        options = quantise_options(to, calibration, labels, pixels, keep_float, wider, observer, weights)
+        options = quantise_options(
+            to, calibration, labels, pixels, keep_float, wider, observer, weights, rounding=rounding
+        )
         assert options is not None
         notes: list[str] = []
         accuracy: dict[str, Evaluation] = {}

@@ -24,7 +24,7 @@ _OTHERS = {
     "quantise": "--quantize",
 }
 """Flags that are not spelled as their options."""
-_NO_FLAG = {"correct_bias", "equalise", "mean", "samples", "std", "step", "trace", "verify"}
+_NO_FLAG = {"correct_bias", "equalise", "headroom", "mean", "samples", "std", "step", "trace", "verify"}
 FLAGS = {
     **{
         field.name: "--" + field.name.replace("_", "-")

@@ -20,7 +20,7 @@ from tinyc.compiler.data.pixels import Normalise
 from tinyc.compiler.options import CustomPass, OptionKeywords, Options, QuantiseOptions
 from tinyc.compiler.options.custom import load_pass
 from tinyc.ir.errors import TinycError
-from tinyc.passes.quantise import OBSERVERS
+from tinyc.passes.quantise import MEASURED, OBSERVERS, ROUNDINGS
 
 ShapesFlag = Annotated[
     list[str] | None,
@@ -121,7 +121,12 @@ KeepFloatFlag = Annotated[str, typer.Option("--keep-float", metavar="NODE,...", 
 WeightsFlag = Annotated[
     str, typer.Option("--weights", metavar="int8|int4|int4:NODE,...", help="Bits of quantised weights, by ONNX node.")
 ]
-ObserverFlag = Annotated[str, typer.Option("--observer", metavar="|".join(OBSERVERS), help="How ranges are chosen.")]
+ObserverFlag = Annotated[
+    str, typer.Option("--observer", metavar="|".join((*OBSERVERS, MEASURED)), help="How ranges are chosen.")
+]
+RoundingFlag = Annotated[
+    str, typer.Option("--rounding", metavar="|".join(ROUNDINGS), help="How weights are rounded to integers.")
+]
 
 
 class RowsWord(str, Enum):
@@ -244,6 +249,7 @@ def code_options(
     max_drop: MaxDropFlag = None,
     weights: WeightsFlag = QUANTISED.weights,
     observer: ObserverFlag = QUANTISED.observer,
+    rounding: RoundingFlag = QUANTISED.rounding,
     accept_accuracy: AcceptAccuracyFlag = DEFAULTS.accept_accuracy,
     extra_pass: ExtraPassFlag = None,
     after: AfterFlag = None,
@@ -280,6 +286,7 @@ def code_options(
             weights,
             input_type.value,
             output_type.value,
+            rounding,
         ),
         "accept_accuracy": accept_accuracy,
         "extra_passes": placed_passes(extra_pass or [], after or [], before or []),
@@ -375,6 +382,7 @@ def quantise_options(
     weights: str,
     input_type: str = QUANTISED.input_type,
     output_type: str = QUANTISED.output_type,
+    rounding: str = QUANTISED.rounding,
 ) -> QuantiseOptions | None:
     """The quantisation that the options ask for; None for none. Raises `TinycError` for options that need others."""
     if quantize is None:
@@ -394,13 +402,16 @@ def quantise_options(
         raise TinycError(
             "--quantize needs --calibration: real inputs in .npy or .npz files, or a folder of such files or images"
         )
-    if observer not in OBSERVERS:
-        raise TinycError(f"--observer is one of {', '.join(OBSERVERS)}, not {observer!r}")
+    if observer not in (*OBSERVERS, MEASURED):
+        raise TinycError(f"--observer is one of {', '.join((*OBSERVERS, MEASURED))}, not {observer!r}")
+    if rounding not in ROUNDINGS:
+        raise TinycError(f"--rounding is one of {', '.join(ROUNDINGS)}, not {rounding!r}")
     return QuantiseOptions(
         calibration=calibration,
         labels=labels,
         observer=observer,
         weights=weights,
+        rounding=rounding,
         keep_float=_names(keep_float),
         activations="int16" if quantize is IntegersWord.int16x8 else "int8",
         int16=_names(wider.names),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -16,18 +16,19 @@ from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.integerise import ScaledPort
 from tinyc.passes.integerise.scales import Scale
-from tinyc.passes.quantise import Goal, QuantisedModule, Widths, quantise_module
+from tinyc.passes.quantise import Goal, QuantisedModule, Statistics, Widths, quantise_module
 
 
 def quantise(
     module: Module,
     options: QuantiseOptions,
     calibration: Calibration,
+    norms: Mapping[str, Statistics],
     say: Callable[[str], None],
     four_bits: Collection[str] = (),
 ) -> QuantisedModule:
-    """Quantises a float module that the tensor passes have been through. The layers with these results have weights of
-    4 bits, whatever the options say. Raises `TinycError`."""
+    """Quantises a float module that the tensor passes have been through; `norms` are what its batch norms told. The
+    layers with the results `four_bits` have weights of 4 bits, whatever the options say. Raises `TinycError`."""
     if not calibration.samples:
         raise TinycError("quantisation needs calibration data: real inputs of the model, by `calibration`")
 
@@ -41,11 +42,14 @@ def quantise(
         observer=options.observer,
         equalise=options.equalise,
         correct_bias=options.correct_bias,
+        headroom=options.headroom,
+        rounding=options.rounding,
         keep_float=options.keep_float,
         widths=Widths(options.int16, options.activations == "int16"),
         goal=_goal(options, calibration),
         four_bits=options.four_bits,
         values_of_4_bits=four_bits,
+        norms=norms,
         progress=progress,
     )
 

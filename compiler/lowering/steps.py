@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,7 +33,7 @@ from tinyc.passes.core.manager import PassRecord
 from tinyc.passes.integerise import Leftover, ScaledPort, int8_inputs, int8_outputs, leftovers, pixel_input
 from tinyc.passes.integerise.boundary import INTEGERS
 from tinyc.passes.integerise.channels import channel_axis
-from tinyc.passes.quantise import QuantisedModule
+from tinyc.passes.quantise import QuantisedModule, Statistics
 
 Say = Callable[[str], None]
 WITNESSED = 2
@@ -117,7 +117,12 @@ def integers_taken(module: Module, options: Options) -> Interface | None:
 
 
 def quantise_module(
-    module: Module, options: Options, calibration: Calibration | None, evidence: Evidence, say: Say
+    module: Module,
+    options: Options,
+    calibration: Calibration | None,
+    norms: Mapping[str, Statistics],
+    evidence: Evidence,
+    say: Say,
 ) -> Quantised:
     """The module quantised, if the options say so, and what was verified of that.
 
@@ -125,6 +130,7 @@ def quantise_module(
         module: float, and the tensor passes have been through it.
         options: how.
         calibration: the data to learn ranges from; None where nothing is quantised.
+        norms: what the model's batch norms tell of its activations.
         evidence: what to verify on.
         say: told what is being done.
 
@@ -135,7 +141,7 @@ def quantise_module(
     if options.quantise is None:
         return Quantised(module)
     assert calibration is not None
-    made = quantise(module, options.quantise, calibration, say)
+    made = quantise(module, options.quantise, calibration, norms, say)
     return checked_quantised(module, made, options, calibration, evidence, say)
 
 

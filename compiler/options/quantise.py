@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from tinyc.compiler.base.checked import OneOf, OptionError, checked
 from tinyc.compiler.data.calibration import CalibrationLike, Normalise
 from tinyc.compiler.options.ports import InputType, OutputType, PortTypes
-from tinyc.passes.quantise import DEFAULT_OBSERVER, OBSERVERS
+from tinyc.passes.quantise import DEFAULT_OBSERVER, DEFAULT_ROUNDING, MEASURED, OBSERVERS, ROUNDINGS
 
 
 @checked
@@ -23,9 +23,14 @@ class QuantiseOptions:
             hand, a list of arrays each, as `tinyc.Calibration` describes them, or one of these, which has labels too.
         labels: a file with the class of each calibration input, to measure accuracy; folders of images, and a
             `tinyc.Calibration`, have their own.
-        observer: how a range is chosen (`tinyc.passes.quantise.OBSERVERS`).
+        observer: how a range is chosen (`tinyc.passes.quantise.OBSERVERS`), or "measured" for the one that leaves each
+            tensor's layers the least noise.
         equalise: scale channels of neighbouring layers to like ranges first.
         correct_bias: take the mean error of every layer out of its bias.
+        headroom: widen ranges, and scale channels with more care, by what few samples leave unseen: what batch norms
+            tell of channels, and how the largest numbers of inputs spread.
+        rounding: of weights: "adaptive" is for the least error of each layer's result on the calibration data,
+            "nearest" rounds each weight by itself.
         keep_float: names of ONNX nodes that stay float.
         weights: "int8", "int4" for 4 bits wherever that saves memory, or "int4:NODE,..." for those of these ONNX nodes.
         activations: "int8", or "int16" for every tensor between layers that can be: weights stay int8. What has no form
@@ -45,9 +50,11 @@ class QuantiseOptions:
 
     calibration: CalibrationLike
     labels: str | Path | None = None
-    observer: Annotated[str, OneOf(OBSERVERS)] = DEFAULT_OBSERVER
+    observer: Annotated[str, OneOf((*OBSERVERS, MEASURED))] = DEFAULT_OBSERVER
     equalise: bool = True
     correct_bias: bool = True
+    headroom: bool = True
+    rounding: Annotated[str, OneOf(ROUNDINGS)] = DEFAULT_ROUNDING
     keep_float: tuple[str, ...] = ()
     activations: Literal["int8", "int16"] = "int8"
     int16: tuple[str, ...] = ()

@@ -45,7 +45,7 @@ from tinyc.compiler.session.flash import within_flash
 from tinyc.compiler.session.setup import set_up
 from tinyc.compiler.verify import Agreement, Verdict, VerificationError, check_executor, check_import, run_on
 from tinyc.ir.module import Module
-from tinyc.passes.quantise import QuantisedModule
+from tinyc.passes.quantise import QuantisedModule, batch_norm_statistics
 
 
 class Session:
@@ -134,15 +134,16 @@ class Session:
     def quantised(self) -> Quantised:
         """The module quantised, where the options say so."""
         _ = self.accuracy.held_back  # what is wrong with them is said at once
+        norms = batch_norm_statistics(self.imported.module)
         budget, how, calibration = self.options.flash_bytes, self.options.quantise, self.calibration
         if budget is None or how is None or calibration is None:
-            return quantise_module(self.optimised, self.options, calibration, self.evidence, self._say)
+            return quantise_module(self.optimised, self.options, calibration, norms, self.evidence, self._say)
         module = self.optimised
         made = within_flash(
             budget,
             how.keep_float,
             calibration,
-            lambda names: quantise(module, how, calibration, self._say, names),
+            lambda names: quantise(module, how, calibration, norms, self._say, names),
             self._measured,
             self._say,
         )

@@ -107,13 +107,16 @@ def _limited_layer(module: Module, value: Value | None) -> Made[LinearLayer] | N
     return made(node, LinearLayer)
 
 
-def check_floats(float_module: Module, uncorrected: Module, four_bits: Collection[str] = ()) -> int:
+def check_floats(
+    float_module: Module, uncorrected: Module, four_bits: Collection[str] = (), nearest: bool = True
+) -> int:
     """Holds weights and biases against the floats that they stand for; the number of layers.
 
     Args:
         float_module: what was quantised.
         uncorrected: the quantised module, its biases as they were rounded.
         four_bits: names of the results of layers whose weights are held against their floats elsewhere.
+        nearest: whether each weight is the nearest integer, or one of the two next to it.
 
     Raises:
         VerificationError: a constant is further from its float than rounding explains; the message names the layer.
@@ -124,7 +127,7 @@ def check_floats(float_module: Module, uncorrected: Module, four_bits: Collectio
         if w is None:
             continue
         if layer.name not in four_bits:
-            _check_weights(layer, w.astype(np.float64), bias)
+            _check_weights(layer, w.astype(np.float64), bias, 0.5 if nearest else 1.0)
         _check_bias(layer, bias, bias_of(uncorrected, layer.layer))
         count += 1
     return count
@@ -178,15 +181,15 @@ def _float_bias(module: Module, layer: QuantisedLayer) -> Array:
     return np.zeros(layer.layer.result.shape[-1]) if array is None else array.astype(np.float64)
 
 
-def _check_weights(layer: QuantisedLayer, w: Array, bias: Array) -> None:
+def _check_weights(layer: QuantisedLayer, w: Array, bias: Array, most: float) -> None:
     op, (data, scale) = layer.layer.op, layer.weights
     step = op.per_output(scale)
-    off = np.abs(w - data * step) - (0.5 + ROUNDING * LARGEST) * step
+    off = np.abs(w - data * step) - (most + ROUNDING * LARGEST) * step
     if off.size and off.max() > 0:
         at = tuple(int(i) for i in np.unravel_index(int(np.argmax(off)), off.shape))
         raise VerificationError(
             f"{layer.where}: weight {list(at)} is {w[at]:.6g} in the float model and {data[at]} times "
-            f"{scale[at[op.output_axis]]:.6g} in int8, more than half a step off"
+            f"{scale[at[op.output_axis]]:.6g} in int8, more than {'half a' if most == 0.5 else 'one'} step off"
         )
     needed = np.maximum(np.abs(op.by_output(w)).max(axis=1, initial=0.0) / LARGEST, _for_biases(layer, w, bias))
     wide = np.where(needed > TINY, scale / np.maximum(needed + _of_bytes(layer, needed), TINY), 1.0)

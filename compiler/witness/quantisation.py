@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tinyc.compiler.verify import VerificationError
+from tinyc.compiler.witness.adaptive import check_adaptive
 from tinyc.compiler.witness.correction import check_correction
 from tinyc.compiler.witness.equalisation import check_equalisation
 from tinyc.compiler.witness.floats import check_biases, check_floats, check_narrowed
@@ -17,8 +18,8 @@ from tinyc.ir.tensor import Array
 from tinyc.passes.quantise import QuantisedModule
 from tinyc.passes.quantise.logits import finite_masks
 
-EQUALISED = 8
-"""Samples that the module is run on before and after equalisation."""
+EQUALISED = ROUNDED = 8
+"""Samples that the module is run on before and after equalisation, and that rounded weights are judged by."""
 
 
 class AccuracyError(VerificationError):
@@ -67,9 +68,12 @@ def check_quantisation(
         VerificationError: a constant is not what it stands for, or a step does not do what it is for.
     """
     say("check the constants of the quantised layers")
-    layers = check_floats(made.float_module, made.uncorrected, made.four_bits)
+    nearest = made.rounding == "nearest"
+    layers = check_floats(made.float_module, made.uncorrected, made.four_bits, nearest)
     if made.four_bits:
         check_four_bits(made.float_module, made.uncorrected, made.four_bits, calibration, bool(made.biases))
+    if not nearest:
+        check_adaptive(made.float_module, made.uncorrected, calibration[:ROUNDED])
     finite = finite_masks(module)
     check_masks(module, finite, calibration[:EQUALISED])
     say("check equalisation")

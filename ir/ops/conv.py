@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import as_strided
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Accuracy, Form, IntegerForm, Op, RowForm, StaysFloat, Value, Window
-from tinyc.ir.ops.layer import LinearLayer, WeightedLayer
+from tinyc.ir.ops.layer import LinearLayer, WeightedLayer, some_places
 from tinyc.ir.steps import Sums, limited, may_be_small, sums_in_order
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
@@ -318,6 +318,11 @@ class Convolution(Weighted, LinearLayer, accuracy=Accuracy.SUM):
             total = total + bias.astype(np.float64)
         return np.clip(total, self.min, self.max).astype(self.x.dtype.numpy)
 
+    def some_windows(self, x: Array, most: int) -> Array:
+        """Windows of an operand, [places, kernel rows, kernel columns, channels], of at most `most` places."""
+        found = windows(self, x, self.pad_value)
+        return found[np.unravel_index(some_places(math.prod(found.shape[:3]), most), found.shape[:3])]
+
     def row_fill(self) -> float | None:
         return self.pad_value
 
@@ -345,6 +350,11 @@ class Conv2d(OhwiWeights, Convolution, mnemonic="conv2d"):
     def evaluate(self, *operands: Array) -> Array:
         x, w, b = operands
         return self.finish(sums_of_products(self, x, w, self.groups, self.pad_value), b)
+
+    def met(self, x: Array, most: int) -> Array:
+        found = self.some_windows(x, most)
+        grouped = found.reshape(*found.shape[:3], self.groups, -1)
+        return np.moveaxis(grouped, 3, 0).reshape(self.groups, len(found), -1)
 
     def in_steps(self, fused: bool, *operands: Array) -> Array | None:
         """The bias, then row by row of the window, in a row column by column, and in a column channel by channel."""
@@ -374,6 +384,10 @@ class DepthwiseConv2d(HwcWeights, Convolution, mnemonic="depthwise_conv2d"):
         wide = np.repeat(x.astype(np.float64), self.channel_multiplier(), axis=3)
         total = np.einsum("nhwykc,ykc->nhwc", windows(self, wide, self.pad_value), w.astype(np.float64))
         return self.finish(total, b)
+
+    def met(self, x: Array, most: int) -> Array:
+        found = np.moveaxis(self.some_windows(x, most), 3, 0)
+        return found.reshape(*found.shape[:2], -1)
 
     def in_steps(self, fused: bool, *operands: Array) -> Array | None:
         """The bias, then column by column of the window, in a column from the top down."""

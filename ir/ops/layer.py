@@ -66,6 +66,12 @@ class WeightedLayer(Op):
         """One number an input channel (the last dimension of x), shaped to broadcast with the weights it meets."""
         raise NotImplementedError
 
+    def from_output(self, rows: Array) -> Array:
+        """What `by_output` made rows of, in the weights' own shape."""
+        shape = self.w.shape
+        kept = [d for k, d in enumerate(shape) if k != self.output_axis]
+        return np.moveaxis(rows.reshape(shape[self.output_axis], *kept), 0, self.output_axis)
+
     def per_output(self, vector: Array) -> Array:
         """One number an output channel, shaped to broadcast with the weights."""
         return vector.reshape([-1 if d == self.output_axis else 1 for d in range(self.w.type.rank)])
@@ -89,9 +95,24 @@ class LinearLayer(WeightedLayer):
             if not value.dtype.is_float:
                 raise IRError(f"takes floating point, not {value} of {value.type}")
 
+    def met(self, x: Array, most: int) -> Array:
+        """The numbers of an operand that weights meet, [groups, places, products]: each output's weights `by_output`
+        are multiplied with them, and outputs are in as many equal groups, in order, as meet different ones.
+
+        Args:
+            x: the operand.
+            most: of how many places of the result at most; they are taken evenly.
+        """
+        raise NotImplementedError
+
     def with_weights(self: LinearT, w: Value, b: Value | None) -> LinearT:
         """The same layer with other weights and bias."""
         return dataclasses.replace(self, **cast("Any", {"w": w, "b": b}))
+
+
+def some_places(count: int, most: int) -> Array:
+    """Of so many places, at most `most`, evenly taken."""
+    return np.arange(count) if count <= most else np.arange(most) * count // most
 
 
 class IntegerLayer(WeightedLayer, Requantised):

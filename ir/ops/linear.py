@@ -14,7 +14,7 @@ from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg
 from tinyc.ir.loops import Index, Loops, broadcast_strides, contiguous
 from tinyc.ir.op import Accuracy, Form, IntegerForm, OfRows, RowForm, StaysFloat, Value, Window
-from tinyc.ir.ops.layer import LinearLayer, WeightedLayer
+from tinyc.ir.ops.layer import LinearLayer, WeightedLayer, some_places
 from tinyc.ir.steps import limited, sums_in_order
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
@@ -89,6 +89,10 @@ class Dense(DenseLayer, LinearLayer, mnemonic="dense", accuracy=Accuracy.SUM):
         x, w, b = operands
         total = sums_in_order(x.reshape(-1, w.shape[1]), w, b, fused)
         return limited(total, self.min, self.max)
+
+    def met(self, x: Array, most: int) -> Array:
+        rows = x.reshape(-1, x.shape[-1])
+        return rows[np.newaxis, some_places(len(rows), most)]
 
     def quantised(self) -> IntegerForm | StaysFloat:
         return IntegerForm(Form.LAYER, (self.x,), self.operands[1:])

@@ -7,7 +7,6 @@ data of (float - quantised) of each channel, before the activation, is added to 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,18 +14,16 @@ import numpy as np
 
 from tinyc.ir.module import Module, Node, made
 from tinyc.ir.op import Value, unused
-from tinyc.ir.ops import Clamp, Constant
+from tinyc.ir.ops import Constant
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.base import Pass
 from tinyc.passes.quantise.biases import dequantised, real_bias, sum_scales, with_biases
 from tinyc.passes.quantise.calibrate import Progress, Run, Samples
+from tinyc.passes.quantise.limits import BEFORE, unlimited
 from tinyc.passes.quantise.ranges import quantise_bias
 from tinyc.passes.quantise.report import quantised_results
-
-BEFORE = "_unlimited"
-"""What a layer's result without its limits is called while it is measured."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class CorrectBias(Pass, name="correct-bias"):
         if not layers:
             return module, {}
         means = self._float_means(set(layers.values()))
-        biases = _Lockstep(_unlimited(module, {v.name for v in layers}), self.samples, self.run_module)
+        biases = _Lockstep(unlimited(module, {v.name for v in layers}), self.samples, self.run_module)
         new: dict[Value, Array] = {}
         meant: dict[str, Array] = {}
         for number, (value, name) in enumerate(layers.items()):
@@ -75,7 +72,7 @@ class CorrectBias(Pass, name="correct-bias"):
         return with_biases(module, new), meant
 
     def _float_means(self, names: set[str]) -> Mapping[str, Array]:
-        module = _unlimited(self.float_module, names)
+        module = unlimited(self.float_module, names)
         totals: dict[str, Array] = {}
         sizes: dict[str, int] = {}
 
@@ -141,17 +138,3 @@ class _Lockstep:
         alone = Module(self._module.name, tuple(self._taken), nodes, (self._at,))
         for known, operands in zip(self._known, self._operands, strict=True):
             (known[self._at],) = self._run(alone, operands)
-
-
-def _unlimited(module: Module, names: set[str]) -> Module:
-    """The module with the limits of these layers as operators of their own."""
-    nodes: list[Node] = []
-    for node in module.nodes:
-        op = node.op
-        layer = made(node, LinearLayer)
-        if layer is not None and node.result.name in names:
-            free = Value(node.result.name + BEFORE, node.result.type)
-            nodes.append(Node(free, layer.op.limited(-math.inf, math.inf), node.loc))
-            op = Clamp(free, layer.op.min, layer.op.max)
-        nodes.append(Node(node.result, op, node.loc))
-    return Module(module.name, module.inputs, tuple(nodes), module.outputs)

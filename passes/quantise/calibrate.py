@@ -10,10 +10,12 @@ import numpy as np
 
 from tinyc.ir.module import Module
 from tinyc.ir.op import Value
+from tinyc.ir.ops import Elementwise
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import PassError
 from tinyc.passes.quantise.logits import limited
 from tinyc.passes.quantise.observers import OBSERVERS, Observer
+from tinyc.passes.quantise.unseen import expected_largest
 
 Samples = Sequence[Sequence[Array]]
 Watch = Callable[[Value, Array], None]
@@ -30,12 +32,17 @@ class Run(Protocol):
 
 @dataclass(frozen=True)
 class Range:
-    """What a tensor's int8 shall represent, and the numbers that were seen."""
+    """What a tensor's int8 shall represent, and the numbers that were seen.
+
+    `beyond_low` and `beyond_high` are by which factor the extremes of many inputs are expected to exceed those seen.
+    """
 
     low: float
     high: float
     seen_low: float
     seen_high: float
+    beyond_low: float = 1.0
+    beyond_high: float = 1.0
 
 
 Ranges = Mapping[Value, Range]
@@ -96,7 +103,10 @@ def calibrate(
         if progress is not None:
             progress("calibrate", number + 1, len(samples))
     observed = {v: observers[moved.get(v, v)] for v in observers}
-    return {v: Range(*chosen.range(), seen.low, seen.high) for v, (chosen, seen) in observed.items()}
+    given = _given(module)
+    return {
+        v: Range(*chosen.range(), *seen.limits(), *seen.beyond(v in given)) for v, (chosen, seen) in observed.items()
+    }
 
 
 def activations(module: Module) -> list[Value]:
@@ -108,15 +118,53 @@ def activations(module: Module) -> list[Value]:
     return [v for v in found if v.dtype.is_float]
 
 
+def _given(module: Module) -> set[Value]:
+    """The inputs, and what is computed from one of them element by element: with pixels, it has a largest number."""
+    found = set(module.inputs)
+    for node in module.nodes:
+        varying = [v for v in node.op.operands if module.constant(v) is None]
+        alone = isinstance(node.op, Elementwise) or node.op.is_view()
+        if alone and varying and all(v in found for v in varying):
+            found.add(node.result)
+    return found
+
+
 class _Extremes:
-    """The smallest and the largest number seen, 0 not included unless seen."""
+    """The smallest and the largest number of each sample, 0 not included unless seen."""
 
     def __init__(self) -> None:
-        self.low, self.high = np.inf, -np.inf
+        self._lows: list[float] = []
+        self._highs: list[float] = []
+        self._met = [False, False]
 
     def see(self, array: Array) -> None:
         if array.size:
-            self.low, self.high = min(self.low, float(array.min())), max(self.high, float(array.max()))
+            low, high = float(array.min()), float(array.max())
+            self._met = [
+                met or extreme in known or _often(array, extreme)
+                for met, extreme, known in zip(self._met, (low, high), (self._lows, self._highs), strict=True)
+            ]
+            self._lows.append(low)
+            self._highs.append(high)
+
+    def limits(self) -> tuple[float, float]:
+        """Of all samples."""
+        return min(self._lows, default=np.inf), max(self._highs, default=-np.inf)
+
+    def beyond(self, given: bool) -> tuple[float, float]:
+        """By which factors the extremes to expect of many inputs exceed these. What is given from outside ends where
+        samples share an extreme, or much of one is near it: pixels have a largest number."""
+        found = []
+        for met, sign, extremes in zip(self._met, (-1, 1), (self._lows, self._highs), strict=True):
+            largest = np.maximum(sign * np.asarray(extremes, np.float64), 0.0)
+            ends = (given and met) or not largest.any()
+            found.append(1.0 if ends else float(expected_largest(largest) / largest.max()))
+        return found[0], found[1]
+
+
+def _often(array: Array, extreme: float) -> bool:
+    """Whether one in two hundred of the numbers is within a hundredth of an extreme."""
+    return int((np.abs(array - extreme) <= 0.01 * abs(extreme)).sum()) >= array.size / 200
 
 
 def _check_finite(module: Module, value: Value, array: Array, sample: int) -> None:

@@ -29,8 +29,11 @@ from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import Pass, Slack
 from tinyc.passes.core.rewrite import tell
 from tinyc.passes.quantise.calibrate import Run, Samples
+from tinyc.passes.quantise.limits import BEFORE, unlimited
 from tinyc.passes.quantise.pairs import Pair, PairWeights, find_pairs
 from tinyc.passes.quantise.ranges import STEPS, WEIGHT_LIMIT
+from tinyc.passes.quantise.statistics import Statistics
+from tinyc.passes.quantise.unseen import expected_largest
 
 MOST_SWEEPS = 100
 CONVERGED = 1e-3
@@ -41,7 +44,7 @@ POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True)
 class Channels:
-    """What was seen of each channel of a value: the largest magnitude, and the mean of squares."""
+    """Of each channel of a value: the largest magnitude that it is taken to reach, and the mean of squares."""
 
     largest: Array
     square: Array
@@ -65,9 +68,14 @@ class EqualiseRanges(Pass, name="equalise-ranges"):
     seen: Mapping[Value, Channels] = field(default_factory=dict)
 
     def run(self, module: Module) -> Module:
+        return self.equalised(module)[0]
+
+    def equalised(self, module: Module) -> tuple[Module, Mapping[Value, Array]]:
+        """The module, and by what the channels of layers' results were divided in it."""
         pairs = [p for p in find_pairs(module) if self._may_scale(p)]
         weights = PairWeights(module, pairs)
         seen = dict(self.seen)
+        divided: dict[Value, Array] = {}
         for sweep in range(MOST_SWEEPS):
             moved = 0.0
             for pair in pairs:
@@ -77,10 +85,11 @@ class EqualiseRanges(Pass, name="equalise-ranges"):
                     s = _helpful(pair, weights, channels, s)
                     seen[pair.first.result] = channels.divided(s)
                 weights.scale(pair, s)
+                divided[pair.first.result] = divided.get(pair.first.result, 1.0) * s
                 moved = max(moved, float(np.abs(np.log(s)).max(initial=0.0)))
             if moved < CONVERGED:
-                return weights.module() if sweep else module
-        return weights.module()
+                return (weights.module(), divided) if sweep else (module, {})
+        return weights.module(), divided
 
     def _may_scale(self, pair: Pair) -> bool:
         if pair.first.op.max == math.inf or pair.first.result in self.seen:
@@ -104,13 +113,14 @@ def _helpful(pair: Pair, weights: PairWeights, seen: Channels, s: Array) -> Arra
     Only the factors' ratios matter to int8, so the channel with the largest number seen keeps its scale; none grows
     beyond it, and none that reaches the first layer's upper limit is scaled.
     """
-    top = int(np.argmax(seen.largest))
-    if seen.largest[top] == 0:
+    largest = np.minimum(seen.largest, pair.first.op.max)
+    top = int(np.argmax(largest))
+    if largest[top] == 0:
         return np.ones(len(s))
     tried = []
     for power in POWERS:
-        factors = np.maximum((s / s[top]) ** power, seen.largest / seen.largest[top])
-        factors[seen.largest >= pair.first.op.max] = 1.0
+        factors = np.maximum((s / s[top]) ** power, largest / largest[top])
+        factors[largest >= pair.first.op.max] = 1.0
         tried.append(factors)
     return min(tried, key=lambda factors: _noise(pair, weights, seen, factors))
 
@@ -132,20 +142,62 @@ def _noise(pair: Pair, weights: PairWeights, seen: Channels, s: Array) -> float:
     return float(np.log(noise[there] / signal[there]).mean()) if there.any() else 0.0
 
 
-def see_channels(module: Module, samples: Samples, run: Run) -> dict[Value, Channels]:
-    """What is seen of the channels that `EqualiseRanges` may scale."""
-    values = {p.first.result for p in find_pairs(module)}
-    found: dict[Value, Channels] = {}
+def see_channels(
+    module: Module,
+    samples: Samples,
+    run: Run,
+    headroom: bool = True,
+    statistics: Mapping[Value, Statistics] | None = None,
+) -> dict[Value, Channels]:
+    """What is seen of the channels that `EqualiseRanges` may scale.
+
+    Args:
+        module: a float module.
+        samples: calibration inputs.
+        run: the interpreter.
+        headroom: count on larger numbers than were seen: those that many inputs would show, and those that lie some
+            deviations from the mean before the layer's limits, which tell of a channel that samples leave at a limit.
+        statistics: means and deviations of layers' results before their limits; the samples' own by default.
+    """
+    results = {p.first.result.name: p.first.result for p in find_pairs(module)}
+    found = {value: _Seen() for value in results.values()}
 
     def watch(value: Value, array: Array) -> None:
-        if value in values:
-            flat = array.reshape(-1, array.shape[-1]).astype(np.float64)
-            largest, square = np.abs(flat).max(axis=0), (flat**2).mean(axis=0) / len(samples)
-            known = found.get(value)
-            if known is not None:
-                largest, square = np.maximum(known.largest, largest), known.square + square
-            found[value] = Channels(largest, square)
+        flat = array.reshape(-1, array.shape[-1]).astype(np.float64) if array.ndim else array
+        if value.name in results:
+            found[results[value.name]].see(flat)
+        elif value.name.endswith(BEFORE) and (name := value.name.removesuffix(BEFORE)) in results:
+            found[results[name]].see_before(flat)
 
+    free = unlimited(module, set(results))
     for inputs in samples:
-        run(module, inputs, watch)
-    return found
+        run(free, inputs, watch)
+    known = statistics or {}
+    return {value: seen.channels(headroom, known.get(value)) for value, seen in found.items()}
+
+
+class _Seen:
+    """What samples show of the channels of a layer's result, and of them before its limits."""
+
+    def __init__(self) -> None:
+        self._largest: list[Array] = []
+        self._square, self._mean, self._before = (np.zeros(()) for _ in range(3))
+
+    def see(self, flat: Array) -> None:
+        self._largest.append(np.abs(flat).max(axis=0))
+        self._square = self._square + (flat**2).mean(axis=0)
+
+    def see_before(self, flat: Array) -> None:
+        self._mean = self._mean + flat.mean(axis=0)
+        self._before = self._before + (flat**2).mean(axis=0)
+
+    def channels(self, headroom: bool, known: Statistics | None) -> Channels:
+        """What is known of the channels; see `see_channels`."""
+        count = len(self._largest)
+        largest, square = np.stack(self._largest), self._square / count
+        if not headroom:
+            return Channels(largest.max(axis=0), square)
+        if known is None:
+            mean = self._mean / count
+            known = Statistics(mean, np.sqrt(np.maximum(self._before / count - mean**2, 0.0)))
+        return Channels(np.maximum(expected_largest(largest), known.reach()[1]), square)

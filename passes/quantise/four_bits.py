@@ -22,7 +22,7 @@ from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import PassError
 from tinyc.passes.quantise.calibrate import Run, Samples
-from tinyc.passes.quantise.rounding import rounded, squared_errors
+from tinyc.passes.quantise.error_feedback import rounded, squared_errors
 from tinyc.passes.quantise.units import Unit, parts
 
 LEVELS = (-8, 7)

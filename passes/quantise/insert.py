@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node, made, merge_locs, remove_dead
+from tinyc.ir.module import Made, Module, Node, made, merge_locs, remove_dead
 from tinyc.ir.op import Form, Op, Value, unused
 from tinyc.ir.ops import Constant
 from tinyc.ir.ops.conv import Convolution
@@ -18,8 +18,16 @@ from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.core.base import Pass, PassError
 from tinyc.passes.core.rewrite import tell
 from tinyc.passes.quantise.calibrate import Ranges
-from tinyc.passes.quantise.four_bits import Moments
-from tinyc.passes.quantise.ranges import Parameters, in_bytes, quantise_bias, quantise_weights, weight_scales
+from tinyc.passes.quantise.four_bits import Moments as FourBits
+from tinyc.passes.quantise.moments import Moments
+from tinyc.passes.quantise.ranges import (
+    WEIGHT_LIMIT,
+    Parameters,
+    in_bytes,
+    quantise_bias,
+    quantise_weights,
+    weight_scales,
+)
 from tinyc.passes.quantise.scales import Scales, absorbed_clamps, assign, layer_scales, padding
 from tinyc.passes.quantise.units import Unit, find_units
 from tinyc.passes.quantise.widths import NONE, Widths
@@ -30,14 +38,22 @@ class Quantise(Pass, name="quantise"):
     """Computes in int8 what can be: inserts quantize and dequantize around float operators, by calibrated ranges.
 
     Weights are symmetric int8 with a scale for each output channel, biases int32, activations asymmetric int8, or
-    symmetric int16 where `widths` says so. Layers in `four_bits`, by their results, have weights of 4 bits; their
-    inputs have these second moments.
+    symmetric int16 where `widths` says so.
+
+    Fields:
+        ranges: of the activations.
+        keep_float: names of ONNX nodes whose operators stay float.
+        moments: of layers whose weights are rounded for the least error of their results: what these weights meet, by
+            the results. Others are rounded to the nearest integers.
+        widths: which values are int16.
+        four_bits: of layers whose weights have 4 bits, by their results: what these weights meet.
     """
 
     ranges: Ranges
     keep_float: tuple[str, ...] = ()
+    moments: Mapping[Value, Moments] = field(default_factory=dict)
     widths: Widths = NONE
-    four_bits: Mapping[Value, Moments] = field(default_factory=dict)
+    four_bits: Mapping[Value, FourBits] = field(default_factory=dict)
 
     def run(self, module: Module) -> Module:
         if is_quantised(module):
@@ -45,28 +61,21 @@ class Quantise(Pass, name="quantise"):
         units = find_units(module, self.keep_float)
         if not units:
             return module
-        return _Inserter(module, units, self.ranges, self.widths, self.four_bits).run()
+        return _Inserter(module, units, self).run()
 
 
 class _Inserter:
     """Builds the quantised module. A value keeps its name for the float numbers that others see: as `x` is the name of
     a float value, `x_float` is the unrounded result, `x_q` its integers, and `x` those dequantised."""
 
-    def __init__(
-        self,
-        module: Module,
-        units: list[Unit],
-        ranges: Ranges,
-        widths: Widths,
-        four_bits: Mapping[Value, Moments],
-    ) -> None:
-        self._module, self._four_bits = module, four_bits
+    def __init__(self, module: Module, units: list[Unit], how: Quantise) -> None:
+        self._module, self._moments, self._four_bits = module, how.moments, how.four_bits
         layers = {u.result: layer for u in units if (layer := made(u.nodes[0], LinearLayer)) is not None}
         self._finest = {
             v: moments.scales(layers[v].op.by_output(self._array(layers[v].op.w)).astype(np.float64))
-            for v, moments in four_bits.items()
+            for v, moments in how.four_bits.items()
         }
-        self._scales: Scales = assign(module, units, ranges, widths, self._finest)
+        self._scales: Scales = assign(module, units, how.ranges, how.widths, self._finest)
         self._units = {u.result: u for u in units}
         self._inside = {n.result for u in units for n in u.nodes}
         self._names = {v.name for v in (*module.inputs, *(n.result for n in module.nodes))}
@@ -154,21 +163,26 @@ class _Inserter:
         w, *rest = layer.op.operands[1:]
         operand, result = self._scales.operand(unit, unit.operands[0]), self._scales.of[unit.result]
         input_scale = operand.scale
-        weights, finest = self._array(w), self._finest.get(unit.result)
-        scales = layer_scales(self._module, unit, operand, result, finest)
+        weights = self._array(w)
+        scales = layer_scales(self._module, unit, operand, result, self._finest.get(unit.result))
         scales = in_bytes(scales, weights.size // len(scales), input_scale, result.scale, operand.dtype)
-        moments = self._four_bits.get(unit.result)
-        if moments is not None:
-            # Layers with weights of 4 bits have their outputs first.
-            rows = layer.op.by_output(weights).astype(np.float64)
-            integers = moments.rounded(rows, scales.astype(np.float64)).reshape(weights.shape)
-        else:
-            integers = quantise_weights(weights, axis, scales)
+        integers = self._integers(layer, weights, scales)
         mapping = {w: self._constant(w, integers, scales, axis, loc)}
         if rest:
             wide = scales.astype(np.float64) * input_scale
             mapping[rest[0]] = self._constant(rest[0], quantise_bias(self._array(rest[0]), wide), wide, 0, loc)
         return mapping
+
+    def _integers(self, layer: Made[LinearLayer], weights: Array, scales: Array) -> Array:
+        """Weights in steps of their scales: rounded for the layer's result where it is known what they meet, else to
+        the nearest."""
+        small, moments = self._four_bits.get(layer.result), self._moments.get(layer.result)
+        if small is not None:
+            rows = layer.op.by_output(weights).astype(np.float64)
+            return np.asarray(layer.op.from_output(small.rounded(rows, scales.astype(np.float64))))
+        if moments is not None:
+            return moments.rounded(layer.op, weights, scales, WEIGHT_LIMIT).astype(np.int8)
+        return quantise_weights(weights, layer.op.output_axis, scales)
 
     def _recurrent_weights(self, unit: Unit) -> Mapping[Value, Value]:
         """Quantised weights of a recurrent layer; its biases and initial states are integers of 15 binary places."""

@@ -1,8 +1,13 @@
-"""Rounding of a layer's weights so that its results change least, not each weight by itself.
+"""Rounding of weights for the least error of a layer's result, not of each weight.
 
-Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers" (ICLR 2023): weights
-are rounded one input after another, and the error of each is made good by those not rounded yet, as the second moments
-of the layer's inputs say. Inputs come in the order of their energy, largest first.
+Rounded to integers q, the weights u of an output (in steps) change its result by the inner product of q - u with what
+they meet. The mean square of that is e' H e, of e = q - u and the second moments H of what is met. Rounding each weight
+to the nearest is the best for uncorrelated inputs; neighbours in a window are seldom that.
+
+Two searches, both over the two integers next to each weight: in order, each weight taking over what those before it did
+wrong (Frantar et al., "GPTQ", 2022, with the Cholesky factor of H's inverse), and coordinate descent, which takes steps
+to another integer as long as one helps. Descent begins at the nearest integers and at what the other search found; the
+better end is taken, output by output. So no layer is worse than with the nearest integers.
 """
 
 from __future__ import annotations
@@ -12,62 +17,73 @@ import numpy as np
 from tinyc.ir.tensor import Array
 
 DAMPING = 0.01
-"""Of the mean energy of an input, added to each: moments of few samples are not those of all."""
-_BLOCK = 64
-"""Inputs after which errors are carried to all that follow."""
+"""Of the mean of H's diagonal, added to it: what is met on new inputs differs a little, and is rounded itself."""
+SWEEPS = 20
 
 
-def nearest(weights: Array, scales: Array, levels: tuple[int, int]) -> Array:
-    """The integers nearest to weights [outputs, inputs] in steps of one scale an output, in float64."""
-    return np.clip(np.rint(weights / scales[:, None]), *levels)
-
-
-def rounded(weights: Array, scales: Array, moments: Array, levels: tuple[int, int]) -> Array:
-    """Integers for the weights of a layer, with which its squared error is least, as far as error feedback finds them:
-    that of no output is larger than with the nearest ones.
+def round_weights(weights: Array, scales: Array, second: Array, limit: int) -> Array:
+    """The integers that stand for weights, each one of the two next to weight / scale.
 
     Args:
-        weights: [outputs, inputs].
-        scales: one an output.
-        moments: [inputs, inputs], the mean products of two inputs.
-        levels: the smallest and the largest integer.
+        weights: [outputs, inputs], or [groups, outputs, inputs] where each group meets its own inputs.
+        scales: of the weights, all positive; broadcasts with them, as [outputs, 1] does.
+        second: moments of what they meet, [inputs, inputs] or [groups, inputs, inputs]: the mean products of two
+            inputs, less the products of their means where the mean error is taken out later.
+        limit: the largest integer; the least is its negative.
 
     Returns:
-        [outputs, inputs], int8.
+        int64, of the weights' shape.
     """
-    given = weights.astype(np.float64)
-    steps = scales.astype(np.float64)
-    simple = nearest(given, steps, levels)
-    found = _fed_back(given, steps, moments.astype(np.float64), levels)
-    better = squared_errors(given - found * steps[:, None], moments) < squared_errors(
-        given - simple * steps[:, None], moments
-    )
-    return np.where(better[:, None], found, simple).astype(np.int8)
+    shape = weights.shape
+    outputs, inputs = shape[-2:]
+    u = (weights.astype(np.float64) / scales).reshape(-1, outputs, inputs)
+    h = _damped(second.reshape(-1, inputs, inputs).astype(np.float64))
+    low, high = (np.clip(side(u), -limit, limit) for side in (np.floor, np.ceil))
+    nearest = np.clip(np.rint(u), low, high)
+    ends = [_descended(u, begin, h, low, high) for begin in (nearest, _in_order(u, h, low, high))]
+    errors = [_error(u, q, h) for q in ends]
+    better = (errors[1] < errors[0])[..., np.newaxis]
+    return np.asarray(np.where(better, ends[1], ends[0]).astype(np.int64).reshape(shape))
 
 
-def squared_errors(off: Array, moments: Array) -> Array:
-    """The mean squared error of each output whose weights [outputs, inputs] are off by so much."""
-    return np.asarray(np.einsum("oi,oi->o", off @ moments, off))
+def _damped(second: Array) -> Array:
+    """With a diagonal that no inverse suffers from; of inputs that are always zero, the identity."""
+    size = second.shape[-1]
+    level = np.trace(second, axis1=1, axis2=2) / max(size, 1)
+    level = np.where(level > 0, DAMPING * level, 1.0)
+    return np.asarray(second + level[:, np.newaxis, np.newaxis] * np.eye(size))
 
 
-def _fed_back(weights: Array, scales: Array, moments: Array, levels: tuple[int, int]) -> Array:
-    energy = np.diagonal(moments)
-    order = np.argsort(-energy, kind="stable")
-    damping = DAMPING * float(energy.mean()) if energy.size else 0.0
-    damped = moments[np.ix_(order, order)] + (damping or 1.0) * np.eye(len(order))
-    # Row k of the factor says how the error of input k is spread over those after it, with those before rounded.
-    spread = np.linalg.cholesky(np.linalg.inv(damped)).T
-    left = weights[:, order].copy()
-    found = np.zeros_like(left)
-    for begin in range(0, len(order), _BLOCK):
-        end = min(begin + _BLOCK, len(order))
-        errors = np.zeros((len(left), end - begin))
-        for k in range(begin, end):
-            found[:, k] = np.clip(np.rint(left[:, k] / scales), *levels)
-            error = (left[:, k] - found[:, k] * scales) / spread[k, k]
-            left[:, k:end] -= error[:, None] * spread[k, k:end]
-            errors[:, k - begin] = error
-        left[:, end:] -= errors @ spread[begin:end, end:]
-    result = np.empty_like(found)
-    result[:, order] = found
-    return result
+def _error(u: Array, q: Array, h: Array) -> Array:
+    """Mean square of the results' errors, [groups, outputs]."""
+    e = q - u
+    return np.asarray(((e @ h) * e).sum(axis=-1))
+
+
+def _in_order(u: Array, h: Array, low: Array, high: Array) -> Array:
+    """Weight after weight is rounded, and those behind it take over its error."""
+    factor = np.linalg.cholesky(np.linalg.inv(h)).swapaxes(1, 2)
+    left, q = u.copy(), np.empty_like(u)
+    for i in range(u.shape[-1]):
+        q[..., i] = np.clip(np.rint(left[..., i]), low[..., i], high[..., i])
+        off = (left[..., i] - q[..., i]) / factor[:, i, i, np.newaxis]
+        left[..., i + 1 :] -= off[..., np.newaxis] * factor[:, np.newaxis, i, i + 1 :]
+    return q
+
+
+def _descended(u: Array, begin: Array, h: Array, low: Array, high: Array) -> Array:
+    """From integers to such where no other integer at a single place is better."""
+    q = begin.copy()
+    slope = (q - u) @ h
+    for _ in range(SWEEPS):
+        changed = False
+        for i in range(u.shape[-1]):
+            best = q[..., i] - slope[..., i] / h[:, i, i, np.newaxis]
+            step = np.clip(np.rint(best), low[..., i], high[..., i]) - q[..., i]
+            if step.any():
+                q[..., i] += step
+                slope += step[..., np.newaxis] * h[:, np.newaxis, i]
+                changed = True
+        if not changed:
+            break
+    return q

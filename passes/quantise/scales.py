@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -255,7 +256,12 @@ def _range(
     found: Range | None = ranges.get(value)
     if found is None:
         raise PassError(f"there is no range for {value}: calibrate the module that is quantised")
-    return (head * found.seen_low, head * found.seen_high) if head else (found.low, found.high)
+    low, high = found.low, found.high
+    if head:
+        low, high = min(low, head * found.seen_low), max(high, head * found.seen_high)
+    node = module.producer.get(value)
+    floor, ceiling = (node.op.limits() if node is not None else None) or (-math.inf, math.inf)
+    return max(low, min(floor, 0.0)), min(high, max(ceiling, 0.0))
 
 
 def _widened(

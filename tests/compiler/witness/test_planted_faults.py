@@ -26,7 +26,7 @@ from tinyc.ir.ops import Constant, Lookup, QAdd, QConvolution, QDense, QMean, QM
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.core.manager import PassVerificationError
 from tinyc.passes.integerise import Integerise, layers, scales
-from tinyc.passes.quantise import bias, equalise, insert
+from tinyc.passes.quantise import bias, equalise, insert, moments
 from tinyc.passes.quantise import scales as chosen
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -331,12 +331,26 @@ def test_noise_beyond_the_steps(model: Path, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(insert, "quantise_weights", noisy)
     monkeypatch.setattr("tinyc.compiler.witness.quantisation.check_floats", lambda *_: 0)
     monkeypatch.setattr("tinyc.compiler.witness.quantisation.check_correction", lambda *_: None)
-    options = tinyc.QuantiseOptions(calibration())
+    options = tinyc.QuantiseOptions(calibration(), rounding="nearest")
     with pytest.raises(AccuracyError, match="above what its step sizes predict"):
         tinyc.compile(model, quantise=options, output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
     tinyc.compile(model, quantise=options, output=tmp_path / "out", accept_accuracy=True)
     assert (tmp_path / "out").exists()
+
+
+def test_weights_rounded_for_nothing(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each weight is next to its float, but all are rounded as they should not be."""
+    right = moments.round_weights
+
+    def away(weights: Array, scales: Array, second: Array, limit: int) -> Array:
+        nearest = right(weights, scales, np.eye(weights.shape[-1]), limit)
+        off = np.sign(weights / scales - nearest).astype(np.int64)
+        return np.clip(nearest + off, -limit, limit)
+
+    monkeypatch.setattr(moments, "round_weights", away)
+    with pytest.raises(VerificationError, match=r"layer .*: its weights, rounded for its result, make"):
+        compiled(model, accept_accuracy=True)
 
 
 def test_exactness_cannot_be_accepted(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,7 +363,7 @@ def test_verify_and_quantize_see_the_same(model: Path, tmp_path: Path, monkeypat
     options = tinyc.QuantiseOptions(calibration())
     with monkeypatch.context() as patch:
         fine_weights(patch)
-        with pytest.raises(VerificationError, match="half a step"):
+        with pytest.raises(VerificationError, match="one step off"):
             api.quantize(model, tmp_path / "out.onnx", options)
         assert not (tmp_path / "out.onnx").exists()
     api.quantize(model, tmp_path / "int8.onnx", options)

@@ -23,7 +23,7 @@ from tinyc.ir.ops.quantise import Dequantize
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.core.base import PassError
 from tinyc.passes.quantise import four_bits, quantise_module
-from tinyc.passes.quantise.rounding import nearest, rounded, squared_errors
+from tinyc.passes.quantise.error_feedback import nearest, rounded, squared_errors
 from tinyc.passes.quantise.sensitivity import noises
 from tinyc.passes.quantise.units import find_units
 

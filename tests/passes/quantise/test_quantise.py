@@ -69,7 +69,8 @@ def is_qdq(module: Module) -> None:
 
 def test_a_network_is_quantised_throughout() -> None:
     module = depthwise_net()
-    result = quantise_module(module, images(6, 1, 12, 12, 3), run_module)
+    how = {"rounding": "nearest", "headroom": False}
+    result = quantise_module(module, images(6, 1, 12, 12, 3), run_module, **how)
     is_qdq(result.module)
     for node in result.module.nodes:
         weights = getattr(node.op, "w", None)
@@ -94,7 +95,8 @@ def test_a_network_is_quantised_throughout() -> None:
 
 
 def test_the_report() -> None:
-    layers = quantise_module(depthwise_net(), images(6, 1, 12, 12, 3), run_module, observer="min-max").layers
+    how = {"observer": "min-max", "headroom": False}
+    layers = quantise_module(depthwise_net(), images(6, 1, 12, 12, 3), run_module, **how).layers
     assert [x.sqnr for x in layers] == sorted(x.sqnr for x in layers)
     assert {x.name for x in layers} == {"conv", "depthwise", "pointwise", "mean", "flat", "logits", "softmax"}
     by_name = {x.name: x for x in layers}
