@@ -16,11 +16,11 @@ import numpy as np
 import onnx
 from rich.console import Console
 from rich.table import Table
-from tests.photographs import CALIBRATION, EVALUATION, crops
 
 from benchmarks.building import held, noise
 from benchmarks.networks import mnist_images, mobilenet_v1, published, published_mobile_lenet
 from benchmarks.networks.graph import Floats
+from benchmarks.photographs import CALIBRATION, EVALUATION, crops
 from tests.mobilenet_weights import RESOLUTION, imagenet_weights
 from tinyc.backends.runners import MACHINES, SimulatorRunner
 from tinyc.compiler.lowering.fit import sizes
