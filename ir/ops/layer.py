@@ -124,6 +124,7 @@ class IntegerLayer(WeightedLayer, Requantised):
 
     element: ClassVar[DType] = DType.I8
     operands_of: ClassVar[tuple[DType, ...]] = ACTIVATIONS
+    """Element types of operand and result, as they are drawn."""
 
     b: Value
     multiplier: Value
@@ -131,7 +132,7 @@ class IntegerLayer(WeightedLayer, Requantised):
 
     @classmethod
     def rest(cls, draw: Draw, outputs: int, products: int, operand: DType) -> dict[str, Any]:
-        result = drawn_result(draw)
+        result = drawn_result(draw, cls.operands_of)
         return {**drawn_channels(draw, outputs, products, operand, result["to"]), **result}
 
     def check_operands(self) -> None:
@@ -139,6 +140,9 @@ class IntegerLayer(WeightedLayer, Requantised):
         check_int8(self.w)
         check_activation(self.x)
         self.check_result()
+        for dtype in (self.x.dtype, self.to):
+            if dtype not in self.operands_of:
+                raise IRError(f"has no form for {dtype.value}")
 
     def bounds(self, weights: Array, bias: Array) -> Array:
         """The largest possible size of each output channel's sums: `fixed_point.accumulator_bound`."""

@@ -10,7 +10,6 @@ import numpy as np
 
 from tinyc.ir.module import Module
 from tinyc.ir.op import Value
-from tinyc.ir.ops import Elementwise
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import PassError
 from tinyc.passes.quantise.logits import limited
@@ -123,7 +122,7 @@ def _given(module: Module) -> set[Value]:
     found = set(module.inputs)
     for node in module.nodes:
         varying = [v for v in node.op.operands if module.constant(v) is None]
-        alone = isinstance(node.op, Elementwise) or node.op.is_view()
+        alone = node.op.elementwise() or node.op.is_view()
         if alone and varying and all(v in found for v in varying):
             found.add(node.result)
     return found
