@@ -15,7 +15,8 @@ from tinyc.compiler.data.calibration import Calibration
 from tinyc.compiler.lowering.fit import FitError, Sizes
 from tinyc.ir.op import Value
 from tinyc.passes.quantise import QuantisedModule
-from tinyc.passes.quantise.four_bits import candidates, see_moments
+from tinyc.passes.quantise.four_bits import PLACES, candidates
+from tinyc.passes.quantise.moments import measure_moments
 from tinyc.passes.quantise.sensitivity import noises
 from tinyc.passes.quantise.units import find_units
 
@@ -93,7 +94,7 @@ def _harm(
 
     # Integers that were made for some samples tell of others what they do.
     samples = calibration.samples
-    moments = see_moments(made.float_module, able, samples[::2], run_module)
+    moments = measure_moments(made.float_module, samples[::2], run_module, progress, able, places=PLACES)
     return noises(made.float_module, moments, samples[1::2] or samples, run_module, progress)
 
 

@@ -71,7 +71,7 @@ class _Noises:
             assert w is not None
             self._by_operand.setdefault(layer.before.op.x, []).append(layer)
             data, step = layer.weights[0], layer.layer.op.per_output(layer.weights[1])
-            nearest = np.clip(np.rint(w / step), LOW, HIGH)
+            nearest = np.clip(np.rint(w / step), -HIGH, HIGH)
             self._off[layer.name] = [w - integers * step for integers in (data, nearest)]
             self._seen[layer.name] = [[], []]
 

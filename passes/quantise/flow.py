@@ -14,7 +14,7 @@ from tinyc.passes.quantise.bias import CorrectBias
 from tinyc.passes.quantise.calibrate import Progress, Ranges, Run, Samples, calibrate
 from tinyc.passes.quantise.choose import Goal, choose
 from tinyc.passes.quantise.equalise import EqualiseRanges, see_channels
-from tinyc.passes.quantise.four_bits import candidates, chosen, see_moments
+from tinyc.passes.quantise.four_bits import PLACES, candidates, chosen
 from tinyc.passes.quantise.insert import Quantise
 from tinyc.passes.quantise.logits import finite_masks, logits
 from tinyc.passes.quantise.moments import measure_moments
@@ -125,7 +125,7 @@ def quantise_module(
     moments = measure_moments(module, samples, run, progress) if rounding == "adaptive" else {}
     small = dict.fromkeys(chosen(module, units, four_bits))
     small |= dict.fromkeys(v for v in candidates(module, units) if v.name in values_of_4_bits)
-    of_small = see_moments(module, small, samples, run, correct_bias) if small else {}
+    of_small = measure_moments(module, samples, run, progress, small, correct_bias, PLACES) if small else {}
     names = tuple(v.name for v in small)
 
     def made(wide: Widths) -> QuantisedModule:

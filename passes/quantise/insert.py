@@ -18,7 +18,7 @@ from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.core.base import Pass, PassError
 from tinyc.passes.core.rewrite import tell
 from tinyc.passes.quantise.calibrate import Ranges
-from tinyc.passes.quantise.four_bits import Moments as FourBits
+from tinyc.passes.quantise.four_bits import integers_of, scales_of
 from tinyc.passes.quantise.moments import Moments
 from tinyc.passes.quantise.ranges import (
     WEIGHT_LIMIT,
@@ -53,7 +53,7 @@ class Quantise(Pass, name="quantise"):
     keep_float: tuple[str, ...] = ()
     moments: Mapping[Value, Moments] = field(default_factory=dict)
     widths: Widths = NONE
-    four_bits: Mapping[Value, FourBits] = field(default_factory=dict)
+    four_bits: Mapping[Value, Moments] = field(default_factory=dict)
 
     def run(self, module: Module) -> Module:
         if is_quantised(module):
@@ -72,7 +72,7 @@ class _Inserter:
         self._module, self._moments, self._four_bits = module, how.moments, how.four_bits
         layers = {u.result: layer for u in units if (layer := made(u.nodes[0], LinearLayer)) is not None}
         self._finest = {
-            v: moments.scales(layers[v].op.by_output(self._array(layers[v].op.w)).astype(np.float64))
+            v: scales_of(moments, layers[v].op.by_output(self._array(layers[v].op.w)).astype(np.float64))
             for v, moments in how.four_bits.items()
         }
         self._scales: Scales = assign(module, units, how.ranges, how.widths, self._finest)
@@ -179,7 +179,7 @@ class _Inserter:
         small, moments = self._four_bits.get(layer.result), self._moments.get(layer.result)
         if small is not None:
             rows = layer.op.by_output(weights).astype(np.float64)
-            return np.asarray(layer.op.from_output(small.rounded(rows, scales.astype(np.float64))))
+            return np.asarray(layer.op.from_output(integers_of(small, rows, scales)))
         if moments is not None:
             return moments.rounded(layer.op, weights, scales, WEIGHT_LIMIT).astype(np.int8)
         return quantise_weights(weights, layer.op.output_axis, scales)

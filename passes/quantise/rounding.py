@@ -21,8 +21,8 @@ DAMPING = 0.01
 SWEEPS = 20
 
 
-def round_weights(weights: Array, scales: Array, second: Array, limit: int) -> Array:
-    """The integers that stand for weights, each one of the two next to weight / scale.
+def round_weights(weights: Array, scales: Array, second: Array, limit: int, beside: bool = True) -> Array:
+    """The integers that stand for weights.
 
     Args:
         weights: [outputs, inputs], or [groups, outputs, inputs] where each group meets its own inputs.
@@ -30,6 +30,7 @@ def round_weights(weights: Array, scales: Array, second: Array, limit: int) -> A
         second: moments of what they meet, [inputs, inputs] or [groups, inputs, inputs]: the mean products of two
             inputs, less the products of their means where the mean error is taken out later.
         limit: the largest integer; the least is its negative.
+        beside: whether each is one of the two next to weight / scale. Where steps are coarse, others may be better.
 
     Returns:
         int64, of the weights' shape.
@@ -39,6 +40,8 @@ def round_weights(weights: Array, scales: Array, second: Array, limit: int) -> A
     u = (weights.astype(np.float64) / scales).reshape(-1, outputs, inputs)
     h = _damped(second.reshape(-1, inputs, inputs).astype(np.float64))
     low, high = (np.clip(side(u), -limit, limit) for side in (np.floor, np.ceil))
+    if not beside:
+        low, high = np.full_like(u, -limit), np.full_like(u, limit)
     nearest = np.clip(np.rint(u), low, high)
     ends = [_descended(u, begin, h, low, high) for begin in (nearest, _in_order(u, h, low, high))]
     errors = [_error(u, q, h) for q in ends]

@@ -12,7 +12,8 @@ from tinyc.ir.ops import Constant, Softmax
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.quantise.calibrate import Progress, Run, Samples
-from tinyc.passes.quantise.four_bits import Moments
+from tinyc.passes.quantise.four_bits import integers_of, scales_of
+from tinyc.passes.quantise.moments import Moments
 
 SAMPLES = 8
 """Of the calibration data, as many are run at most, for each layer."""
@@ -71,17 +72,17 @@ def with_four_bits(module: Module, result: Value, moments: Moments) -> Module:
     weights, bias = module.constant(op.w), module.constant(op.b)
     assert weights is not None
     rows = op.by_output(weights).astype(np.float64)
-    scales = moments.scales(rows)
-    given = moments.rounded(rows, scales) * scales[:, None]
+    scales = scales_of(moments, rows)
+    given = integers_of(moments, rows, scales) * scales[:, None]
     names = {v.name for v in (*module.inputs, *(n.result for n in module.nodes))}
 
     def constant(array: Array, hint: str) -> Node:
         made = Constant(Tensor(array.astype(np.float32)))
         return Node(Value(unused(hint, names), made.type), made)
 
-    nodes = [constant(given.reshape(weights.shape), f"{op.w.name}_4_bits")]
+    nodes = [constant(op.from_output(given), f"{op.w.name}_4_bits")]
     if bias is not None:
-        nodes.append(constant(bias + moments.mean_error(rows - given), f"{result.name}_bias"))
+        nodes.append(constant(bias + moments.mean(rows - given), f"{result.name}_bias"))
     changed = op.with_weights(nodes[0].result, nodes[1].result if bias is not None else None)
     kept = [Node(n.result, changed, n.loc) if n.result == result else n for n in module.nodes]
     return Module(module.name, module.inputs, (*nodes, *kept), module.outputs)

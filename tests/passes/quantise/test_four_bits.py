@@ -22,12 +22,27 @@ from tinyc.ir.ops import Constant, Conv2d
 from tinyc.ir.ops.quantise import Dequantize
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.core.base import PassError
-from tinyc.passes.quantise import four_bits, quantise_module
-from tinyc.passes.quantise.error_feedback import nearest, rounded, squared_errors
+from tinyc.passes.quantise import four_bits, moments, quantise_module
+from tinyc.passes.quantise.moments import measure_moments
+from tinyc.passes.quantise.rounding import round_weights
 from tinyc.passes.quantise.sensitivity import noises
 from tinyc.passes.quantise.units import find_units
 
-LEVELS = four_bits.LEVELS
+LIMIT = four_bits.LIMIT
+
+
+def rounded(w: Array, scales: Array, second: Array) -> Array:
+    """Integers of 4 bits for weights [outputs, inputs], any of them for each."""
+    return round_weights(w, scales[:, None], second, LIMIT, beside=False)
+
+
+def nearest(w: Array, scales: Array) -> Array:
+    return np.clip(np.rint(w / scales[:, None]), -LIMIT, LIMIT)
+
+
+def squared_errors(off: Array, second: Array) -> Array:
+    """The mean squared error of each output whose weights [outputs, inputs] are off by so much."""
+    return np.einsum("oi,ij,oj->o", off, second, off)
 
 
 def correlated(rng: np.random.Generator, inputs: int) -> Array:
@@ -40,29 +55,28 @@ def correlated(rng: np.random.Generator, inputs: int) -> Array:
 @given(st.integers(1, 9), st.integers(1, 150), st.integers(0, 2**32 - 1))
 def test_rounding_makes_no_output_noisier(outputs: int, inputs: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    w, moments = rng.normal(size=(outputs, inputs)), correlated(rng, inputs)
+    w, second = rng.normal(size=(outputs, inputs)), correlated(rng, inputs)
     scales = np.abs(w).max(axis=1) / 7 + 1e-9
-    found = rounded(w, scales, moments, LEVELS)
-    assert found.dtype == np.int8
-    assert fits_4_bits(found)
-    own = squared_errors(w - found * scales[:, None], moments)
-    simple = squared_errors(w - nearest(w, scales, LEVELS) * scales[:, None], moments)
+    found = rounded(w, scales, second)
+    assert fits_4_bits(found.astype(np.int8))
+    own = squared_errors(w - found * scales[:, None], second)
+    simple = squared_errors(w - nearest(w, scales) * scales[:, None], second)
     assert (own <= simple * (1 + 1e-9)).all()
 
 
 def test_rounding_by_moments_takes_most_of_the_noise() -> None:
     rng = np.random.default_rng(0)
-    w, moments = rng.normal(size=(16, 96)), correlated(rng, 96)
+    w, second = rng.normal(size=(16, 96)), correlated(rng, 96)
     scales = np.abs(w).max(axis=1) / 7
-    own = squared_errors(w - rounded(w, scales, moments, LEVELS) * scales[:, None], moments).sum()
-    simple = squared_errors(w - nearest(w, scales, LEVELS) * scales[:, None], moments).sum()
+    own = squared_errors(w - rounded(w, scales, second) * scales[:, None], second).sum()
+    simple = squared_errors(w - nearest(w, scales) * scales[:, None], second).sum()
     assert own < 0.4 * simple
 
 
 def test_inputs_that_are_always_zero() -> None:
     w = np.random.default_rng(0).normal(size=(4, 6))
-    found = rounded(w, np.full(4, 0.2), np.zeros((6, 6)), LEVELS)
-    np.testing.assert_array_equal(found, nearest(w, np.full(4, 0.2), LEVELS))
+    found = rounded(w, np.full(4, 0.2), np.zeros((6, 6)))
+    np.testing.assert_array_equal(found, nearest(w, np.full(4, 0.2)))
 
 
 @pytest.mark.parametrize("groups", [1, 2])
@@ -73,22 +87,20 @@ def test_moments_are_those_of_windows(groups: int) -> None:
     op = Conv2d(net.x, w, pads=(1, 0, 1, 1), strides=(2, 1), groups=groups)
     module = net.b.build([net.b.add(op, "conv", "conv")])
     samples = images(3, 1, 7, 6, 4)
-    (moments,) = four_bits.see_moments(module, module.outputs, samples, run_module, centred=False).values()
+    (seen,) = measure_moments(module, samples, run_module, centred=False, places=four_bits.PLACES).values()
     results = np.concatenate([run_module(module, s)[0].reshape(-1, 8) for s in samples])
     array = module.constant(w)
     assert array is not None
     count, rows = len(results), array.reshape(8, -1).astype(np.float64)
-    squares, parts = np.zeros(8), [*moments.by_block(rows)]
-    for outputs, inputs, block in parts:
-        n = len(block)
-        whole = block / np.where(np.eye(n, dtype=bool), 1.0, count / (count + n))
-        squares[outputs] += squared_errors(rows[outputs, inputs], whole)
-    np.testing.assert_allclose(squares, np.square(results, dtype=np.float64).mean(axis=0), rtol=1e-5)
-    np.testing.assert_allclose(moments.mean_error(rows), results.mean(axis=0), rtol=1e-4, atol=1e-5)
+    sure = [np.where(np.eye(len(b[0])) > 0, 1.0, count / (count + len(b[0]))) for b in seen.blocks]
+    whole = dataclasses.replace(seen, blocks=tuple(b / part for b, part in zip(seen.blocks, sure, strict=True)))
+    squares = np.square(results, dtype=np.float64).mean(axis=0)
+    np.testing.assert_allclose(whole.product(rows, rows), squares, rtol=1e-5)
+    np.testing.assert_allclose(seen.mean(rows), results.mean(axis=0), rtol=1e-4, atol=1e-5)
 
 
 def test_blocks_of_many_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(four_bits, "BLOCK", 5)
+    monkeypatch.setattr(moments, "BLOCK", 5)
     module, samples = network()
     made = quantise_module(module, samples, run_module, four_bits=None)
     assert set(made.four_bits) == {"first", "second", "last"}
@@ -171,8 +183,8 @@ def test_the_witness() -> None:
 
 def test_noise_at_the_outputs() -> None:
     module, samples = network()
-    moments = four_bits.see_moments(module, four_bits.candidates(module, find_units(module)), samples, run_module)
-    found = noises(module, moments, samples, run_module)
+    seen = measure_moments(module, samples, run_module, of=four_bits.candidates(module, find_units(module)))
+    found = noises(module, seen, samples, run_module)
     assert len(found) == 3
     assert all(0 < noise < 0.2 for noise in found.values())
 

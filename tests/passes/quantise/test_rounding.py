@@ -113,7 +113,7 @@ def test_moments_are_those_of_the_numbers() -> None:
 def test_wide_layers_are_taken_in_blocks() -> None:
     tally = _Tally(1, BLOCK + 3)
     tally.see(np.random.default_rng(0).normal(size=(1, 8, BLOCK + 3)).astype(np.float32))
-    assert [b.shape for b in tally.moments().blocks] == [(1, BLOCK, BLOCK), (1, 3, 3)]
+    assert [b.shape for b in tally.moments(centred=True).blocks] == [(1, BLOCK, BLOCK), (1, 3, 3)]
 
 
 def test_a_network_is_rounded_within_a_step() -> None:
