@@ -149,6 +149,15 @@ def test_accuracy_that_may_be_lost() -> None:
         _ = session(max_drop=1.0).quantised
 
 
+def test_a_logarithm_of_shares() -> None:
+    """Of a negative integer, which no share is, there is none."""
+    model = network()
+    model.graph.node.append(helper.make_node("Log", ["y"], ["logarithm"]))
+    model.graph.output[0].name = "logarithm"
+    made = Session(model, tinyc.Options(quantise=QuantiseOptions(tinyc.Calibration(samples()), activations="int16")))
+    assert all(v.passed for v in made.compilation.verdicts)
+
+
 def imported(kind: int, zero: int, long: bool) -> onnx.ModelProto:
     """A QDQ model of this type between its layers; with `long`, sums of a layer need more than 32 bits."""
     rng = np.random.default_rng(1)
