@@ -394,6 +394,8 @@ def quantise_options(
             "--min-sqnr": wider.min_sqnr is not None,
             "--max-drop": wider.max_drop is not None,
             "--weights": weights != QUANTISED.weights,
+            "--observer": observer != QUANTISED.observer,
+            "--rounding": rounding != QUANTISED.rounding,
         }
         if needing := [name for name, value in needless.items() if value]:
             raise TinycError(f"{', '.join(needing)} goes with --quantize int8")

@@ -80,6 +80,8 @@ def _lines(source: Value, have: Scale, want: Scale, whole: Array, function: Func
         return
     first, last = (int(inner[k]) for k in (0, -1))
     steps = function(np.array([first, last], np.int32)).astype(np.float64) / want.scale
+    if not np.isfinite(steps).all():  # the logarithm of a negative number
+        return
     factor = float(steps[1] - steps[0]) / (last - first)
     start = round(float(steps[0]) - factor * (first - have.zero) + want.zero)
     pair = requantiser(factor, furthest(have.dtype, have.zero)) if factor > 0 else Skip("")

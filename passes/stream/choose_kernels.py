@@ -161,7 +161,7 @@ def _applied(program: RowProgram, taken: Mapping[int, _Taken], notes: Mapping[in
         way = taken.get(number)
         if way is None:
             why = notes.get(number, "the arena would be larger than allowed")
-            stages[number] = dataclasses.replace(stage, kernel=Kernel(note=why))
+            stages[number] = dataclasses.replace(stage, kernel=Kernel(note=why, scratch=stage.kernel.scratch))
             continue
         scratch = _scratch(stage, way, names)
         if scratch is not None:

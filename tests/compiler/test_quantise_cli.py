@@ -173,6 +173,8 @@ class TestBadInput:
 
     def test_options_without_quantisation(self, model: Path, samples: Path) -> None:
         refused(tinyc("compile", model, "--calibration", samples), "--calibration goes with --quantize int8")
+        refused(tinyc("compile", model, "--observer", "min-max"), "--observer goes with --quantize int8")
+        refused(tinyc("compile", model, "--rounding", "nearest"), "--rounding goes with --quantize int8")
         refused(tinyc("compile", model, "--input-type", "int8"), "--input-type goes with --quantize int8")
 
     @pytest.mark.parametrize(

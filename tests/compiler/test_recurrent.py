@@ -115,6 +115,17 @@ def test_int8(name: str, states: bool, tmp_path: Path) -> None:
         np.testing.assert_array_equal(again(x)["out"], compiled(x)["out"])
 
 
+@pytest.mark.parametrize("integers", [False, True])
+@pytest.mark.parametrize("kernels", ["auto", "esp-nn", "esp-dsp"])
+def test_with_kernel_libraries(kernels: Any, integers: bool, tmp_path: Path) -> None:
+    """What no library computes keeps the memory that its kernel works in."""
+    how = tinyc.QuantiseOptions(inputs(4)) if integers else None
+    compiled = tinyc.compile(save(network("GRU", {}), tmp_path), target="esp32s3", kernels=kernels, quantise=how)
+    (layer,) = [s for s in compiled.program.stages if isinstance(s.op, Recurrent | QRecurrent)]
+    assert layer.kernel.scratch is not None
+    assert not layer.kernel.library
+
+
 def test_only_the_last_step_is_kept(tmp_path: Path) -> None:
     for kind, last in (("LSTM", True), ("LSTM", False), ("GRU", True)):
         compiled = tinyc.compile(save(network(kind, {}, last=last), tmp_path), verify=False)
