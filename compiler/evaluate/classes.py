@@ -60,7 +60,8 @@ def labelled(outputs: Sequence[tuple[str, tuple[int, ...], DType]], labels: Sequ
 
 def _telling(outputs: Sequence[tuple[str, tuple[int, ...], DType]]) -> list[Scores]:
     """The outputs that can tell classes."""
-    return [s for n, (name, *of) in enumerate(outputs) if (s := _scores(n, name, *of)) is not None]
+    found = (_scores(number, *output) for number, output in enumerate(outputs))
+    return [scores for scores in found if scores is not None]
 
 
 def _scores(number: int, name: str, shape: tuple[int, ...], dtype: DType) -> Scores | None:
