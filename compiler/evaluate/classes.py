@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinyc.compiler.data.pixels import CalibrationError
-from tinyc.compiler.frontend import Imported, Port
+from tinyc.compiler.frontend import Imported
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,19 @@ def scores_of(imported: Imported, labels: Sequence[int] | None) -> Scores | None
     Raises:
         CalibrationError: there are labels, and no output for them, or one that is no class of it.
     """
-    found = [s for number, port in enumerate(imported.outputs) if (s := _scores(number, port)) is not None]
-    if labels is None:
-        return found[0] if len(found) == len(imported.outputs) == 1 and found[0].classes is not None else None
+    outputs = [(port.name, port.onnx_shape, port.value.dtype) for port in imported.outputs]
+    if labels is not None:
+        return labelled(outputs, labels)
+    found = _telling(outputs)
+    return found[0] if len(found) == len(outputs) == 1 and found[0].classes is not None else None
+
+
+def labelled(outputs: Sequence[tuple[str, tuple[int, ...], DType]], labels: Sequence[int]) -> Scores:
+    """The output, of those with these names, shapes and types, that labels go with. Raises `CalibrationError`, as
+    `scores_of` does."""
+    found = _telling(outputs)
     if not found:
-        shapes = ", ".join(f"{p.name!r} {list(p.onnx_shape)}" for p in imported.outputs)
+        shapes = ", ".join(f"{name!r} {list(shape)}" for name, shape, _ in outputs)
         raise CalibrationError(
             "labels go with an output of class scores, which has one dimension longer than 1, or the number of one; "
             f"the model gives {shapes}: leave the labels out, and signal to noise is measured"
@@ -49,10 +58,15 @@ def scores_of(imported: Imported, labels: Sequence[int] | None) -> Scores | None
     return first
 
 
-def _scores(number: int, port: Port) -> Scores | None:
+def _telling(outputs: Sequence[tuple[str, tuple[int, ...], DType]]) -> list[Scores]:
+    """The outputs that can tell classes."""
+    found = (_scores(n, name, shape, dtype) for n, (name, shape, dtype) in enumerate(outputs))
+    return [scores for scores in found if scores is not None]
+
+
+def _scores(number: int, name: str, shape: tuple[int, ...], dtype: DType) -> Scores | None:
     """An output as class scores; None where it cannot be."""
-    long = [size for size in port.onnx_shape if size > 1]
-    if port.value.type.size == 1 and port.value.dtype.is_integer:
-        return Scores(number, port.name, None)
-    vector = len(long) == 1 and port.value.dtype.is_float
-    return Scores(number, port.name, long[0]) if vector else None
+    long = [size for size in shape if size > 1]
+    if not long and dtype.is_integer:
+        return Scores(number, name, None)
+    return Scores(number, name, long[0]) if len(long) == 1 and dtype.is_float else None

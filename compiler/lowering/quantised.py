@@ -8,6 +8,7 @@ import numpy as np
 
 from tinyc.backends.interpreter import run_module
 from tinyc.compiler.data.calibration import Calibration
+from tinyc.compiler.evaluate.classes import labelled
 from tinyc.compiler.options import QuantiseOptions, Samples
 from tinyc.ir.errors import TinycError
 from tinyc.ir.module import Module
@@ -46,7 +47,7 @@ def quantise(
         rounding=options.rounding,
         keep_float=options.keep_float,
         widths=Widths(options.int16, options.activations == "int16"),
-        goal=_goal(options, calibration),
+        goal=_goal(module, options, calibration),
         four_bits=options.four_bits,
         values_of_4_bits=four_bits,
         norms=norms,
@@ -54,15 +55,16 @@ def quantise(
     )
 
 
-def _goal(options: QuantiseOptions, calibration: Calibration) -> Goal | None:
+def _goal(module: Module, options: QuantiseOptions, calibration: Calibration) -> Goal | None:
     """What the quantised network is to reach. Raises `TinycError` where accuracy cannot be measured."""
-    if options.min_sqnr is None and options.max_drop is None:
-        return None
-    if options.max_drop is not None and calibration.labels is None:
+    if options.max_drop is None:
+        return None if options.min_sqnr is None else Goal(options.min_sqnr)
+    if calibration.labels is None:
         raise TinycError(
             "`max_drop` needs the classes of the calibration data: give `labels`, or a folder for each class"
         )
-    return Goal(options.min_sqnr, options.max_drop, calibration.labels)
+    scores = labelled([(v.name, v.shape, v.dtype) for v in module.outputs], calibration.labels)
+    return Goal(options.min_sqnr, options.max_drop, calibration.labels, scores.of)
 
 
 def as_taken(module: Module | RowProgram, samples: Samples, ports: Sequence[ScaledPort]) -> Samples:

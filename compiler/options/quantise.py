@@ -69,6 +69,8 @@ class QuantiseOptions:
         word, colon, _ = self.weights.partition(":")
         if word not in ("int8", "int4") or (colon and (word == "int8" or not self.four_bits)):
             raise OptionError(f'`weights` is "int8", "int4" or "int4:NODE,...", not {self.weights!r}')
+        if self.max_drop is not None and self.max_drop < 0:
+            raise OptionError(f"`max_drop` is a number of per cent, 0 or more, not {self.max_drop}")
 
     @property
     def four_bits(self) -> tuple[str, ...] | None:

@@ -33,24 +33,32 @@ class Goal:
         sqnr: signal to noise of every output, in dB.
         drop: by how many per cent of the samples top-1 accuracy may be less than the float module's.
         labels: the class of each sample, for `drop`.
+        told: the class that the outputs of one sample tell.
     """
 
     sqnr: float | None = None
     drop: float | None = None
-    labels: tuple[int, ...] | None = None
+    labels: tuple[int, ...] = ()
+    told: Callable[[Sequence[Array]], int] = lambda outputs: int(outputs[0].reshape(-1).argmax())
 
     def met(self, exact: Outputs, given: Outputs) -> bool:
         """Whether outputs reach it, held against those of the float module."""
         near = self.sqnr is None or worst_sqnr(exact, given) >= self.sqnr
         if self.drop is None or not near:
             return near
-        labels = self.labels or ()
-        lost = sum((_top(e) == label) - (_top(g) == label) for e, g, label in zip(exact, given, labels, strict=True))
-        return 100.0 * lost <= self.drop * len(labels)
+        return self.lost(exact, given) <= self.drop
 
+    def lost(self, exact: Outputs, given: Outputs) -> float:
+        """By how many per cent of the samples top-1 accuracy is less."""
+        right = [sum(self.told(o) == label for o, label in zip(of, self.labels, strict=True)) for of in (exact, given)]
+        return 100.0 * (right[0] - right[1]) / max(len(self.labels), 1)
 
-def _top(outputs: Sequence[Array]) -> int:
-    return int(outputs[0].reshape(-1).argmax())
+    def missed(self, exact: Outputs, given: Outputs) -> str:
+        """How near these outputs come to it."""
+        found = [f"signal to noise is {worst_sqnr(exact, given):.1f} dB"] if self.sqnr is not None else []
+        if self.drop is not None:
+            found.append(f"top-1 accuracy on the calibration data is {self.lost(exact, given):.2f} % less")
+        return " and ".join(found)
 
 
 def worst_sqnr(exact: Outputs, given: Outputs) -> float:
@@ -113,7 +121,7 @@ def choose(
     every = replace(widths, everywhere=True)
     if not goal.met(exact, given(every)):
         raise PassError(
-            f"with int16 wherever it can be, signal to noise is {worst_sqnr(exact, given(every)):.1f} dB, and that is "
+            f"with int16 wherever it can be, {goal.missed(exact, given(every))}, and that is "
             "not what was asked: the noise of int8 weights is left, and of operators without a form for 16 bits"
         )
     groups = _groups(module, units, ranges, widths, every)

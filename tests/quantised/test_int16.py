@@ -149,6 +149,26 @@ def test_accuracy_that_may_be_lost() -> None:
         _ = session(max_drop=1.0).quantised
 
 
+def test_accuracy_is_that_of_the_output_with_classes() -> None:
+    """As `--evaluate` has it: the first output that is a vector, whatever stands before it."""
+    model = network()
+    model.graph.output.insert(0, helper.make_tensor_value_info("relu", TensorProto.FLOAT, (1, 8, 8, 8)))
+    labels = tuple(int(o[0].argmax()) for o in (run_module(session().optimised, s) for s in samples()))
+    made = Session(model, tinyc.Options(quantise=QuantiseOptions(tinyc.Calibration(samples(), labels), max_drop=0.0)))
+    assert made.quantised.made is not None
+    assert [int(run_module(made.quantised.module, s)[1].argmax()) for s in samples()] == list(labels)
+
+
+def test_accuracy_that_cannot_be_measured() -> None:
+    model, given = network(), tinyc.Calibration(samples(), (5,) * len(samples()))
+    model.graph.output.insert(0, helper.make_tensor_value_info("relu", TensorProto.FLOAT, (1, 8, 8, 8)))
+    made = Session(model, tinyc.Options(quantise=QuantiseOptions(given, max_drop=0.0)))
+    with pytest.raises(tinyc.TinycError, match="there is a label 5, and output 'y' has the classes 0 to 4"):
+        _ = made.quantised
+    with pytest.raises(tinyc.TinycError, match="`max_drop` is a number of per cent, 0 or more, not -1"):
+        QuantiseOptions(given, max_drop=-1.0)
+
+
 def test_a_logarithm_of_shares() -> None:
     """Of a negative integer, which no share is, there is none."""
     model = network()
