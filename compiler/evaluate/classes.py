@@ -60,7 +60,7 @@ def labelled(outputs: Sequence[tuple[str, tuple[int, ...], DType]], labels: Sequ
 
 def _telling(outputs: Sequence[tuple[str, tuple[int, ...], DType]]) -> list[Scores]:
     """The outputs that can tell classes."""
-    found = (_scores(number, *output) for number, output in enumerate(outputs))
+    found = (_scores(n, name, shape, dtype) for n, (name, shape, dtype) in enumerate(outputs))
     return [scores for scores in found if scores is not None]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from tinyc.compiler.frontend.errors import FrontendError
 from tinyc.compiler.frontend.node import node_loc
@@ -88,7 +88,7 @@ def _shift(tensor: TensorProto) -> None:
 
 
 def _shift_node(graph: onnx.GraphProto, node: onnx.NodeProto, where: str, unsigned: set[str]) -> None:
-    """Notes which results of a node are integers that were shifted, and gives it the zero point of 0 if it had none."""
+    """Notes which results of a node are integers that were shifted, and gives it zero points of 0 if it had none."""
     asked = next((a for a in node.attribute if a.name == _ATTRIBUTE and a.i == TensorProto.UINT16), None)
     taken = [name for name in node.input if name in unsigned]
     if asked is None and not taken:
@@ -98,7 +98,7 @@ def _shift_node(graph: onnx.GraphProto, node: onnx.NodeProto, where: str, unsign
             node.attribute.remove(asked)
         if len(node.input) < 3 or not node.input[2]:
             del node.input[2:]
-            node.input.append(_zero(graph))
+            node.input.append(_zero(graph, _shape(graph, node.input[1])))
         if node.op_type == "QuantizeLinear":
             unsigned.add(node.output[0])
     elif node.op_type in _MOVES:
@@ -109,9 +109,16 @@ def _shift_node(graph: onnx.GraphProto, node: onnx.NodeProto, where: str, unsign
         )
 
 
-def _zero(graph: onnx.GraphProto) -> str:
-    """The int16 that stands for a zero point of 0."""
-    name = "tinyc_zero_of_uint16"
+def _shape(graph: onnx.GraphProto, scale: str) -> tuple[int, ...]:
+    """The shape of a scale, of one number where that is not constant."""
+    made = [a.t for n in graph.node if scale in n.output for a in n.attribute if a.name == "value"]
+    found = [*made, *(t for t in graph.initializer if t.name == scale)]
+    return tuple(found[0].dims) if found else ()
+
+
+def _zero(graph: onnx.GraphProto, shape: tuple[int, ...]) -> str:
+    """The int16 that stand for zero points of 0, in the shape of the scales."""
+    name = "_".join(("tinyc_zero_of_uint16", *map(str, shape)))
     if all(t.name != name for t in graph.initializer):
-        graph.initializer.append(helper.make_tensor(name, TensorProto.INT16, [], [-OFFSET]))
+        graph.initializer.append(numpy_helper.from_array(np.full(shape, -OFFSET, np.int16), name))
     return name

@@ -22,6 +22,8 @@ LOW, HIGH = -8, 7
 MORE = 1.1
 """Noise of some samples is not exactly that of all, by which the integers were chosen."""
 SAMPLES = 32
+ROUNDING = 1e-9
+"""The part of a mean square by which a variance, which is the difference of two of its kind, may be wrong."""
 
 
 def check_four_bits(
@@ -51,8 +53,8 @@ def check_four_bits(
         for value, array in zip(float_module.inputs, sample, strict=True):
             noises.see(value, array)
     for layer in layers if taken else ():
-        own, simple = noises.of(layer, centred)
-        if own > MORE * simple:
+        (own, near), (simple, _) = noises.of(layer, centred)
+        if own > MORE * simple + near:
             raise VerificationError(
                 f"{layer.where}: its weights of 4 bits make noise of {own:.3g}, the nearest integers {simple:.3g}"
             )
@@ -87,10 +89,11 @@ class _Noises:
                     np.stack([rows.sum(axis=0), np.square(rows).sum(axis=0), np.full(rows.shape[1], len(rows))])
                 )
 
-    def of(self, layer: QuantisedLayer, centred: bool) -> tuple[float, float]:
-        """The mean squares of both, or variances, over all channels."""
+    def of(self, layer: QuantisedLayer, centred: bool) -> list[tuple[float, float]]:
+        """The mean square of each, or its variance, over all channels; and how far that may be wrong."""
         found = []
         for seen in self._seen[layer.name]:
             total, square, count = np.sum(seen, axis=0)
-            found.append(float((square / count - centred * np.square(total / count)).sum()))
-        return found[0], found[1]
+            spread = np.maximum(square / count - centred * np.square(total / count), 0.0)
+            found.append((float(spread.sum()), ROUNDING * float((square / count).sum())))
+        return found

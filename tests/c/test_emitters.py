@@ -132,7 +132,8 @@ def test_a_second_emitter_says_where_it_stands_in() -> None:
 
 
 def test_a_missing_kernel_file_is_named_with_the_folders(tmp_path: Path) -> None:
-    with pytest.raises(KernelError, match=r"no kernel file cube_i8\.h or cube_i32\.h or cube_f32\.h or cube_i16\.h in .*; `add_k"):
+    missing = r"no kernel file cube_i8\.h or cube_i32\.h or cube_f32\.h or cube_i16\.h in .*; `add_k"
+    with pytest.raises(KernelError, match=missing):
         Kernels().use("cube", DType.I8)
     with pytest.raises(KernelError, match=r"no kernel file cube\.h in "):
         Kernels().use("cube")

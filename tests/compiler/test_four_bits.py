@@ -35,6 +35,14 @@ def test_flash_falls(tmp_path: Path) -> None:
     assert wide.source.weights_bytes - named.source.weights_bytes == 8
 
 
+@pytest.mark.parametrize("pixel", [0.0, 5.0])
+def test_samples_that_are_all_the_same(pixel: float, tmp_path: Path) -> None:
+    """Results that do not vary have no noise but what bias correction takes out, whichever way weights are rounded."""
+    samples = [[np.full((1, 3, 8, 6), pixel, np.float32)]] * 3
+    options = tinyc.QuantiseOptions(samples, weights="int4")
+    assert all(v.passed for v in tinyc.compile(network(tmp_path / "net.onnx"), quantise=options).verdicts)
+
+
 def test_a_budget(tmp_path: Path) -> None:
     stages = len(compiled(tmp_path).source.stages)
     takes = compiled(tmp_path).source.weights_bytes + 1024 * stages

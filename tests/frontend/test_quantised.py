@@ -405,7 +405,12 @@ def test_refused_output_types(tmp_path: Path, code: int) -> None:
         load_onnx(save(build([node], {"x": example((4, 4))}, {"s": real(0.1)}, opset=21), tmp_path))
 
 
-SMALL = {TensorProto.INT4: (-8, 8), TensorProto.UINT4: (0, 16), TensorProto.INT16: (-(2**15), 2**15)}
+SMALL = {
+    TensorProto.INT4: (-8, 8),
+    TensorProto.UINT4: (0, 16),
+    TensorProto.INT16: (-(2**15), 2**15),
+    TensorProto.UINT16: (0, 2**16),
+}
 
 
 def small_weights(code: int, zero: int, block: int = 0) -> tuple[onnx.ModelProto, Array]:
@@ -447,6 +452,15 @@ def test_weights_of_16_bits(tmp_path: Path) -> None:
     model, meant = small_weights(TensorProto.INT16, 0)
     (y,) = run_imported(load_onnx(save(model, tmp_path)), {"x": example((2, 12))})
     np.testing.assert_allclose(y, example((2, 12)).astype(np.float64) @ meant, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("block", [0, 3, 5])
+def test_weights_of_uint16_without_zero_points(block: int, tmp_path: Path) -> None:
+    """Zero points that are left out are as many as there are scales."""
+    model, meant = small_weights(TensorProto.UINT16, 0, block)
+    del model.graph.node[0].input[2:], model.graph.initializer[-1:]
+    (y,) = run_imported(load_onnx(save(model, tmp_path)), {"x": example((2, 12))})
+    np.testing.assert_allclose(y, example((2, 12)).astype(np.float64) @ meant, rtol=1e-5, atol=1e-2)
 
 
 def test_blocks_without_a_scale_each(tmp_path: Path) -> None:
