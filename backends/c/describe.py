@@ -73,14 +73,15 @@ def _pair(values: tuple[int, ...]) -> str:
 
 
 def _limits(op: Op) -> tuple[float, float]:
-    """The limits of a fused activation. Those of an integer operator are int8 values: its ends limit nothing, and where
-    the lower limit is the zero point it is a relu."""
+    """The limits of a fused activation. Those of an integer operator are integers: the ends of its type limit nothing,
+    and where the lower limit is the zero point it is a relu."""
     low, high = op.limits() or (-math.inf, math.inf)
     if not op.type.dtype.is_integer:
         return low, high
-    if (low, high) == (op.zero_point(), 127):
+    least, most = op.type.dtype.limits
+    if (low, high) == (op.zero_point(), most):
         return 0.0, math.inf
-    return (-math.inf, math.inf) if (low, high) == (-128, 127) else (low, high)
+    return (-math.inf, math.inf) if (low, high) == (least, most) else (low, high)
 
 
 def _activation(low: float, high: float) -> str:

@@ -398,7 +398,8 @@ def quantise_options(
             "--rounding": rounding != QUANTISED.rounding,
         }
         if needing := [name for name, value in needless.items() if value]:
-            raise TinycError(f"{', '.join(needing)} goes with --quantize int8")
+            go = "goes" if len(needing) == 1 else "go"
+            raise TinycError(f"{', '.join(needing)} {go} with --quantize int8 or int16x8")
         return None
     if calibration is None:
         raise TinycError(

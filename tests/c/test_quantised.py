@@ -351,7 +351,7 @@ def test_a_relu_ends_at_the_zero_point_of_whatever_operator_has_one() -> None:
             zero = s.op.zero_point()
             assert zero == (s.op.out_zero if "out_zero" in names else None)  # type: ignore[attr-defined]
             if zero is not None:
-                op = s.op.limited(zero, 127)
+                op = s.op.limited(zero, s.op.type.dtype.limits[1])
                 assert ", relu" in sentence(0, Stage(Value("y", op.type), op)), op
                 said.add(kind)
     layers = {ops.QConv2d, ops.QDepthwiseConv2d, ops.QDense}

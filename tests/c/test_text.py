@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.c.support import STRICT, lowered
-from tinyc.backends.c import Interface, PortDescription, generate
+from tinyc.backends.c import Interface, PortDescription, generate, library
 from tinyc.backends.c.library import FOLDER
 from tinyc.backends.c.names import Names, comment, identifier
 from tinyc.backends.interpreter import run_program
@@ -240,12 +240,24 @@ def test_no_writable_data(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("kernel", [str(p.relative_to(FOLDER)) for p in KERNELS])
-def test_kernel_files_stand_alone(kernel: str, compiler: str) -> None:
-    flags = [*STRICT, "-std=c99", "-Wno-unused-function", f"-I{FOLDER}", "-fsyntax-only", "-x", "c", "-"]
+def test_kernel_files_stand_alone(kernel: str, compiler: str, tmp_path: Path) -> None:
+    retyped(kernel, tmp_path)
+    folders = (f"-I{FOLDER}", f"-I{tmp_path}")
+    flags = [*STRICT, "-std=c99", "-Wno-unused-function", *folders, "-fsyntax-only", "-x", "c", "-"]
     text = f'#include "{kernel}"\n#include "{kernel}"\nextern int declared;\n'
     result = subprocess.run([compiler, *flags], input=text, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert max(map(len, (FOLDER / kernel).read_text().splitlines())) <= 120
+
+
+def retyped(kernel: str, folder: Path) -> None:
+    """Writes the files that a kernel includes and that are made of others, for another element type."""
+    path = FOLDER / kernel
+    for name in re.findall(r'#include "(\w+)\.h"', (path if path.exists() else folder / kernel).read_text()):
+        if not (FOLDER / f"{name}.h").exists():
+            stem, _, suffix = name.rpartition("_")
+            (folder / f"{name}.h").write_text(library._text(stem, DType(suffix)))
+            retyped(f"{name}.h", folder)
 
 
 def test_cplusplus_may_include_the_header(tmp_path: Path) -> None:
