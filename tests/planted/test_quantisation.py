@@ -44,8 +44,8 @@ def moved_bias(original: Any, begin: Array, rows: Array, factors: Array, zero: i
     return None if found is None else found + np.rint(0.5 / factors)
 
 
-def coarse_bytes(original: Any, factors: Array, products: int, input_scale: float, out_scale: float) -> Any:
-    return original(factors, products, input_scale, out_scale) * np.float32(1.2)
+def coarse_bytes(original: Any, *arguments: Any) -> Any:
+    return original(*arguments) * np.float32(1.2)
 
 
 def wrong_correction(original: Any, module: Module, biases: Mapping[Value, Array]) -> Module:
@@ -66,8 +66,9 @@ def quarter(original: Any, *arguments: Any) -> Any:
     return original(*arguments) / np.float32(4)
 
 
-def one_side(module: Module) -> Module:
+def one_side(original: Any, *arguments: Any) -> Any:
     """The weights of the first layer are 30 times larger, and nothing undoes that."""
+    module, divided = original(*arguments)
     weights = next(n.op.w for n in module.nodes if isinstance(n.op, Conv2d))
     nodes = [
         dataclasses.replace(n, op=Constant(Tensor(n.op.data.array * np.float32(30))))
@@ -75,7 +76,7 @@ def one_side(module: Module) -> Module:
         else n
         for n in module.nodes
     ]
-    return dataclasses.replace(module, nodes=tuple(nodes))
+    return dataclasses.replace(module, nodes=tuple(nodes)), divided
 
 
 def one_channel(original: Any, *arguments: Any) -> Array:
@@ -106,7 +107,7 @@ FAULTS = [
     Fault("narrowed bias half a step off", on_call(narrow, "_of_16_bits", moved_bias), "layer"),
     Fault("scales for bytes too coarse", on_call(insert, "in_bytes", coarse_bytes), "layer"),
     Fault("weight scales / 4", on_call(scales, "weight_scales", quarter), "layer"),
-    Fault("equalisation x 30 on one side", on_result(EqualiseRanges, one_side), "equalise-ranges"),
+    Fault("equalisation x 30 on one side", on_call(EqualiseRanges, "equalised", one_side), "equalise-ranges"),
     Fault(
         "equalisation x 30 of a channel",
         on_call(equalise, "_helpful", one_channel),
