@@ -2,14 +2,16 @@
 
     python -m benchmarks.accuracy.kinds                     all kinds
     python -m benchmarks.accuracy.kinds LRN Div --markdown  some, as a table for docs/int8.md
+    python -m benchmarks.accuracy.kinds --int16             with activations of 16 bits
 
 Networks have random weights; they are quantised with 16 samples, in which operands, result and output reach as far as
-in the 24 others on which they are compared with onnxruntime, so that ranges need no headroom for what is unseen. `dB` is
-the signal-to-noise ratio of the network's result. `8 bits` is that of the float network with its input, its weights,
-operands and result of the kind and its own result rounded to 8 bits, in the ranges that they have on all these
+in the 24 others on which they are compared with onnxruntime, so that ranges need no headroom for what is unseen.
+`dB` is the signal-to-noise ratio of the network's result. `8 bits` is that of the float network with its input, its
+weights, operands and result of the kind and its own result rounded to 8 bits, in the ranges that they have on all these
 samples, and with operators that compute exactly: what 8 bits allow. `float` are the operators that are left in float,
 `instructions` about what these and the conversions around them take without a floating-point unit (estimates for the
-ESP32-C3).
+ESP32-C3). With `--int16`, `weights` is what the float network has with the int8 weights, which 16 bits do not change,
+and `activations` what the integers have beside that one.
 """
 
 from __future__ import annotations
@@ -33,6 +35,9 @@ from tinyc.compiler.lowering import Lowered
 from tinyc.compiler.options import Options
 from tinyc.compiler.reference import session
 from tinyc.compiler.session import Session
+from tinyc.ir.module import Module, Node, made, remove_dead
+from tinyc.ir.op import Value
+from tinyc.ir.ops import Dequantize, Quantize
 from tinyc.ir.rows import Stage
 from tinyc.ir.tensor import Array
 
@@ -96,9 +101,9 @@ def data_of(kind: Kind) -> Data:
     return Data([samples[n] for n in first], [samples[n] for n in others], ranges, exact)
 
 
-def quantised(kind: Kind, data: Data, verify: bool = False) -> Session:
+def quantised(kind: Kind, data: Data, verify: bool = False, int16: bool = False) -> Session:
     """The network of a kind on its way to C."""
-    how = tinyc.QuantiseOptions(data.calibrated, headroom=False)
+    how = tinyc.QuantiseOptions(data.calibrated, headroom=False, activations="int16" if int16 else "int8")
     return Session(kind.model(), Options(target=TARGET, quantise=how, verify=verify))
 
 
@@ -114,6 +119,33 @@ def figures(kind: Kind) -> Figures:
     costs = all_instructions(lowered.program, made.setup.tuning, family_of(made.setup.target.isa))
     cost = sum(n or 0 for n, stage in zip(costs, lowered.program.stages, strict=True) if _of_floats(lowered, stage))
     return Figures(decibels(data.exact, own), decibels(data.exact, rounded), floats, cost)
+
+
+def of_16_bits(kind: Kind) -> tuple[float, float, float]:
+    """What the network of a kind has with activations of 16 bits, in dB: beside the float network, and what of that are
+    weights and activations. Raises `TinycError` where tinyc refuses it."""
+    data = data_of(kind)
+    lowered = quantised(kind, data, int16=True).lowered
+    assert lowered.integers is not None
+    assert lowered.quantised is not None
+    own = [run_module(lowered.integers, sample)[0] for sample in data.measured]
+    real = [run_module(unrounded(lowered.quantised.module), sample)[0] for sample in data.measured]
+    return decibels(data.exact, own), decibels(data.exact, real), decibels(real, own)
+
+
+def unrounded(module: Module) -> Module:
+    """A quantised module whose activations are not rounded, with weights and biases as they are."""
+    same: dict[Value, Value] = {}
+    nodes = []
+    for node in module.nodes:
+        again = made(node, Dequantize)
+        rounded = made(module.producer.get(again.op.x), Quantize) if again is not None else None
+        if rounded is not None:
+            same[node.result] = same.get(rounded.op.x, rounded.op.x)
+        else:
+            nodes.append(Node(node.result, node.op.replace_operands(same), node.loc))
+    outputs = tuple(same.get(v, v) for v in module.outputs)
+    return remove_dead(Module(module.name, module.inputs, tuple(nodes), outputs))
 
 
 def decibels(exact: Sequence[Array], own: Sequence[Array]) -> float:
@@ -142,12 +174,15 @@ def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="kinds; all by default")
     parser.add_argument("--markdown", action="store_true", help="as Markdown")
+    parser.add_argument("--int16", action="store_true", help="with activations of 16 bits")
     args = parser.parse_args(given)
     unknown = [name for name in args.names if name not in KINDS]
     if unknown:
         parser.error(f"there is no kind {', '.join(unknown)}; there are {', '.join(KINDS)}")
-    rows = [_row(KINDS[name]) for name in args.names or KINDS]
-    heads = ("kind", "dB", "8 bits", "float", "instructions")
+    rows = [(_row_of_16_bits if args.int16 else _row)(KINDS[name]) for name in args.names or KINDS]
+    heads = (
+        ("kind", "dB", "weights", "activations") if args.int16 else ("kind", "dB", "8 bits", "float", "instructions")
+    )
     if args.markdown:
         print("\n".join(f"| {' | '.join(row)} |" for row in (heads, ("---",) * len(heads), *rows)))
         return
@@ -155,6 +190,14 @@ def main(given: Sequence[str] | None = None) -> None:
     for row in rows:
         table.add_row(*row)
     Console().print(table)
+
+
+def _row_of_16_bits(kind: Kind) -> tuple[str, ...]:
+    try:
+        found = of_16_bits(kind)
+    except tinyc.TinycError as error:
+        return kind.name, "", "", str(error)
+    return kind.name, *(f"{ratio:.1f}" for ratio in found)
 
 
 def _row(kind: Kind) -> tuple[str, ...]:

@@ -343,8 +343,8 @@ def test_weights_rounded_for_nothing(model: Path, monkeypatch: pytest.MonkeyPatc
     """Each weight is next to its float, but all are rounded as they should not be."""
     right = moments.round_weights
 
-    def away(weights: Array, scales: Array, second: Array, limit: int) -> Array:
-        nearest = right(weights, scales, np.eye(weights.shape[-1]), limit)
+    def away(weights: Array, scales: Array, second: Array, limit: int, beside: bool) -> Array:
+        nearest = right(weights, scales, np.eye(weights.shape[-1]), limit, beside)
         off = np.sign(weights / scales - nearest).astype(np.int64)
         return np.clip(nearest + off, -limit, limit)
 
