@@ -17,9 +17,7 @@ from pathlib import Path
 from tinyc.backends.c import CSource
 from tinyc.backends.runners import MissingTool, Runner, runner_for
 from tinyc.compiler.base.output import check_folder
-from tinyc.compiler.data.calibration import Calibration, calibration_of
-from tinyc.compiler.data.evidence import Evidence, evidence_from
-from tinyc.compiler.data.inputs import InputsLike, load_arrays
+from tinyc.compiler.data import Calibration, Evidence, InputsLike, calibration_of, evidence_from, load_arrays
 from tinyc.compiler.frontend import FrontendError, Imported, Inspection, ModelLike, inspect_onnx, model_stem
 from tinyc.compiler.lowering import (
     Lowered,
@@ -27,25 +25,20 @@ from tinyc.compiler.lowering import (
     Quality,
     Quantised,
     check_port_types,
-    checked_quantised,
     integers_taken,
     lower,
     measure,
     notes_of,
-    quantise_module,
 )
-from tinyc.compiler.lowering.fit import Sizes, sizes
-from tinyc.compiler.lowering.quantised import quantise
 from tinyc.compiler.options import VERIFIED, Executor, Options
 from tinyc.compiler.session.accuracy import Accuracy, DataLike, Evaluation, LabelsLike, Outputs, compiled_network
 from tinyc.compiler.session.alternatives import Alternative, try_interfaces
 from tinyc.compiler.session.code import generate_code, import_model
 from tinyc.compiler.session.compilation import Compilation
-from tinyc.compiler.session.flash import within_flash
+from tinyc.compiler.session.quantising import quantised_module
 from tinyc.compiler.session.setup import set_up
 from tinyc.compiler.verify import Agreement, Verdict, VerificationError, check_executor, check_import, run_on
 from tinyc.ir.module import Module
-from tinyc.passes.quantise import QuantisedModule, batch_norm_statistics
 
 
 class Session:
@@ -134,27 +127,8 @@ class Session:
     def quantised(self) -> Quantised:
         """The module quantised, where the options say so."""
         _ = self.accuracy.held_back  # what is wrong with them is said at once
-        norms = batch_norm_statistics(self.imported.module)
-        budget, how, calibration = self.options.flash_bytes, self.options.quantise, self.calibration
-        if budget is None or how is None or calibration is None:
-            return quantise_module(self.optimised, self.options, calibration, norms, self.evidence, self._say)
-        module = self.optimised
-        made = within_flash(
-            budget,
-            how.keep_float,
-            calibration,
-            lambda names: quantise(module, how, calibration, norms, self._say, names),
-            self._measured,
-            self._say,
-        )
-        return checked_quantised(module, made, self.options, calibration, self.evidence, self._say)
-
-    def _measured(self, made: QuantisedModule) -> Sizes:
-        """What the C of a quantised module takes, which is made without verification."""
-        options = dataclasses.replace(self.options, verify=False, dump_ir=None, debug_passes=(), extra_passes=())
-        pipeline = Pipeline(options, lambda _: None, self.setup.tuning)
-        lowered = lower(Quantised(made.module, made), pipeline, options, self.evidence, lambda _: None)
-        return sizes(lowered.program, generate_code(lowered, self.imported, self.setup))
+        known = (self.calibration, self.evidence, self.setup)
+        return quantised_module(self.imported, self.optimised, self.options, *known, self._say)
 
     @cached_property
     def lowered(self) -> Lowered:

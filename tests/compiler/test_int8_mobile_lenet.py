@@ -22,7 +22,7 @@ from tinyc.ir import Module
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.manager import PassManager
 from tinyc.passes.pipeline import integer_passes, tensor_passes
-from tinyc.passes.quantise import quantise_module
+from tinyc.passes.quantise import batch_norm_statistics, quantise_module
 
 EXAMPLE = ROOT / "examples" / "mobile_lenet" / "mobile_lenet.onnx"
 CHUNK = 500
@@ -45,9 +45,11 @@ def in_c(compilation: api.Compilation, images: Array) -> Array:
 
 def integer_module(model: Path) -> Module:
     """What the driver lowers: the module with integer operators."""
-    module, _ = PassManager(tensor_passes()).run(tinyc.load(model).module)
+    imported = tinyc.load(model).module
+    module, _ = PassManager(tensor_passes()).run(imported)
     assert isinstance(module, Module)
-    quantised = quantise_module(module, calibration().samples, run_module).module
+    norms = batch_norm_statistics(imported)
+    quantised = quantise_module(module, calibration().samples, run_module, norms=norms).module
     integer, _ = PassManager(integer_passes()).run(quantised)
     assert isinstance(integer, Module)
     return integer

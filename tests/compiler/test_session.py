@@ -55,7 +55,7 @@ def test_a_session_goes_as_far_as_it_is_asked_to(ask: Callable[[Session], Any], 
 
 def test_each_step_is_taken_once(relu: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counts: dict[str, int] = {}
-    for name in ("import_model", "check_import", "evidence_from", "quantise_module", "lower", "generate_code"):
+    for name in ("import_model", "check_import", "evidence_from", "quantised_module", "lower", "generate_code"):
         original = getattr(steps, name)
 
         def counted(*arguments: Any, name: str = name, original: Any = original) -> Any:
