@@ -36,7 +36,7 @@ def logits(module: Module, units: Sequence[Unit]) -> dict[Value, Value]:
 
 
 def _moved(module: Module, end: Value) -> list[Value]:
-    """A value, and those that it is moved from."""
+    """A value, and those that it is moved from; nothing where others take it as well."""
     found = [end]
     while (node := module.producer.get(found[-1])) is not None and node.op.renames() and _alone(module, found[-1]):
         found.append(node.op.operands[0])
@@ -63,7 +63,8 @@ def finite_masks(module: Module) -> Module:
     masks: dict[Value, Node] = {}
     for node in module.nodes:
         if made(node, Softmax) is not None:
-            before = module.producer.get(_moved(module, node.op.operands[0])[-1])
+            moved = _moved(module, node.op.operands[0])
+            before = module.producer.get(moved[-1]) if moved else None
             if before is not None and (made(before, Add) is not None or made(before, Where) is not None):
                 for value in before.op.operands:
                     array = module.constant(value)

@@ -72,8 +72,8 @@ def biases(patch: pytest.MonkeyPatch) -> None:
 def multipliers(patch: pytest.MonkeyPatch) -> None:
     right = boundary._factors
 
-    def wrong(bounds: Array, m: Array, s: Array, ratio: Array) -> Any:
-        return right(bounds, m, s, ratio * 1.001)
+    def wrong(bounds: Array, m: Array, s: Array, ratio: Array, *rest: Any) -> Any:
+        return right(bounds, m, s, ratio * 1.001, *rest)
 
     patch.setattr(boundary, "_factors", wrong)
 

@@ -74,6 +74,13 @@ def test_infinite_masks_become_finite() -> None:
     assert finite_masks(finite) is finite
 
 
+def test_masks_stay_where_others_see_what_a_softmax_takes() -> None:
+    module = masked(-np.inf, False)
+    operand = next(n.op.operands[0] for n in module.nodes if isinstance(n.op, Softmax))
+    shown = Module(module.name, module.inputs, module.nodes, (*module.outputs, operand))
+    assert finite_masks(shown) is shown
+
+
 def test_a_mask_in_two_places_has_one_scale() -> None:
     """A constant that is added to other numbers as well keeps all of its range."""
     b = Builder("m")
