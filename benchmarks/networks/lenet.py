@@ -95,8 +95,8 @@ def lenet5(weights: Mapping[str, Floats]) -> onnx.ModelProto:
     g.add("Transpose", "last", perm=[0, 2, 3, 1])
     g.add("Flatten", "flatten", axis=1)
     for number, (outputs, inputs) in enumerate(((120, 400), (84, 120), (10, 84)), 3):
-        kernel = weights[f"w{number:02d}"].reshape(outputs, inputs)
-        names = [g.weight(f"dense{number}_w", kernel), g.weight(f"dense{number}_b", weights[f"b{number:02d}"])]
+        matrix = weights[f"w{number:02d}"].reshape(outputs, inputs)
+        names = [g.weight(f"dense{number}_w", matrix), g.weight(f"dense{number}_b", weights[f"b{number:02d}"])]
         g.add("Gemm", f"dense{number}", *names, transB=1)
         if number < 5:
             g.add("Relu", f"relu{number}")
