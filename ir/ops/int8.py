@@ -15,7 +15,7 @@ import numpy as np
 from tinyc.ir import fixed_point
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import IntegerForm, OfRows, Op, StaysFloat, Value
+from tinyc.ir.op import IntegerForm, OfRows, Op, RowForm, StaysFloat, Value, Window
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -63,6 +63,30 @@ class OneFactor(Requantised):
         check_factor(self.multiplier, self.shift, largest, bound, self.is_wide())
 
 
+class RowByRow(OfRows):
+    """Base of those whose rows are made of the same rows of x, with all of the other operands; the result may lie where
+    x does."""
+
+    x: Value
+
+    def may_overwrite(self, operand: int) -> bool:
+        return operand == 0 and self.x.type == self.type
+
+    def runs_whole(self) -> bool:
+        return True
+
+    def row_form(self) -> RowForm | None:
+        rest = (None,) * (len(self.operands) - 1)
+        return RowForm((Window(), *rest)) if self.x.type.has_rows else None
+
+
+class OfElements(RowByRow):
+    """Base of those that make each element of the result of the one element of x in its place, and of tables."""
+
+    def elementwise(self) -> bool:
+        return True
+
+
 class OverAxes(OfRows):
     """Base of those that look at all elements over `axes` of x together, which are ascending and without a gap."""
 
@@ -84,6 +108,14 @@ class OverAxes(OfRows):
     def count(self) -> int:
         """Elements that are looked at together."""
         return math.prod(self.x.shape[a] for a in self.axes)
+
+    def runs_whole(self) -> bool:
+        return True
+
+    def row_form(self) -> RowForm | None:
+        """Each row by itself, where not over rows."""
+        rest = (None,) * (len(self.operands) - 1)
+        return RowForm((Window(), *rest)) if self.x.type.has_rows and 1 not in self.axes else None
 
 
 def narrow(

@@ -15,8 +15,10 @@ from tinyc.ir.op import OfRows, RowForm, Value, Window
 from tinyc.ir.ops.int8 import (
     ACTIVATIONS,
     Int8,
+    OfElements,
     OneFactor,
     Requantised,
+    RowByRow,
     check_activation,
     check_factor,
     check_int8,
@@ -227,7 +229,7 @@ class QMul(OfTwo, OneFactor, mnemonic="qmul"):
 
 
 @dataclass(frozen=True)
-class Lookup(OfRows, Int8, mnemonic="lookup"):
+class Lookup(OfElements, Int8, mnemonic="lookup"):
     """An elementwise function of an int8 value by table: y = table[x + 128]. The table has 256 entries, int8 or int16.
 
     Functions of int16 values are `interpolate`.
@@ -250,21 +252,9 @@ class Lookup(OfRows, Int8, mnemonic="lookup"):
     def evaluate(self, *operands: Array) -> Array:
         return operands[1][operands[0].astype(np.int64) + 128]
 
-    def elementwise(self) -> bool:
-        return True
-
-    def may_overwrite(self, operand: int) -> bool:
-        return operand == 0 and self.x.type == self.type
-
-    def runs_whole(self) -> bool:
-        return True
-
-    def row_form(self) -> RowForm | None:
-        return RowForm((Window(), None)) if self.x.type.has_rows else None
-
 
 @dataclass(frozen=True)
-class QSoftmax(OfRows, Int8, mnemonic="qsoftmax"):
+class QSoftmax(RowByRow, Int8, mnemonic="qsoftmax"):
     """Integer softmax along the last dimension, as TFLite and ESP-NN compute it. The result has scale 1/256 and zero
     -128, as int16 scale 1/32768 and zero 0.
 
@@ -300,13 +290,3 @@ class QSoftmax(OfRows, Int8, mnemonic="qsoftmax"):
 
     def evaluate(self, *operands: Array) -> Array:
         return fixed_point.softmax(operands[0], self.multiplier, self.left, self.diff_min, self.to)
-
-    def may_overwrite(self, operand: int) -> bool:
-        return self.x.type == self.type
-
-    def runs_whole(self) -> bool:
-        return True
-
-    def row_form(self) -> RowForm | None:
-        """Each row by itself: the last dimension is none of rows."""
-        return RowForm((Window(),)) if self.x.type.has_rows else None

@@ -14,7 +14,7 @@ import numpy as np
 from tinyc.ir import fixed_point
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import RowForm, Value, Window
+from tinyc.ir.op import RowForm, Value
 from tinyc.ir.ops.int8 import OneFactor, OverAxes, check_factor, check_int8, check_limits, drawn_output, drawn_zero
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
@@ -168,13 +168,7 @@ class QNorm(OverAxes, OneFactor, mnemonic="qnorm"):
         total = self.normalised(x) * g.astype(np.int64) + b
         return self.narrowed(total)
 
-    def may_overwrite(self, operand: int) -> bool:
-        return False
-
-    def runs_whole(self) -> bool:
-        return True
-
     def row_form(self) -> RowForm | None:
         """Each row by itself, where not over rows, nor with factors of rows."""
-        rows = self.x.type.has_rows and 1 not in self.axes and self.g.shape[1] == 1
-        return RowForm((Window(), None, None)) if rows else None
+        form = super().row_form()
+        return form if form is not None and self.g.shape[1] == 1 else None
