@@ -63,6 +63,21 @@ class OneFactor(Requantised):
         check_factor(self.multiplier, self.shift, largest, bound, self.is_wide())
 
 
+class OfPair(Requantised):
+    """Base of those of two activations, each with a zero point of its own."""
+
+    x: Value
+    y: Value
+    x_zero: int
+    y_zero: int
+
+    def check_types(self) -> None:
+        """Raises `IRError` unless operands and result, with their zero points, have types that activations have."""
+        check_activation(self.x, self.x_zero)
+        check_activation(self.y, self.y_zero)
+        self.check_result()
+
+
 class RowByRow(OfRows):
     """Base of those whose rows are made of the same rows of x, with all of the other operands; the result may lie where
     x does."""
@@ -243,10 +258,23 @@ def drawn_shift(draw: Draw, typical: int, bound: int, to: DType = DType.I8, wide
 
 def drawn_sum(draw: Draw, operand: DType, count: int) -> dict[str, Any]:
     """Fields of a sum of `count` integers of an element type: its zero point, factor and result."""
-    zero, result = drawn_zero(draw, operand), drawn_result(draw)
-    bound = furthest(operand, zero) * count
-    shift = drawn_shift(draw, max(bound // 3, 1), bound, result["to"], DType.I16 in (operand, result["to"]))
-    return {"zero": zero, "multiplier": drawn_multiplier(draw), "shift": shift, **result}
+    zero = drawn_zero(draw, operand)
+    return {"zero": zero, **_drawn_requantised(draw, furthest(operand, zero) * count, 3, operand)}
+
+
+def drawn_products(draw: Draw, x: DType, y: DType, count: int = 1) -> dict[str, Any]:
+    """The same of a sum of `count` products of integers of two element types."""
+    zeros = drawn_zero(draw, x), drawn_zero(draw, y)
+    bound = furthest(x, zeros[0]) * furthest(y, zeros[1]) * count
+    return {"x_zero": zeros[0], "y_zero": zeros[1], **_drawn_requantised(draw, bound, 12, x, y)}
+
+
+def _drawn_requantised(draw: Draw, bound: int, parts: int, *operands: DType) -> dict[str, Any]:
+    """Factor and result of sums of at most `bound`, a typical one of which is one of so many parts of that."""
+    result = drawn_result(draw)
+    wide = DType.I16 in (*operands, result["to"])
+    shift = drawn_shift(draw, max(bound // parts, 1), bound, result["to"], wide)
+    return {"multiplier": drawn_multiplier(draw), "shift": shift, **result}
 
 
 def drawn_channels(
