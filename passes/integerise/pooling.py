@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyc.ir import fixed_point
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import Value
+from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import (
     AvgPool2d,
     Pad,
@@ -57,8 +57,8 @@ def average_pool(match: Match[AvgPool2d], rewriter: Rewriter) -> Answer:
     if x.scale == match.out:
         made = QAvgPool2d(value, op.kernel, op.strides, pads, op.dilations, match.low, match.high)
         return Replaced(made, match.absorbed)
-    pooled = rewriter.add(QAvgPool2d(value, op.kernel, op.strides, pads, op.dilations))
-    return Replaced(rescaled(pooled, x.scale, match.out, rewriter, match.low, match.high), match.absorbed)
+    pooled = QAvgPool2d(value, op.kernel, op.strides, pads, op.dilations, *x.scale.dtype.limits)
+    return _rescaled(match, pooled, x.scale, rewriter)
 
 
 def _equal_weights(match: Match[AvgPool2d], x: Activation, rewriter: Rewriter) -> Replaced | Skip:
@@ -150,5 +150,10 @@ def softmax(match: Match[Softmax], rewriter: Rewriter) -> Answer:
     natural = PROBABILITY if match.out.dtype is DType.I8 else WIDE_PROBABILITY
     if match.out == natural and (match.low, match.high) == match.out.dtype.limits:
         return Replaced(made, match.absorbed)
-    value = rewriter.add(made)
-    return Replaced(rescaled(value, natural, match.out, rewriter, match.low, match.high), match.absorbed)
+    return _rescaled(match, made, natural, rewriter)
+
+
+def _rescaled(match: Match[Any], made: Op, have: Scale, rewriter: Rewriter) -> Answer:
+    """An operator that gives integers of another scale, and what brings them to the result's."""
+    found = rescaled(rewriter.add(made), have, match.out, rewriter, match.low, match.high)
+    return found if isinstance(found, Skip) else Replaced(found, match.absorbed)

@@ -26,13 +26,13 @@ Function = Callable[[Array], Array]
 """The float32 numbers that a chain of operators makes of integers."""
 
 
-def requantised(x: Value, have: Scale, want: Scale, low: int, high: int) -> Op | Value | None:
-    """What brings integers from one scale to another, and limits them; None where their ratio is out of range."""
+def requantised(x: Value, have: Scale, want: Scale, low: int, high: int) -> Op | Value | Skip:
+    """What brings integers from one scale to another, and limits them."""
     if have == want:
         return limited(x, low, high)
     pair = requantiser(have.scale / want.scale, widest(have))
     if isinstance(pair, Skip):
-        return None
+        return pair
     return Requantise(x, have.zero, *pair, want.zero, low, high, want.dtype)
 
 
@@ -53,9 +53,7 @@ def of_wide(source: Value, have: Scale, want: Scale, function: Function, rewrite
     made = Interpolate(source, rewriter.constant_value(table, "table"))
     if want == fine:
         return made
-    found = requantised(rewriter.add(made), fine, want, *want.dtype.limits)
-    assert found is not None  # by 1/256
-    return found
+    return requantised(rewriter.add(made), fine, want, *want.dtype.limits)
 
 
 def _lines(source: Value, have: Scale, want: Scale, whole: Array, function: Function) -> Iterator[Op | Value]:
@@ -63,7 +61,7 @@ def _lines(source: Value, have: Scale, want: Scale, whole: Array, function: Func
     of its points."""
     ends = int(whole.min()), int(whole.max())
     for low, high in (want.dtype.limits, ends):
-        if (line := requantised(source, have, want, low, high)) is not None:
+        if not isinstance(line := requantised(source, have, want, low, high), Skip):
             yield line
     inner = np.flatnonzero((whole > ends[0]) & (whole < ends[1])) + source.dtype.limits[0]
     if len(inner) < 2:
