@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node
-from tinyc.ir.op import Op, Value, unused
+from tinyc.ir.module import Builder, Module, Node
+from tinyc.ir.op import Value
 from tinyc.ir.ops.quantise import Dequantize, Quantize
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
@@ -169,26 +169,19 @@ def _groups(
 
 def _rounded(module: Module, values: Mapping[Value, Parameters]) -> Module:
     """The float module with these values rounded to integers, and back."""
-    names = {v.name for v in (*module.inputs, *(n.result for n in module.nodes))}
-    nodes: list[Node] = []
+    builder = Builder.within(module)
     known: dict[Value, Value] = {}
-
-    def add(op: Op, hint: str) -> Value:
-        name = unused(hint, names)
-        names.add(name)
-        nodes.append(Node(Value(name, op.type), op))
-        return nodes[-1].result
 
     def round_(value: Value) -> None:
         if value in values:
             p = values[value]
-            q = add(Quantize(value, p.scale, p.zero, p.dtype), f"{value.name}_q")
-            known[value] = add(Dequantize(q, (p.scale,), (p.zero,)), f"{value.name}_dq")
+            q = builder.add(Quantize(value, p.scale, p.zero, p.dtype), f"{value.name}_q")
+            known[value] = builder.add(Dequantize(q, (p.scale,), (p.zero,)), f"{value.name}_dq")
 
     for value in module.inputs:
         round_(value)
     for node in module.nodes:
-        nodes.append(Node(node.result, node.op.replace_operands(known), node.loc))
+        builder.put(Node(node.result, node.op.replace_operands(known), node.loc))
         round_(node.result)
     outputs = tuple(known.get(v, v) for v in module.outputs)
-    return Module(module.name, module.inputs, tuple(nodes), outputs)
+    return Module(module.name, module.inputs, builder.nodes, outputs)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node, made
-from tinyc.ir.op import Value, unused
-from tinyc.ir.ops import Constant, Softmax
+from tinyc.ir.module import Builder, Module, Node, made
+from tinyc.ir.op import Value
+from tinyc.ir.ops import Softmax
 from tinyc.ir.ops.layer import LinearLayer
-from tinyc.ir.tensor import Array, Tensor
+from tinyc.ir.tensor import Array
 from tinyc.passes.quantise.calibrate import Progress, Run, Samples
 from tinyc.passes.quantise.four_bits import integers_of, scales_of
 from tinyc.passes.quantise.moments import Moments
@@ -74,15 +74,10 @@ def with_four_bits(module: Module, result: Value, moments: Moments) -> Module:
     rows = op.by_output(weights).astype(np.float64)
     scales = scales_of(moments, rows)
     given = integers_of(moments, rows, scales) * scales[:, None]
-    names = {v.name for v in (*module.inputs, *(n.result for n in module.nodes))}
-
-    def constant(array: Array, hint: str) -> Node:
-        made = Constant(Tensor(array.astype(np.float32)))
-        return Node(Value(unused(hint, names), made.type), made)
-
-    nodes = [constant(op.from_output(given), f"{op.w.name}_4_bits")]
+    builder, b = Builder.within(module), None
+    w = builder.constant(op.from_output(given).astype(np.float32), f"{op.w.name}_4_bits")
     if bias is not None:
-        nodes.append(constant(bias + moments.mean(rows - given), f"{result.name}_bias"))
-    changed = op.with_weights(nodes[0].result, nodes[1].result if bias is not None else None)
+        b = builder.constant((bias + moments.mean(rows - given)).astype(np.float32), f"{result.name}_bias")
+    changed = op.with_weights(w, b)
     kept = [Node(n.result, changed, n.loc) if n.result == result else n for n in module.nodes]
-    return Module(module.name, module.inputs, (*nodes, *kept), module.outputs)
+    return Module(module.name, module.inputs, (*builder.nodes, *kept), module.outputs)
