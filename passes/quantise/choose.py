@@ -16,7 +16,7 @@ from tinyc.ir.types import DType
 from tinyc.passes.core.base import PassError
 from tinyc.passes.quantise.calibrate import Progress, Ranges, Run, Samples
 from tinyc.passes.quantise.ranges import Parameters
-from tinyc.passes.quantise.report import decibels
+from tinyc.passes.quantise.report import decibels, noise_ratio, powers
 from tinyc.passes.quantise.scales import assign
 from tinyc.passes.quantise.units import Unit
 from tinyc.passes.quantise.widths import NONE, Widths
@@ -63,15 +63,15 @@ class Goal:
 
 def worst_sqnr(exact: Outputs, given: Outputs) -> float:
     """Signal to noise of the worst output, over all samples, in dB."""
-    return min((decibels(*powers) for powers in _powers(exact, given)), default=np.inf)
+    return min((decibels(*each) for each in _powers(exact, given)), default=np.inf)
 
 
 def _powers(exact: Outputs, given: Outputs) -> list[tuple[float, float]]:
     """Signal and noise of each output."""
     found = []
     for arrays in zip(*(zip(e, g, strict=True) for e, g in zip(exact, given, strict=True)), strict=True):
-        pairs = [(e.astype(np.float64), g.astype(np.float64)) for e, g in arrays]
-        found.append((sum(float((e**2).sum()) for e, _ in pairs), sum(float(((e - g) ** 2).sum()) for e, g in pairs)))
+        signals, noises = zip(*(powers(e, g) for e, g in arrays), strict=True)
+        found.append((sum(signals), sum(noises)))
     return found
 
 
@@ -127,8 +127,8 @@ def choose(
     groups = _groups(module, units, ranges, widths, every)
     noise: dict[str, float] = {}
     for number, (name, values) in enumerate(groups.items()):
-        powers = _powers(exact, outputs(_rounded(module, values)))
-        noise[name] = max((n / s if s else n for s, n in powers), default=0.0)
+        made = _powers(exact, outputs(_rounded(module, values)))
+        noise[name] = max((noise_ratio(*each) for each in made), default=0.0)
         if progress is not None:
             progress("measure what 16 bits would gain", number + 1, len(groups))
     order = sorted(groups, key=lambda name: -noise[name])

@@ -10,10 +10,10 @@ from tinyc.ir.module import Builder, Module, Node, made
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Softmax
 from tinyc.ir.ops.layer import LinearLayer
-from tinyc.ir.tensor import Array
 from tinyc.passes.quantise.calibrate import Progress, Run, Samples
 from tinyc.passes.quantise.four_bits import integers_of, scales_of
 from tinyc.passes.quantise.moments import Moments
+from tinyc.passes.quantise.report import noise_ratio, powers
 
 SAMPLES = 8
 """Of the calibration data, as many are run at most, for each layer."""
@@ -43,10 +43,10 @@ def noises(
     for number, (value, known) in enumerate(moments.items()):
         changed = with_four_bits(shown, value, known)
         found[value] = sum(
-            _ratio(a, b)
+            noise_ratio(*powers(a, b))
             for sample, whole in zip(taken, exact, strict=True)
             for a, b in zip(whole, run(changed, sample), strict=True)
-        ) / max(len(taken), 1)
+        ) / len(taken)
         if progress is not None:
             progress("measure what weights of 4 bits do", number + 1, len(moments))
     return found
@@ -56,12 +56,6 @@ def before_softmax(module: Module, value: Value) -> Value:
     """What a softmax takes, whose results say little of it where they are near 0 and 1; other values as they are."""
     softmax = made(module.producer.get(value), Softmax)
     return softmax.op.x if softmax is not None else value
-
-
-def _ratio(exact: Array, given: Array) -> float:
-    signal = float(np.square(exact, dtype=np.float64).sum())
-    noise = float(np.square(given.astype(np.float64) - exact).sum())
-    return noise / signal if signal else noise
 
 
 def with_four_bits(module: Module, result: Value, moments: Moments) -> Module:
