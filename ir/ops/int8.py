@@ -193,12 +193,6 @@ def check_output(to: DType, low: int, high: int, *zeros: int) -> None:
         raise IRError(f"limits {low}..{high} and zero points {list(zeros)} are int{bits} values, the limits in order")
 
 
-def check_limits(low: int, high: int, *zeros: int) -> None:
-    """Raises `IRError` unless limits and zero points are int8 values and the limits are in order."""
-    if not -128 <= low <= high <= 127 or not all(-128 <= z <= 127 for z in zeros):
-        raise IRError(f"limits {low}..{high} and zero points {list(zeros)} are int8 values, the limits in order")
-
-
 def check_factor(multiplier: int, shift: int, largest: int, bound: int, wide: bool = False) -> None:
     """Raises `IRError` unless the factor is one that sums of at most `bound` can be requantised by, its shift at most
     `largest`; in int64 if `wide`."""

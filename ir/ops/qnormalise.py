@@ -15,7 +15,7 @@ from tinyc.ir import fixed_point
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import RowForm, Value
-from tinyc.ir.ops.int8 import OneFactor, OverAxes, check_factor, check_int8, check_limits, drawn_output, drawn_zero
+from tinyc.ir.ops.int8 import OneFactor, OverAxes, check_factor, check_int8, check_output, drawn_output, drawn_zero
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -96,7 +96,7 @@ class QNorm(OverAxes, OneFactor, mnemonic="qnorm"):
 
     def infer(self) -> TensorType:
         check_int8(self.x)
-        check_limits(self.min, self.max, self.zero, self.out_zero)
+        check_output(self.to, self.min, self.max, self.zero, self.out_zero)
         self.check_axes()
         if not 1 <= self.count() <= MOST_NORMALISED:
             raise IRError(f"normalises 1 to {MOST_NORMALISED} elements together, not {self.count()}")
