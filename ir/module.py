@@ -84,6 +84,10 @@ class Module:
                 found[value].append(node)
         return {value: tuple(nodes) for value, nodes in found.items()}
 
+    def taken_once(self, value: Value) -> bool:
+        """Whether one operator takes a value, and nobody else: it is no output."""
+        return len(self.users[value]) == 1 and value not in self.outputs
+
     def constant(self, value: Value | None) -> Array | None:
         """The array of a value that a `constant` produces, else None."""
         node = self.producer.get(value) if value is not None else None

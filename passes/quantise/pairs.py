@@ -30,7 +30,7 @@ def find_pairs(module: Module) -> list[Pair]:
     for layer in module.made_by(LinearLayer):
         if _scales_out(module, layer):
             value: Value | None = layer.result
-            while value is not None and value not in module.outputs and len(module.users[value]) == 1:
+            while value is not None and module.taken_once(value):
                 user = module.users[value][0]
                 second = made(user, LinearLayer)
                 if second is not None and _scales_in(module, second, value):
