@@ -84,6 +84,10 @@ class Module:
                 found[value].append(node)
         return {value: tuple(nodes) for value, nodes in found.items()}
 
+    def taken_once(self, value: Value) -> bool:
+        """Whether one operator takes a value, and nobody else: it is no output."""
+        return len(self.users[value]) == 1 and value not in self.outputs
+
     def constant(self, value: Value | None) -> Array | None:
         """The array of a value that a `constant` produces, else None."""
         node = self.producer.get(value) if value is not None else None
@@ -148,6 +152,18 @@ class Builder:
         self._counters: dict[str, int] = {}
         self._producer: dict[Value, Node] = {}
 
+    @classmethod
+    def within(cls, module: Module) -> Builder:
+        """One that makes nodes for a module: none is called like anything in it."""
+        builder = cls(module.name)
+        builder._names.update(v.name for v in (*module.inputs, *(n.result for n in module.nodes)))
+        return builder
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes so far."""
+        return tuple(self._nodes)
+
     def fresh(self, hint: str) -> str:
         """A name not yet used: the hint, or the hint with a number."""
         name = hint
@@ -166,10 +182,13 @@ class Builder:
     def add(self, op: Op, name: str = "", loc: str = "") -> Value:
         """Adds a node and returns its result; the name defaults to the operator's mnemonic."""
         value = Value(self.fresh(name or op.mnemonic), op.type)
-        node = Node(value, op, loc)
-        self._nodes.append(node)
-        self._producer[value] = node
+        self.put(Node(value, op, loc))
         return value
+
+    def put(self, node: Node) -> None:
+        """Adds a node whose result has its name already."""
+        self._nodes.append(node)
+        self._producer[node.result] = node
 
     def constant(self, data: object, name: str = "constant", loc: str = "") -> Value:
         """Adds a constant."""

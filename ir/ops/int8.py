@@ -15,7 +15,7 @@ import numpy as np
 from tinyc.ir import fixed_point
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import IntegerForm, OfRows, Op, StaysFloat, Value
+from tinyc.ir.op import IntegerForm, OfRows, Op, RowForm, StaysFloat, Value, Window
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -63,6 +63,45 @@ class OneFactor(Requantised):
         check_factor(self.multiplier, self.shift, largest, bound, self.is_wide())
 
 
+class OfPair(Requantised):
+    """Base of those of two activations, each with a zero point of its own."""
+
+    x: Value
+    y: Value
+    x_zero: int
+    y_zero: int
+
+    def check_types(self) -> None:
+        """Raises `IRError` unless operands and result, with their zero points, have types that activations have."""
+        check_activation(self.x, self.x_zero)
+        check_activation(self.y, self.y_zero)
+        self.check_result()
+
+
+class RowByRow(OfRows):
+    """Base of those whose rows are made of the same rows of x, with all of the other operands; the result may lie where
+    x does."""
+
+    x: Value
+
+    def may_overwrite(self, operand: int) -> bool:
+        return operand == 0 and self.x.type == self.type
+
+    def runs_whole(self) -> bool:
+        return True
+
+    def row_form(self) -> RowForm | None:
+        rest = (None,) * (len(self.operands) - 1)
+        return RowForm((Window(), *rest)) if self.x.type.has_rows else None
+
+
+class OfElements(RowByRow):
+    """Base of those that make each element of the result of the one element of x in its place, and of tables."""
+
+    def elementwise(self) -> bool:
+        return True
+
+
 class OverAxes(OfRows):
     """Base of those that look at all elements over `axes` of x together, which are ascending and without a gap."""
 
@@ -84,6 +123,14 @@ class OverAxes(OfRows):
     def count(self) -> int:
         """Elements that are looked at together."""
         return math.prod(self.x.shape[a] for a in self.axes)
+
+    def runs_whole(self) -> bool:
+        return True
+
+    def row_form(self) -> RowForm | None:
+        """Each row by itself, where not over rows."""
+        rest = (None,) * (len(self.operands) - 1)
+        return RowForm((Window(), *rest)) if self.x.type.has_rows and 1 not in self.axes else None
 
 
 def narrow(
@@ -146,12 +193,6 @@ def check_output(to: DType, low: int, high: int, *zeros: int) -> None:
         raise IRError(f"limits {low}..{high} and zero points {list(zeros)} are int{bits} values, the limits in order")
 
 
-def check_limits(low: int, high: int, *zeros: int) -> None:
-    """Raises `IRError` unless limits and zero points are int8 values and the limits are in order."""
-    if not -128 <= low <= high <= 127 or not all(-128 <= z <= 127 for z in zeros):
-        raise IRError(f"limits {low}..{high} and zero points {list(zeros)} are int8 values, the limits in order")
-
-
 def check_factor(multiplier: int, shift: int, largest: int, bound: int, wide: bool = False) -> None:
     """Raises `IRError` unless the factor is one that sums of at most `bound` can be requantised by, its shift at most
     `largest`; in int64 if `wide`."""
@@ -211,10 +252,23 @@ def drawn_shift(draw: Draw, typical: int, bound: int, to: DType = DType.I8, wide
 
 def drawn_sum(draw: Draw, operand: DType, count: int) -> dict[str, Any]:
     """Fields of a sum of `count` integers of an element type: its zero point, factor and result."""
-    zero, result = drawn_zero(draw, operand), drawn_result(draw)
-    bound = furthest(operand, zero) * count
-    shift = drawn_shift(draw, max(bound // 3, 1), bound, result["to"], DType.I16 in (operand, result["to"]))
-    return {"zero": zero, "multiplier": drawn_multiplier(draw), "shift": shift, **result}
+    zero = drawn_zero(draw, operand)
+    return {"zero": zero, **_drawn_requantised(draw, furthest(operand, zero) * count, 3, operand)}
+
+
+def drawn_products(draw: Draw, x: DType, y: DType, count: int = 1) -> dict[str, Any]:
+    """The same of a sum of `count` products of integers of two element types."""
+    zeros = drawn_zero(draw, x), drawn_zero(draw, y)
+    bound = furthest(x, zeros[0]) * furthest(y, zeros[1]) * count
+    return {"x_zero": zeros[0], "y_zero": zeros[1], **_drawn_requantised(draw, bound, 12, x, y)}
+
+
+def _drawn_requantised(draw: Draw, bound: int, parts: int, *operands: DType) -> dict[str, Any]:
+    """Factor and result of sums of at most `bound`, a typical one of which is one of so many parts of that."""
+    result = drawn_result(draw)
+    wide = DType.I16 in (*operands, result["to"])
+    shift = drawn_shift(draw, max(bound // parts, 1), bound, result["to"], wide)
+    return {"multiplier": drawn_multiplier(draw), "shift": shift, **result}
 
 
 def drawn_channels(

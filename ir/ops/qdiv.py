@@ -8,7 +8,7 @@ import numpy as np
 
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
-from tinyc.ir.ops.int8 import ACTIVATIONS, check_activation, drawn_result, drawn_zero
+from tinyc.ir.ops.int8 import ACTIVATIONS, drawn_result, drawn_zero
 from tinyc.ir.ops.qelementwise import OfTwo
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
@@ -48,9 +48,7 @@ class QDiv(OfTwo, mnemonic="qdiv"):
         return cls(x, y, *zeros, factor, places, **result)
 
     def infer(self) -> TensorType:
-        check_activation(self.x, self.x_zero)
-        check_activation(self.y, self.y_zero)
-        self.check_result()
+        self.check_types()
         self.check_shapes()
         most = MOST_WIDE if self.is_wide() else MOST
         if not 0 <= self.factor <= most or not LEAST_PLACES <= self.places <= MOST_PLACES:

@@ -15,16 +15,18 @@ from tinyc.ir.op import OfRows, RowForm, Value, Window
 from tinyc.ir.ops.int8 import (
     ACTIVATIONS,
     Int8,
+    OfElements,
+    OfPair,
     OneFactor,
-    Requantised,
+    RowByRow,
     check_activation,
     check_factor,
     check_int8,
     check_output,
     drawn_multiplier,
     drawn_output,
+    drawn_products,
     drawn_result,
-    drawn_shift,
     drawn_zero,
     furthest,
     narrow,
@@ -44,7 +46,28 @@ def whole_sum(a: int, b: int, places: int) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class QAdd(OfRows, Requantised, mnemonic="qadd"):
+class OfPlaces(OfRows, OfPair):
+    """Base of those that make each element of the result of the elements in its place of two values."""
+
+    x: Value
+    y: Value
+    x_zero: int
+    y_zero: int
+
+    def may_overwrite(self, operand: int) -> bool:
+        return self.operands[operand].type == self.type
+
+    def runs_whole(self) -> bool:
+        return True
+
+    def row_form(self) -> RowForm | None:
+        if not self.x.type.has_rows:
+            return None
+        return RowForm((Window(), Window() if self.x.shape == self.y.shape else None))
+
+
+@dataclass(frozen=True)
+class QAdd(OfPlaces, mnemonic="qadd"):
     """Integer sum of two values of one shape with different scales, as TFLite and ESP-NN compute it.
 
     Each operand, less its zero point, is shifted left by `left` and requantised by its own (multiplier, shift); the sum
@@ -52,10 +75,6 @@ class QAdd(OfRows, Requantised, mnemonic="qadd"):
     result are int8 or int16, each for itself; what is shifted left fits int32.
     """
 
-    x: Value
-    y: Value
-    x_zero: int
-    y_zero: int
     x_multiplier: int
     y_multiplier: int
     x_shift: int
@@ -94,9 +113,7 @@ class QAdd(OfRows, Requantised, mnemonic="qadd"):
         )
 
     def infer(self) -> TensorType:
-        check_activation(self.x, self.x_zero)
-        check_activation(self.y, self.y_zero)
-        self.check_result()
+        self.check_types()
         if self.x.shape != self.y.shape:
             raise IRError(f"{self.x.type} and {self.y.type} differ in shape")
         most = WIDE_LEFT if DType.I16 in (self.x.dtype, self.y.dtype) else fixed_point.SUM_LEFT
@@ -129,25 +146,11 @@ class QAdd(OfRows, Requantised, mnemonic="qadd"):
         half = 1 << (places - 1)
         return a, b, (self.out_zero << places) + half - self.x_zero * a - self.y_zero * b, places
 
-    def may_overwrite(self, operand: int) -> bool:
-        return self.operands[operand].type == self.type
-
-    def runs_whole(self) -> bool:
-        return True
-
-    def row_form(self) -> RowForm | None:
-        return RowForm((Window(), Window())) if self.x.type.has_rows else None
-
 
 @dataclass(frozen=True)
-class OfTwo(OfRows, Requantised):
+class OfTwo(OfPlaces):
     """Base of products and quotients of two values, y with the shape of x, or with one entry for each entry of the last
     dimension of x ([1, ..., 1, C])."""
-
-    x: Value
-    y: Value
-    x_zero: int
-    y_zero: int
 
     @staticmethod
     def drawn(draw: Draw, among: Sequence[DType] = (DType.I8,)) -> tuple[Value, Value]:
@@ -172,17 +175,6 @@ class OfTwo(OfRows, Requantised):
         x, y = (o.astype(np.int64) for o in operands)
         return x, y if self.x.shape == self.y.shape else y.reshape(-1)
 
-    def may_overwrite(self, operand: int) -> bool:
-        return self.operands[operand].type == self.type
-
-    def runs_whole(self) -> bool:
-        return True
-
-    def row_form(self) -> RowForm | None:
-        if not self.x.type.has_rows:
-            return None
-        return RowForm((Window(), Window() if self.x.shape == self.y.shape else None))
-
 
 @dataclass(frozen=True)
 class QMul(OfTwo, OneFactor, mnemonic="qmul"):
@@ -202,16 +194,10 @@ class QMul(OfTwo, OneFactor, mnemonic="qmul"):
     @classmethod
     def sample(cls, draw: Draw) -> QMul:
         x, y = cls.drawn(draw, ACTIVATIONS)
-        zeros, result = (drawn_zero(draw, x.dtype), drawn_zero(draw, y.dtype)), drawn_result(draw)
-        wide = DType.I16 in (x.dtype, y.dtype, result["to"])
-        bound = furthest(x.dtype, zeros[0]) * furthest(y.dtype, zeros[1])
-        shift = drawn_shift(draw, bound // 12, bound, result["to"], wide)
-        return cls(x, y, *zeros, drawn_multiplier(draw), shift, **result)
+        return cls(x, y, **drawn_products(draw, x.dtype, y.dtype))
 
     def infer(self) -> TensorType:
-        check_activation(self.x, self.x_zero)
-        check_activation(self.y, self.y_zero)
-        self.check_result()
+        self.check_types()
         self.check_shapes()
         self.check_sums(30, self.bound())
         return TensorType(self.x.shape, self.to)
@@ -227,7 +213,7 @@ class QMul(OfTwo, OneFactor, mnemonic="qmul"):
 
 
 @dataclass(frozen=True)
-class Lookup(OfRows, Int8, mnemonic="lookup"):
+class Lookup(OfElements, Int8, mnemonic="lookup"):
     """An elementwise function of an int8 value by table: y = table[x + 128]. The table has 256 entries, int8 or int16.
 
     Functions of int16 values are `interpolate`.
@@ -250,21 +236,9 @@ class Lookup(OfRows, Int8, mnemonic="lookup"):
     def evaluate(self, *operands: Array) -> Array:
         return operands[1][operands[0].astype(np.int64) + 128]
 
-    def elementwise(self) -> bool:
-        return True
-
-    def may_overwrite(self, operand: int) -> bool:
-        return operand == 0 and self.x.type == self.type
-
-    def runs_whole(self) -> bool:
-        return True
-
-    def row_form(self) -> RowForm | None:
-        return RowForm((Window(), None)) if self.x.type.has_rows else None
-
 
 @dataclass(frozen=True)
-class QSoftmax(OfRows, Int8, mnemonic="qsoftmax"):
+class QSoftmax(RowByRow, Int8, mnemonic="qsoftmax"):
     """Integer softmax along the last dimension, as TFLite and ESP-NN compute it. The result has scale 1/256 and zero
     -128, as int16 scale 1/32768 and zero 0.
 
@@ -300,13 +274,3 @@ class QSoftmax(OfRows, Int8, mnemonic="qsoftmax"):
 
     def evaluate(self, *operands: Array) -> Array:
         return fixed_point.softmax(operands[0], self.multiplier, self.left, self.diff_min, self.to)
-
-    def may_overwrite(self, operand: int) -> bool:
-        return self.x.type == self.type
-
-    def runs_whole(self) -> bool:
-        return True
-
-    def row_form(self) -> RowForm | None:
-        """Each row by itself: the last dimension is none of rows."""
-        return RowForm((Window(),)) if self.x.type.has_rows else None

@@ -8,10 +8,11 @@ import numpy as np
 
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import OfRows, RowForm, Value, Window
+from tinyc.ir.op import Value
 from tinyc.ir.ops.int8 import (
     ACTIVATIONS,
     Int8,
+    OfElements,
     OneFactor,
     check_activation,
     check_factor,
@@ -26,25 +27,6 @@ from tinyc.ir.types import DType, TensorType
 
 MOST_PIECES = 12
 """The pieces of an interpolated table are at most 2^12: 8 KiB."""
-
-
-class OfElements(OfRows):
-    """Base of operators that make each element of the result of the one element of x in its place."""
-
-    x: Value
-
-    def elementwise(self) -> bool:
-        return True
-
-    def may_overwrite(self, operand: int) -> bool:
-        return operand == 0 and self.x.type == self.type
-
-    def runs_whole(self) -> bool:
-        return True
-
-    def row_form(self) -> RowForm | None:
-        rest = (None,) * (len(self.operands) - 1)
-        return RowForm((Window(), *rest)) if self.x.type.has_rows else None
 
 
 @dataclass(frozen=True)

@@ -9,23 +9,14 @@ import numpy as np
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Value
-from tinyc.ir.ops.int8 import (
-    ACTIVATIONS,
-    OneFactor,
-    check_activation,
-    drawn_multiplier,
-    drawn_result,
-    drawn_shift,
-    drawn_zero,
-    furthest,
-)
+from tinyc.ir.ops.int8 import ACTIVATIONS, OfPair, OneFactor, drawn_products
 from tinyc.ir.ops.linear import MOST_PRODUCTS, MatrixProduct
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
 
 @dataclass(frozen=True)
-class QMatMul(MatrixProduct, OneFactor, mnemonic="qmatmul"):
+class QMatMul(MatrixProduct, OfPair, OneFactor, mnemonic="qmatmul"):
     """Integer matrix product of the last two dimensions; leading dimensions broadcast.
 
     requantise(sum of (x - x_zero) * (y - y_zero), multiplier, shift) + out_zero, limited. The sums are of at most 32768
@@ -46,17 +37,11 @@ class QMatMul(MatrixProduct, OneFactor, mnemonic="qmatmul"):
     @classmethod
     def sample(cls, draw: Draw) -> QMatMul:
         x = draw.value(ACTIVATIONS, 2)
-        y, inner = cls.drawn(draw, x, draw.choice(ACTIVATIONS)), x.shape[-1]
-        zeros, result = (drawn_zero(draw, x.dtype), drawn_zero(draw, y.dtype)), drawn_result(draw)
-        wide = DType.I16 in (x.dtype, y.dtype, result["to"])
-        bound = furthest(x.dtype, zeros[0]) * furthest(y.dtype, zeros[1]) * inner
-        factor = drawn_multiplier(draw), drawn_shift(draw, max(bound // 13, 1), bound, result["to"], wide)
-        return cls(x, y, *zeros, *factor, **result)
+        y = cls.drawn(draw, x, draw.choice(ACTIVATIONS))
+        return cls(x, y, **drawn_products(draw, x.dtype, y.dtype, x.shape[-1]))
 
     def infer(self) -> TensorType:
-        check_activation(self.x, self.x_zero)
-        check_activation(self.y, self.y_zero)
-        self.check_result()
+        self.check_types()
         type = TensorType(self.product_type(mixed=True).shape, self.to)
         if self.x.shape[-1] > MOST_PRODUCTS:
             raise IRError(f"sums of {self.x.shape[-1]} products may not fit int32: at most {MOST_PRODUCTS} do")

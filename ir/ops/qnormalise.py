@@ -14,8 +14,8 @@ import numpy as np
 from tinyc.ir import fixed_point
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import RowForm, Value, Window
-from tinyc.ir.ops.int8 import OneFactor, OverAxes, check_factor, check_int8, check_limits, drawn_output, drawn_zero
+from tinyc.ir.op import RowForm, Value
+from tinyc.ir.ops.int8 import OneFactor, OverAxes, check_factor, check_int8, check_output, drawn_output, drawn_zero
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -96,7 +96,7 @@ class QNorm(OverAxes, OneFactor, mnemonic="qnorm"):
 
     def infer(self) -> TensorType:
         check_int8(self.x)
-        check_limits(self.min, self.max, self.zero, self.out_zero)
+        check_output(self.to, self.min, self.max, self.zero, self.out_zero)
         self.check_axes()
         if not 1 <= self.count() <= MOST_NORMALISED:
             raise IRError(f"normalises 1 to {MOST_NORMALISED} elements together, not {self.count()}")
@@ -168,13 +168,7 @@ class QNorm(OverAxes, OneFactor, mnemonic="qnorm"):
         total = self.normalised(x) * g.astype(np.int64) + b
         return self.narrowed(total)
 
-    def may_overwrite(self, operand: int) -> bool:
-        return False
-
-    def runs_whole(self) -> bool:
-        return True
-
     def row_form(self) -> RowForm | None:
         """Each row by itself, where not over rows, nor with factors of rows."""
-        rows = self.x.type.has_rows and 1 not in self.axes and self.g.shape[1] == 1
-        return RowForm((Window(), None, None)) if rows else None
+        form = super().row_form()
+        return form if form is not None and self.g.shape[1] == 1 else None

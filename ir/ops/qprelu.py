@@ -9,8 +9,8 @@ import numpy as np
 from tinyc.ir import fixed_point
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import OfRows, RowForm, Value, Window
-from tinyc.ir.ops.int8 import ACTIVATIONS, OneFactor, check_activation, drawn_result, drawn_zero, furthest
+from tinyc.ir.op import Value
+from tinyc.ir.ops.int8 import ACTIVATIONS, OneFactor, RowByRow, check_activation, drawn_result, drawn_zero, furthest
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -19,7 +19,7 @@ STEEPEST = 2**15 - 1
 
 
 @dataclass(frozen=True)
-class QPRelu(OfRows, OneFactor, mnemonic="qprelu"):
+class QPRelu(RowByRow, OneFactor, mnemonic="qprelu"):
     """Integer rectifier: requantise(d * factor, multiplier, shift) + out_zero, limited, of d = x - zero.
 
     The factor is `above`, or where d is negative that of its channel (the last dimension) in `below`, int16. Operand
@@ -65,12 +65,3 @@ class QPRelu(OfRows, OneFactor, mnemonic="qprelu"):
         difference = x - self.zero
         product = difference * np.where(difference < 0, below, self.above)
         return self.narrowed(product)
-
-    def may_overwrite(self, operand: int) -> bool:
-        return operand == 0 and self.x.type == self.type
-
-    def runs_whole(self) -> bool:
-        return True
-
-    def row_form(self) -> RowForm | None:
-        return RowForm((Window(), None)) if self.x.type.has_rows else None

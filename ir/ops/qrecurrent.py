@@ -22,7 +22,7 @@ from tinyc.ir.errors import IRError
 from tinyc.ir.fixed_point import Int64s, to_multiplier
 from tinyc.ir.gates import DEFAULTS, Gate
 from tinyc.ir.op import Value
-from tinyc.ir.ops.int8 import Int8, check_channels, check_factor, check_int8, check_limits, drawn_zero, narrow
+from tinyc.ir.ops.int8 import Int8, check_channels, check_factor, check_int8, check_output, drawn_zero, narrow
 from tinyc.ir.ops.recurrent import CellSteps, GatedSteps, PlainSteps, Steps
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
@@ -98,7 +98,7 @@ class QRecurrent(Steps, Int8):
         self.check_shapes()
         rows = self.gates * self.hidden
         check_channels(rows, bias=self.b, wm=self.wm, rm=self.rm)
-        check_limits(-128, 127, self.zero, self.x_zero)
+        check_output(DType.I8, *DType.I8.limits, self.zero, self.x_zero)
         check_factor(self.multiplier, self.shift, 0, q15.LIMIT)
         for value in (self.h, *self.own_operands().values()):
             check_words(value)

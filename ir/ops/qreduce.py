@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import RowForm, Value, Window
+from tinyc.ir.op import Value
 from tinyc.ir.ops.int8 import ACTIVATIONS, OneFactor, OverAxes, check_activation, drawn_sum, furthest
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
@@ -55,10 +55,3 @@ class QSum(OverAxes, OneFactor, mnemonic="qsum"):
     def evaluate(self, *operands: Array) -> Array:
         total = (operands[0].astype(np.int64) - self.zero).sum(axis=self.axes, keepdims=True)
         return self.narrowed(total)
-
-    def runs_whole(self) -> bool:
-        return True
-
-    def row_form(self) -> RowForm | None:
-        """Each row by itself, where not over rows."""
-        return RowForm((Window(),)) if self.x.type.has_rows and 1 not in self.axes else None

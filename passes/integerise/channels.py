@@ -10,14 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinyc.ir.fixed_point import plain_multipliers
 from tinyc.ir.module import Module
 from tinyc.ir.op import Value
 from tinyc.ir.ops.int8 import narrow
 from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import PassError
 from tinyc.passes.core.rewrite import Skip
-from tinyc.passes.integerise.scales import Scale, multiplier
+from tinyc.passes.integerise.scales import Scale, requantiser
 
 Pairs = Sequence[tuple[float, float]]
 """Mean and deviation of each channel's pixels."""
@@ -106,8 +105,7 @@ def _channel(scale: Scale, mean: float, deviation: float) -> tuple[int, int, int
     for weight in range(127, 0, -1):
         factor, bias = 1.0 / (deviation * scale.scale * weight), round(weight * (128.0 - mean))
         bound = 128 * weight + abs(bias)
-        plain = plain_multipliers(np.array([factor]), np.array([bound]))
-        pair = (int(plain[0]), 0) if plain is not None else multiplier(factor, bound)
+        pair = requantiser(factor, bound)
         if isinstance(pair, Skip):
             continue
         given = narrow((PIXELS - 128) * weight + bias, *pair, scale.zero, -128, 127)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from tinyc.ir import fixed_point
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import Add, Broadcast, Div, Lookup, Mul, QAdd, QDepthwiseConv2d, QDiv, QMul, Reshape, Sub
 from tinyc.ir.ops.elementwise import Binary, Elementwise
-from tinyc.ir.ops.int8 import furthest
 from tinyc.ir.ops.qdiv import LEAST_PLACES, MOST, MOST_PLACES, MOST_WIDE
 from tinyc.ir.ops.qelementwise import WIDE_LEFT, whole_sum
 from tinyc.ir.tensor import Array
@@ -28,15 +27,10 @@ from tinyc.passes.integerise.patterns import (
     float_operand,
     real_constant,
 )
-from tinyc.passes.integerise.scales import INT8, Scale, multiplier, requantiser
+from tinyc.passes.integerise.scales import INT8, Scale, multiplier, requantiser_of
 
 LEFT = 20
 """Bits that the operands of a sum are shifted left by before they are scaled, as in TFLite."""
-
-
-def widest(scale: Scale) -> int:
-    """The largest distance of an integer of this scale from its zero point."""
-    return furthest(scale.dtype, scale.zero)
 
 
 INTEGERS.refuse("a chain of elementwise operators of one value is a table", Elementwise)
@@ -109,10 +103,7 @@ def _sum(match: Match[Add] | Match[Sub], rewriter: Rewriter, negated: bool = Fal
         x_zero=x.scale.zero,
         y_zero=y_zero,
         **factors,
-        out_zero=match.out.zero,
-        min=match.low,
-        max=match.high,
-        to=match.out.dtype,
+        **match.result(),
     )
     return Replaced(made, match.absorbed)
 
@@ -124,7 +115,7 @@ def _complement(value: Value, rewriter: Rewriter) -> Op:
     return Sub(rewriter.constant_value(np.asarray(-1, value.dtype.numpy), "minus_one"), value)
 
 
-def _sum_factors(x_scale: Scale, y_scale: Scale, out_scale: Scale) -> dict[str, int] | Skip:
+def _sum_factors(x_scale: Scale, y_scale: Scale, out_scale: Scale) -> dict[str, Any] | Skip:
     """Multipliers and shifts of a sum, by the names that `QAdd` has for them.
 
     Whole factors, where there is room for them, are as good as any: operands are multiplied exactly, a sum is rounded
@@ -138,7 +129,7 @@ def _sum_factors(x_scale: Scale, y_scale: Scale, out_scale: Scale) -> dict[str, 
     left = LEFT if narrow else WIDE_LEFT
     # TFLite's parameters (reference_ops::Add): both operands in units of twice the coarser scale.
     coarse = 2 * max(x, y)
-    found = {"left": left}
+    found: dict[str, Any] = {"left": left}
     for name, factor in ("x", x / coarse), ("y", y / coarse), ("out", coarse / (2**left * out)):
         pair = multiplier(factor, 1)  # without a left shift, all integers fit
         if isinstance(pair, Skip):
@@ -180,10 +171,7 @@ def _quotient(match: Match[Div], rewriter: Rewriter) -> Answer:
         y_zero=y.scale.zero,
         factor=round(factor * 2.0**places),
         places=places,
-        out_zero=match.out.zero,
-        min=match.low,
-        max=match.high,
-        to=match.out.dtype,
+        **match.result(),
     )
     return Replaced(made, match.absorbed)
 
@@ -194,8 +182,7 @@ def _product(match: Match[Mul], rewriter: Rewriter) -> Answer:
     if isinstance(operands, Skip):
         return operands
     x, y = operands
-    wide = DType.I16 in (x.scale.dtype, y.scale.dtype, match.out.dtype)
-    pair = requantiser(x.scale.scale * y.scale.scale / match.out.scale, widest(x.scale) * widest(y.scale), wide)
+    pair = requantiser_of(x.scale.scale * y.scale.scale / match.out.scale, (x.scale, y.scale), match.out)
     if isinstance(pair, Skip):
         return pair
     shape = match.op.type.shape
@@ -208,10 +195,7 @@ def _product(match: Match[Mul], rewriter: Rewriter) -> Answer:
         y_zero=y.scale.zero,
         multiplier=pair[0],
         shift=pair[1],
-        out_zero=match.out.zero,
-        min=match.low,
-        max=match.high,
-        to=match.out.dtype,
+        **match.result(),
     )
     return Replaced(made, match.absorbed)
 
@@ -244,6 +228,5 @@ def _depthwise(match: Match[Any], x: Activation, a: Array, b: Array, rewriter: R
     shape, image = x.value.shape, image_of(x.value.type)
     value = x.value if image == shape else rewriter.add(Reshape(x.value, image))
     operands = (value, weights.add(rewriter), *numbers.add(rewriter))
-    result = {"out_zero": match.out.zero, "min": match.low, "max": match.high, "to": match.out.dtype}
-    made: Op = QDepthwiseConv2d(*operands, zero=x.scale.zero, **cast("Any", result))
+    made: Op = QDepthwiseConv2d(*operands, zero=x.scale.zero, **match.result())
     return Replaced(made if image == shape else Reshape(rewriter.add(made), shape), match.absorbed)

@@ -177,8 +177,7 @@ def dense(match: Match[Dense], rewriter: Rewriter) -> Answer:
     layer = _layer(match, match.op, rewriter)
     if isinstance(layer, Skip):
         return layer
-    low, high = match.limits(match.op.min, match.op.max)
-    made = QDense(*layer.operands(rewriter), match.out.zero, low, high, match.out.dtype)
+    made = QDense(*layer.operands(rewriter), **match.result(match.op.min, match.op.max))
     return Replaced(made, match.absorbed)
 
 
@@ -207,9 +206,8 @@ def _windows(match: Match[Conv2d] | Match[DepthwiseConv2d], rewriter: Rewriter) 
             return Skip(f"no {layer.x.scale.dtype.numpy.name} value stands for the pad value {op.pad_value}")
         pad = layer.x.scale.zero
     operands = dict(zip(("x", "w", "b", "multiplier", "shift"), layer.operands(rewriter), strict=True))
-    low, high = match.limits(op.min, op.max)
     geometry = {"strides": op.strides, "pads": op.pads, "dilations": op.dilations, "zero": pad}
-    return {**operands, **geometry, "out_zero": match.out.zero, "min": low, "max": high, "to": match.out.dtype}
+    return {**operands, **geometry, **match.result(op.min, op.max)}
 
 
 def _layer(match: Match[Any], op: LinearLayer, rewriter: Rewriter) -> _Integers | Skip:

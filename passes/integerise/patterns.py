@@ -73,11 +73,11 @@ class Match(Generic[OpT]):
     absorbed: tuple[Node, ...]
     """The operator's node, then the clamps'."""
 
-    def limits(self, low: float, high: float) -> tuple[int, int]:
-        """The integer limits of the operator's own limits and then the clamps'."""
-        own = self.out.limits(low, high)
-        least, most = intersect(*own, self.low, self.high)
-        return int(least), int(most)
+    def result(self, low: float = -math.inf, high: float = math.inf) -> dict[str, Any]:
+        """The zero point, the limits and the type of the result, as the fields of an integer operator: the operator's
+        own limits, then the clamps'."""
+        least, most = intersect(*self.out.limits(low, high), self.low, self.high)
+        return {"out_zero": self.out.zero, "min": int(least), "max": int(most), "to": self.out.dtype}
 
 
 INTEGERS: Concern[Callable[[Any, Rewriter], Answer]] = Concern(

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyc.ir import fixed_point
 from tinyc.ir.errors import IRError
-from tinyc.ir.op import Value
+from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import (
     AvgPool2d,
     Pad,
@@ -26,10 +26,9 @@ from tinyc.ir.ops import (
 )
 from tinyc.ir.types import DType
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip
-from tinyc.passes.integerise.elementwise import widest
 from tinyc.passes.integerise.layers import Int8Weights, numbers_of
 from tinyc.passes.integerise.patterns import INTEGERS, Activation, Match, activation, float_operand
-from tinyc.passes.integerise.scales import Scale, requantiser
+from tinyc.passes.integerise.scales import Scale, requantiser_of
 from tinyc.passes.integerise.tables import rescaled
 
 PROBABILITY = Scale(1 / 256, -128)
@@ -58,8 +57,8 @@ def average_pool(match: Match[AvgPool2d], rewriter: Rewriter) -> Answer:
     if x.scale == match.out:
         made = QAvgPool2d(value, op.kernel, op.strides, pads, op.dilations, match.low, match.high)
         return Replaced(made, match.absorbed)
-    pooled = rewriter.add(QAvgPool2d(value, op.kernel, op.strides, pads, op.dilations))
-    return Replaced(rescaled(pooled, x.scale, match.out, rewriter, match.low, match.high), match.absorbed)
+    pooled = QAvgPool2d(value, op.kernel, op.strides, pads, op.dilations, *x.scale.dtype.limits)
+    return _rescaled(match, pooled, x.scale, rewriter)
 
 
 def _equal_weights(match: Match[AvgPool2d], x: Activation, rewriter: Rewriter) -> Replaced | Skip:
@@ -80,10 +79,7 @@ def _equal_weights(match: Match[AvgPool2d], x: Activation, rewriter: Rewriter) -
         op.pads,
         op.dilations,
         x.scale.zero,
-        match.out.zero,
-        match.low,
-        match.high,
-        match.out.dtype,
+        **match.result(),
     )
     return Replaced(made, match.absorbed)
 
@@ -117,16 +113,15 @@ def _reduced(match: Match[ReduceMean] | Match[ReduceSum], divisor: int, rewriter
         image = (1, height, width, math.prod(shape[last + 1 :]))
         value = x.value if image == shape else rewriter.add(Reshape(x.value, image))
         return _mean(match, x, value, op.type.shape, divisor, rewriter)
-    wide = DType.I16 in (x.scale.dtype, match.out.dtype)
-    pair = requantiser(x.scale.scale / (divisor * match.out.scale), widest(x.scale) * op.count(), wide)
+    pair = requantiser_of(x.scale.scale / (divisor * match.out.scale), (x.scale,), match.out, op.count())
     if isinstance(pair, Skip):
         return pair
-    given: tuple[Any, ...] = (x.scale.zero, *pair, match.out.zero, match.low, match.high, match.out.dtype)
+    given, result = (x.scale.zero, *pair), match.result()
     if not gap:
-        return Replaced(QSum(x.value, op.axes, *given), match.absorbed)
+        return Replaced(QSum(x.value, op.axes, *given, **result), match.absorbed)
     kept = [d for d in range(len(shape)) if d not in op.axes]
     moved = rewriter.add(Transpose(x.value, (*kept, *op.axes)))
-    sums = rewriter.add(QSum(moved, tuple(range(len(kept), len(shape))), *given))
+    sums = rewriter.add(QSum(moved, tuple(range(len(kept), len(shape))), *given, **result))
     return Replaced(Reshape(sums, op.type.shape), match.absorbed)
 
 
@@ -135,11 +130,10 @@ def _mean(
 ) -> Replaced | Skip:
     """The sum over rows and columns of an image, divided by a number."""
     count = image.shape[1] * image.shape[2]
-    wide = DType.I16 in (x.scale.dtype, match.out.dtype)
-    pair = requantiser(x.scale.scale / (divisor * match.out.scale), widest(x.scale) * count, wide)
+    pair = requantiser_of(x.scale.scale / (divisor * match.out.scale), (x.scale,), match.out, count)
     if isinstance(pair, Skip):
         return pair
-    made = QMean(image, x.scale.zero, *pair, match.out.zero, match.low, match.high, match.out.dtype)
+    made = QMean(image, x.scale.zero, *pair, **match.result())
     return Replaced(made if made.type.shape == shape else Reshape(rewriter.add(made), shape), match.absorbed)
 
 
@@ -156,5 +150,10 @@ def softmax(match: Match[Softmax], rewriter: Rewriter) -> Answer:
     natural = PROBABILITY if match.out.dtype is DType.I8 else WIDE_PROBABILITY
     if match.out == natural and (match.low, match.high) == match.out.dtype.limits:
         return Replaced(made, match.absorbed)
-    value = rewriter.add(made)
-    return Replaced(rescaled(value, natural, match.out, rewriter, match.low, match.high), match.absorbed)
+    return _rescaled(match, made, natural, rewriter)
+
+
+def _rescaled(match: Match[Any], made: Op, have: Scale, rewriter: Rewriter) -> Answer:
+    """An operator that gives integers of another scale, and what brings them to the result's."""
+    found = rescaled(rewriter.add(made), have, match.out, rewriter, match.low, match.high)
+    return found if isinstance(found, Skip) else Replaced(found, match.absorbed)

@@ -10,9 +10,9 @@ from tinyc.ir.ops.linear import MOST_PRODUCTS
 from tinyc.ir.types import DType
 from tinyc.passes.core.facts import scaled_by
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on
-from tinyc.passes.integerise.elementwise import activations, widest
+from tinyc.passes.integerise.elementwise import activations
 from tinyc.passes.integerise.patterns import INTEGERS, Match, only_quantized
-from tinyc.passes.integerise.scales import Scale, requantiser
+from tinyc.passes.integerise.scales import Scale, requantiser_of
 
 
 @INTEGERS(MatMul)
@@ -26,13 +26,10 @@ def matrix_product(match: Match[MatMul], rewriter: Rewriter) -> Answer:
     count = op.x.shape[-1]
     if count > MOST_PRODUCTS:
         return Skip(f"a sum of {count} products of int8 may not fit int32")
-    wide = DType.I16 in (x.scale.dtype, y.scale.dtype, match.out.dtype)
-    bound = widest(x.scale) * widest(y.scale) * count
-    pair = requantiser(x.scale.scale * y.scale.scale / match.out.scale, bound, wide)
+    pair = requantiser_of(x.scale.scale * y.scale.scale / match.out.scale, (x.scale, y.scale), match.out, count)
     if isinstance(pair, Skip):
         return pair
-    zeros = x.scale.zero, y.scale.zero
-    made = QMatMul(x.value, y.value, *zeros, *pair, match.out.zero, match.low, match.high, match.out.dtype)
+    made = QMatMul(x.value, y.value, x.scale.zero, y.scale.zero, *pair, **match.result())
     return Replaced(made, match.absorbed)
 
 

@@ -10,9 +10,8 @@ from tinyc.ir.ops.qprelu import STEEPEST
 from tinyc.ir.types import DType
 from tinyc.passes.core.rectifiers import rectifier_at, why_float
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on
-from tinyc.passes.integerise.elementwise import widest
 from tinyc.passes.integerise.patterns import taken_together
-from tinyc.passes.integerise.scales import Scale, requantiser
+from tinyc.passes.integerise.scales import Scale, requantiser_of
 
 
 @on(Quantize)
@@ -27,8 +26,7 @@ def rectify_in_integers(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     slopes = found.slopes.reshape(-1).astype(np.float64)
     step = max(1.0, float(np.abs(slopes).max())) / STEEPEST
     out = Scale.of(at.op)
-    wide = DType.I16 in (x.scale.dtype, out.dtype)
-    pair = requantiser(step * x.scale.scale / out.scale, widest(x.scale) * 2**15, wide)
+    pair = requantiser_of(step * x.scale.scale / out.scale, (x.scale,), out, 2**15)
     if isinstance(pair, Skip):
         return pair
     below = rewriter.constant_value(np.rint(slopes / step).astype(np.int16), "below")

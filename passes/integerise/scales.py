@@ -7,6 +7,7 @@ float32 is computed by their own meaning, so a table or a limit is bit for bit w
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from tinyc.ir import expr, fixed_point
 from tinyc.ir.errors import IRError
 from tinyc.ir.op import Value
 from tinyc.ir.ops import Clamp, Dequantize, Quantize
+from tinyc.ir.ops.int8 import furthest
 from tinyc.ir.ops.quantise import Conversion
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
@@ -89,6 +91,17 @@ def requantiser(factor: float, bound: int, wide: bool = False) -> tuple[int, int
     return multiplier(factor, bound, wide) if plain is None else (int(plain[0]), 0)
 
 
+def widest(scale: Scale) -> int:
+    """The largest distance of an integer of this scale from its zero point."""
+    return furthest(scale.dtype, scale.zero)
+
+
+def requantiser_of(factor: float, operands: Sequence[Scale], out: Scale, count: int = 1) -> tuple[int, int] | Skip:
+    """The same for sums of `count` products of the integers of some scales, each less its zero point."""
+    wide = DType.I16 in (out.dtype, *(scale.dtype for scale in operands))
+    return requantiser(factor, count * math.prod(widest(scale) for scale in operands), wide)
+
+
 def clip_of(x: Value, table: Array) -> Clamp | Value | None:
     """The clamp that a table of int8 over all int8 values amounts to, or `x` where it changes nothing; else None."""
     if table.dtype != np.int8:
@@ -96,6 +109,12 @@ def clip_of(x: Value, table: Array) -> Clamp | Value | None:
     low, high = int(table[0]), int(table[-1])
     if low > high or not np.array_equal(table, np.clip(INT8, low, high)):
         return None
-    if (low, high) == (-128, 127):
+    return limited(x, low, high)
+
+
+def limited(x: Value, low: int, high: int) -> Clamp | Value:
+    """Integers within limits: themselves where these are those of their type."""
+    least, most = x.dtype.limits
+    if (low, high) == (least, most):
         return x
-    return Clamp(x, -math.inf if low == -128 else float(low), math.inf if high == 127 else float(high))
+    return Clamp(x, -math.inf if low == least else float(low), math.inf if high == most else float(high))

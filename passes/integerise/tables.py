@@ -29,16 +29,10 @@ def table_op(x: Value, table: Array, rewriter: Rewriter) -> Op | Value:
     return clip_of(x, table) or Lookup(x, rewriter.constant_value(table, "table"))
 
 
-def rescaled(
-    x: Value, have: Scale, want: Scale, rewriter: Rewriter, low: int | None = None, high: int | None = None
-) -> Op | Value:
+def rescaled(x: Value, have: Scale, want: Scale, rewriter: Rewriter, low: int, high: int) -> Op | Value | Skip:
     """What brings integers from one scale to another, and limits them."""
-    least, most = want.dtype.limits
-    low, high = least if low is None else low, most if high is None else high
     if DType.I16 in (have.dtype, want.dtype):
-        made = requantised(x, have, want, low, high)
-        assert made is not None  # both scales are those of probabilities
-        return made
+        return requantised(x, have, want, low, high)
     table = np.clip(want.quantized(have.dequantized(INT8)), low, high).astype(np.int8)
     return table_op(x, table, rewriter)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -10,13 +9,12 @@ import numpy as np
 from tinyc.ir.module import Made, made
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import Clamp, Interpolate, Lookup, Requantise
-from tinyc.ir.ops.int8 import furthest
 from tinyc.ir.ops.qinterpolate import MOST_PIECES
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.facts import intersect
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on
-from tinyc.passes.integerise.scales import INT8, Scale, requantiser
+from tinyc.passes.integerise.scales import INT8, Scale, limited, requantiser, widest
 
 LEAST_PIECES = 9
 """A table has 513 entries, or more where straight lines are too far from the function."""
@@ -28,22 +26,14 @@ Function = Callable[[Array], Array]
 """The float32 numbers that a chain of operators makes of integers."""
 
 
-def requantised(x: Value, have: Scale, want: Scale, low: int, high: int) -> Op | Value | None:
-    """What brings integers from one scale to another, and limits them; None where their ratio is out of range."""
+def requantised(x: Value, have: Scale, want: Scale, low: int, high: int) -> Op | Value | Skip:
+    """What brings integers from one scale to another, and limits them."""
     if have == want:
-        return _limited(x, low, high)
-    pair = requantiser(have.scale / want.scale, furthest(have.dtype, have.zero))
+        return limited(x, low, high)
+    pair = requantiser(have.scale / want.scale, widest(have))
     if isinstance(pair, Skip):
-        return None
+        return pair
     return Requantise(x, have.zero, *pair, want.zero, low, high, want.dtype)
-
-
-def _limited(x: Value, low: int, high: int) -> Op | Value:
-    """Integers within limits: themselves where these are those of their type."""
-    least, most = x.dtype.limits
-    if (low, high) == (least, most):
-        return x
-    return Clamp(x, -math.inf if low == least else float(low), math.inf if high == most else float(high))
 
 
 def of_wide(source: Value, have: Scale, want: Scale, function: Function, rewriter: Rewriter) -> Op | Value | Skip:
@@ -63,9 +53,7 @@ def of_wide(source: Value, have: Scale, want: Scale, function: Function, rewrite
     made = Interpolate(source, rewriter.constant_value(table, "table"))
     if want == fine:
         return made
-    found = requantised(rewriter.add(made), fine, want, *want.dtype.limits)
-    assert found is not None  # by 1/256
-    return found
+    return requantised(rewriter.add(made), fine, want, *want.dtype.limits)
 
 
 def _lines(source: Value, have: Scale, want: Scale, whole: Array, function: Function) -> Iterator[Op | Value]:
@@ -73,7 +61,7 @@ def _lines(source: Value, have: Scale, want: Scale, whole: Array, function: Func
     of its points."""
     ends = int(whole.min()), int(whole.max())
     for low, high in (want.dtype.limits, ends):
-        if (line := requantised(source, have, want, low, high)) is not None:
+        if not isinstance(line := requantised(source, have, want, low, high), Skip):
             yield line
     inner = np.flatnonzero((whole > ends[0]) & (whole < ends[1])) + source.dtype.limits[0]
     if len(inner) < 2:
@@ -84,7 +72,7 @@ def _lines(source: Value, have: Scale, want: Scale, whole: Array, function: Func
         return
     factor = float(steps[1] - steps[0]) / (last - first)
     start = round(float(steps[0]) - factor * (first - have.zero) + want.zero)
-    pair = requantiser(factor, furthest(have.dtype, have.zero)) if factor > 0 else Skip("")
+    pair = requantiser(factor, widest(have)) if factor > 0 else Skip("")
     if not isinstance(pair, Skip) and want.dtype.has(start):
         yield Requantise(source, have.zero, *pair, start, *ends, want.dtype)
 

@@ -21,7 +21,7 @@ from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.base import Pass
 from tinyc.passes.quantise.biases import dequantised, real_bias, sum_scales, with_biases
 from tinyc.passes.quantise.calibrate import Progress, Run, Samples
-from tinyc.passes.quantise.limits import BEFORE, unlimited
+from tinyc.passes.quantise.limits import BEFORE, before_limits, unlimited
 from tinyc.passes.quantise.ranges import quantise_bias
 from tinyc.passes.quantise.report import quantised_results
 
@@ -77,8 +77,8 @@ class CorrectBias(Pass, name="correct-bias"):
         sizes: dict[str, int] = {}
 
         def watch(value: Value, array: Array) -> None:
-            name = value.name.removesuffix(BEFORE)
-            if value.name.endswith(BEFORE) and name in names:
+            name = before_limits(value)
+            if name is not None and name in names:
                 flat = array.reshape(-1, array.shape[-1]).astype(np.float64)
                 totals[name] = totals.get(name, 0.0) + flat.sum(axis=0)
                 sizes[name] = sizes.get(name, 0) + len(flat)

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node, made, remove_dead
-from tinyc.ir.op import Value, unused
-from tinyc.ir.ops import Constant
+from tinyc.ir.module import Builder, Module, Node, made, remove_dead
+from tinyc.ir.op import Value
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.ops.quantise import Dequantize
-from tinyc.ir.tensor import Array, Tensor
+from tinyc.ir.tensor import Array
 
 
 def sum_scales(module: Module, node: Node) -> Array | None:
@@ -55,23 +54,14 @@ def dequantised(q: Value, scales: Array) -> Dequantize:
 
 def with_biases(module: Module, biases: Mapping[Value, Array]) -> Module:
     """The module with these int32 biases."""
-    nodes: list[Node] = []
-    taken = {n.result.name for n in module.nodes} | {v.name for v in module.inputs}
+    builder = Builder.within(module)
     for node in module.nodes:
         op, layer = node.op, made(node, LinearLayer)
         if layer is not None and node.result in biases:
             scales = sum_scales(module, node)
             assert scales is not None
-            q = _constant(nodes, taken, f"{node.result.name}_bias_q", Constant(Tensor(biases[node.result])), node.loc)
-            bias = _constant(nodes, taken, f"{node.result.name}_bias", dequantised(q, scales), node.loc)
+            q = builder.constant(biases[node.result], f"{node.result.name}_bias_q", node.loc)
+            bias = builder.add(dequantised(q, scales), f"{node.result.name}_bias", node.loc)
             op = layer.op.with_weights(layer.op.w, bias)
-        nodes.append(Node(node.result, op, node.loc))
-    return remove_dead(Module(module.name, module.inputs, tuple(nodes), module.outputs))
-
-
-def _constant(nodes: list[Node], taken: set[str], hint: str, op: Constant | Dequantize, loc: str) -> Value:
-    name = unused(hint, taken)
-    taken.add(name)
-    value = Value(name, op.type)
-    nodes.append(Node(value, op, loc))
-    return value
+        builder.put(Node(node.result, op, node.loc))
+    return remove_dead(Module(module.name, module.inputs, builder.nodes, module.outputs))

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node
-from tinyc.ir.op import Op, Value, unused
+from tinyc.ir.module import Builder, Module, Node
+from tinyc.ir.op import Value
 from tinyc.ir.ops.quantise import Dequantize, Quantize
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.core.base import PassError
 from tinyc.passes.quantise.calibrate import Progress, Ranges, Run, Samples
 from tinyc.passes.quantise.ranges import Parameters
-from tinyc.passes.quantise.report import decibels
+from tinyc.passes.quantise.report import decibels, noise_ratio, powers
 from tinyc.passes.quantise.scales import assign
 from tinyc.passes.quantise.units import Unit
 from tinyc.passes.quantise.widths import NONE, Widths
@@ -63,15 +63,15 @@ class Goal:
 
 def worst_sqnr(exact: Outputs, given: Outputs) -> float:
     """Signal to noise of the worst output, over all samples, in dB."""
-    return min((decibels(*powers) for powers in _powers(exact, given)), default=np.inf)
+    return min((decibels(*each) for each in _powers(exact, given)), default=np.inf)
 
 
 def _powers(exact: Outputs, given: Outputs) -> list[tuple[float, float]]:
     """Signal and noise of each output."""
     found = []
     for arrays in zip(*(zip(e, g, strict=True) for e, g in zip(exact, given, strict=True)), strict=True):
-        pairs = [(e.astype(np.float64), g.astype(np.float64)) for e, g in arrays]
-        found.append((sum(float((e**2).sum()) for e, _ in pairs), sum(float(((e - g) ** 2).sum()) for e, g in pairs)))
+        signals, noises = zip(*(powers(e, g) for e, g in arrays), strict=True)
+        found.append((sum(signals), sum(noises)))
     return found
 
 
@@ -127,8 +127,8 @@ def choose(
     groups = _groups(module, units, ranges, widths, every)
     noise: dict[str, float] = {}
     for number, (name, values) in enumerate(groups.items()):
-        powers = _powers(exact, outputs(_rounded(module, values)))
-        noise[name] = max((n / s if s else n for s, n in powers), default=0.0)
+        made = _powers(exact, outputs(_rounded(module, values)))
+        noise[name] = max((noise_ratio(*each) for each in made), default=0.0)
         if progress is not None:
             progress("measure what 16 bits would gain", number + 1, len(groups))
     order = sorted(groups, key=lambda name: -noise[name])
@@ -169,26 +169,19 @@ def _groups(
 
 def _rounded(module: Module, values: Mapping[Value, Parameters]) -> Module:
     """The float module with these values rounded to integers, and back."""
-    names = {v.name for v in (*module.inputs, *(n.result for n in module.nodes))}
-    nodes: list[Node] = []
+    builder = Builder.within(module)
     known: dict[Value, Value] = {}
-
-    def add(op: Op, hint: str) -> Value:
-        name = unused(hint, names)
-        names.add(name)
-        nodes.append(Node(Value(name, op.type), op))
-        return nodes[-1].result
 
     def round_(value: Value) -> None:
         if value in values:
             p = values[value]
-            q = add(Quantize(value, p.scale, p.zero, p.dtype), f"{value.name}_q")
-            known[value] = add(Dequantize(q, (p.scale,), (p.zero,)), f"{value.name}_dq")
+            q = builder.add(Quantize(value, p.scale, p.zero, p.dtype), f"{value.name}_q")
+            known[value] = builder.add(Dequantize(q, (p.scale,), (p.zero,)), f"{value.name}_dq")
 
     for value in module.inputs:
         round_(value)
     for node in module.nodes:
-        nodes.append(Node(node.result, node.op.replace_operands(known), node.loc))
+        builder.put(Node(node.result, node.op.replace_operands(known), node.loc))
         round_(node.result)
     outputs = tuple(known.get(v, v) for v in module.outputs)
-    return Module(module.name, module.inputs, tuple(nodes), outputs)
+    return Module(module.name, module.inputs, builder.nodes, outputs)

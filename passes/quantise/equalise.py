@@ -29,7 +29,7 @@ from tinyc.ir.tensor import Array
 from tinyc.passes.core.base import Pass, Slack
 from tinyc.passes.core.rewrite import tell
 from tinyc.passes.quantise.calibrate import Run, Samples
-from tinyc.passes.quantise.limits import BEFORE, unlimited
+from tinyc.passes.quantise.limits import before_limits, unlimited
 from tinyc.passes.quantise.pairs import Pair, PairWeights, find_pairs
 from tinyc.passes.quantise.ranges import STEPS, WEIGHT_LIMIT
 from tinyc.passes.quantise.statistics import Statistics
@@ -166,7 +166,7 @@ def see_channels(
         flat = array.reshape(-1, array.shape[-1]).astype(np.float64) if array.ndim else array
         if value.name in results:
             found[results[value.name]].see(flat)
-        elif value.name.endswith(BEFORE) and (name := value.name.removesuffix(BEFORE)) in results:
+        elif (name := before_limits(value)) is not None and name in results:
             found[results[name]].see_before(flat)
 
     free = unlimited(module, set(results))

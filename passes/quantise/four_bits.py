@@ -93,8 +93,7 @@ def _saved(w: Value, groups: int) -> int:
 
 
 def chosen(module: Module, units: Sequence[Unit], names: Collection[str] | None) -> tuple[Value, ...]:
-    """The results of layers that ONNX nodes of such names became, or of all where
-    4 bits pay.
+    """The results of layers that ONNX nodes of such names became, or of all where 4 bits pay.
 
     Raises:
         PassError: a name is unknown, or that of what has no weights of 4 bits.

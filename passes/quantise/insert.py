@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tinyc.ir.module import Made, Module, Node, made, merge_locs, remove_dead
-from tinyc.ir.op import Form, Op, Value, unused
+from tinyc.ir.module import Builder, Made, Module, Node, made, merge_locs, remove_dead
+from tinyc.ir.op import Form, Op, Value
 from tinyc.ir.ops import Constant
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.ops.layer import LinearLayer
@@ -78,8 +78,7 @@ class _Inserter:
         self._scales: Scales = assign(module, units, how.ranges, how.widths, self._finest)
         self._units = {u.result: u for u in units}
         self._inside = {n.result for u in units for n in u.nodes}
-        self._names = {v.name for v in (*module.inputs, *(n.result for n in module.nodes))}
-        self._nodes: list[Node] = []
+        self._builder = Builder.within(module)
         self._known: dict[tuple[Value, Parameters], Value] = {}
         self._clamps = {
             x: y for x, y in absorbed_clamps(module, units).items() if self._saturates(self._units[y].nodes[0].op, y)
@@ -95,9 +94,9 @@ class _Inserter:
             if unit is not None:
                 self._unit(unit)
             elif node.result not in self._inside:
-                self._nodes.append(node)
+                self._builder.put(node)
         module = self._module
-        return remove_dead(Module(module.name, module.inputs, tuple(self._nodes), module.outputs))
+        return remove_dead(Module(module.name, module.inputs, self._builder.nodes, module.outputs))
 
     def _saturates(self, op: Op, result: Value) -> bool:
         """Whether quantising a clamp's operand with the clamp's parameters does what the clamp does."""
@@ -116,12 +115,12 @@ class _Inserter:
         result = self._clamps.get(unit.result, unit.result)
         loc = merge_locs(*(self._module.producer[v].loc for v in dict.fromkeys((unit.result, result))))
         for node in unit.nodes[:-1]:
-            self._nodes.append(Node(node.result, node.op.replace_operands(mapping), node.loc))
+            self._builder.put(Node(node.result, node.op.replace_operands(mapping), node.loc))
         op = self._padded(unit).replace_operands(mapping)
-        raw = self._add(op, f"{result.name}_float", loc)
+        raw = self._builder.add(op, f"{result.name}_float", loc)
         p = self._scales.of[result]
-        q = self._add(Quantize(raw, p.scale, p.zero, p.dtype), f"{result.name}_q", loc)
-        self._nodes.append(Node(result, Dequantize(q, (p.scale,), (p.zero,)), loc))
+        q = self._builder.add(Quantize(raw, p.scale, p.zero, p.dtype), f"{result.name}_q", loc)
+        self._builder.put(Node(result, Dequantize(q, (p.scale,), (p.zero,)), loc))
         self._known[result, p] = result
         if result in self._dropped:
             tell(f"{self._module.producer[result].where}: saturation does what it does")
@@ -134,13 +133,6 @@ class _Inserter:
         p = self._scales.of[unit.operands[0]]
         return layer.op.with_outside(p.scale * (int(p.quantise(np.array(pad))) - p.zero))
 
-    def _add(self, op: Op, hint: str, loc: str) -> Value:
-        name = unused(hint, self._names)
-        self._names.add(name)
-        value = Value(name, op.type)
-        self._nodes.append(Node(value, op, loc))
-        return value
-
     def _dequantised(self, value: Value, p: Parameters) -> Value:
         """The value rounded to integers with these parameters, as floats."""
         key = (value, p)
@@ -149,10 +141,10 @@ class _Inserter:
             loc = node.loc if node is not None else ""
             constant = self._module.constant(value)
             if constant is not None:
-                q = self._add(Constant(Tensor(p.quantise(constant))), f"{value.name}_q", loc)
+                q = self._builder.add(Constant(Tensor(p.quantise(constant))), f"{value.name}_q", loc)
             else:
-                q = self._add(Quantize(value, p.scale, p.zero, p.dtype), f"{value.name}_q", loc)
-            self._known[key] = self._add(Dequantize(q, (p.scale,), (p.zero,)), f"{value.name}_dq", loc)
+                q = self._builder.add(Quantize(value, p.scale, p.zero, p.dtype), f"{value.name}_q", loc)
+            self._known[key] = self._builder.add(Dequantize(q, (p.scale,), (p.zero,)), f"{value.name}_dq", loc)
         return self._known[key]
 
     def _weights(self, unit: Unit) -> Mapping[Value, Value]:
@@ -201,6 +193,6 @@ class _Inserter:
         return array
 
     def _constant(self, value: Value, data: Array, scales: Array, axis: int, loc: str) -> Value:
-        q = self._add(Constant(Tensor(data)), f"{value.name}_q", loc)
+        q = self._builder.add(Constant(Tensor(data)), f"{value.name}_q", loc)
         op = Dequantize(q, tuple(float(s) for s in scales), (0,) * len(scales), axis)
-        return self._add(op, f"{value.name}_dq", loc)
+        return self._builder.add(op, f"{value.name}_dq", loc)

@@ -13,6 +13,11 @@ BEFORE = "_unlimited"
 """What a layer's result without its limits is called while it is measured."""
 
 
+def before_limits(value: Value) -> str | None:
+    """What a layer's result is called of which this is what it was before its limits; None for any other value."""
+    return value.name.removesuffix(BEFORE) if value.name.endswith(BEFORE) else None
+
+
 def unlimited(module: Module, names: set[str]) -> Module:
     """The module with the limits of these layers as operators of their own."""
     nodes: list[Node] = []

@@ -38,14 +38,9 @@ def logits(module: Module, units: Sequence[Unit]) -> dict[Value, Value]:
 def _moved(module: Module, end: Value) -> list[Value]:
     """A value, and those that it is moved from; nothing where others take it as well."""
     found = [end]
-    while (node := module.producer.get(found[-1])) is not None and node.op.renames() and _alone(module, found[-1]):
+    while (node := module.producer.get(found[-1])) is not None and node.op.renames() and module.taken_once(found[-1]):
         found.append(node.op.operands[0])
-    return found if _alone(module, found[-1]) else found[:-1]
-
-
-def _alone(module: Module, value: Value) -> bool:
-    """Whether one operator takes a value, and nobody else."""
-    return len(module.users[value]) == 1 and value not in module.outputs
+    return found if module.taken_once(found[-1]) else found[:-1]
 
 
 def limited(array: Array) -> Array:

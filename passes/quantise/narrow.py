@@ -61,7 +61,7 @@ def _narrowed(module: Module) -> Iterator[tuple[Made[LinearLayer], Array]]:
 def _layer(module: Module, value: Value) -> Made[LinearLayer] | None:
     """The layer that computes a value which nothing else takes, limits aside."""
     node = module.producer.get(value)
-    while node is not None and len(module.users[node.result]) == 1 and node.result not in module.outputs:
+    while node is not None and module.taken_once(node.result):
         if (clamp := made(node, Clamp)) is None:
             return made(node, LinearLayer)
         node = module.producer.get(clamp.op.x)

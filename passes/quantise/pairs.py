@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyc.ir.constant import Constant
-from tinyc.ir.module import Made, Module, Node, made, remove_dead
-from tinyc.ir.op import Value, unused
+from tinyc.ir.module import Builder, Made, Module, Node, made, remove_dead
+from tinyc.ir.op import Value
 from tinyc.ir.ops.layer import LinearLayer
-from tinyc.ir.tensor import Array, Tensor
+from tinyc.ir.tensor import Array
 
 LayerNode = Made[LinearLayer]
 
@@ -31,7 +30,7 @@ def find_pairs(module: Module) -> list[Pair]:
     for layer in module.made_by(LinearLayer):
         if _scales_out(module, layer):
             value: Value | None = layer.result
-            while value is not None and value not in module.outputs and len(module.users[value]) == 1:
+            while value is not None and module.taken_once(value):
                 user = module.users[value][0]
                 second = made(user, LinearLayer)
                 if second is not None and _scales_in(module, second, value):
@@ -100,16 +99,13 @@ class PairWeights:
 
     def module(self) -> Module:
         """The module with the scaled weights."""
-        nodes: list[Node] = []
-        names = {n.result.name for n in self._module.nodes} | {v.name for v in self._module.inputs}
+        builder = Builder.within(self._module)
         for node in self._module.nodes:
             operands = list(node.op.operands)
             for place in range(1, len(operands)):
                 array = self._arrays.get((node.result, place))
                 if array is not None:
-                    value = Value(unused(f"{operands[place].name}_equal", names), operands[place].type)
-                    names.add(value.name)
-                    nodes.append(Node(value, Constant(Tensor(array.astype(np.float32))), node.loc))
-                    operands[place] = value
-            nodes.append(Node(node.result, node.op.with_operands(operands), node.loc))
-        return remove_dead(Module(self._module.name, self._module.inputs, tuple(nodes), self._module.outputs))
+                    hint = f"{operands[place].name}_equal"
+                    operands[place] = builder.constant(array.astype(np.float32), hint, node.loc)
+            builder.put(Node(node.result, node.op.with_operands(operands), node.loc))
+        return remove_dead(Module(self._module.name, self._module.inputs, builder.nodes, self._module.outputs))

@@ -66,6 +66,17 @@ class LayerNoise:
         }
 
 
+def powers(exact: Array, given: Array) -> tuple[float, float]:
+    """Signal and noise: the sum of squares of numbers, and of what is given in their place less them."""
+    wide = exact.astype(np.float64)
+    return float((wide**2).sum()), float(((given - wide) ** 2).sum())
+
+
+def noise_ratio(signal: float, noise: float) -> float:
+    """Noise over signal; without a signal, the noise itself."""
+    return noise / signal if signal else noise
+
+
 def decibels(signal: float, noise: float) -> float:
     """10 log10(signal / noise) of two powers; infinite without noise, -infinite with noise only."""
     if noise == 0:
@@ -85,8 +96,8 @@ class _Tally:
     def add(self, float_: Array, quantised: Array) -> None:
         """Takes in one sample."""
         wide = float_.astype(np.float64)
-        self.signal += float((wide**2).sum())
-        self.noise += float(((wide - quantised) ** 2).sum())
+        signal, noise = powers(float_, quantised)
+        self.signal, self.noise = self.signal + signal, self.noise + noise
         self.count += float_.size
         half = self.parameters.scale / 2
         self.clipped += int(((wide < self.parameters.low - half) | (wide > self.parameters.high + half)).sum())

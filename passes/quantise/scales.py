@@ -89,8 +89,7 @@ def absorbed_clamps(module: Module, units: Sequence[Unit]) -> dict[Value, Value]
         if len(unit.nodes) == 1 and made(unit.nodes[0], Clamp) is not None:
             (x,) = unit.operands
             before = producer.get(x)
-            alone = len(module.users[x]) == 1 and x not in module.outputs
-            if before is not None and alone and before.form in REQUANTISED:
+            if before is not None and module.taken_once(x) and before.form in REQUANTISED:
                 found[x] = unit.result
     return found
 

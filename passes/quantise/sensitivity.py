@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tinyc.ir.module import Module, Node, made
-from tinyc.ir.op import Value, unused
-from tinyc.ir.ops import Constant, Softmax
+from tinyc.ir.module import Builder, Module, Node, made
+from tinyc.ir.op import Value
+from tinyc.ir.ops import Softmax
 from tinyc.ir.ops.layer import LinearLayer
-from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.quantise.calibrate import Progress, Run, Samples
 from tinyc.passes.quantise.four_bits import integers_of, scales_of
 from tinyc.passes.quantise.moments import Moments
+from tinyc.passes.quantise.report import noise_ratio, powers
 
 SAMPLES = 8
 """Of the calibration data, as many are run at most, for each layer."""
@@ -43,10 +43,10 @@ def noises(
     for number, (value, known) in enumerate(moments.items()):
         changed = with_four_bits(shown, value, known)
         found[value] = sum(
-            _ratio(a, b)
+            noise_ratio(*powers(a, b))
             for sample, whole in zip(taken, exact, strict=True)
             for a, b in zip(whole, run(changed, sample), strict=True)
-        ) / max(len(taken), 1)
+        ) / len(taken)
         if progress is not None:
             progress("measure what weights of 4 bits do", number + 1, len(moments))
     return found
@@ -56,12 +56,6 @@ def before_softmax(module: Module, value: Value) -> Value:
     """What a softmax takes, whose results say little of it where they are near 0 and 1; other values as they are."""
     softmax = made(module.producer.get(value), Softmax)
     return softmax.op.x if softmax is not None else value
-
-
-def _ratio(exact: Array, given: Array) -> float:
-    signal = float(np.square(exact, dtype=np.float64).sum())
-    noise = float(np.square(given.astype(np.float64) - exact).sum())
-    return noise / signal if signal else noise
 
 
 def with_four_bits(module: Module, result: Value, moments: Moments) -> Module:
@@ -74,15 +68,10 @@ def with_four_bits(module: Module, result: Value, moments: Moments) -> Module:
     rows = op.by_output(weights).astype(np.float64)
     scales = scales_of(moments, rows)
     given = integers_of(moments, rows, scales) * scales[:, None]
-    names = {v.name for v in (*module.inputs, *(n.result for n in module.nodes))}
-
-    def constant(array: Array, hint: str) -> Node:
-        made = Constant(Tensor(array.astype(np.float32)))
-        return Node(Value(unused(hint, names), made.type), made)
-
-    nodes = [constant(op.from_output(given), f"{op.w.name}_4_bits")]
+    builder, b = Builder.within(module), None
+    w = builder.constant(op.from_output(given).astype(np.float32), f"{op.w.name}_4_bits")
     if bias is not None:
-        nodes.append(constant(bias + moments.mean(rows - given), f"{result.name}_bias"))
-    changed = op.with_weights(nodes[0].result, nodes[1].result if bias is not None else None)
+        b = builder.constant((bias + moments.mean(rows - given)).astype(np.float32), f"{result.name}_bias")
+    changed = op.with_weights(w, b)
     kept = [Node(n.result, changed, n.loc) if n.result == result else n for n in module.nodes]
-    return Module(module.name, module.inputs, (*nodes, *kept), module.outputs)
+    return Module(module.name, module.inputs, (*builder.nodes, *kept), module.outputs)

@@ -13,7 +13,7 @@ from tinyc.ir.ops import BatchNorm
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
 from tinyc.passes.quantise.calibrate import Run, Samples
-from tinyc.passes.quantise.limits import BEFORE, unlimited
+from tinyc.passes.quantise.limits import before_limits, unlimited
 from tinyc.passes.quantise.units import parts
 
 FAR = 1.5
@@ -86,8 +86,8 @@ def layer_statistics(
     means = {name: np.zeros_like(statistics.mean) for name, statistics in found.items()}
 
     def watch(value: Value, array: Array) -> None:
-        name = value.name.removesuffix(BEFORE)
-        if value.name.endswith(BEFORE) and name in means:
+        name = before_limits(value)
+        if name is not None and name in means:
             means[name] += array.reshape(-1, array.shape[-1]).mean(axis=0, dtype=np.float64)
 
     taken = samples[:COMPARED]

@@ -107,7 +107,7 @@ def _product(module: Module, unit: Unit, kept: Collection[Value]) -> Unit | None
     node, (x, *_) = unit.nodes[0], unit.operands
     product = module.producer.get(x)
     scaled = unit.form is Form.TABLE and len(unit.nodes) == 1 and scaled_by(node, module.producer.get) is not None
-    if not scaled or product is None or x in kept or x in module.outputs or len(module.users[x]) > 1:
+    if not scaled or product is None or x in kept or not module.taken_once(x):
         return None
     single = _single(module, product)
     return Unit(single.form, (product, node), single.operands) if single and single.form is Form.PRODUCT else None

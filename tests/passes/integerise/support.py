@@ -22,9 +22,9 @@ class Net:
         self.rng = np.random.default_rng(seed)
         self.scales: dict[Value, tuple[float, int]] = {}
 
-    def input(self, *shape: int, scale: float = 0.05, zero: int = 3) -> Value:
-        """An int8 input, dequantized."""
-        return self.dq(self.b.input("x", TensorType(shape, DType.I8)), scale, zero)
+    def input(self, *shape: int, scale: float = 0.05, zero: int = 3, dtype: DType = DType.I8) -> Value:
+        """An input of integers, dequantized."""
+        return self.dq(self.b.input("x", TensorType(shape, dtype)), scale, zero)
 
     def dq(self, x: Value, scale: float, zero: int) -> Value:
         """The dequantize of a value."""
@@ -38,9 +38,9 @@ class Net:
         """A value, quantized and dequantized."""
         return self.dq(self.q(x, scale, zero, to), scale, zero)
 
-    def op(self, op: Op, scale: float, zero: int = -5) -> Value:
+    def op(self, op: Op, scale: float, zero: int = -5, to: DType = DType.I8) -> Value:
         """An operator's result, quantized and dequantized."""
-        return self.qdq(self.b.add(op), scale, zero)
+        return self.qdq(self.b.add(op), scale, zero, to)
 
     def weights(self, *shape: int, axis: int | None = 0, dtype: type = np.int8, zero: int = 0) -> Value:
         """Constant weights, with a scale for each entry of a dimension or one for all."""
@@ -111,13 +111,13 @@ def check(module: Module, expected: dict[str, int], exact: bool = False, equal: 
 
 
 def compare(before: Module, after: Module, samples: int = 8) -> list[int]:
-    """How many steps apart the int8 outputs of two modules are, element by element, over random inputs."""
+    """How many steps apart the integer outputs of two modules are, element by element, over random inputs."""
     found: list[int] = []
     for seed in range(samples):
         inputs = random_inputs(before, seed)
         for a, b in zip(run(before, inputs), run(after, inputs), strict=True):
             assert a.dtype == b.dtype
-            assert a.dtype in (np.int8, np.uint8)
+            assert a.dtype in (np.int8, np.uint8, np.int16)
             found.extend(np.abs(a.astype(int) - b.astype(int)).reshape(-1).tolist())
     return found
 

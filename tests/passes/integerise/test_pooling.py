@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.passes.integerise.support import Net, check, stays
+from tinyc.ir import DType
 from tinyc.ir.ops import AvgPool2d, Clamp, QMean, Reduce, ReduceMean, ReduceSum, Softmax
 
 
@@ -42,6 +43,14 @@ def test_average_without_pads_to_a_coarser_scale() -> None:
     n = Net()
     y = n.op(AvgPool2d(n.input(1, 7, 8, 3), (3, 3), pads=(1, 1, 1, 1)), 0.051)
     check(n.integers(y), {"qavg_pool2d": 1, "lookup": 1}, equal=0.5)
+
+
+def test_average_of_int16_without_pads() -> None:
+    """All its integers are averaged, not those of int8 only. Rounded twice, as above."""
+    n = Net()
+    x = n.input(1, 7, 8, 3, scale=0.001, zero=0, dtype=DType.I16)
+    y = n.op(AvgPool2d(x, (3, 3), pads=(1, 1, 1, 1)), 0.0011, zero=0, to=DType.I16)
+    check(n.integers(y), {"qavg_pool2d": 1, "requantise": 1}, equal=0.5)
 
 
 def test_average_without_pads_to_a_finer_scale_stays() -> None:
@@ -96,6 +105,13 @@ def test_softmax_to_another_scale() -> None:
     n = Net()
     y = n.op(Softmax(n.input(50, 12)), 1 / 255, zero=-128)
     check(n.integers(y), {"qsoftmax": 1, "lookup": 1}, equal=0.9)
+
+
+def test_softmax_of_int16_to_a_scale_beyond_all_shifts_stays() -> None:
+    n = Net()
+    x = n.input(5, 12, scale=0.001, zero=0, dtype=DType.I16)
+    y = n.op(Softmax(x), 1e-12, zero=0, to=DType.I16)
+    stays(n.integers(y), "do not fit int32", ["softmax"])
 
 
 def test_softmax_too_wide_stays() -> None:
