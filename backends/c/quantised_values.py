@@ -175,12 +175,12 @@ def of_rectifier(op: QPRelu, stage: Stage) -> list[Literal]:
 @emits(QSoftmax)
 def emit_qsoftmax(unit: TranslationUnit, stage: Stage, op: QSoftmax) -> RowCall:
     """Softmax over the last dimension."""
-    n = op.type.shape[-1]
-    sizes = {"count": elements(stage) // n, "n": n}
-    literals = named(**sizes, multiplier=op.multiplier, left=op.left, diff_min=max(op.diff_min, -256))
+    n, least = op.type.shape[-1], -(2 ** (8 * op.x.dtype.bytes))
+    literals = named(count=elements(stage) // n, n=n, multiplier=op.multiplier, left=op.left)
     seldom = {"speed": 0, "balanced": op.type.size <= FEW, "size": 1}[unit.tuning.optimize]
-    literals += named(apart=int(seldom))
-    function = specialise(unit, "qsoftmax", "qsoftmax", DType.I8, [_X, _OUT], literals)
+    literals += named(diff_min=max(op.diff_min, least), apart=int(seldom), to=op.to.bytes)
+    parameters = [(pointer(op.x.dtype), "x"), (f"{C_TYPES[op.to]} *", "out")]
+    function = specialise(unit, "qsoftmax", "qsoftmax", op.x.dtype, parameters, literals)
     return RowCall(function, (Pointer(0),), long_rows=True)
 
 

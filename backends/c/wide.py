@@ -38,7 +38,6 @@ from tinyc.ir.ops import (
     QMean,
     QMul,
     QPRelu,
-    QSoftmax,
     QSum,
     Requantise,
 )
@@ -297,13 +296,3 @@ def emit_wide_total(unit: TranslationUnit, stage: Stage, op: QSum) -> RowCall:
     """Sums by the kernel for means."""
     literals = of_total(op, stage) + _factor(op, op.bound())
     return _call(unit, "qsum", "wmean", op, [_x(op)], literals, long_rows=True)
-
-
-@emits(QSoftmax, where=_wide)
-def emit_wide_softmax(unit: TranslationUnit, stage: Stage, op: QSoftmax) -> RowCall:
-    """Softmax over the last dimension."""
-    n = op.type.shape[-1]
-    least = max(op.diff_min, -(2**16))
-    literals = named(count=elements(stage) // n, n=n, multiplier=op.multiplier, left=op.left, diff_min=least)
-    literals += [*named(apart=int(unit.tuning.optimize == "size")), _bytes(op)]
-    return _call(unit, op.mnemonic, "wsoftmax", op, [_x(op)], literals, long_rows=True)
