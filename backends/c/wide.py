@@ -260,10 +260,8 @@ def emit_interpolate(unit: TranslationUnit, stage: Stage, op: Interpolate) -> Ro
 @emits(Lookup, where=lambda unit, stage, op: op.type.dtype is DType.I16)
 def emit_wide_lookup(unit: TranslationUnit, stage: Stage, op: Lookup) -> RowCall:
     """A function of one int8 value that gives int16, by table."""
-    parameters = [*(parameter for parameter, _ in (_x(op), _x(op, "table", 1))), _out(op)]
-    own = ", ".join(f"{kind}{name}" for kind, name in parameters)
-    body = f"    {unit.kernels.use('lookup_wide')}(x, table, out, /*n=*/{elements(stage)});\n"
-    return RowCall(unit.function("wlookup", own, body), (Pointer(0), Pointer(1)), long_rows=True)
+    literals = named(n=elements(stage))
+    return _call(unit, "wlookup", "wlookup", op, [_x(op), _x(op, "table", 1)], literals, long_rows=True)
 
 
 @emits(QMatMul, where=_wide)
