@@ -3,6 +3,8 @@
 A kernel is a header under `kernels/` named after its function. It is written for float32 or int32 and serves other
 element types by substitution: `max` for int8 is `max_f32.h` with `float` -> `int8_t` and `_f32` -> `_i8`. Where the
 arithmetic differs there is a file for integers (`_i32.h`), and where even that does not fit, one for the type itself.
+Activations are int8 or int16: a kernel for one of these serves the other, if there is none for that. One that has int8
+weights too is written for int16, since all that is int8_t in one for int8 becomes int16_t; `short` stays what it is.
 
 `add_kernels` adds a folder of a package of the user's: its files are found and put together like those here, and may
 include them.
@@ -23,10 +25,8 @@ FUSED = FOLDER / "fused"
 """Files that stand in for those of the same name where products and sums are rounded once."""
 _FOLDERS = [FOLDER]
 _SUFFIXES = frozenset(dtype.value for dtype in DType)
-
-
 _ACTIVATIONS = {DType.I8: ("i16",), DType.I16: ("i8",)}
-"""Kernels for activations of one of these types that serve the other, where nothing else is there."""
+"""The kernels tried last for activations of a type: those for the other one that they have."""
 
 
 class KernelError(TinycError):
@@ -151,14 +151,15 @@ def _read(path: Path) -> str:
 
 
 def _retyped(text: str, old: DType, new: DType) -> str:
-    """Substitutes the element type. Unsigned arithmetic stays 32 bits wide except for 64-bit elements."""
+    """Substitutes the element type, and limits of the old one where these are integers. Unsigned arithmetic stays 32
+    bits wide except for 64-bit elements."""
     words = {C_TYPES[old]: C_TYPES[new]}
-    if old is DType.I32:
-        signed = new not in (DType.U8, DType.BOOL)
-        bits = new.bytes * 8
-        words["INT32_MIN"] = f"INT{bits}_MIN" if signed else "0"
-        words["INT32_MAX"] = f"INT{bits}_MAX" if signed else f"UINT{bits}_MAX"
-        words["uint32_t"] = "uint64_t" if bits == 64 else "uint32_t"
+    if old.is_integer:
+        signed, was, bits = new not in (DType.U8, DType.BOOL), old.bytes * 8, new.bytes * 8
+        words[f"INT{was}_MIN"] = f"INT{bits}_MIN" if signed else "0"
+        words[f"INT{was}_MAX"] = f"INT{bits}_MAX" if signed else f"UINT{bits}_MAX"
+    if old is DType.I32 and new.bytes == 8:
+        words["uint32_t"] = "uint64_t"
     pattern = re.compile(r"\b(" + "|".join(words) + r")\b")
     text = pattern.sub(lambda found: words[found.group()], text)
     return re.sub(rf"_{old.value}\b", f"_{new.value}", text)

@@ -25,8 +25,8 @@ RAISED = 0x88
 
 
 def has_nibbles(program: RowProgram, stage: Stage, tuning: Tuning) -> bool:
-    """Whether the kernel of a stage takes weights of 4 bits. Those of a library do not, and for speed those that have
-    vectors or MAC16 do not either: they are for layers whose weights shall take little flash."""
+    """Whether the kernel of a stage takes weights of 4 bits. Those of a library and those for int16 do not, and for
+    speed those that have vectors or MAC16 do not either: they are for layers whose weights shall take little flash."""
     if stage.kernel.library or (tuning.optimize == "speed" and (tuning.vectors or tuning.mac16)):
         return False
     weights = _weights(stage.op)
@@ -42,12 +42,12 @@ def _weights(op: Op) -> Value | None:
 
 @_weights.register
 def _of_dense(op: QDense) -> Value | None:
-    return op.w if op.w.shape[0] >= LANES else None
+    return op.w if op.w.shape[0] >= LANES and not op.is_wide() else None
 
 
 @_weights.register
 def _of_convolution(op: QConv2d) -> Value | None:
-    return op.w if op.w.shape[0] // op.groups >= LANES else None
+    return op.w if op.w.shape[0] // op.groups >= LANES and not op.is_wide() else None
 
 
 def in_halves(packed: Array, elements: int, outputs: int, groups: int, paired: bool) -> Array:

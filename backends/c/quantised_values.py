@@ -11,7 +11,8 @@ from tinyc.backends.c.literals import C_TYPES, literal
 from tinyc.backends.c.pool import pool_call
 from tinyc.backends.c.quantised import factor_form
 from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit, Turn
-from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QDiv, QMatMul, QMean, QMul, QNorm, QPRelu, QSoftmax, QSum
+from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QDiv, QMean, QMul, QNorm, QPRelu, QSoftmax, QSum
+from tinyc.ir.ops.int8 import OneFactor, Requantised
 from tinyc.ir.ops.qnormalise import LARGEST_NORMALISED
 from tinyc.ir.rows import Stage
 from tinyc.ir.types import DType
@@ -30,7 +31,12 @@ def emit_qadd(unit: TranslationUnit, stage: Stage, op: QAdd) -> RowCall:
         a, b, start, places = whole
         given = named(n=elements(stage), a=a, b=b, start=start, places=places)
         return _elementwise(unit, "qadd_whole", "y", given + limits(op.min, op.max, DType.I8))
-    literals = named(
+    return _elementwise(unit, op.mnemonic, "y", of_sum(op, stage) + of_result(op))
+
+
+def of_sum(op: QAdd, stage: Stage) -> list[Literal]:
+    """What kernels for sums of two values take before what `of_result` gives."""
+    return named(
         n=elements(stage),
         unit=1 << op.left,
         x_zero=op.x_zero,
@@ -41,42 +47,38 @@ def emit_qadd(unit: TranslationUnit, stage: Stage, op: QAdd) -> RowCall:
         y_shift=op.y_shift,
         multiplier=op.out_multiplier,
         shift=op.out_shift,
-        zero=op.out_zero,
     )
-    literals += limits(op.min, op.max, DType.I8)
-    return _elementwise(unit, op.mnemonic, "y", literals)
 
 
-def requantised(op: QMul | QMatMul | QMean | QNorm | QPRelu | QSum, bound: int) -> list[Literal]:
+def of_result(op: Requantised) -> list[Literal]:
+    """The literals of a result behind its factors: zero point and limits."""
+    return named(zero=op.out_zero) + limits(op.min, op.max, op.to)
+
+
+def requantised(op: OneFactor, bound: int) -> list[Literal]:
     """How sums of at most `bound` become the result."""
     multiplier, form = factor_form(bound, op.multiplier, op.shift)
-    literals = named(multiplier=multiplier, shift=op.shift, zero=op.out_zero)
-    return [*literals, *limits(op.min, op.max, DType.I8), ("form", str(form))]
+    return [*named(multiplier=multiplier, shift=op.shift), *of_result(op), ("form", str(form))]
 
 
 @emits(QMul)
 def emit_qmul(unit: TranslationUnit, stage: Stage, op: QMul) -> RowCall:
     """The product of two values, or of one and a factor for each of its channels."""
-    repeat = op.x.type != op.y.type
-    n = op.y.type.size if repeat else elements(stage)
-    literals = named(
-        count=elements(stage) // n,
-        n=n,
-        repeat=int(repeat),
-        x_zero=op.x_zero,
-        y_zero=op.y_zero,
-    )
-    return _elementwise(unit, op.mnemonic, "y", literals + requantised(op, 255 * 255))
+    return _elementwise(unit, op.mnemonic, "y", of_two(op, stage) + requantised(op, op.bound()))
 
 
 @emits(QDiv)
 def emit_qdiv(unit: TranslationUnit, stage: Stage, op: QDiv) -> RowCall:
     """The quotient of two values, or of one and a divisor for each of its channels."""
-    repeat = op.x.type != op.y.type
-    n = op.y.type.size if repeat else elements(stage)
-    literals = named(count=elements(stage) // n, n=n, repeat=int(repeat), x_zero=op.x_zero, y_zero=op.y_zero)
-    literals += named(factor=op.factor, places=op.places, zero=op.out_zero) + limits(op.min, op.max, DType.I8)
+    literals = of_two(op, stage) + named(factor=op.factor, places=op.places) + of_result(op)
     return _elementwise(unit, op.mnemonic, "y", literals)
+
+
+def of_two(op: QMul | QDiv, stage: Stage) -> list[Literal]:
+    """What kernels for products and quotients take first."""
+    repeat = op.x.shape != op.y.shape
+    n = op.y.type.size if repeat else elements(stage)
+    return named(count=elements(stage) // n, n=n, repeat=int(repeat), x_zero=op.x_zero, y_zero=op.y_zero)
 
 
 @emits(Lookup)
@@ -88,25 +90,33 @@ def emit_lookup(unit: TranslationUnit, stage: Stage, op: Lookup) -> RowCall:
 @emits(QMean)
 def emit_qmean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
     """The mean of each channel."""
-    count, height, width, channels = op.x.shape
     if stage.gathers:
+        _, height, width, channels = op.x.shape
         given = named(pixels=width, channels=channels, offset=height * width * op.zero)
-        given += requantised(op, 255 * height * width)
-        return _one_row_more(unit, "qmean_row", given)
-    literals = named(count=count, pixels=height * width, channels=channels, x_zero=op.zero)
-    literals += requantised(op, 255 * height * width)
+        return _one_row_more(unit, "qmean_row", given + requantised(op, op.bound()))
+    literals = of_mean(op) + requantised(op, op.bound())
     return RowCall(specialise(unit, "qmean", "qmean", DType.I8, [_X, _OUT], literals), (Pointer(0),))
 
 
+def of_mean(op: QMean) -> list[Literal]:
+    """What kernels for means take first."""
+    count, height, width, channels = op.x.shape
+    return named(count=count, pixels=height * width, channels=channels, x_zero=op.zero)
+
+
 @emits(QSum)
-def emit_qsum(unit: TranslationUnit, stage: Stage, whole: QSum) -> RowCall:
-    """Sums of what is for `qmean` the pixels of images, one a channel."""
+def emit_qsum(unit: TranslationUnit, stage: Stage, op: QSum) -> RowCall:
+    """Sums by the kernel for means."""
+    literals = of_total(op, stage) + requantised(op, op.bound())
+    return RowCall(specialise(unit, "qsum", "qmean", DType.I8, [_X, _OUT], literals), (Pointer(0),), long_rows=True)
+
+
+def of_total(whole: QSum, stage: Stage) -> list[Literal]:
+    """What kernels for means take first, which give sums of what is for them the pixels of images, one a channel."""
     op = whole.row_op(stage.band, 0) if stage.windows else whole
     shape, (first, *_) = op.operands[0].shape, whole.axes
     channels = math.prod(shape[first + len(whole.axes) :])
-    literals = named(count=math.prod(shape[:first]), pixels=whole.count(), channels=channels, x_zero=whole.zero)
-    literals += requantised(whole, 255 * whole.count())
-    return RowCall(specialise(unit, "qsum", "qmean", DType.I8, [_X, _OUT], literals), (Pointer(0),), long_rows=True)
+    return named(count=math.prod(shape[:first]), pixels=whole.count(), channels=channels, x_zero=whole.zero)
 
 
 @emits(QAvgPool2d)
@@ -150,23 +160,27 @@ def emit_qnorm(unit: TranslationUnit, stage: Stage, whole: QNorm) -> RowCall:
 @emits(QPRelu)
 def emit_qprelu(unit: TranslationUnit, stage: Stage, op: QPRelu) -> RowCall:
     """A value with a factor for each channel where it is negative."""
-    n = op.type.shape[-1]
-    literals = named(count=elements(stage) // n, n=n, x_zero=op.zero, above=op.above)
-    literals += requantised(op, op.bound())
     parameters = [_X, (pointer(DType.I16), "below"), _OUT]
+    literals = of_rectifier(op, stage) + requantised(op, op.bound())
     function = specialise(unit, "qprelu", "qprelu", DType.I8, parameters, literals)
     return RowCall(function, (Pointer(0), Pointer(1)), long_rows=True)
+
+
+def of_rectifier(op: QPRelu, stage: Stage) -> list[Literal]:
+    """What kernels for rectifiers take first."""
+    n = op.type.shape[-1]
+    return named(count=elements(stage) // n, n=n, x_zero=op.zero, above=op.above)
 
 
 @emits(QSoftmax)
 def emit_qsoftmax(unit: TranslationUnit, stage: Stage, op: QSoftmax) -> RowCall:
     """Softmax over the last dimension."""
-    n = op.type.shape[-1]
-    sizes = {"count": elements(stage) // n, "n": n}
-    literals = named(**sizes, multiplier=op.multiplier, left=op.left, diff_min=max(op.diff_min, -256))
+    n, least = op.type.shape[-1], -(2 ** (8 * op.x.dtype.bytes))
+    literals = named(count=elements(stage) // n, n=n, multiplier=op.multiplier, left=op.left)
     seldom = {"speed": 0, "balanced": op.type.size <= FEW, "size": 1}[unit.tuning.optimize]
-    literals += named(apart=int(seldom))
-    function = specialise(unit, "qsoftmax", "qsoftmax", DType.I8, [_X, _OUT], literals)
+    literals += named(diff_min=max(op.diff_min, least), apart=int(seldom), to=op.to.bytes)
+    parameters = [(pointer(op.x.dtype), "x"), (f"{C_TYPES[op.to]} *", "out")]
+    function = specialise(unit, "qsoftmax", "qsoftmax", op.x.dtype, parameters, literals)
     return RowCall(function, (Pointer(0),), long_rows=True)
 
 

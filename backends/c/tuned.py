@@ -111,8 +111,10 @@ def pixels(stage: Stage) -> int:
 
 
 def shape_of(stage: Stage) -> Shape | None:
-    """The shape by which choices for a stage are found; None for one without register tiles."""
-    return _shape(stage.op, stage)
+    """The shape by which choices for a stage are found; None for one without register tiles to choose, as those have
+    that int16 has a part in."""
+    wide = any(v.dtype is DType.I16 for v in (*stage.op.operands, stage.result))
+    return None if wide else _shape(stage.op, stage)
 
 
 @singledispatch
@@ -122,9 +124,7 @@ def _shape(op: Op, stage: Stage) -> Shape | None:
 
 @_shape.register(Conv2d)
 @_shape.register(QConv2d)
-def _shape_of_convolution(op: Conv2d | QConv2d, stage: Stage) -> Shape | None:
-    if _is_wide(op):
-        return None
+def _shape_of_convolution(op: Conv2d | QConv2d, stage: Stage) -> Shape:
     channels, outputs = op.x.shape[3], op.type.shape[3]
     if op.per_pixel() and op.groups == 1:
         return _named("pointwise", op, (pixels(stage), channels, outputs))
@@ -133,16 +133,9 @@ def _shape_of_convolution(op: Conv2d | QConv2d, stage: Stage) -> Shape | None:
 
 @_shape.register(Dense)
 @_shape.register(QDense)
-def _shape_of_dense(op: Dense | QDense, stage: Stage) -> Shape | None:
-    if _is_wide(op):
-        return None
+def _shape_of_dense(op: Dense | QDense, stage: Stage) -> Shape:
     outputs, inputs = op.w.shape
     return _named("pointwise", op, (pixels(stage), inputs, outputs))
-
-
-def _is_wide(op: Op) -> bool:
-    """Whether int16 has a part in a layer, whose kernels are others."""
-    return DType.I16 in (op.operands[0].dtype, op.type.dtype)
 
 
 def _named(kind: str, op: Op, sizes: tuple[int, ...]) -> Shape:

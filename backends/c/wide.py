@@ -6,19 +6,17 @@ argument of theirs (`to`, in bytes). Sums are of 32 bits where weights and biase
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from tinyc.backends.c.calls import Literal, elements, limits, pointer, shared, specialise, wrapped
+from tinyc.backends.c.calls import Literal, elements, pointer, shared, specialise
 from tinyc.backends.c.conv import pack
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.literals import C_TYPES, literal
-from tinyc.backends.c.loops import around
-from tinyc.backends.c.qmatmul import element_at, matrices
+from tinyc.backends.c.qmatmul import element_at, matrix_call, of_band, of_matrices
 from tinyc.backends.c.quantised import Parameter
+from tinyc.backends.c.quantised_values import named, of_mean, of_rectifier, of_result, of_sum, of_total, of_two
 from tinyc.backends.c.shares import LARGEST, leaves_fewer
 from tinyc.backends.c.short import known, requantisation
 from tinyc.backends.c.tiles import LANES
@@ -40,7 +38,6 @@ from tinyc.ir.ops import (
     QMean,
     QMul,
     QPRelu,
-    QSoftmax,
     QSum,
     Requantise,
 )
@@ -65,13 +62,12 @@ def _form(bound: Array | int, multiplier: Array | int, shift: Array | int) -> in
     return _ONCE if np.all(np.asarray(shift) == 0) and np.all(np.asarray(multiplier) < LARGEST) else _WORDS
 
 
-def _result(op: Any) -> list[Literal]:
-    """The literals of a result behind its factors: zero point and limits."""
-    return [("zero", str(op.out_zero)), *limits(op.min, op.max, op.to)]
-
-
 def _bytes(op: Op) -> Literal:
     return "to", str(op.type.dtype.bytes)
+
+
+def _y_bytes(op: QAdd | QMul | QDiv | QMatMul) -> Literal:
+    return "y_bytes", str(op.y.dtype.bytes)
 
 
 def _out(op: Op) -> tuple[str, str]:
@@ -105,7 +101,7 @@ def _layer(
         ((pointer(DType.I32), "multiplier"), factors),
         shifts,
     ]
-    return taken, [*_result(op), ("form", str(form)), _bytes(op)]
+    return taken, [*of_result(op), ("form", str(form)), _bytes(op)]
 
 
 def _tile(unit: TranslationUnit, count: int) -> int:
@@ -135,10 +131,6 @@ def _x(op: Op, name: str = "x", operand: int = 0) -> Parameter:
     return (pointer(op.operands[operand].dtype), name), Pointer(operand)
 
 
-def _numbers(**values: int) -> list[Literal]:
-    return [(name, str(value)) for name, value in values.items()]
-
-
 @emits(QConv2d, where=_wide)
 def emit_wide_convolution(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
     """A convolution of any kind, or of one pixel."""
@@ -146,7 +138,7 @@ def emit_wide_convolution(unit: TranslationUnit, stage: Stage, op: QConv2d) -> R
     if op.per_pixel() and op.groups == 1:
         return _pointwise(unit, stage, op, taken, result, op.x.shape[3], op.type.shape[3])
     (kh, kw), (before, after) = op.window(), beside(op)
-    geometry = _numbers(
+    geometry = named(
         tile=_tile(unit, op.type.shape[2] - before - after),
         before=before,
         after=after,
@@ -191,7 +183,7 @@ def _pointwise(
 ) -> RowCall:
     tile = _tile(unit, pixels(stage))
     tiles, spare = divmod(pixels(stage), tile)
-    geometry = _numbers(tiles=tiles, tile=tile, spare=spare, inputs=inputs, outputs=outputs, rest=outputs % LANES)
+    geometry = named(tiles=tiles, tile=tile, spare=spare, inputs=inputs, outputs=outputs, rest=outputs % LANES)
     return _call(unit, "wpointwise", "wpointwise", op, [_x(op), *taken], geometry + result, long_rows=True)
 
 
@@ -200,12 +192,12 @@ def emit_wide_depthwise(unit: TranslationUnit, stage: Stage, op: QDepthwiseConv2
     """A depthwise convolution; 3x3 of int16 to int16 has a kernel of its own."""
     taken, result = _layer(unit, stage, op, None)
     (kh, kw), stride, left = op.window(), op.strides[1], op.pads[1]
-    geometry = _numbers(width=op.x.shape[2], channels=op.x.shape[3], out_width=op.type.shape[2])
+    geometry = named(width=op.x.shape[2], channels=op.x.shape[3], out_width=op.type.shape[2])
     if op.may_overwrite_row() and op.x.dtype is DType.I16:
-        geometry += _numbers(stride=stride, left=left, fill=op.zero)
+        geometry += named(stride=stride, left=left, fill=op.zero)
         rows = _rows(unit, op)[:1]
         return _call(unit, "wdepthwise3x3", "wdepthwise3x3", op, [*rows, *taken], geometry + result[:-1])
-    geometry += _numbers(each=op.channel_multiplier(), kh=kh, kw=kw, stride=stride, dilation=op.dilations[1], left=left)
+    geometry += named(each=op.channel_multiplier(), kh=kh, kw=kw, stride=stride, dilation=op.dilations[1], left=left)
     return _call(unit, f"wdepthwise{kh}x{kw}", "wdepthwise", op, [*_rows(unit, op), *taken], geometry + result)
 
 
@@ -213,54 +205,40 @@ def _factor(op: OneFactor, bound: int) -> list[Literal]:
     """How sums of at most `bound` become the result."""
     form = _form(bound, op.multiplier, op.shift)
     multiplier = op.multiplier * 4 if form == _ONCE else op.multiplier
-    return [*_numbers(multiplier=multiplier, shift=op.shift), *_result(op), ("form", str(form)), _bytes(op)]
+    return [*named(multiplier=multiplier, shift=op.shift), *of_result(op), ("form", str(form)), _bytes(op)]
 
 
 @emits(QAdd, where=_wide)
 def emit_wide_sum(unit: TranslationUnit, stage: Stage, op: QAdd) -> RowCall:
     """The sum of two values of different scales."""
-    literals = _numbers(
-        n=elements(stage),
-        y_bytes=op.y.dtype.bytes,
-        unit=1 << op.left,
-        x_zero=op.x_zero,
-        x_multiplier=op.x_multiplier,
-        x_shift=op.x_shift,
-        y_zero=op.y_zero,
-        y_multiplier=op.y_multiplier,
-        y_shift=op.y_shift,
-        multiplier=op.out_multiplier,
-        shift=op.out_shift,
-    )
-    literals += [*_result(op), _bytes(op)]
+    literals = [_y_bytes(op), *of_sum(op, stage), *of_result(op), _bytes(op)]
     return _call(unit, op.mnemonic, "wadd", op, [_x(op), _x(op, "y", 1)], literals, long_rows=True)
 
 
 @emits(QMul, where=_wide)
 def emit_wide_product(unit: TranslationUnit, stage: Stage, op: QMul) -> RowCall:
     """The product of two values, or of one and a factor for each of its channels."""
-    repeat = op.x.shape != op.y.shape
-    n = op.y.type.size if repeat else elements(stage)
-    literals = _numbers(count=elements(stage) // n, n=n, repeat=int(repeat), y_bytes=op.y.dtype.bytes)
-    literals += _numbers(x_zero=op.x_zero, y_zero=op.y_zero) + _factor(op, op.bound())
+    literals = [_y_bytes(op), *of_two(op, stage), *_factor(op, op.bound())]
     return _call(unit, op.mnemonic, "wmul", op, [_x(op), _x(op, "y", 1)], literals, long_rows=True)
 
 
 @emits(QDiv, where=_wide)
 def emit_wide_quotient(unit: TranslationUnit, stage: Stage, op: QDiv) -> RowCall:
     """The quotient of two values, or of one and a divisor for each of its channels."""
-    repeat = op.x.shape != op.y.shape
-    n = op.y.type.size if repeat else elements(stage)
-    literals = _numbers(count=elements(stage) // n, n=n, repeat=int(repeat), y_bytes=op.y.dtype.bytes)
-    literals += _numbers(x_zero=op.x_zero, y_zero=op.y_zero, factor=op.factor, places=op.places)
-    return _call(unit, op.mnemonic, "wdiv", op, [_x(op), _x(op, "y", 1)], [*literals, *_result(op), _bytes(op)], True)
+    literals = [
+        _y_bytes(op),
+        *of_two(op, stage),
+        *named(factor=op.factor, places=op.places),
+        *of_result(op),
+        _bytes(op),
+    ]
+    return _call(unit, op.mnemonic, "wdiv", op, [_x(op), _x(op, "y", 1)], literals, long_rows=True)
 
 
 @emits(QPRelu, where=_wide)
 def emit_wide_rectifier(unit: TranslationUnit, stage: Stage, op: QPRelu) -> RowCall:
     """A value with a factor for each channel where it is negative."""
-    n = op.type.shape[-1]
-    literals = [*_numbers(count=elements(stage) // n, n=n, x_zero=op.zero, above=op.above), *_factor(op, op.bound())]
+    literals = of_rectifier(op, stage) + _factor(op, op.bound())
     return _call(unit, op.mnemonic, "wprelu", op, [_x(op), _x(op, "below", 1)], literals, long_rows=True)
 
 
@@ -268,74 +246,51 @@ def emit_wide_rectifier(unit: TranslationUnit, stage: Stage, op: QPRelu) -> RowC
 def emit_requantise(unit: TranslationUnit, stage: Stage, op: Requantise) -> RowCall:
     """Integers of another scale or type."""
     bound = max(abs(limit - op.zero) for limit in op.x.dtype.limits)
-    literals = [*_numbers(n=elements(stage), x_zero=op.zero), *_factor(op, bound)]
+    literals = [*named(n=elements(stage), x_zero=op.zero), *_factor(op, bound)]
     return _call(unit, op.mnemonic, "wrequantise", op, [_x(op)], literals, long_rows=True)
 
 
 @emits(Interpolate)
 def emit_interpolate(unit: TranslationUnit, stage: Stage, op: Interpolate) -> RowCall:
     """A function of one int16 value, by a table with straight lines between its entries."""
-    literals = _numbers(n=elements(stage), places=op.places())
+    literals = named(n=elements(stage), places=op.places())
     return _call(unit, op.mnemonic, "interpolate", op, [_x(op), _x(op, "table", 1)], literals, long_rows=True)
 
 
 @emits(Lookup, where=lambda unit, stage, op: op.type.dtype is DType.I16)
 def emit_wide_lookup(unit: TranslationUnit, stage: Stage, op: Lookup) -> RowCall:
     """A function of one int8 value that gives int16, by table."""
-    parameters = [*(parameter for parameter, _ in (_x(op), _x(op, "table", 1))), _out(op)]
-    own = ", ".join(f"{kind}{name}" for kind, name in parameters)
-    body = f"    {unit.kernels.use('lookup_wide')}(x, table, out, /*n=*/{elements(stage)});\n"
-    return RowCall(unit.function("wlookup", own, body), (Pointer(0), Pointer(1)), long_rows=True)
+    literals = named(n=elements(stage))
+    return _call(unit, "wlookup", "wlookup", op, [_x(op), _x(op, "table", 1)], literals, long_rows=True)
 
 
 @emits(QMatMul, where=_wide)
 def emit_wide_matrices(unit: TranslationUnit, stage: Stage, whole: QMatMul) -> RowCall:
     """A product of matrices, or one for each of the leading dimensions."""
-    op = cast("QMatMul", whole.row_op(stage.band, 0)) if stage.windows else whole
-    rows, columns = op.type.shape[-2:]
-    literals = _numbers(rows=rows, inner=op.x.shape[-1], columns=columns, y_bytes=op.y.dtype.bytes)
-    literals += [*_numbers(x_zero=op.x_zero, y_zero=op.y_zero), *_factor(op, op.bound())]
-    values = [f"/*{name}=*/{text}" for name, text in literals]
-    kernel = unit.kernels.use("wmatmul", op.x.dtype)
+    op = of_band(whole, stage)
 
-    def call(places: Sequence[str], out: str) -> list[str]:
-        x, y = places
-        return wrapped(f"{kernel}(", [element_at("x", x), "y", y, "out", out, *values], ");", 100).splitlines()
+    def arrays(x: str, y: str, out: str) -> list[str]:
+        return [element_at("x", x), "y", y, "out", out]
 
-    body = "".join(f"    {line}\n" for line in around(matrices(op), call))
-    parameters = f"{pointer(op.x.dtype)}x, {pointer(op.y.dtype)}y, {C_TYPES[op.type.dtype]} *out"
-    return RowCall(unit.function("wmatmul", parameters, body), (Pointer(0), Pointer(1)), long_rows=True)
+    literals = [_y_bytes(op), *of_matrices(op), *_factor(op, op.bound())]
+    return matrix_call(unit, op, "wmatmul", arrays, literals)
 
 
 @emits(QMean, where=_wide)
 def emit_wide_mean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
     """The mean of each channel."""
-    count, height, width, channels = op.x.shape
     if stage.gathers:
+        _, height, width, channels = op.x.shape
         offset = literal(DType.I64, height * width * op.zero)
-        given = [*_numbers(pixels=width, channels=channels), ("offset", offset), *_factor(op, op.bound())]
+        given = [*named(pixels=width, channels=channels), ("offset", offset), *_factor(op, op.bound())]
         parameters = [(pointer(op.x.dtype), "x"), ("int", "first"), ("int", "last"), _out(op)]
         function = specialise(unit, "wmean_row", "wmean_row", op.x.dtype, parameters, given)
         return RowCall(function, (Pointer(0), Turn(True), Turn(False)))
-    literals = _numbers(count=count, pixels=height * width, channels=channels, x_zero=op.zero)
-    return _call(unit, "qmean", "wmean", op, [_x(op)], literals + _factor(op, op.bound()))
+    return _call(unit, "qmean", "wmean", op, [_x(op)], of_mean(op) + _factor(op, op.bound()))
 
 
 @emits(QSum, where=_wide)
-def emit_wide_total(unit: TranslationUnit, stage: Stage, whole: QSum) -> RowCall:
-    """Sums of what is for `qmean` the pixels of images, one a channel."""
-    op = whole.row_op(stage.band, 0) if stage.windows else whole
-    shape, first = op.operands[0].shape, whole.axes[0]
-    channels = math.prod(shape[first + len(whole.axes) :])
-    literals = _numbers(count=math.prod(shape[:first]), pixels=whole.count(), channels=channels, x_zero=whole.zero)
-    return _call(unit, "qsum", "wmean", whole, [_x(whole)], literals + _factor(whole, whole.bound()), long_rows=True)
-
-
-@emits(QSoftmax, where=_wide)
-def emit_wide_softmax(unit: TranslationUnit, stage: Stage, op: QSoftmax) -> RowCall:
-    """Softmax over the last dimension."""
-    n = op.type.shape[-1]
-    least = max(op.diff_min, -(2**16))
-    literals = _numbers(count=elements(stage) // n, n=n, multiplier=op.multiplier, left=op.left, diff_min=least)
-    literals += [*_numbers(apart=int(unit.tuning.optimize == "size")), _bytes(op)]
-    return _call(unit, op.mnemonic, "wsoftmax", op, [_x(op)], literals, long_rows=True)
+def emit_wide_total(unit: TranslationUnit, stage: Stage, op: QSum) -> RowCall:
+    """Sums by the kernel for means."""
+    literals = of_total(op, stage) + _factor(op, op.bound())
+    return _call(unit, "qsum", "wmean", op, [_x(op)], literals, long_rows=True)

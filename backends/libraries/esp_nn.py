@@ -17,6 +17,7 @@ from tinyc.backends.libraries.operands import VECTOR, constant, in_place, is_ali
 from tinyc.ir.concern import Concern
 from tinyc.ir.ops import MaxPool2d, QAdd, QAvgPool2d, QConv2d, QDense, QDepthwiseConv2d, QMean, QMul, QSoftmax
 from tinyc.ir.ops.conv import Spatial
+from tinyc.ir.ops.int8 import activations_of
 from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.rows import RowProgram, Stage
 from tinyc.ir.rows.kernels import Offer
@@ -61,9 +62,10 @@ def call_of(program: RowProgram, stage: Stage, whole: bool, chip: str) -> Librar
     op = stage.op
     if whole and any(program.repeats(v.name) > 1 for v in op.operands):
         return "rows of its operand are kept once and read several times"
-    wide = any(v.dtype is DType.I16 for v in op.operands)
-    if CALLS.find(type(op)) is None or wide or any(v.dtype is not DType.I8 for v in (stage.result, op.operands[0])):
-        return f"no function for {op.mnemonic} of {op.operands[0].dtype.value}" if op.operands else "no function"
+    others = [v for v in (*activations_of(op), stage.result) if v.dtype is not DType.I8]
+    if CALLS.find(type(op)) is None or others:
+        of = (others or op.operands)[:1]
+        return f"no function for {op.mnemonic} of {of[0].dtype.value}" if of else "no function"
     reasons = []
     for form, gathered in [(op, None)] if whole else forms(stage):
         call = CALLS.of(form)(program, form)

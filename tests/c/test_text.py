@@ -257,7 +257,7 @@ def retyped(kernel: str, folder: Path) -> None:
         if not (FOLDER / f"{name}.h").exists():
             stem, _, suffix = name.rpartition("_")
             (folder / f"{name}.h").write_text(library._text(stem, DType(suffix)))
-            retyped(f"{name}.h", folder)
+        retyped(f"{name}.h", folder)
 
 
 def test_cplusplus_may_include_the_header(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ TINYC_INLINE int8_t tinyc_qmean_of_i8(int32_t sum, int32_t count, int places, in
     } else {
         mean = (sum + (sum < 0 ? -(count / 2) : count / 2)) / count;
     }
-    return (int8_t)(low <= -128 && high >= 127 ? mean : tinyc_limit_i32(mean, low, high));
+    return (int8_t)(low <= INT8_MIN && high >= INT8_MAX ? mean : tinyc_limit_i32(mean, low, high));
 }
 
 #endif

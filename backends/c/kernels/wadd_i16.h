@@ -10,7 +10,7 @@
 /* n sums of two values of different scales, of which one or the result is int16: as tinyc_qadd_i8. y has `y_bytes`
  * bytes an element, results `to`. `out` may be x or y, if it has as many.
  */
-TINYC_INLINE void tinyc_wadd_i16(const int16_t *x, const void *y, void *out, int n, int y_bytes, int unit, int x_zero,
+TINYC_INLINE void tinyc_wadd_i16(const int16_t *x, const void *y, void *out, int y_bytes, int n, int unit, int x_zero,
                                  int32_t x_multiplier, int x_shift, int y_zero, int32_t y_multiplier, int y_shift,
                                  int32_t multiplier, int shift, int zero, int low, int high, int to)
 {

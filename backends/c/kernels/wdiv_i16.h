@@ -8,7 +8,7 @@
 /* `count` times n quotients of values, less their zero points, of which one or the result is int16: as tinyc_qdiv_i8,
  * in 64 bits. y has `y_bytes` bytes an element, results `to`. `out` may be x, or y without `repeat`, if it has as many.
  */
-TINYC_INLINE void tinyc_wdiv_i16(const int16_t *x, const void *y, void *out, int count, int n, int repeat, int y_bytes,
+TINYC_INLINE void tinyc_wdiv_i16(const int16_t *x, const void *y, void *out, int y_bytes, int count, int n, int repeat,
                                  int x_zero, int y_zero, int32_t factor, int places, int zero, int low, int high,
                                  int to)
 {

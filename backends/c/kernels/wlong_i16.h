@@ -5,7 +5,7 @@
 #include "common.h"
 #include "narrow_wide.h"
 #include "put_wide.h"
-#include "wrun_i16.h"
+#include "run_i16.h"
 
 /* `lanes` output channels of one pixel, whose sums are of 64 bits: see tinyc_wtile_i16. */
 TINYC_INLINE void tinyc_wlong_i16(const int16_t **rows, const int16_t *pad, const int8_t *w, const void *bias,
@@ -18,7 +18,7 @@ TINYC_INLINE void tinyc_wlong_i16(const int16_t **rows, const int16_t *pad, cons
         int64_t sum = tinyc_bias_wide(bias, channel + lane, 5);
         for (int ky = 0; ky < kh; ++ky) {
             for (int kx = 0; kx < kw; ++kx) {
-                const int16_t *p = tinyc_wrun_i16(rows[ky], pad, border, at + kx * step, limit, skip);
+                const int16_t *p = tinyc_run_i16(rows[ky], pad, border, at + kx * step, limit, skip);
                 for (int i = 0; i < n; ++i) {
                     sum += p[i] * *v;
                     v += lanes;

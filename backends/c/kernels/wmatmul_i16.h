@@ -10,9 +10,9 @@
  * requantised, where one of them or the result is int16: y begins at element `y_at` and has `y_bytes` bytes an element,
  * results begin at `out_at` and have `to` bytes. `form` is as in tinyc_narrow_wide.
  */
-TINYC_INLINE void tinyc_wmatmul_i16(const int16_t *x, const void *y, int y_at, void *restrict out, int out_at, int rows,
-                                    int inner, int columns, int y_bytes, int x_zero, int y_zero, int32_t multiplier,
-                                    int shift, int zero, int low, int high, int form, int to)
+TINYC_INLINE void tinyc_wmatmul_i16(const int16_t *x, const void *y, int y_at, void *restrict out, int out_at,
+                                    int y_bytes, int rows, int inner, int columns, int x_zero, int y_zero,
+                                    int32_t multiplier, int shift, int zero, int low, int high, int form, int to)
 {
     for (int r = 0; r < rows; ++r) {
         for (int c = 0; c < columns; ++c) {

@@ -10,7 +10,7 @@
  * elements of `y_bytes` bytes for each count, or with `repeat` n for all of them. `form` is as in tinyc_narrow_wide,
  * results have `to` bytes. `out` may be x, or y without `repeat`, if it has as many.
  */
-TINYC_INLINE void tinyc_wmul_i16(const int16_t *x, const void *y, void *out, int count, int n, int repeat, int y_bytes,
+TINYC_INLINE void tinyc_wmul_i16(const int16_t *x, const void *y, void *out, int y_bytes, int count, int n, int repeat,
                                  int x_zero, int y_zero, int32_t multiplier, int shift, int zero, int low, int high,
                                  int form, int to)
 {

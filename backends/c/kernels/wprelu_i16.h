@@ -7,7 +7,7 @@
 
 /* `count` times n rectified values, where operand or result is int16: less their zero point, times `above` or, below
  * it, the factor of the channel, requantised. `form` is as in tinyc_narrow_wide, results have `to` bytes. `out` may be
- * x, if it has as many.
+ * x, if it has as many. Factors are `short` since int16_t is x's type, whatever that is.
  */
 TINYC_INLINE void tinyc_wprelu_i16(const int16_t *x, const short *below, void *out, int count, int n, int x_zero,
                                    int above, int32_t multiplier, int shift, int zero, int low, int high, int form,

@@ -5,26 +5,10 @@
 #include "common.h"
 #include "narrow_wide.h"
 #include "put_wide.h"
-#include "qproducts_i8.h"
+#include "qadd_element_i16.h"
+#include "run_i16.h"
 #include "unscheduled.h"
 #include "wlong_i16.h"
-#include "wrun_i16.h"
-
-/* Adds the products of one element of each of `pixels` pixels `next` apart and the weights of `lanes` channels. */
-TINYC_INLINE void tinyc_wadd_element_i16(tinyc_sums_i8 *a, tinyc_sums_i8 *b, tinyc_sums_i8 *c, tinyc_sums_i8 *d,
-                                         const int16_t *p, const int8_t *w, int lanes, int pixels, int next)
-{
-    tinyc_qadd_products_i8(a, p[0], w, lanes, 0);
-    if (pixels > 1) {
-        tinyc_qadd_products_i8(b, p[next], w, lanes, 0);
-    }
-    if (pixels > 2) {
-        tinyc_qadd_products_i8(c, p[2 * next], w, lanes, 0);
-    }
-    if (pixels > 3) {
-        tinyc_qadd_products_i8(d, p[3 * next], w, lanes, 0);
-    }
-}
 
 /* Writes the results of one output channel for `pixels` pixels, `at` the first of them and `next` apart. */
 TINYC_INLINE void tinyc_wstore_i16(void *out, int at, int pixels, int next, int32_t a, int32_t b, int32_t c, int32_t d,
@@ -70,18 +54,18 @@ TINYC_INLINE void tinyc_wtile_i16(const int16_t **rows, const int16_t *pad, cons
     d = a;
     for (int ky = 0; ky < kh; ++ky) {
         for (int kx = 0; kx < kw; ++kx) {
-            const int16_t *p = tinyc_wrun_i16(rows[ky], pad, border, at + kx * step, limit, skip);
+            const int16_t *p = tinyc_run_i16(rows[ky], pad, border, at + kx * step, limit, skip);
             const int16_t *const whole = p + n / 4 * 4;
             while (p != whole) {
-                tinyc_wadd_element_i16(&a, &b, &c, &d, p, w, lanes, pixels, next);
-                tinyc_wadd_element_i16(&a, &b, &c, &d, p + 1, w + lanes, lanes, pixels, next);
-                tinyc_wadd_element_i16(&a, &b, &c, &d, p + 2, w + 2 * lanes, lanes, pixels, next);
-                tinyc_wadd_element_i16(&a, &b, &c, &d, p + 3, w + 3 * lanes, lanes, pixels, next);
+                tinyc_qadd_element_i16(&a, &b, &c, &d, p, w, lanes, 0, pixels, next);
+                tinyc_qadd_element_i16(&a, &b, &c, &d, p + 1, w + lanes, lanes, 0, pixels, next);
+                tinyc_qadd_element_i16(&a, &b, &c, &d, p + 2, w + 2 * lanes, lanes, 0, pixels, next);
+                tinyc_qadd_element_i16(&a, &b, &c, &d, p + 3, w + 3 * lanes, lanes, 0, pixels, next);
                 p += 4;
                 w += 4 * lanes;
             }
             for (int i = 0; i < n % 4; ++i) {
-                tinyc_wadd_element_i16(&a, &b, &c, &d, p + i, w, lanes, pixels, next);
+                tinyc_qadd_element_i16(&a, &b, &c, &d, p + i, w, lanes, 0, pixels, next);
                 w += lanes;
             }
         }

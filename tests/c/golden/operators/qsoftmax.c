@@ -10,7 +10,7 @@ module @qsoftmax {
 TINYC_NOINLINE void net_qsoftmax_0(const int8_t *x, int8_t *out)
 {
     tinyc_qsoftmax_i8(x, out, /*count=*/2, /*n=*/3, /*multiplier=*/1717986918, /*left=*/22, /*diff_min=*/-256,
-        /*apart=*/1);
+        /*apart=*/1, /*to=*/1);
 }
 
 void net_run(void *arena, const int8_t *input, int8_t *output)
