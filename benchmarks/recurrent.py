@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 import tinyc
+from benchmarks.accuracy.answers import decibels
 from benchmarks.networks import Graph
 from tinyc.ir.tensor import Array
 
@@ -82,7 +83,7 @@ def figures(kind: str, steps: int, integers: bool, machine: str) -> Figures:
         if integers:
             fresh = inputs(FRESH, steps, 3)
             exact = tinyc.compile(path, verify=False)
-            noise = decibels([(only(exact(*s)), only(compiled(*s))) for s in fresh])
+            noise = decibels([only(exact(*s)) for s in fresh], [only(compiled(*s)) for s in fresh])
     return Figures(
         seconds,
         measured["code_bytes"],
@@ -97,13 +98,6 @@ def only(outputs: Mapping[str, Array]) -> Array:
     """The one output of a network."""
     (output,) = outputs.values()
     return output
-
-
-def decibels(pairs: list[tuple[Array, Array]]) -> float:
-    """The power of the first ones by that of the differences."""
-    signal = sum(float((a.astype(np.float64) ** 2).sum()) for a, _ in pairs)
-    noise = sum(float(((a.astype(np.float64) - b) ** 2).sum()) for a, b in pairs)
-    return float(10 * np.log10(signal / max(noise, 1e-30)))
 
 
 def main() -> None:

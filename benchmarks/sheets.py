@@ -12,6 +12,11 @@ from rich.text import Text
 WIDTH = 210
 
 
+def markdown_line(cells: Iterable[str]) -> str:
+    """A line of a table in Markdown."""
+    return f"| {' | '.join(cells)} |"
+
+
 @dataclass(frozen=True)
 class Sheet:
     """A table: how many columns at its left are words, the others being numbers; cells may have rich's markup."""
@@ -34,7 +39,7 @@ class Sheet:
         """For the documentation."""
         rules = ["---" if number < self.words else "---:" for number in range(len(self.headings))]
         plain = [[Text.from_markup(cell).plain for cell in line] for line in self.lines]
-        return "\n".join(f"| {' | '.join(line)} |" for line in [self.headings, rules, *plain])
+        return "\n".join(map(markdown_line, [self.headings, rules, *plain]))
 
 
 def show(sheets: Iterable[Sheet], markdown: bool = False) -> None:

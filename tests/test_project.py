@@ -103,6 +103,14 @@ def test_layers(folder: str) -> None:
         assert imports(path) <= MAY_IMPORT[folder], f"{path.relative_to(ROOT)} imports {imports(path)}"
 
 
+def test_benchmarks_run_without_the_tests() -> None:
+    for path in sources("benchmarks"):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        names = [a.name for n in nodes if isinstance(n, ast.Import) for a in n.names]
+        names += [n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)]
+        assert "tests" not in {n.split(".")[0] for n in names}, path.relative_to(ROOT)
+
+
 def test_every_package_is_packaged() -> None:
     table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     folders = [p.parent.relative_to(ROOT) for f in FOLDERS for p in (ROOT / f).rglob("__init__.py")]

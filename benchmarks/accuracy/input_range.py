@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from benchmarks.networks.data import DATA, from_shared, keras_weights, mnist_images, published
+from benchmarks.networks.data import DATA, IMAGENET_SIDE, from_shared, imagenet_weights, mnist_images, published
 from benchmarks.networks.graph import Floats
 from benchmarks.networks.lenet import published_mobile_lenet
 from benchmarks.networks.mobilenet import mobilenet_v1
@@ -73,8 +73,7 @@ def _published() -> onnx.ModelProto:
 
 
 def _mobilenet() -> onnx.ModelProto:
-    weights = keras_weights(DATA / "stm32_modelzoo_apache" / "mobilenet_v1_0.25_224.h5")
-    return mobilenet_v1(0.25, 224, weights=weights)
+    return mobilenet_v1(0.25, IMAGENET_SIDE, weights=imagenet_weights())
 
 
 def _mobilenet_v2() -> onnx.ModelProto:
@@ -91,7 +90,9 @@ CASES = (
     Case("Mobile-LeNet, MNIST, as published", _published, _digits, "0..1", OTHERS),
     Case("Mobile-LeNet, pneumonia", lambda: _example("mobile_lenet_pneumonia"), _pneumonia, "0..1", OTHERS),
     Case("MLP, MNIST", lambda: from_shared("mnist_mlp_bn_onnx2c.onnx"), _digits, "0..1", OTHERS),
-    Case("MobileNetV1 0.25 224, ImageNet", _mobilenet, lambda: _photographs(224), "-1..1", ("0..1", OTHERS[1])),
+    Case(
+        "MobileNetV1 0.25 224, ImageNet", _mobilenet, lambda: _photographs(IMAGENET_SIDE), "-1..1", ("0..1", OTHERS[1])
+    ),
     Case("MobileNetV2 0.5 128, ImageNet", _mobilenet_v2, lambda: _photographs(128), "-1..1", ()),
 )
 

@@ -10,23 +10,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import onnx
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.building import held, noise
+from benchmarks.accuracy.answers import decibels, logits, without_softmax
+from benchmarks.accuracy.ours import compiled
+from benchmarks.building import chosen_of, held, noise
 from benchmarks.networks import mnist_images, mobilenet_v1, published, published_mobile_lenet
+from benchmarks.networks.data import IMAGENET_SIDE, imagenet_weights
 from benchmarks.networks.graph import Floats
 from benchmarks.photographs import CALIBRATION, EVALUATION, crops
-from tests.mobilenet_weights import RESOLUTION, imagenet_weights
+from benchmarks.sheets import Sheet, show
 from tinyc.backends.runners import MACHINES, SimulatorRunner
 from tinyc.compiler.lowering.fit import sizes
-from tinyc.compiler.options import QuantiseOptions
-from tinyc.compiler.reference.reference import open_session
-from tinyc.compiler.session import Compilation, api
+from tinyc.compiler.session import Compilation
 from tinyc.compiler.session.measure import measured
 
 BUDGETS = ("480K", "400K", "340K")
@@ -42,99 +39,76 @@ class Accuracy:
     ratio: float
 
 
-def compiled(model: onnx.ModelProto, samples: Sequence[Floats], weights: str, **options: Any) -> Compilation:
-    """A network quantised with weights of so many bits, unverified."""
-    how = QuantiseOptions([[s] for s in samples], weights=weights, output_type="float32")
-    return api.compile(model, name="network", verify=False, quantise=how, **options)
-
-
-def without_softmax(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model up to its logits."""
-    made = onnx.ModelProto()
-    made.CopyFrom(model)
-    (output,) = made.graph.output
-    last = next(n for n in made.graph.node if output.name in n.output)
-    if last.op_type == "Softmax":
-        made.graph.node.remove(last)
-        output.name = last.input[0]
-    return made
-
-
-def accuracy(made: Compilation, images: Sequence[Floats], floats: Floats, classes: Floats) -> Accuracy:
+def accuracy(made: Compilation, images: Floats, floats: Floats, classes: Floats) -> Accuracy:
     """How often the largest logit is that of the class, and the signal to noise ratio of logits, less their mean."""
-    (found,) = made(np.concatenate(images), on="host").values()
+    (found,) = made(images, on="host").values()
     given = found.reshape(len(images), -1).astype(np.float64)
     exact, own = (a - a.mean(axis=1, keepdims=True) for a in (floats.astype(np.float64), given))
-    ratio = 10 * np.log10(np.square(exact).sum() / np.square(exact - own).sum())
-    return Accuracy(float((given.argmax(axis=1) == classes).mean()), float(ratio))
+    return Accuracy(float((given.argmax(axis=1) == classes).mean()), decibels(exact, own))
 
 
-def logits(model: onnx.ModelProto, images: Sequence[Floats]) -> Floats:
-    """Of the float model, in onnxruntime."""
-    session = open_session(model)
-    name = session.get_inputs()[0].name
-    return np.concatenate([session.run(None, {name: x})[0].reshape(1, -1) for x in images])
-
-
-def photographs() -> Table:
+def photographs() -> Sheet:
     """MobileNetV1 0.25 224."""
-    model = without_softmax(mobilenet_v1(0.25, RESOLUTION, weights=imagenet_weights()))
-    samples = [c for name in CALIBRATION for c in crops(name, RESOLUTION)]
-    images = [c for name in EVALUATION for c in crops(name, RESOLUTION)]
+    model = without_softmax(mobilenet_v1(0.25, IMAGENET_SIDE, weights=imagenet_weights()))
+    samples, images = (
+        np.concatenate([c for name in names for c in crops(name, IMAGENET_SIDE)]) for names in (CALIBRATION, EVALUATION)
+    )
     floats = logits(model, images)
-    title = f"MobileNetV1 0.25 {RESOLUTION}, {len(images)} photographs"
-    table = Table("weights", "flash", "int4 layers", "constants", "code, about", "float's class", "dB", title=title)
+    lines = []
     for weights, flash in CHOICES:
-        made = compiled(model, samples, weights, flash=flash)
+        made = compiled(model, samples, {"weights": weights}, flash=flash)
         found, needed = accuracy(made, images, floats, floats.argmax(axis=1)), sizes(made.program, made.source)
         assert made.lowered.quantised is not None
         small = str(len(made.lowered.quantised.four_bits))
         amounts = f"{needed.weights:,}", f"{needed.code:,}"
-        table.add_row(weights, flash or "", small, *amounts, f"{found.right:.0%}", f"{found.ratio:.1f}")
-    return table
+        lines.append((weights, flash or "", small, *amounts, f"{found.right:.0%}", f"{found.ratio:.1f}"))
+    title = f"MobileNetV1 0.25 {IMAGENET_SIDE}, {len(images)} photographs"
+    heads = ("weights", "flash", "int4 layers", "constants", "code, about", "float's class", "dB")
+    return Sheet(title, 1, heads, tuple(lines))
 
 
-def digits() -> Table:
+def digits() -> Sheet:
     """Mobile-LeNet on MNIST."""
     model = without_softmax(published_mobile_lenet(published("noodle_mobile_lenet_mnist")))
     samples, (images, labels) = mnist_images("train-first10k")[0][:100], mnist_images("t10k")
-    each = [image[None] for image in images]
-    floats = logits(model, each)
+    floats = logits(model, images)
     top = f"{(floats.argmax(axis=1) == labels).mean():.2%}"
-    table = Table("weights", "constants", "top-1", "dB", title=f"Mobile-LeNet, MNIST, float {top}")
+    lines = []
     for weights in ("int8", "int4"):
-        made = compiled(model, [s[None] for s in samples], weights)
-        found = accuracy(made, each, floats, labels)
-        table.add_row(weights, f"{made.source.weights_bytes:,}", f"{found.right:.2%}", f"{found.ratio:.1f}")
-    return table
+        made = compiled(model, samples, {"weights": weights})
+        found = accuracy(made, images, floats, labels)
+        lines.append((weights, f"{made.source.weights_bytes:,}", f"{found.right:.2%}", f"{found.ratio:.1f}"))
+    return Sheet(f"Mobile-LeNet, MNIST, float {top}", 1, ("weights", "constants", "top-1", "dB"), tuple(lines))
 
 
-def instructions() -> Table:
+def instructions() -> Sheet:
     """MobileNetV1 0.25 96 on simulated machines."""
     model = mobilenet_v1(0.25, 96, classes=5)
-    samples = [s[0] for s in noise(model).samples]
-    table = Table("machine", "weights", "instructions", "code", "constants", "arena", title="MobileNetV1 0.25 96, int8")
+    samples = np.concatenate([s[0] for s in noise(model).samples])
+    lines = []
     for machine, target in (("rv32imc", "esp32c3"), ("xtensa-lx106", "esp32s2")):
         for weights in ("int8", "int4"):
-            made = compiled(model, samples, weights, target=target)
+            made = compiled(model, samples, {"weights": weights}, target=target)
             runner = SimulatorRunner(made.source, MACHINES[machine])
             held(made, runner, 1e-6)
             found = measured(made, runner)
-            keys = ("instructions", "code_bytes", "constants_bytes", "arena_bytes")
-            amounts = [f"{v:,}" for k, v in found.items() if k in keys and isinstance(v, int)]
-            table.add_row(machine, weights, *amounts)
-    return table
+            bytes_ = (found["code_bytes"], found["constants_bytes"], found["arena_bytes"])
+            lines.append((machine, weights, *(f"{n:,}" for n in (found["instructions"], *bytes_))))
+    heads = ("machine", "weights", "instructions", "code", "constants", "arena")
+    return Sheet("MobileNetV1 0.25 96, int8", 2, heads, tuple(lines))
 
 
-TABLES: dict[str, Callable[[], Table]] = {"photographs": photographs, "digits": digits, "instructions": instructions}
+TABLES: dict[str, Callable[[], Sheet]] = {"photographs": photographs, "digits": digits, "instructions": instructions}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser("python -m benchmarks.accuracy.int4", description="Weights of 4 bits.")
-    parser.add_argument("names", nargs="*", choices=[*TABLES, []], metavar="TABLE", help="; ".join(TABLES))
-    for name in parser.parse_args(arguments).names or TABLES:
-        Console(width=120).print(TABLES[name]())
+    parser.add_argument("names", nargs="*", metavar="TABLE", help=f"of {', '.join(TABLES)}")
+    parser.add_argument("--markdown", action="store_true", help="as in the documentation")
+    given = parser.parse_args(arguments)
+    for name in chosen_of(parser, given.names, TABLES):
+        show([TABLES[name]()], given.markdown)
 
 
 if __name__ == "__main__":

@@ -17,18 +17,17 @@ and `activations` what the integers have beside that one.
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import onnx
-from rich.console import Console
-from rich.table import Table
 
 import tinyc
 from benchmarks.accuracy import elementwise, shaped
+from benchmarks.accuracy.answers import decibels
 from benchmarks.accuracy.micro import Kind, Range
+from benchmarks.building import chosen_of
+from benchmarks.sheets import Sheet, show
 from tinyc.backends.c.estimate import all_instructions, family_of
 from tinyc.backends.interpreter import run_module
 from tinyc.compiler.lowering import Lowered
@@ -148,14 +147,6 @@ def unrounded(module: Module) -> Module:
     return remove_dead(Module(module.name, module.inputs, tuple(nodes), outputs))
 
 
-def decibels(exact: Sequence[Array], own: Sequence[Array]) -> float:
-    """The power of numbers by that of what others differ from them."""
-    pairs = list(zip(exact, own, strict=True))
-    signal = sum(float(np.square(a, dtype=np.float64).sum()) for a, _ in pairs)
-    noise = sum(float(np.square(a.astype(np.float64) - b).sum()) for a, b in pairs)
-    return 10 * math.log10(signal / noise) if noise else math.inf
-
-
 def _run(model: onnx.ModelProto, samples: Sequence[Sequence[Array]]) -> list[list[Array]]:
     """All outputs for each sample, from onnxruntime as the model says it."""
     run, names = session(model), [output.name for output in model.graph.output]
@@ -176,20 +167,14 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--markdown", action="store_true", help="as Markdown")
     parser.add_argument("--int16", action="store_true", help="with activations of 16 bits")
     args = parser.parse_args(given)
-    unknown = [name for name in args.names if name not in KINDS]
-    if unknown:
-        parser.error(f"there is no kind {', '.join(unknown)}; there are {', '.join(KINDS)}")
-    rows = [(_row_of_16_bits if args.int16 else _row)(KINDS[name]) for name in args.names or KINDS]
-    heads = (
-        ("kind", "dB", "weights", "activations") if args.int16 else ("kind", "dB", "8 bits", "float", "instructions")
-    )
-    if args.markdown:
-        print("\n".join(f"| {' | '.join(row)} |" for row in (heads, ("---",) * len(heads), *rows)))
-        return
-    table = Table(*heads)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+    chosen = [KINDS[name] for name in chosen_of(parser, args.names, KINDS)]
+    if args.int16:
+        heads: tuple[str, ...] = ("kind", "dB", "weights", "activations")
+        found = Sheet("activations of 16 bits", 1, heads, tuple(map(_row_of_16_bits, chosen)))
+    else:
+        heads = ("kind", "dB", "8 bits", "float", "instructions")
+        found = Sheet("int8", 1, heads, tuple(map(_row, chosen)))
+    show([found], args.markdown)
 
 
 def _row_of_16_bits(kind: Kind) -> tuple[str, ...]:

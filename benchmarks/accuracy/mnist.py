@@ -14,7 +14,7 @@ from pathlib import Path
 
 import onnx
 
-from benchmarks.accuracy.ours import without_softmax
+from benchmarks.accuracy.answers import without_softmax
 from benchmarks.accuracy.table import TOOLS, Case, show
 from benchmarks.accuracy.trained import firenet, trained_weights
 from benchmarks.networks.data import from_shared, mnist_images, published

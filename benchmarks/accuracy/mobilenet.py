@@ -13,24 +13,23 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from tests.photographs import CALIBRATION, EVALUATION, crops
 
-from benchmarks.accuracy.ours import without_softmax
+from benchmarks.accuracy.answers import without_softmax
 from benchmarks.accuracy.table import TOOLS, Case, show
 from benchmarks.accuracy.trained import mobilenet_v2_small, trained_weights, unlike_scales
-from benchmarks.networks.data import mnist_images
+from benchmarks.networks.data import IMAGENET_SIDE, imagenet_weights, mnist_images
 from benchmarks.networks.graph import Floats
 from benchmarks.networks.mobilenet import mobilenet_v1
-from tests.mobilenet_weights import RESOLUTION, imagenet_weights
+from benchmarks.photographs import CALIBRATION, EVALUATION, crops
 
 COUNTS = {"photographs": (1, 6, 30), "digits": (1, 10, 100)}
 
 
 def photographs() -> Case:
     """MobileNetV1, and squares of photographs, each as it is and mirrored."""
-    squares = np.concatenate([c for name in EVALUATION for c in crops(name, RESOLUTION)])
+    squares = np.concatenate([c for name in EVALUATION for c in crops(name, IMAGENET_SIDE)])
     images = np.concatenate([squares, squares[..., ::-1]])
-    model = without_softmax(mobilenet_v1(0.25, RESOLUTION, weights=imagenet_weights()))
+    model = without_softmax(mobilenet_v1(0.25, IMAGENET_SIDE, weights=imagenet_weights()))
     return Case("MobileNetV1 0.25 224", model, np.ascontiguousarray(images))
 
 
@@ -47,7 +46,7 @@ def samples_for(kind: str) -> Sequence[Floats]:
         found, _ = mnist_images("train-first10k")
     else:
         # The first windows of all photographs, then the second ones: few samples are of different photographs.
-        windows = [crops(name, RESOLUTION) for name in CALIBRATION]
+        windows = [crops(name, IMAGENET_SIDE) for name in CALIBRATION]
         found = np.concatenate([squares[k] for k in range(len(windows[0])) for squares in windows])
     return [found[:n] for n in COUNTS[kind]]
 

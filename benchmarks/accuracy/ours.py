@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import onnx
 
-import tinyc
-from benchmarks.accuracy.rivals import Answers
+from benchmarks.accuracy.answers import Answers
 from benchmarks.networks.graph import Floats
 from tinyc.compiler.options import QuantiseOptions
+from tinyc.compiler.session import Compilation, api
+
+
+def compiled(model: onnx.ModelProto, samples: Floats, how: Mapping[str, Any], **options: Any) -> Compilation:
+    """A float network of one image, quantised and unverified, that gives real numbers.
+
+    Args:
+        model: the network.
+        samples: to calibrate with.
+        how: options of `QuantiseOptions` that are not its defaults.
+        **options: of `tinyc.Options`.
+    """
+    quantise = QuantiseOptions([[s[None]] for s in samples], output_type="float32", **how)
+    return api.compile(model, verify=False, quantise=quantise, **options)
 
 
 def of_tinyc(model: onnx.ModelProto, samples: Floats, images: Floats, **how: Any) -> Answers:
@@ -23,23 +35,5 @@ def of_tinyc(model: onnx.ModelProto, samples: Floats, images: Floats, **how: Any
         images: to answer for.
         **how: options of `QuantiseOptions` that are not its defaults.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        onnx.save(model, path)
-        options = QuantiseOptions([[s[None]] for s in samples], output_type="float32", **how)
-        compiled = tinyc.compile(path, target="host", verify=False, quantise=options)
-        (found,) = compiled(images, on="host").values()
+    (found,) = compiled(model, samples, how, target="host")(images, on="host").values()
     return Answers(found.reshape(len(images), -1), ", ".join(f"{k} {v}" for k, v in how.items()))
-
-
-def without_softmax(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model up to the operand of the softmax that computes its output; unchanged where there is none."""
-    made = onnx.ModelProto()
-    made.CopyFrom(model)
-    (output,) = made.graph.output
-    last = next((n for n in made.graph.node if output.name in n.output), None)
-    if last is not None and last.op_type in ("Softmax", "LogSoftmax"):
-        made.graph.node.remove(last)
-        output.name = last.input[0]
-    onnx.checker.check_model(made)
-    return made

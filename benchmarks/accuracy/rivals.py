@@ -6,18 +6,16 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import version_converter
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from benchmarks.accuracy.answers import Answers, decibels, logits
 from benchmarks.networks.graph import OPSET, Floats
-from tinyc.compiler.reference.reference import open_session
 
 METHODS = (CalibrationMethod.MinMax, CalibrationMethod.Entropy, CalibrationMethod.Percentile)
 JUDGED = 2000
@@ -28,14 +26,6 @@ PYTHON = "ESP_PPQ_PYTHON"
 """Names the Python of an environment that has esp-ppq and PyTorch."""
 
 
-@dataclass(frozen=True)
-class Answers:
-    """A quantised network's logits, [images, classes], and how it was made."""
-
-    logits: Floats
-    how: str
-
-
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
     """Samples one by one, as onnxruntime asks for them."""
 
@@ -44,20 +34,6 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
 
     def get_next(self) -> dict[str, Floats] | None:
         return next(self._rest, None)
-
-
-def logits(model: onnx.ModelProto, images: Floats) -> Floats:
-    """What onnxruntime computes for each image by itself: the model's first output, [images, classes]."""
-    session = open_session(model)
-    name = session.get_inputs()[0].name
-    found = [session.run(None, {name: image[np.newaxis]})[0].reshape(-1) for image in images]
-    return np.stack(found)
-
-
-def noise(exact: NDArray[np.floating], found: NDArray[np.floating]) -> float:
-    """Noise over signal."""
-    wide = exact.astype(np.float64)
-    return float(((wide - found) ** 2).sum() / (wide**2).sum())
 
 
 def of_onnxruntime(model: onnx.ModelProto, samples: Floats, images: Floats, exact: Floats) -> Answers:
@@ -87,9 +63,9 @@ def of_onnxruntime(model: onnx.ModelProto, samples: Floats, images: Floats, exac
                 calibrate_method=method,
             )
             quantised = onnx.load(made)
-            level = noise(exact[:JUDGED], logits(quantised, images[:JUDGED]))
-            tried[method.name.lower()] = level, quantised
-    best = min(tried, key=lambda k: tried[k][0])
+            ratio = decibels(exact[:JUDGED], logits(quantised, images[:JUDGED]))
+            tried[method.name.lower()] = ratio, quantised
+    best = max(tried, key=lambda k: tried[k][0])
     return Answers(logits(tried[best][1], images), best)
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import onnx
 
+from benchmarks.accuracy.answers import decibels, logits, without_softmax
 from benchmarks.accuracy.mnist import NETWORKS
-from benchmarks.accuracy.ours import of_tinyc, without_softmax
-from benchmarks.accuracy.rivals import logits
-from benchmarks.accuracy.table import decibels
+from benchmarks.accuracy.ours import of_tinyc
 from benchmarks.accuracy.trained import mobilenet_v2_small, trained_weights, unlike_scales
 from benchmarks.networks.data import mnist_images
+from benchmarks.sheets import markdown_line
 
 SWITCHES: Mapping[str, Mapping[str, Any]] = {
     "all": {},
@@ -50,8 +50,8 @@ def main() -> None:
     chosen = parser.parse_args()
     samples, images = (mnist_images(split)[0] for split in ("train-first10k", "t10k"))
     images = images[: chosen.images]
-    print("| network | " + " | ".join(SWITCHES) + " |")
-    print("|" + "---|" * (1 + len(SWITCHES)))
+    print(markdown_line(["network", *SWITCHES]))
+    print(markdown_line(["---"] * (1 + len(SWITCHES))))
     for name, make in CASES.items():
         try:
             model = without_softmax(make())
@@ -59,12 +59,12 @@ def main() -> None:
             print(f"{name} is left out: {error}")
             continue
         exact = logits(model, images)
-        cells = []
+        cells = [name]
         for how in SWITCHES.values():
             found = of_tinyc(model, samples[: chosen.samples], images, **how).logits
             same = (found.argmax(1) == exact.argmax(1)).mean()
             cells.append(f"{same:.2%}, {decibels(exact, found):.1f}")
-        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+        print(markdown_line(cells), flush=True)
 
 
 if __name__ == "__main__":

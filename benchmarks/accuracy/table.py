@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,9 +9,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from benchmarks.accuracy.answers import Answers, decibels, logits
 from benchmarks.accuracy.ours import of_tinyc
-from benchmarks.accuracy.rivals import Answers, logits, noise, of_esp_ppq, of_onnxruntime, why_no_esp_ppq
+from benchmarks.accuracy.rivals import of_esp_ppq, of_onnxruntime, why_no_esp_ppq
 from benchmarks.networks.graph import Floats
+from benchmarks.sheets import markdown_line
 
 Tool = Callable[[onnx.ModelProto, Floats, Floats, Floats], Answers | None]
 TOOLS: Mapping[str, Tool] = {
@@ -32,17 +33,11 @@ class Case:
     labels: NDArray[np.uint8] | None = None
 
 
-def decibels(exact: Floats, found: Floats) -> float:
-    """Signal to noise of logits."""
-    level = noise(exact, found)
-    return math.inf if level == 0 else -10 * math.log10(level)
-
-
 def header(tools: Sequence[str], labelled: bool) -> list[str]:
     """The head of a table in Markdown; each tool's cell has top-1 where there are labels, agreement and dB."""
     cells = "top-1, agreement, dB" if labelled else "agreement, dB"
     columns = ["network", "samples", *(["float top-1"] if labelled else []), *(f"{t}: {cells}" for t in tools)]
-    return ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    return [markdown_line(columns), markdown_line(["---"] * len(columns))]
 
 
 def row(case: Case, samples: Floats, exact: Floats, tools: Sequence[str]) -> str:
@@ -53,7 +48,7 @@ def row(case: Case, samples: Floats, exact: Floats, tools: Sequence[str]) -> str
     for tool in tools:
         found = TOOLS[tool](case.model, samples, case.images, exact)
         cells.append("left out" if found is None else _cell(case, exact, found))
-    return "| " + " | ".join(cells) + " |"
+    return markdown_line(cells)
 
 
 def _cell(case: Case, exact: Floats, found: Answers) -> str:

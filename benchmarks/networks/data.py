@@ -14,6 +14,8 @@ from benchmarks.networks.graph import Floats
 
 DATA = Path(os.environ.get("TINYC_TEST_DATA") or Path(__file__).resolve().parents[3] / "shared") / "data"
 """Published weights, which are not part of the repository."""
+IMAGENET_SIDE = 224
+"""Rows and columns of what the network of `imagenet_weights` takes."""
 
 
 def published(folder: str) -> dict[str, Floats]:
@@ -56,6 +58,12 @@ def keras_weights(path: Path) -> dict[str, NDArray[np.float32]]:
             if "gamma" in arrays:
                 found[name] = np.stack([arrays[k] for k in ("gamma", "beta", "moving_mean", "moving_variance")])
     return found
+
+
+def imagenet_weights() -> dict[str, NDArray[np.float32]]:
+    """MobileNetV1 0.25 of `IMAGENET_SIDE`, trained on ImageNet: it takes pixels / 127.5 - 1 and gives the probabilities
+    of 1000 classes. Raises `FileNotFoundError` where they are missing."""
+    return keras_weights(DATA / "stm32_modelzoo_apache" / "mobilenet_v1_0.25_224.h5")
 
 
 def from_shared(name: str) -> onnx.ModelProto:

@@ -209,8 +209,9 @@ def quantisation(found: Mapping[str, Any]) -> None:
         table.add_row("accuracy", f"{text}, on calibration data")
     if "inferences" in found:
         ratio = "equal" if found["output_sqnr_db"] is None else f"{found['output_sqnr_db']:.1f} dB over noise"
-        same = f"same top class on {found['top1_agreement']:.1%} of {found['inferences']} inputs"
-        table.add_row("outputs", f"{ratio}; {same}")
+        agreed = found["top1_agreement"]
+        same = f"same top class on {agreed:.1%} of " if agreed is not None else "on "
+        table.add_row("outputs", f"{ratio}; {same}{found['inferences']} inputs")
     for port in (*found["inputs"], *found["outputs"]):
         note = f" ({port['note']})" if port["note"] else ""
         table.add_row(escape(port["name"]), escape(f"{port['type']}, real = {integers(port)}{note}"))

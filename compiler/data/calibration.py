@@ -77,7 +77,7 @@ def calibration_of(
         if found.labels is not None:
             labels_of(np.array(found.labels), f"`{option}`")
     if labels is not None:
-        found = replace(found, labels=read_labels(Path(labels)))
+        found = replace(found, labels=read_labels(Path(labels)), names=())
     if found.labels is not None:
         labels_of(np.array(found.labels), f"`{option}`" if labels is None else shown(labels), len(found.samples))
     return found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from tinyc.compiler.data.calibration import Calibration
 from tinyc.compiler.data.pixels import CalibrationError
 from tinyc.compiler.frontend import Imported
 from tinyc.ir.tensor import Array
@@ -38,6 +39,23 @@ def scores_of(imported: Imported, labels: Sequence[int] | None) -> Scores | None
         return labelled(outputs, labels)
     found = _telling(outputs)
     return found[0] if len(found) == len(outputs) == 1 and found[0].classes is not None else None
+
+
+def with_classes(imported: Imported, data: Calibration) -> Calibration:
+    """Data whose labels an output goes with: those that sub-folders say are left out, with a note, where none does.
+
+    Raises:
+        CalibrationError: as `scores_of`, for labels that were given.
+    """
+    try:
+        scores_of(imported, data.labels)
+    except CalibrationError as error:
+        if not data.names:
+            raise
+        return replace(
+            data, labels=None, names=(), notes=(*data.notes, f"sub-folders are not taken for classes: {error}")
+        )
+    return data
 
 
 def labelled(outputs: Sequence[tuple[str, tuple[int, ...], DType]], labels: Sequence[int]) -> Scores:

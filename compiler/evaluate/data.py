@@ -35,4 +35,4 @@ def evaluation_data(
     found = calibration_of(data, imported, normalise, file, interface=interface, option="evaluate")
     if labels is None or file is not None:
         return found
-    return replace(found, labels=labels_of(np.array(labels), "`evaluate_labels`", len(found.samples)))
+    return replace(found, labels=labels_of(np.array(labels), "`evaluate_labels`", len(found.samples)), names=())

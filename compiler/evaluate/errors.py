@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from tinyc.ir.tensor import Array
+from tinyc.passes.quantise.report import decibels
 
 
 @dataclass(frozen=True)
-class OutputError:
-    """How far an output is from that of the model.
+class OutputNoise:
+    """How far an output is from that of the model, over all inferences.
 
     Attributes:
         name: the ONNX output.
-        sqnr: signal-to-noise ratio in dB over all inferences; infinite when all are equal.
+        signal: the sum of its squares.
+        noise: the sum of squared differences.
         largest: the largest difference of an element.
     """
 
     name: str
-    sqnr: float
+    signal: float
+    noise: float
     largest: float
+
+    @property
+    def sqnr(self) -> float:
+        """Signal-to-noise ratio in dB; infinite when all are equal."""
+        return decibels(self.signal, self.noise)
 
 
 class Difference:
-    """The sums that make an `OutputError`. NaN equals NaN; what is infinite in one only is an infinite difference."""
+    """The sums that make an `OutputNoise`. NaN equals NaN; what is infinite in one only is an infinite difference."""
 
     def __init__(self) -> None:
         self.signal = self.noise = self.largest = 0.0
@@ -41,9 +48,6 @@ class Difference:
         self.noise += float(np.square(apart).sum())
         self.largest = max(self.largest, float(apart.max(initial=0.0)))
 
-    def error(self, name: str) -> OutputError:
+    def of(self, name: str) -> OutputNoise:
         """What came of it."""
-        if self.noise == 0.0:
-            return OutputError(name, math.inf, self.largest)
-        ratio = self.signal / self.noise
-        return OutputError(name, 10 * math.log10(ratio) if ratio > 0.0 else -math.inf, self.largest)
+        return OutputNoise(name, self.signal, self.noise, self.largest)

@@ -12,11 +12,12 @@ import numpy as np
 
 from tinyc.compiler.data.calibration import Calibration
 from tinyc.compiler.evaluate.classes import scores_of
-from tinyc.compiler.evaluate.errors import Difference, OutputError
+from tinyc.compiler.evaluate.errors import Difference, OutputNoise
 from tinyc.compiler.evaluate.running import Network
 from tinyc.compiler.frontend import Imported
 from tinyc.compiler.options import Samples
 from tinyc.ir.tensor import Array
+from tinyc.passes.quantise.report import decibels
 
 CHUNK_BYTES = 1 << 26
 """Inputs are handed over in parts of so many bytes: one process for each, and thousands of inferences in it."""
@@ -53,12 +54,17 @@ class Evaluation:
     inferences: int
     calibrated: int
     reference: str
-    outputs: tuple[OutputError, ...]
+    outputs: tuple[OutputNoise, ...]
     scores: str = ""
     agreement: float | None = None
     top1: tuple[float, float] | None = None
     classes: tuple[ClassChange, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def sqnr(self) -> float:
+        """Signal-to-noise ratio of all outputs together in dB; infinite when they are equal."""
+        return decibels(sum(o.signal for o in self.outputs), sum(o.noise for o in self.outputs))
 
     @property
     def as_dict(self) -> dict[str, Any]:
@@ -121,8 +127,8 @@ def evaluate(
             if scores is not None:
                 told.append((scores.of(expected), scores.of(found)))
         done += len(samples)
-    errors = tuple(d.error(p.name) for d, p in zip(apart, imported.outputs, strict=True))
-    measured = Evaluation(done, _both(data.samples, calibration), model[1], errors, notes=data.notes)
+    noises = tuple(d.of(p.name) for d, p in zip(apart, imported.outputs, strict=True))
+    measured = Evaluation(done, _both(data.samples, calibration), model[1], noises, notes=data.notes)
     if scores is None:
         return measured
     pairs = np.array(told)

@@ -2,7 +2,6 @@
 
 from tinyc.compiler.lowering.notes import notes_of
 from tinyc.compiler.lowering.pipeline import Pipeline, input_place, output_place
-from tinyc.compiler.lowering.quality import Quality, measure, run_network
 from tinyc.compiler.lowering.steps import (
     Lowered,
     Quantised,
@@ -17,17 +16,14 @@ from tinyc.compiler.lowering.steps import (
 __all__ = [
     "Lowered",
     "Pipeline",
-    "Quality",
     "Quantised",
     "check_port_types",
     "checked_quantised",
     "input_place",
     "integers_taken",
     "lower",
-    "measure",
     "notes_of",
     "output_place",
     "quantise_module",
-    "run_network",
     "with_port_types",
 ]

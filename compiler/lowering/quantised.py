@@ -95,9 +95,3 @@ def as_real(port: ScaledPort | None, array: Array) -> Array:
     if port is None:
         return array
     return ((array.astype(np.float64) - port.zero) * port.scale).astype(np.float32)
-
-
-def top1(outputs: Sequence[Array], labels: Sequence[int]) -> float:
-    """The part of inferences whose largest output is the labelled one."""
-    right = [int(array.reshape(-1).argmax()) == label for array, label in zip(outputs, labels, strict=True)]
-    return float(np.mean(right))

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinyc.backends.c import CPort, CSource
+from tinyc.compiler.evaluate import Evaluation
 from tinyc.compiler.frontend import Imported
-from tinyc.compiler.lowering import Lowered, Quality
+from tinyc.compiler.lowering import Lowered
 from tinyc.compiler.lowering.cores import core_report
 from tinyc.compiler.lowering.memory import buffer_table, segment_table
 from tinyc.compiler.verify import Verdict
@@ -30,7 +31,7 @@ def make_report(
     source: CSource,
     target: str,
     verdicts: Sequence[Verdict],
-    quality: Quality | None = None,
+    quality: Evaluation | None = None,
 ) -> dict[str, Any]:
     """The report: sizes in bytes, MACs of one inference, parameters as counted in the ONNX file.
 
@@ -155,7 +156,7 @@ def _witness(found: Witnessed, quantisation: Quantisation | None) -> dict[str, A
     return document
 
 
-def _quantisation(lowered: Lowered, quality: Quality | None) -> dict[str, Any]:
+def _quantisation(lowered: Lowered, quality: Evaluation | None) -> dict[str, Any]:
     """What quantisation cost, worst layer first, and what integers at the inputs and outputs mean."""
     assert lowered.quantised is not None
 
@@ -173,8 +174,8 @@ def _quantisation(lowered: Lowered, quality: Quality | None) -> dict[str, Any]:
         found["output_sqnr_db"] = round(quality.sqnr, 2) if math.isfinite(quality.sqnr) else None
         found["measured_on"] = "calibration data"
         found["top1_agreement"] = quality.agreement
-        if quality.accuracy is not None:
-            found["accuracy"] = {"float": quality.accuracy[0], "int8": quality.accuracy[1]}
+        if quality.top1 is not None:
+            found["accuracy"] = {"float": quality.top1[0], "int8": quality.top1[1]}
     return found
 
 

@@ -8,7 +8,8 @@ from functools import cached_property
 
 import onnx
 
-from tinyc.backends.runners import Runner
+from tinyc.backends.interpreter import run_program
+from tinyc.backends.runners import MissingTool, Runner
 from tinyc.compiler.data.calibration import Calibration
 from tinyc.compiler.data.expected import InputRange, input_ranges
 from tinyc.compiler.evaluate import (
@@ -21,10 +22,12 @@ from tinyc.compiler.evaluate import (
     evaluation_data,
     run_model,
     run_qdq,
+    with_classes,
 )
 from tinyc.compiler.export import to_onnx_qdq
 from tinyc.compiler.frontend import Imported
-from tinyc.compiler.lowering import Lowered, Quantised, integers_taken, run_network
+from tinyc.compiler.lowering import Lowered, Quantised, integers_taken
+from tinyc.compiler.lowering.quantised import as_taken
 from tinyc.compiler.options import Options, Samples
 from tinyc.ir.errors import TinycError
 
@@ -66,15 +69,14 @@ class Accuracy:
         return [*own, *(r.note for r in self.input_ranges if r.note)]
 
     def data(self, data: DataLike, labels: LabelsLike | None = None) -> Calibration:
-        """Data as users have them, as the model takes them. Raises `ArrayError`."""
+        """Data as users have them, as the model takes them. Raises `ArrayError`, also for labels that no output has
+        classes for."""
         interface = integers_taken(self._imported.module, self._options)
-        return evaluation_data(data, labels, self._imported, self._options.port_types.normalise, interface)
+        found = evaluation_data(data, labels, self._imported, self._options.port_types.normalise, interface)
+        return with_classes(self._imported, found)
 
-    def of(self, network: Network, data: Calibration | None) -> Evaluation | None:
-        """What a network makes of data, against the model; None without data. Raises `ArrayError` for labels that no
-        output has classes for."""
-        if data is None:
-            return None
+    def of(self, network: Network, data: Calibration) -> Evaluation:
+        """What a network makes of data, against the model."""
         if not data.samples:
             raise TinycError("`evaluate` holds no inputs")
         model = run_model(self._imported, data.samples[0])
@@ -85,7 +87,12 @@ def compiled_network(lowered: Lowered, host: Callable[[], Runner]) -> Network:
     """A compiled network as C on this computer, or in the interpreter without a compiler."""
 
     def run(samples: Samples) -> Outputs:
-        return [lowered.real_outputs(outputs) for outputs in run_network(lowered, samples, host)]
+        taken = as_taken(lowered.program, samples, lowered.inputs)
+        try:
+            found = host().run([list(s) for s in taken])
+        except MissingTool:
+            found = [run_program(lowered.program, s) for s in taken]
+        return [lowered.real_outputs(outputs) for outputs in found]
 
     return run
 

@@ -282,12 +282,12 @@ def quantize(
     assert calibration is not None
     exported, network = exported_model(quantised, session.imported)
     data = {"calibration data": calibration, "data held back": session.accuracy.held_back} if evaluated else {}
-    measured = {name: session.accuracy.of(network, of) for name, of in data.items()}
+    measured = {name: session.accuracy.of(network, of) for name, of in data.items() if of is not None}
     write_onnx(exported, Path(output))
     _tell([*calibration.notes, *session.agreed.notes, *session.accuracy.notes], note or progress)
     for name, found in measured.items():
-        if found is not None and evaluated is not None:
-            evaluated(name, found)
+        assert evaluated is not None
+        evaluated(name, found)
     return to_dicts(quantised.made.layers)
 
 

@@ -22,7 +22,7 @@ from tinyc.compiler.data.arrays import arguments_of, outputs_by_name
 from tinyc.compiler.data.expected import InputRange
 from tinyc.compiler.evaluate import DataLike, Evaluation, LabelsLike
 from tinyc.compiler.frontend import Imported
-from tinyc.compiler.lowering import Lowered, Quality
+from tinyc.compiler.lowering import Lowered
 from tinyc.compiler.lowering.quantised import as_taken
 from tinyc.compiler.options import Executor, Samples, known_executors
 from tinyc.compiler.report.report import make_report, to_json
@@ -44,7 +44,8 @@ class Compilation:
     packing: Packing
     verdicts: tuple[Verdict, ...]
     notes: tuple[str, ...]
-    quality: Quality | None = None
+    quality: Evaluation | None = None
+    """Accuracy on the calibration data."""
     reference: str = ""
     """What the import was compared with; empty when nothing was."""
     others: Callable[[], Sequence[Alternative]] = tuple
@@ -57,7 +58,7 @@ class Compilation:
     """Accuracy on the data of the option `evaluate`."""
     input_ranges: tuple[InputRange, ...] = ()
     """What was seen at the inputs, in calibration data and in those held back, beside what the model expects."""
-    evaluator: Callable[[DataLike, LabelsLike | None], Evaluation | None] = lambda data, labels: None
+    evaluator: Callable[[DataLike, LabelsLike | None], Evaluation] = field(kw_only=True)
     """What `evaluate` calls."""
 
     @property
@@ -108,9 +109,7 @@ class Compilation:
         Raises:
             ArrayError: data that the model cannot take, or labels that no output has classes for.
         """
-        found = self.evaluator(data, labels)
-        assert found is not None
-        return found
+        return self.evaluator(data, labels)
 
     def as_taken(self, samples: Samples) -> Samples:
         """Inputs as the model has them, as the compiled network takes them: integers where it was quantised to take

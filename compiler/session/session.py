@@ -18,16 +18,15 @@ from tinyc.backends.c import CSource
 from tinyc.backends.runners import MissingTool, Runner, runner_for
 from tinyc.compiler.base.output import check_folder
 from tinyc.compiler.data import Calibration, Evidence, InputsLike, calibration_of, evidence_from, load_arrays
+from tinyc.compiler.evaluate import with_classes
 from tinyc.compiler.frontend import FrontendError, Imported, Inspection, ModelLike, inspect_onnx, model_stem
 from tinyc.compiler.lowering import (
     Lowered,
     Pipeline,
-    Quality,
     Quantised,
     check_port_types,
     integers_taken,
     lower,
-    measure,
     notes_of,
 )
 from tinyc.compiler.options import VERIFIED, Executor, Options
@@ -91,7 +90,10 @@ class Session:
     def calibration(self) -> Calibration | None:
         """The data that a quantisation learns from; None without one."""
         how = self.options.quantise
-        return None if how is None else calibration_of(how.calibration, self.imported, how.normalise, how.labels)
+        if how is None:
+            return None
+        found = calibration_of(how.calibration, self.imported, how.normalise, how.labels)
+        return with_classes(self.imported, found)
 
     @cached_property
     def accuracy(self) -> Accuracy:
@@ -170,23 +172,35 @@ class Session:
         for verdict in verdicts:
             if not verdict.passed:
                 raise VerificationError(f"on {verdict.executor}: {verdict.first_difference}")
-        quality: Quality | None = None
-        if self.calibration is not None:
-            quality = measure(self.imported, lowered, self.calibration, lambda: self._runner(source, "host"), self._say)
         network = compiled_network(lowered, lambda: self._runner(source, "host"))
-        evaluation = self.accuracy.of(network, self.accuracy.held_back)
+        data = (self.calibration, self.accuracy.held_back)
+        quality, evaluation = (None if of is None else self.accuracy.of(network, of) for of in data)
         notes += self.accuracy.notes
         others: Callable[[], Sequence[Alternative]] = tuple
         if self.options.verify and self.options.hop is None:
             others = partial(try_interfaces, lowered, source, self.imported, self.options, setup)
         interfaces = {} if lowered.trials is None else lowered.trials.others(source.arena_bytes)
-        found = (tuple(verdicts), tuple(notes), quality, agreed.against, others, setup.tuning, interfaces)
 
-        def later(data: DataLike, labels: LabelsLike | None) -> Evaluation | None:
+        def evaluator(data: DataLike, labels: LabelsLike | None) -> Evaluation:
             return self.accuracy.of(network, self.accuracy.data(data, labels))
 
-        measured = (evaluation, self.accuracy.input_ranges, later)
-        return Compilation(self.imported, lowered, source, setup.target, setup.packing, *found, *measured)
+        return Compilation(
+            self.imported,
+            lowered,
+            source,
+            setup.target,
+            setup.packing,
+            tuple(verdicts),
+            tuple(notes),
+            quality=quality,
+            reference=agreed.against,
+            others=others,
+            tuning=setup.tuning,
+            interfaces=interfaces,
+            evaluation=evaluation,
+            input_ranges=self.accuracy.input_ranges,
+            evaluator=evaluator,
+        )
 
     def _runner(self, source: CSource, executor: str) -> Runner:
         """What runs the C there; the programs that it has built are kept for the next who runs it."""

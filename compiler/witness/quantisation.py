@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tinyc.compiler.verify import VerificationError
-from tinyc.compiler.witness.adaptive import check_adaptive
 from tinyc.compiler.witness.correction import check_correction
 from tinyc.compiler.witness.equalisation import check_equalisation
 from tinyc.compiler.witness.floats import check_biases, check_floats, check_narrowed
-from tinyc.compiler.witness.four_bits import check_four_bits
 from tinyc.compiler.witness.masks import check_masks
 from tinyc.compiler.witness.noise import clipped_inputs, judge, measure_noise
+from tinyc.compiler.witness.weights import check_adaptive, check_four_bits
 from tinyc.ir.module import Module
 from tinyc.ir.tensor import Array
 from tinyc.passes.quantise import QuantisedModule

@@ -85,8 +85,8 @@ def choose(
     make: Callable[[Widths], Module],
     widths: Widths = NONE,
     progress: Progress | None = None,
-) -> tuple[Widths, float]:
-    """The widths with the fewest values raised to int16 that reach a goal, and the signal to noise of the worst output.
+) -> Widths:
+    """The widths with the fewest values raised to int16 that reach a goal.
 
     The noise that each of them makes by itself decides their order; whole modules are measured for how many it takes.
 
@@ -117,7 +117,7 @@ def choose(
         return known[chosen]
 
     if goal.met(exact, given(widths)):
-        return widths, worst_sqnr(exact, given(widths))
+        return widths
     every = replace(widths, everywhere=True)
     if not goal.met(exact, given(every)):
         raise PassError(
@@ -136,8 +136,7 @@ def choose(
     def raised(count: int) -> Widths:
         return replace(widths, results=(*widths.results, *order[:count])) if count < len(order) else every
 
-    chosen = raised(_least(len(order), lambda count: goal.met(exact, given(raised(count)))))
-    return chosen, worst_sqnr(exact, given(chosen))
+    return raised(_least(len(order), lambda count: goal.met(exact, given(raised(count)))))
 
 
 def _least(most: int, reached: Callable[[int], bool]) -> int:

@@ -45,7 +45,6 @@ class QuantisedModule:
         layers: what quantisation cost, worst layer first.
         rounding: how weights were rounded.
         biases: corrected biases in real numbers, before they were rounded, by the names of the float layers' results.
-        sqnr: of the worst output in dB, where a goal asked for it.
         four_bits: names of the results of layers whose weights have 4 bits.
     """
 
@@ -57,7 +56,6 @@ class QuantisedModule:
     layers: tuple[LayerNoise, ...]
     biases: Mapping[str, Array]
     rounding: str = DEFAULT_ROUNDING
-    sqnr: float | None = None
     four_bits: tuple[str, ...] = ()
 
 
@@ -137,10 +135,7 @@ def quantise_module(
         given = (module, ranges, (), biases, rounding)
         return QuantisedModule(quantised, corrected, uncorrected, *given, four_bits=names)
 
-    sqnr = None
     if goal is not None:
-        widths, sqnr = choose(
-            module, units, ranges, samples, run, goal, lambda wide: made(wide).module, widths, progress
-        )
+        widths = choose(module, units, ranges, samples, run, goal, lambda wide: made(wide).module, widths, progress)
     result = made(widths)
-    return replace(result, sqnr=sqnr, layers=tuple(measure(module, result.module, samples, run, progress)))
+    return replace(result, layers=tuple(measure(module, result.module, samples, run, progress)))

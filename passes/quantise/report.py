@@ -78,10 +78,11 @@ def noise_ratio(signal: float, noise: float) -> float:
 
 
 def decibels(signal: float, noise: float) -> float:
-    """10 log10(signal / noise) of two powers; infinite without noise, -infinite with noise only."""
+    """10 log10(signal / noise) of two powers; infinite without noise, -infinite with noise only, or infinite noise."""
     if noise == 0:
         return math.inf
-    return 10 * math.log10(signal / noise) if signal else -math.inf
+    ratio = signal / noise
+    return 10 * math.log10(ratio) if ratio else -math.inf
 
 
 @dataclass

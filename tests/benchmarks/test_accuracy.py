@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from benchmarks.accuracy import rivals
-from benchmarks.accuracy.ours import of_tinyc, without_softmax
-from benchmarks.accuracy.rivals import logits, of_esp_ppq, of_onnxruntime
-from benchmarks.accuracy.table import Case, decibels, row
+from benchmarks.accuracy.answers import decibels, logits, without_softmax
+from benchmarks.accuracy.ours import of_tinyc
+from benchmarks.accuracy.rivals import of_esp_ppq, of_onnxruntime
+from benchmarks.accuracy.table import Case, row
 from benchmarks.accuracy.trained import (
     FIRES,
     STEM,

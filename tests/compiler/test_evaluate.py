@@ -222,6 +222,33 @@ def test_pixels_of_a_network_that_takes_them() -> None:
 def test_differences(expected: list[float], found: list[float], sqnr: float, largest: float) -> None:
     difference = Difference()
     difference.add(np.array(expected), np.array(found))
-    error = difference.error("y")
+    error = difference.of("y")
     assert error.sqnr == pytest.approx(sqnr)
     assert error.largest == largest
+
+
+def test_calibration_data_are_measured_in_the_same_way(tmp_path: Path) -> None:
+    """By the output that has classes for labels, though it is not the first."""
+    model = dense(tmp_path / "two.onnx", 4, extra=True)
+    x = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    labels = tuple(int(row.argmax()) for row in (tinyc.load(model)(r[np.newaxis])["y"] for r in x))
+    samples = [[r[np.newaxis]] for r in x]
+    quality = tinyc.compile(model, quantise=tinyc.QuantiseOptions(tinyc.Calibration(samples, labels))).quality
+    assert quality is not None
+    assert (quality.scores, quality.calibrated) == ("y", 9)
+    assert quality.top1 is not None
+    assert quality.top1[0] == 1.0
+    with pytest.raises(tinyc.TinycError, match="a label 4, and output 'y' has the classes 0 to 3"):
+        tinyc.compile(model, quantise=tinyc.QuantiseOptions(tinyc.Calibration(samples, (4,) * 9)))
+
+
+def test_sub_folders_of_what_tells_no_class(tmp_path: Path) -> None:
+    model = dense(tmp_path / "one.onnx", 1)
+    for name in ("day", "night"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        np.save(tmp_path / "data" / name / "x.npy", np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32))
+    found = tinyc.compile(model, quantise=tinyc.QuantiseOptions(tmp_path / "data"), verify=False)
+    assert found.quality is not None
+    assert (found.quality.inferences, found.quality.agreement, found.quality.top1) == (10, None, None)
+    assert any("sub-folders are not taken for classes" in note for note in found.notes)
+    assert found.report["quantisation"]["top1_agreement"] is None

@@ -17,8 +17,9 @@ import onnx
 import pytest
 
 from benchmarks.networks import mobilenet_v1
+from benchmarks.networks.data import IMAGENET_SIDE, imagenet_weights
 from benchmarks.photographs import CALIBRATION, EVALUATION, crops
-from tests.mobilenet_weights import RESOLUTION, imagenet_weights
+from tests.mnist import folder
 from tests.sessions import open_onnxruntime
 from tinyc.backends.interpreter import run_module
 from tinyc.compiler.frontend import load_onnx
@@ -45,13 +46,19 @@ PROBABILITIES, LOGITS = 0, 1
 
 def photographs(names: Sequence[str]) -> list[list[Array]]:
     """Input sets of the float module: two squares of each photograph, channels last."""
-    return [[np.ascontiguousarray(c.transpose(0, 2, 3, 1))] for name in names for c in crops(name, RESOLUTION, 2)]
+    return [[np.ascontiguousarray(c.transpose(0, 2, 3, 1))] for name in names for c in crops(name, IMAGENET_SIDE, 2)]
+
+
+def trained() -> dict[str, Array]:
+    """The weights of ImageNet; skips the test where they are missing."""
+    folder("stm32_modelzoo_apache")
+    return dict(imagenet_weights())
 
 
 def float_module(weights: dict[str, Array], folder: Path) -> Module:
     """The network as quantisation takes it; its results are the probabilities and the logits."""
     path = folder / "mobilenet.onnx"
-    onnx.save(mobilenet_v1(0.25, RESOLUTION, weights=weights), path)
+    onnx.save(mobilenet_v1(0.25, IMAGENET_SIDE, weights=weights), path)
     module = through(tensor_passes(), load_onnx(path, input_layout="nhwc").module)
     logits = next(n.op.x for n in module.nodes if isinstance(n.op, Softmax))
     return Module(module.name, module.inputs, module.nodes, (*module.outputs, logits))
@@ -79,16 +86,16 @@ def sqnr(exact: Results, found: Results, output: int) -> float:
 
 def test_the_imported_network_knows_what_photographs_show(tmp_path: Path) -> None:
     path = tmp_path / "mobilenet.onnx"
-    onnx.save(mobilenet_v1(0.25, RESOLUTION, weights=imagenet_weights()), path)
+    onnx.save(mobilenet_v1(0.25, IMAGENET_SIDE, weights=trained()), path)
     session = open_onnxruntime(path)
     for name, classes in SHOWN.items():
-        (found,) = session.run(None, {"image": crops(name, RESOLUTION, 1)[0]})
+        (found,) = session.run(None, {"image": crops(name, IMAGENET_SIDE, 1)[0]})
         assert int(found.argmax()) in classes, name
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Module:
-    return float_module(imagenet_weights(), tmp_path_factory.mktemp("mobilenet"))
+    return float_module(trained(), tmp_path_factory.mktemp("mobilenet"))
 
 
 @pytest.mark.slow
@@ -136,7 +143,7 @@ def test_equalisation_mends_channels_of_unlike_scale(tmp_path: Path) -> None:
 
         return Module(module.name, module.inputs, tuple(map(free, module.nodes)), module.outputs)
 
-    weights = imagenet_weights()
+    weights = trained()
     even, uneven = (unlimited(float_module(w, tmp_path)) for w in (weights, shrink_channels(weights)))
     calibration, inputs = photographs(CALIBRATION[:3]), photographs(EVALUATION[:2])
     exact = results(even, inputs)

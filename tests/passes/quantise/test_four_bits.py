@@ -14,7 +14,7 @@ from tests.passes.quantise.test_quantise import images
 from tinyc.backends.interpreter import run_module
 from tinyc.compiler.session.flash import least_harm
 from tinyc.compiler.verify import VerificationError
-from tinyc.compiler.witness.four_bits import check_four_bits
+from tinyc.compiler.witness.weights import check_four_bits
 from tinyc.ir import DType, Module, TensorType, Value, ops
 from tinyc.ir.constant import fits_4_bits
 from tinyc.ir.module import Node
