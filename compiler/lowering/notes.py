@@ -29,6 +29,17 @@ def notes_of(
     return [
         *core_notes(program, options.cores),
         *kernel_notes(program, options),
+        *_normalised(lowered, options),
         *(calibration.notes if calibration is not None else ()),
         *check_fit(target, needed, options, tried),
+    ]
+
+
+def _normalised(lowered: Lowered, options: Options) -> list[str]:
+    """That the C has no part in how pixels are scaled, where it takes floats."""
+    if options.port_types.normalise is None or lowered.inputs:
+        return []
+    return [
+        "the C does not scale pixels: its inputs are floats as `normalise` makes them; a quantised network takes "
+        "pixels themselves, by `input_type=uint8`"
     ]

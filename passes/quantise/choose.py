@@ -16,13 +16,15 @@ from tinyc.ir.types import DType
 from tinyc.passes.core.base import PassError
 from tinyc.passes.quantise.calibrate import Progress, Ranges, Run, Samples
 from tinyc.passes.quantise.ranges import Parameters
-from tinyc.passes.quantise.report import decibels, noise_ratio, powers
+from tinyc.passes.quantise.report import decibels, measure, noise_ratio, powers
 from tinyc.passes.quantise.scales import assign
 from tinyc.passes.quantise.units import Unit
 from tinyc.passes.quantise.widths import NONE, Widths
 
 Outputs = Sequence[Sequence[Array]]
 """The outputs of each sample."""
+NAMED = 3
+"""So many layers are named where a goal is out of reach."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,12 @@ def choose(
         return widths
     every = replace(widths, everywhere=True)
     if not goal.met(exact, given(every)):
+        noisy = measure(module, make(every), samples, run)[:NAMED]
+        worst = ", ".join(f"{layer.name} ({layer.op}, {layer.sqnr:.1f} dB)" for layer in noisy)
         raise PassError(
             f"with int16 wherever it can be, {goal.missed(exact, given(every))}, and that is "
-            "not what was asked: the noise of int8 weights is left, and of operators without a form for 16 bits"
+            "not what was asked: the noise of int8 weights is left, and of operators without a form for 16 bits; "
+            f"furthest from their float values are {worst}"
         )
     groups = _groups(module, units, ranges, widths, every)
     noise: dict[str, float] = {}

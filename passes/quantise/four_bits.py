@@ -7,12 +7,12 @@ together: their second moments, seen on calibration data.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import singledispatch
 
 import numpy as np
 
-from tinyc.ir.module import Module, made
+from tinyc.ir.module import Module, Node, made
 from tinyc.ir.op import Form, Op, Value
 from tinyc.ir.ops import Conv2d, Dense
 from tinyc.ir.ops.layer import LinearLayer
@@ -103,10 +103,20 @@ def chosen(module: Module, units: Sequence[Unit], names: Collection[str] | None)
         return tuple(v for v, saved in able.items() if saved >= WORTH * sum(able.values()))
     named = {name: v for v in able for name in parts(module.producer[v].loc)}
     if wrong := [name for name in names if name not in named]:
-        known = {part for n in module.nodes for part in parts(n.loc)}
-        what = (
-            "it has no weights that take less memory in 4 bits" if wrong[0] in known else "there is none of this name"
-        )
         can = ", ".join(parts(module.producer[v].loc)[0] for v in able if module.producer[v].loc)
-        raise PassError(f"the weights of {wrong[0]!r} cannot have 4 bits: {what}; layers that can are {can or 'none'}")
+        why = _why_not(module, units, wrong[0])
+        raise PassError(f"the weights of {wrong[0]!r} cannot have 4 bits: {why}; layers that can are {can or 'none'}")
     return tuple(dict.fromkeys(named[name] for name in names))
+
+
+def _why_not(module: Module, units: Sequence[Unit], name: str) -> str:
+    """Why the weights of the ONNX node of this name keep their bits."""
+    if name not in _named(module.nodes):
+        return "there is none of this name"
+    if name not in _named(n for u in units for n in u.nodes):
+        return "it stays float"
+    return "it has no weights that take less memory in 4 bits"
+
+
+def _named(nodes: Iterable[Node]) -> set[str]:
+    return {part for n in nodes for part in parts(n.loc)}

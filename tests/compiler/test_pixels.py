@@ -161,6 +161,13 @@ def compiled(model: Path, input_type: str, how: tinyc.Normalise = IMAGENET, **op
     return tinyc.compile(model, quantise=quantise, **options)
 
 
+def test_what_the_c_does_not_scale(model: Path) -> None:
+    """Floats are said to be the caller's work; pixels are scaled by the network."""
+    told = [any("the C does not scale pixels" in n for n in compiled(model, t).notes) for t in ("float32", "uint8")]
+    assert told == [True, False]
+    assert any("the C does not scale pixels" in n for n in tinyc.compile(model, normalise=IMAGENET).notes)
+
+
 @pytest.mark.parametrize("options", [{}, {"input_layout": "nhwc"}, {"rows_from": "callback"}])
 def test_pixels_give_what_int8_gives(model: Path, options: dict[str, Any]) -> None:
     """Bit for bit, in the interpreter and as C, for planes, pixels and rows; and the floats of the model as well."""

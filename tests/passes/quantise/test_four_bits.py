@@ -138,11 +138,18 @@ def test_named_layers_alone() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["deep", "scond"])
-def test_what_cannot_have_4_bits(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "kept", "why", "others"),
+    [
+        ("deep", (), "it has no weights that take less memory in 4 bits", "first, second, last"),
+        ("scond", (), "there is none of this name", "first, second, last"),
+        ("second", ("second",), "it stays float", "first, last"),
+    ],
+)
+def test_what_cannot_have_4_bits(name: str, kept: tuple[str, ...], why: str, others: str) -> None:
     module, samples = network()
-    with pytest.raises(PassError, match=f"'{name}' cannot have 4 bits: .*layers that can are first, second, last"):
-        quantise_module(module, samples, run_module, four_bits=(name,))
+    with pytest.raises(PassError, match=f"'{name}' cannot have 4 bits: {why}; layers that can are {others}"):
+        quantise_module(module, samples, run_module, four_bits=(name,), keep_float=kept)
 
 
 def test_savings() -> None:
