@@ -135,7 +135,18 @@ class _Search:
         """The best forms found."""
         while self._improve():
             pass
+        self._settle()
         return self._forms
+
+    def _settle(self) -> None:
+        """Of layouts with the same bytes, those with more rows, where what is taken has them: it can come row by row,
+        as pixels do after a reduction over channels."""
+        for node in self._module.nodes:
+            for edge in self._operands.get(node.result, ()):
+                now, have = self._forms[node.result], edge.have(self._forms)
+                form = form_at(node.op, edge.place, have, now, self._is_fixed)
+                if form is not None and form.same_bytes(now) and form.result.rows > now.result.rows:
+                    self._forms[node.result] = form
 
     def _improve(self) -> bool:
         improved = False

@@ -35,6 +35,11 @@ class Layout:
         """The shape of the stored value."""
         return tuple(self.factors[i] for i in self.order)
 
+    @property
+    def rows(self) -> int:
+        """How many rows the stored value has."""
+        return self.shape[1] if len(self.order) > 2 else 1
+
     def same_bytes(self, other: Layout) -> bool:
         """Whether the elements are in the same order in both, so that at most a reshape lies between them."""
         return normal(self) == normal(other)

@@ -76,7 +76,7 @@ class _Builder:
             self._stored[node.result] = value, form.result
             return
         plain = plain_form(op)
-        if form.same_bytes(plain):
+        if form.same_bytes(plain) and form.result.rows <= plain.result.rows:
             form = plain
         operands = [self._fetch(v, layout) for v, layout in zip(op.operands, form.operands, strict=True)]
         if form is plain:

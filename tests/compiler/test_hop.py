@@ -156,8 +156,8 @@ def channel_first(kind: str) -> onnx.ModelProto:
         g.add("Transpose", "signal", perm=[1, 2, 0])
         return g.model((1, 4, FRAMES))
     g.conv("convolution", g.random(4, 4, 3), pads=[2, 0])
-    if kind == "softmax":
-        g.add("Softmax", "scores", axis=1)
+    if kind in ("Softmax", "LogSoftmax"):
+        g.add(kind, "scores", axis=1)
         return g.model((1, 4, FRAMES))
     g.add("Transpose", "last", perm=[0, 2, 1])
     g.add("LayerNormalization", "norm", g.weight("scale", g.random(4)), axis=-1)
@@ -165,7 +165,7 @@ def channel_first(kind: str) -> onnx.ModelProto:
     return g.model((1, 4, FRAMES))
 
 
-@pytest.mark.parametrize("kind", ["softmax", "norm", "gru"])
+@pytest.mark.parametrize("kind", ["Softmax", "LogSoftmax", "norm", "gru"])
 def test_signals_have_rows_without_being_told(kind: str) -> None:
     made = compiled(channel_first(kind), hop="least")
     assert all(v.passed for v in made.verdicts)

@@ -15,14 +15,18 @@ from tinyc.ir.ops import (
     Concat,
     Conv2d,
     Dense,
+    Exp,
     Gather,
+    Log,
     MaxPool2d,
     Mul,
     Pad,
     ReduceMean,
+    ReduceSum,
     Reshape,
     Slice,
     Softmax,
+    Sub,
     Transpose,
     Where,
 )
@@ -187,6 +191,17 @@ def test_outputs_keep_their_names_and_values() -> None:
     net = Net()
     twice = net.add(Transpose(net.add(Transpose(net.x, TO_NHWC)), TO_NCHW))
     check(ChannelsLast(), net.b.build([net.x, twice, net.conv(net.x, 3)]))
+
+
+def test_what_reductions_over_channels_leave_has_rows() -> None:
+    """One number a pixel has the same bytes in both layouts; with rows, what follows can come row by row."""
+    net = Net()
+    total = net.add(ReduceSum(net.add(Exp(net.x)), (1,)))
+    scaled = net.add(Mul(net.add(Sub(net.x, net.add(Log(total)))), net.add(Clamp(total, max=2.0))))
+    module = check(ChannelsLast(), net.finish(scaled))
+    assert transposed(module)[0] == 0
+    rows = {n.op.mnemonic: n.result.shape[1] for n in module.nodes if n.op.mnemonic not in ("constant", "conv2d")}
+    assert rows == dict.fromkeys(("reduce_sum", "exp", "log", "sub", "clamp", "mul"), 4)
 
 
 # Bytes still transposed: those of the model's own NCHW input (96*96*3, 128*128*3, 256*96... as float32) and, for
