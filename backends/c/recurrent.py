@@ -6,14 +6,14 @@ import numpy as np
 
 from tinyc.backends.c.calls import Literal, pointer, require_float, specialise
 from tinyc.backends.c.emitter import emits
-from tinyc.backends.c.literals import literal
+from tinyc.backends.c.literals import C_TYPES, literal
 from tinyc.backends.c.quantised import Parameter
 from tinyc.backends.c.source import CodegenError
 from tinyc.backends.c.unit import Argument, Pointer, RowCall, Scratch, TranslationUnit
-from tinyc.ir import q15
+from tinyc.ir import fixed_point, q15
 from tinyc.ir.gates import Gate
 from tinyc.ir.op import Value
-from tinyc.ir.ops.qrecurrent import QGru, QLstm, QRecurrent, QRnn
+from tinyc.ir.ops.qrecurrent import MOST, MOST_SUMS, QGru, QLstm, QRecurrent, QRnn, most_products
 from tinyc.ir.ops.recurrent import Gru, Lstm, Recurrent, Rnn, Steps
 from tinyc.ir.rows import Stage
 from tinyc.ir.tensor import Array
@@ -22,6 +22,8 @@ from tinyc.ir.types import DType
 NUMBERS = {function: number for number, function in enumerate(Gate)}
 """What kernels call the activations."""
 NAMES = "fgk"
+FEW = 255
+"""Products of int8 and int16 that int32 holds the sum of, whatever they are."""
 AT_MOST_1 = (Gate.SIGMOID, Gate.TANH, Gate.SOFTSIGN, Gate.HARD_SIGMOID)
 """Those whose results are at most 1."""
 
@@ -106,14 +108,16 @@ def _integers(
             array, f"{value.name}_packed" if lanes else value.name
         )
 
-    table = unit.constants.symbol(q15.TANH.astype(np.int16), "tanh", "tanh from 0 to 8, times 2^15")
-    given: list[Parameter] = [((pointer(DType.I8), "x"), Pointer(0))]
+    table = unit.constants.symbol(q15.knots(op.tanh_step()).astype(np.int16), "tanh", "tanh from 0 to 8, times 2^15")
+    given: list[Parameter] = [((pointer(op.x.dtype), "x"), Pointer(0))]
     given += [constant(name, value, op.together()) for name, value in (("w", op.w), ("r", op.r))]
     given += [constant(name, value, op.gates) for name, value in (("b", op.b), ("wm", op.wm), ("rm", op.rm))]
     given += [constant(name, value) for name, value in (("h", op.h), *op.own_operands().items())]
     given.append(((pointer(DType.I16), "table"), table))
-    values = {"places": op.places, "multiplier": op.multiplier, "shift": op.shift, "zero": op.zero, "clip": op.clip}
-    values["bounded"] = int(_bounded(unit, op, inner))
+    values = {"places": op.places, "multiplier": op.multiplier, "shift": op.shift, "zero": op.zero}
+    values |= {"x_bytes": op.x.dtype.bytes, "bytes": op.to.bytes, "most": _most(unit, op), "step": op.tanh_step()}
+    values["clip"] = op.clip
+    values["bounded"] = int(_bounded(unit, op, inner, stage.where))
     if op.gates > 1:
         values["small"] = int(_small(unit, op, shared))
     functions = [(NUMBERS[f], str(a), str(b)) for f, a, b in zip(op.functions, op.alpha, op.beta, strict=True)]
@@ -121,11 +125,27 @@ def _integers(
     return _call(unit, stage, op, given, ("int32_t *", "state"), literals)
 
 
-def _bounded(unit: TranslationUnit, op: QRecurrent, inner: Value | None) -> bool:
-    """Whether constants keep every gate's sum, and each part of it, within the limits."""
-    given = [unit.constant(v) for v in (op.w, op.wm, op.r, op.rm, op.b)]
-    w, wm, r, rm, b = (np.abs(a.astype(np.float64)) for a in given if a is not None)
-    most = 128 * (w.sum(axis=1) * wm + r.sum(axis=1) * rm) / 2.0**op.places + b + 4
+def _numbers(unit: TranslationUnit, *values: Value) -> list[Array]:
+    """What constants hold, in float64, those among values that are any."""
+    return [a.astype(np.float64) for v in values if (a := unit.constant(v)) is not None]
+
+
+def _most(unit: TranslationUnit, op: QRecurrent) -> int:
+    """Products of which int32 holds the sum."""
+    w, r = _numbers(unit, op.w, op.r)
+    alone = [most_products(op.x.dtype, op.to, w, r, *given).max() for given in ((1.0, 0.0), (0.0, 1.0))]
+    return MOST if max(alone) <= fixed_point.INT32[1] else FEW
+
+
+def _bounded(unit: TranslationUnit, op: QRecurrent, inner: Value | None, where: str) -> bool:
+    """Whether constants keep every gate's sum, and each part of it, within the limits. Raises `CodegenError` where
+    int64 need not hold the products."""
+    w, r, wm, rm, b = _numbers(unit, op.w, op.r, op.wm, op.rm, op.b)
+    products = most_products(op.x.dtype, op.to, w, r, wm, rm)
+    if products.max() > MOST_SUMS:
+        found = f"{products.max():.3g} with their multipliers"
+        raise CodegenError(f"{where}: sums of products are up to {found}, and int64 has to hold 2^62 at most")
+    most = products / 2.0**op.places + np.abs(b) + 4
     added = unit.constant(inner) if inner is not None else None
     extra = 0.0 if added is None else float(np.abs(added.astype(np.float64)).max())
     return float(most.max()) + extra <= q15.LIMIT
@@ -175,6 +195,6 @@ def _call(
     carry: Parameter = (("int", "carry"), "y > 0 ? 2 : 1") if op.signal else (("", "/*carry=*/0"), None)
     given = [*given, (memory, Scratch()), carry]
     result = stage.result.dtype
-    out = ("float *" if result.is_float else "int8_t *", "out")
+    out = (f"{C_TYPES[result]} *", "out")
     function = specialise(unit, op.mnemonic, op.mnemonic, result, [*(p for p, _ in given), out], literals)
     return RowCall(function, tuple(argument for _, argument in given if argument is not None))

@@ -16,7 +16,11 @@ from tinyc.ir.ops import QGru, QLstm, QRecurrent, QRnn
 from tinyc.ir.tensor import Array
 
 UNIT, MOST = 2**15, 2**30
-KNOTS = np.array([min(round(math.tanh(k / 32) * UNIT), UNIT - 1) for k in range(257)], np.int64)
+KNOTS = {
+    bits: np.array([min(round(math.tanh(k / parts) * UNIT), UNIT - 1) for k in range(8 * parts + 1)], np.int64)
+    for bits, parts in ((8, 32), (16, 64))
+}
+"""tanh in so many parts of 1, by the bits of the hidden state."""
 
 
 class _Layer:
@@ -27,6 +31,8 @@ class _Layer:
         self._parts = w.astype(np.float64), r.astype(np.float64)
         self._factors = wm.astype(np.int64), rm.astype(np.int64)
         self._bias = b.astype(np.int64)
+        self._low, self._high = op.type.dtype.limits
+        self._knots = KNOTS[8 * op.type.dtype.bytes]
 
     def gates(self, vector: Array, which: int, *rows: int) -> Array:
         """Sums of gates times their factors: of the operand (0) or of the hidden state (1)."""
@@ -50,24 +56,31 @@ class _Layer:
         z = np.minimum(np.maximum(z, -op.clip), op.clip) if clipped else z
         kind, a, b = op.functions[number], op.alpha[number], op.beta[number]
         if kind is Gate.SIGMOID:
-            return np.asarray(np.floor_divide(UNIT + _tanh(np.floor_divide(z, 2)), 2))
+            return np.asarray(np.floor_divide(UNIT + self.tanh(np.floor_divide(z, 2)), 2))
         if kind is Gate.TANH:
-            return _tanh(z)
+            return self.tanh(z)
         if kind is Gate.RELU:
             return np.where(z > 0, z, 0)
         if kind is Gate.LEAKY_RELU:
             return np.where(z < 0, _product(z, a), z)
         if kind is Gate.SCALED_TANH:
-            return _product(_tanh(_product(z, b)), a)
+            return _product(self.tanh(_product(z, b)), a)
         if kind is Gate.SOFTSIGN:
             return np.asarray(np.sign(z) * np.floor_divide(np.abs(z) * UNIT, UNIT + np.abs(z)))
         line = _limit(_product(z, a) + b)
         return line if kind is Gate.AFFINE else np.minimum(np.maximum(line, 0), UNIT)
 
     def narrow(self, h: Array) -> Array:
-        """A hidden state as int8."""
-        op = self.op
-        return np.asarray(np.minimum(np.maximum(requantised(h, op.multiplier, op.shift) + op.zero, -128), 127))
+        """A hidden state as an integer of 8 or 16 bits."""
+        moved = requantised(h, self.op.multiplier, self.op.shift) + self.op.zero
+        return np.asarray(np.minimum(np.maximum(moved, self._low), self._high))
+
+    def tanh(self, z: Array) -> Array:
+        """tanh, linear between knots."""
+        size, part = np.minimum(np.abs(z), 8 * UNIT - 1), 8 * UNIT // (self._knots.size - 1)
+        at, rest = np.divmod(size, part)
+        line = self._knots[at] + _nearest((self._knots[at + 1] - self._knots[at]) * rest, part)
+        return np.asarray(np.sign(z) * line)
 
 
 def _limit(x: Array) -> Array:
@@ -81,12 +94,6 @@ def _nearest(x: Array, unit: int) -> Array:
 
 def _product(x: Array, y: Array | int) -> Array:
     return _limit(_nearest(x * y, UNIT))
-
-
-def _tanh(z: Array) -> Array:
-    size = np.minimum(np.abs(z), 8 * UNIT - 1)
-    at, rest = np.divmod(size, 1024)
-    return np.asarray(np.sign(z) * (KNOTS[at] + _nearest((KNOTS[at + 1] - KNOTS[at]) * rest, 1024)))
 
 
 def _states(op: QRecurrent, given: Array | None) -> Array:

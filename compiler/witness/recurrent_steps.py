@@ -19,11 +19,12 @@ from tinyc.ir.op import Value
 from tinyc.ir.ops import QRecurrent, Recurrent
 from tinyc.ir.ops.recurrent import Operands
 from tinyc.ir.tensor import Array
+from tinyc.ir.types import DType
 
-SLOPPY = 2.0**-9
-"""By how much a hidden state may be off beside its rounding, relative to the largest real number that int8 stands for
-there: tanh is off by 2^-13, sigmoid by 2^-14, and errors of a cell, or of a state that is added to, add up while it is
-kept."""
+SLOPPY = {DType.I8: 2.0**-9, DType.I16: 2.0**-10}
+"""By how much a hidden state may be off beside its rounding, relative to the largest real number that its integers
+stand for: tanh is off by 2^-13 and sigmoid by 2^-14, with 16 bits both by 2^-14, and errors of a cell, or of a state
+that is added to, add up while it is kept."""
 
 
 def check_recurrent(floats: Module, integers: Module, samples: Sequence[Sequence[Array]]) -> int:
@@ -70,10 +71,10 @@ def _check(op: QRecurrent, node: Node, meant: Recurrent, constants: list[Array],
         return
     real_x = (x.astype(np.float64) - op.x_zero) * op.x_scale
     real = (result.astype(np.float64) - op.zero) * op.scale
-    low, high = ((v - op.zero) * op.scale for v in (-128, 127))
+    low, high = ((v - op.zero) * op.scale for v in op.type.dtype.limits)
     given = meant.given(meant.arguments([real_x, *constants]))
-    exact = _forced(meant, given, real, low, high)
-    allowed = op.scale * (0.51 + _inner(meant, given["r"])) + SLOPPY * max(abs(low), abs(high))
+    exact = _forced(meant, given, real, op.scale, low, high)
+    allowed = op.scale * (0.51 + _inner(meant, given["r"])) + SLOPPY[op.to] * max(abs(low), abs(high))
     off = np.abs(np.clip(exact, low, high) - real)
     if off.max(initial=0.0) > allowed:
         at = tuple(int(i) for i in np.unravel_index(int(off.argmax()), off.shape))
@@ -91,12 +92,12 @@ def _inner(op: Recurrent, r: Array) -> float:
     return 0.5 * float(late.sum(axis=1).max(initial=0.0)) * slope
 
 
-def _forced(meant: Recurrent, given: Operands, real: Array, low: float, high: float) -> Array:
-    """The hidden states that the float layer has after each step, given those before it, which are of low..high."""
+def _forced(meant: Recurrent, given: Operands, real: Array, step: float, low: float, high: float) -> Array:
+    """The hidden states that the float layer has after each step, given those before it, which are multiples of `step`
+    from low to high."""
     nothing = np.zeros(real.shape[1:])
     state = (given.get("h", nothing), given.get("c", nothing))
     # What it begins with is rounded as well.
-    step = (high - low) / 255
     near = np.clip(low + np.rint((state[0] - low) / step) * step, low, high)
     exact = np.empty_like(real)
     for t in meant.order():

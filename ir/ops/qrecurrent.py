@@ -1,8 +1,10 @@
-"""Recurrent layers on integers: int8 operands, weights and hidden states, all else in Q16.15 (`tinyc.ir.q15`).
+"""Recurrent layers on integers: int8 weights, operands and hidden states of int8 or int16, each for itself, all else in
+Q16.15 (`tinyc.ir.q15`).
 
 A gate's sum is z = (wm * (x . w) + rm * (h . r)) / 2^places, rounded half up, plus b; zero points are folded into b.
 What a gate gives, the cell, and the hidden state that a step adds to, have 15 binary places. The next step's products,
-and the result, have the hidden state as int8: requantised by `multiplier` and `shift`, plus `zero`.
+and the result, have the hidden state as int8 or int16 (`to`): requantised by `multiplier` and `shift`, plus `zero`.
+The table of tanh has finer steps where that is int16. Sums times wm and rm are at most 2^62 (`most_products`).
 
 `x_scale`, `x_zero` and `scale` say what the integers stand for, for who explains or exports the operator; nothing is
 computed by them.
@@ -22,13 +24,27 @@ from tinyc.ir.errors import IRError
 from tinyc.ir.fixed_point import Int64s, to_multiplier
 from tinyc.ir.gates import DEFAULTS, Gate
 from tinyc.ir.op import Value
-from tinyc.ir.ops.int8 import Int8, check_channels, check_factor, check_int8, check_output, drawn_zero, narrow
+from tinyc.ir.ops.int8 import (
+    ACTIVATIONS,
+    Int8,
+    check_activation,
+    check_channels,
+    check_factor,
+    check_int8,
+    check_output,
+    drawn_zero,
+    narrow,
+)
 from tinyc.ir.ops.recurrent import CellSteps, GatedSteps, PlainSteps, Steps
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
 MOST = 2**15
-"""Inputs and units, so that a sum of products of int8 is at most 2^29."""
+"""Inputs and units, so that a sum of products of int8 is at most 2^29, and one of products with int16 2^37."""
+MOST_SUMS = 2.0**62
+"""What the products of a gate, times their multipliers, may be: int64 holds them, rounded as well."""
+MOST_LEFT = 8
+"""What a hidden state is shifted left by at most to become int16: with more, fewer than 2^8 of these would occur."""
 
 
 @dataclass(frozen=True)
@@ -56,22 +72,26 @@ class QRecurrent(Steps, Int8):
     x_scale: float = 1.0
     x_zero: int = 0
     scale: float = 1.0
+    to: DType = DType.I8
 
     @classmethod
     def sample(cls, draw: Draw) -> QRecurrent:
         steps, batch, inputs, hidden = draw.integer(1, 5), draw.choice([1, 1, 2]), *draw.pair(1, 6)
-        new = TensorType((steps, batch, inputs), DType.I8)
-        x = draw.pick(lambda v: v.dtype is DType.I8 and v.type.rank == 3 and max(v.shape) < 10, new)
+        new = TensorType((steps, batch, inputs), draw.choice(ACTIVATIONS))
+        x = draw.pick(lambda v: v.dtype in ACTIVATIONS and v.type.rank == 3 and max(v.shape) < 10, new)
         rows, inputs = cls.gates * hidden, x.shape[2]
         w, r = (draw.constant((rows, n), DType.I8) for n in (inputs, hidden))
         functions = cls.usual if draw.chance(0.6) else tuple(draw.choice(list(Gate)) for _ in cls.usual)
-        multiplier, shift = to_multiplier(1 / q15.ONE / draw.choice([1 / 128, 1 / 100, 1 / 40]))
+        to = draw.choice(ACTIVATIONS)
+        finer = [1 / 2**15, 1 / 25_000, 1 / 500_000] if to is DType.I16 else [1 / 128, 1 / 100, 1 / 40]
+        multiplier, shift = to_multiplier(1 / q15.ONE / draw.choice(finer))
         named: dict[str, Any] = {
             "h": drawn_state(draw, (x.shape[1], hidden)) if draw.chance(0.3) else None,
             "places": draw.choice([15, 20, 31]),
             "multiplier": multiplier,
             "shift": shift,
-            "zero": drawn_zero(draw),
+            "zero": drawn_zero(draw, to),
+            "to": to,
             "functions": functions,
             "alpha": tuple(q15.fixed(DEFAULTS.get(f, (0.0, 0.0))[0]) for f in functions),
             "beta": tuple(q15.fixed(DEFAULTS.get(f, (0.0, 0.0))[1]) for f in functions),
@@ -81,10 +101,10 @@ class QRecurrent(Steps, Int8):
             **cls.more(draw, x.shape[1], hidden),
         }
         # Gates that are saturated tell little: sums of some thousand are numbers around 1.
-        most = 8 << named["places"]
+        most = [min((8 << named["places"] + 8) >> 8 * t.bytes, 2**31 - 1) for t in (x.dtype, to)]
         b, wm, rm = (
             draw.given(np.array([draw.integer(low, high) for _ in range(rows)], np.int32))
-            for low, high in ((-2 * q15.ONE, 2 * q15.ONE), *((0, min(most, 2**31 - 1)),) * 2)
+            for low, high in ((-2 * q15.ONE, 2 * q15.ONE), *((0, limit) for limit in most))
         )
         return cast("QRecurrent", cast("Any", cls)(x, w, r, b, wm, rm, **named))
 
@@ -94,12 +114,14 @@ class QRecurrent(Steps, Int8):
         return {}
 
     def infer(self) -> TensorType:
-        check_int8(self.x, self.w, self.r)
+        check_activation(self.x, self.x_zero)
+        check_int8(self.w, self.r)
         self.check_shapes()
         rows = self.gates * self.hidden
         check_channels(rows, bias=self.b, wm=self.wm, rm=self.rm)
-        check_output(DType.I8, *DType.I8.limits, self.zero, self.x_zero)
-        check_factor(self.multiplier, self.shift, 0, q15.LIMIT)
+        check_output(self.to, *self.to.limits, self.zero)
+        wide = self.to is DType.I16
+        check_factor(self.multiplier, self.shift, MOST_LEFT if wide else 0, q15.LIMIT, wide)
         for value in (self.h, *self.own_operands().values()):
             check_words(value)
         if max(self.hidden, self.x.shape[2]) > MOST or not 1 <= self.places <= 40:
@@ -108,7 +130,7 @@ class QRecurrent(Steps, Int8):
             raise IRError(f"{len(self.functions)} activations have as many parameters alpha and beta")
         if any(abs(v) > q15.LIMIT for v in (*self.alpha, *self.beta)) or not 0 < self.clip <= q15.LIMIT:
             raise IRError("parameters of activations and what clips are in Q16.15, at most 2^30")
-        return TensorType(self.shape(), DType.I8)
+        return TensorType(self.shape(), self.to)
 
     def evaluate(self, *operands: Array) -> Array:
         read, (r, b, rm), h, more = self.given(operands)
@@ -131,7 +153,7 @@ class QRecurrent(Steps, Int8):
         """In `held` lie the hidden state as products see it, behind what else goes from row to row."""
         read, (r, b, rm), h, more = self.given(self.arguments(operands))
         words, n = held[: 4 * self.carried_words()].view(np.int32), self.hidden
-        narrow = held[held.size - n :].view(np.int8)
+        narrow = held[held.size - n * self.to.bytes :].view(self.to.numpy)
         state, near = self.begun(h, *more), self.narrowed(h)
         if not first:
             state, near = words.astype(np.int64).reshape(-1, n), narrow.reshape(1, n)
@@ -147,8 +169,8 @@ class QRecurrent(Steps, Int8):
     def step(
         self, read: Int64s, r: Int64s, b: Int64s, rm: Int64s, near: Int64s, state: Int64s, *more: Int64s | None
     ) -> tuple[Array, Int64s]:
-        """The hidden state as int8, and what else goes to the next step, given what is read of x times its multipliers,
-        and both of them before."""
+        """The hidden state as products see it, and what else goes to the next step, given what is read of x times its
+        multipliers, and both of them before."""
         raise NotImplementedError
 
     def carried_words(self) -> int:
@@ -156,8 +178,8 @@ class QRecurrent(Steps, Int8):
         return self.hidden
 
     def narrowed(self, h: Int64s) -> Array:
-        """A hidden state as int8."""
-        return narrow(h, self.multiplier, self.shift, self.zero, -128, 127)
+        """A hidden state as products see it."""
+        return narrow(h, self.multiplier, self.shift, self.zero, *self.to.limits, self.to)
 
     def total(self, sums: Int64s, b: Int64s) -> Int64s:
         """Gates' sums, given sums of products times multipliers."""
@@ -166,14 +188,22 @@ class QRecurrent(Steps, Int8):
     def active(self, number: int, z: Int64s) -> Int64s:
         """Activation `number` of a sum, which is clipped first."""
         z = np.clip(z, -self.clip, self.clip)
-        return q15.active(self.functions[number], z, self.alpha[number], self.beta[number])
+        return self.function(number, z)
+
+    def function(self, number: int, z: Int64s) -> Int64s:
+        """Activation `number` of any number."""
+        return q15.active(self.functions[number], z, self.alpha[number], self.beta[number], self.tanh_step())
+
+    def tanh_step(self) -> int:
+        """Binary places of a step of the table of tanh."""
+        return q15.FINE if self.to is DType.I16 else q15.COARSE
 
     def state_words(self) -> int:
         """32-bit words that the kernel keeps from step to step, or for a step."""
         return 0
 
     def working_bytes(self) -> int:
-        return 4 * self.state_words() + self.hidden
+        return 4 * self.state_words() + self.hidden * self.to.bytes
 
 
 @dataclass(frozen=True)
@@ -191,8 +221,8 @@ class QRnn(PlainSteps, QRecurrent, mnemonic="qrnn"):
 
 @dataclass(frozen=True)
 class QGru(GatedSteps, QRecurrent, mnemonic="qgru"):
-    """`gru` on integers. `rb` is Q16.15. Without `after`, the products of the reset gate and the hidden state are int8,
-    as that is."""
+    """`gru` on integers. `rb` is Q16.15. Without `after`, the products of the reset gate and the hidden state have
+    the type and scale of that."""
 
     @classmethod
     def more(cls, draw: Draw, batch: int, hidden: int) -> dict[str, Any]:
@@ -220,7 +250,7 @@ class QGru(GatedSteps, QRecurrent, mnemonic="qgru"):
         return self.narrowed(h), h
 
     def state_words(self) -> int:
-        return self.hidden * (1 if self.after else 2) + (0 if self.after else -(-self.hidden // 4))
+        return self.hidden if self.after else 2 * self.hidden + -(-self.hidden // 4) * self.to.bytes
 
 
 @dataclass(frozen=True)
@@ -251,11 +281,18 @@ class QLstm(CellSteps, QRecurrent, mnemonic="qlstm"):
             keep = self.active(0, q15.limited(f + q15.rounded(p[2 * n :] * c)))
         c = q15.rounded(keep * c + enter * self.active(1, g))
         leave = self.active(0, q15.limited(o + q15.rounded(p[n : 2 * n] * c)))
-        shown = q15.active(self.functions[2], c, self.alpha[2], self.beta[2])
-        return self.narrowed(q15.rounded(leave * shown)), c
+        return self.narrowed(q15.rounded(leave * self.function(2, c))), c
 
     def state_words(self) -> int:
         return self.hidden
+
+
+def most_products(x: DType, state: DType, w: Array, r: Array, wm: Array | float, rm: Array | float) -> Array:
+    """What sums of products are at most for each gate, [gates * hidden] in float64, whatever operand and hidden state
+    of these types are: times multipliers `wm` and `rm`, or real numbers in place of them."""
+    far, back = (float(-t.limits[0]) for t in (x, state))
+    rows, columns = (np.abs(a.astype(np.float64)).sum(axis=1) for a in (w, r))
+    return np.asarray(far * rows * np.abs(wm) + back * columns * np.abs(rm))
 
 
 def check_words(value: Value | None) -> None:

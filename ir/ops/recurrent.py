@@ -317,7 +317,7 @@ class Recurrent(Steps):
         return 4 * self.state_words()
 
     def quantised(self) -> IntegerForm | StaysFloat:
-        return IntegerForm(Form.RECURRENT, (self.x,), self.operands[1:], wide=False)
+        return IntegerForm(Form.RECURRENT, (self.x,), self.operands[1:])
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Recurrent layers on integers, of recurrent layers in float between dequantize and quantize.
 
-They go before all others: a hidden state is rounded to int8 in each step, for the products of the next. That is part of
-quantising the layer, and not what a float operator between conversions says. What comes behind takes the integers as
-they are.
+They go before all others: a hidden state is rounded to int8 or int16 in each step, for the products of the next. That
+is part of quantising the layer, and not what a float operator between conversions says. What comes behind takes the
+integers as they are.
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ import numpy as np
 from tinyc.ir import fixed_point, q15
 from tinyc.ir.module import Made, Module
 from tinyc.ir.op import StaysFloat, Value
-from tinyc.ir.ops.qrecurrent import MOST, QGru, QLstm, QRecurrent, QRnn
+from tinyc.ir.ops.qrecurrent import (
+    MOST,
+    MOST_LEFT,
+    MOST_SUMS,
+    QGru,
+    QLstm,
+    QRecurrent,
+    QRnn,
+    most_products,
+)
 from tinyc.ir.ops.quantise import Quantize
 from tinyc.ir.ops.recurrent import NO_CLIP, Gru, Lstm, Recurrent, Rnn
 from tinyc.ir.tensor import Array
@@ -39,8 +48,8 @@ class RecurrentToIntegers(Pass, name="recurrent-to-integers"):
 
     slack = Slack(
         2e-5,
-        "the hidden state is rounded to int8 in every step, which later steps may make more of: the witness holds each "
-        "step against its definition",
+        "the hidden state is rounded in every step, which later steps may make more of: the witness holds each step "
+        "against its definition",
         steps=255,
     )
     keeps_names = True
@@ -54,9 +63,9 @@ class RecurrentToIntegers(Pass, name="recurrent-to-integers"):
 def in_integers(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     """Compute a recurrent layer on integers."""
     found = rewriter.made(at.op.x, Recurrent)
-    if found is None or at.op.to is not DType.I8:
+    if found is None or at.op.to not in (DType.I8, DType.I16):
         return None
-    op, x = found.op, activation(found.op.x, rewriter)
+    op, x = found.op, activation(found.op.x, rewriter, wide=True)
     if x is None:
         return float_operand(op.x)
     if not only_quantized(at.op.x, rewriter):
@@ -80,8 +89,9 @@ def integer_fields(
     """The fields of the integer operator but its operand, given scales of that and of the result."""
     if max(op.hidden, op.x.shape[2]) > MOST:
         return Skip(f"it has more than {MOST} inputs or units")
-    if out.scale <= 1 / q15.ONE:
-        return Skip(f"a step of its result, {out.scale:.3g}, is less than 2^-15")
+    places = q15.PLACES + (MOST_LEFT if out.dtype is DType.I16 else 0)
+    if out.scale <= 2.0**-places:
+        return Skip(f"a step of its result, {out.scale:.3g}, is less than 2^-{places}")
     parameters = [abs(v) for v in (*op.alpha, *op.beta)]
     if max(parameters, default=0.0) >= q15.LIMIT / q15.ONE:
         return Skip(f"a parameter of its activations is {max(parameters):.6g}, more than fits")
@@ -90,7 +100,10 @@ def integer_fields(
         return next(v for v in (b, *states) if isinstance(v, Skip))
     own = {"x": x.scale * w.scale * q15.ONE, "h": out.scale * r.scale * q15.ONE}
     largest = max(float(f.max()) for f in own.values())
-    places = math.floor(math.log2(fixed_point.INT32[1] / largest))
+    sums = most_products(x.dtype, out.dtype, w.rows(), r.rows(), own["x"], own["h"])
+    # Half of what there is room for: rounding adds to multipliers, and to sums.
+    room = MOST_SUMS / 2 / max(float(sums.max()), 1.0)
+    places = math.floor(math.log2(min(fixed_point.INT32[1] / largest, room)))
     if not places >= 1:
         return Skip(f"sums of its products have steps of {largest / q15.ONE:.3g}")
     places = min(places, MOST_PLACES)
@@ -133,6 +146,7 @@ def integer_fields(
         "x_scale": x.scale,
         "x_zero": x.zero,
         "scale": out.scale,
+        "to": out.dtype,
         **{name: words(value, name) for name, value in more.items()},
         **op.own_flags(),
     }

@@ -18,8 +18,8 @@ TINYC_NOINLINE void net_qgru_0(const int8_t *x, const int8_t *w, const int8_t *r
 {
     tinyc_qgru_i8(x, w, r, b, wm, rm, h, NULL, table, state, /*carry=*/0, out, /*steps=*/4, /*batch=*/1,
         /*inputs=*/1, /*hidden=*/3, /*reverse=*/1, /*every=*/1, /*places=*/15, /*multiplier=*/1342177280,
-        /*shift=*/-9, /*zero=*/127, /*clip=*/1073741824, /*bounded=*/1, /*small=*/0, /*after=*/0, /*f=*/5,
-        /*fa=*/328, /*fb=*/0, /*g=*/3, /*ga=*/0, /*gb=*/0);
+        /*shift=*/-9, /*zero=*/127, /*x_bytes=*/1, /*bytes=*/1, /*most=*/32768, /*step=*/10, /*clip=*/1073741824,
+        /*bounded=*/1, /*small=*/0, /*after=*/0, /*f=*/5, /*fa=*/328, /*fb=*/0, /*g=*/3, /*ga=*/0, /*gb=*/0);
 }
 
 void net_run(void *arena, const int8_t *input, int8_t *output)

@@ -18,8 +18,9 @@ TINYC_NOINLINE void net_qlstm_0(const int8_t *x, const int8_t *w, const int8_t *
 {
     tinyc_qlstm_i8(x, w, r, b, wm, rm, h, NULL, NULL, table, state, /*carry=*/0, out, /*steps=*/4, /*batch=*/1,
         /*inputs=*/1, /*hidden=*/3, /*reverse=*/1, /*every=*/1, /*places=*/31, /*multiplier=*/1677721600,
-        /*shift=*/-8, /*zero=*/127, /*clip=*/1073741824, /*bounded=*/1, /*small=*/0, /*coupled=*/0, /*f=*/5,
-        /*fa=*/328, /*fb=*/0, /*g=*/3, /*ga=*/0, /*gb=*/0, /*k=*/2, /*ka=*/0, /*kb=*/0);
+        /*shift=*/-8, /*zero=*/127, /*x_bytes=*/1, /*bytes=*/1, /*most=*/32768, /*step=*/10, /*clip=*/1073741824,
+        /*bounded=*/1, /*small=*/0, /*coupled=*/0, /*f=*/5, /*fa=*/328, /*fb=*/0, /*g=*/3, /*ga=*/0, /*gb=*/0,
+        /*k=*/2, /*ka=*/0, /*kb=*/0);
 }
 
 void net_run(void *arena, const int8_t *input, int8_t *output)

@@ -16,7 +16,8 @@ TINYC_NOINLINE void net_qrnn_0(const int8_t *x, const int8_t *w, const int8_t *r
 {
     tinyc_qrnn_i8(x, w, r, b, wm, rm, NULL, table, state, /*carry=*/0, out, /*steps=*/4, /*batch=*/1, /*inputs=*/1,
         /*hidden=*/3, /*reverse=*/0, /*every=*/1, /*places=*/15, /*multiplier=*/1342177280, /*shift=*/-9, /*zero=*/0,
-        /*clip=*/1073741824, /*bounded=*/1, /*f=*/5, /*fa=*/328, /*fb=*/0);
+        /*x_bytes=*/1, /*bytes=*/1, /*most=*/32768, /*step=*/10, /*clip=*/1073741824, /*bounded=*/1, /*f=*/5,
+        /*fa=*/328, /*fb=*/0);
 }
 
 void net_run(void *arena, const int8_t *input, int8_t *output)
