@@ -113,8 +113,13 @@ class Causal:
         _, rows, width, channels = x.shape
         inputs, hidden = width * channels, int(self.rng.integers(1, 8))
         signal = self.maker.add(ops.Reshape(x, (1, rows, inputs)))
-        make = self._integers if isinstance(self.maker, Integers) else self._floats
+        integers = isinstance(self.maker, Integers)
+        if integers and hidden % 3 == 0:
+            signal = self.maker.add(ops.Requantise(signal, 0, 2**30, 8, 0, *DType.I16.limits, DType.I16))
+        make = self._integers if integers else self._floats
         y = self.maker.add(make(int(self.rng.integers(3)), signal, inputs, hidden))
+        if y.dtype is DType.I16:
+            y = self.maker.add(ops.Requantise(y, 0, 2**30, -7))
         return self.maker.add(ops.Reshape(y, (1, rows, 1, hidden)))
 
     def _floats(self, kind: int, x: Value, inputs: int, hidden: int) -> Op:
@@ -132,14 +137,16 @@ class Causal:
         of: Any = (ops.QRnn, ops.QGru, ops.QLstm)[kind]
         rows = of.gates * hidden
         w, r = (b.constant(int8(rng, (rows, n))) for n in (inputs, hidden))
-        words = [rng.integers(-q15.ONE, q15.ONE, rows), *(rng.integers(0, 1 << 21, rows) for _ in range(2))]
+        to = DType.I16 if hidden % 2 else I8
+        most = [1 << 21 if dtype is I8 else 1 << 13 for dtype in (x.dtype, to)]
+        words = [rng.integers(-q15.ONE, q15.ONE, rows), *(rng.integers(0, n, rows) for n in most)]
         bias, wm, rm = (b.constant(a.astype(np.int32)) for a in words)
         state = b.constant(rng.integers(-q15.ONE, q15.ONE, (1, hidden)).astype(np.int32))
         first = state if rng.random() < 0.4 else None
         more: dict[str, Any] = {"after": bool(rng.integers(2))} if kind == 1 else {"c": first} if kind == 2 else {}
         none = (0,) * len(of.usual)
-        multiplier, shift = fixed_point.to_multiplier(1 / q15.ONE / (1 / 100))
-        more |= {"multiplier": multiplier, "shift": shift, "zero": int(rng.integers(-9, 9)), "places": 20}
+        multiplier, shift = fixed_point.to_multiplier(1 / q15.ONE / (1 / 100 if to is I8 else 1 / 25_000))
+        more |= {"multiplier": multiplier, "shift": shift, "zero": int(rng.integers(-9, 9)), "places": 20, "to": to}
         return of(x, w, r, bias, wm, rm, h=first, functions=of.usual, alpha=none, beta=none, signal=True, **more)  # type: ignore[no-any-return]
 
     def strided(self, x: Value) -> Value:

@@ -1,4 +1,4 @@
-"""Networks with recurrent layers, compiled with every check: in float, in int8, exported and imported again."""
+"""Networks with recurrent layers, compiled with every check: in float and integers, exported and imported again."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 import tinyc
 from benchmarks.accuracy.answers import decibels
+from benchmarks.accuracy.kinds import unrounded
 from benchmarks.recurrent import inputs as waves
 from benchmarks.recurrent import network as layer
 from benchmarks.recurrent import only
 from tests.frontend.support import example, save
-from tinyc.ir.ops import Gru, Lstm, QRecurrent, Recurrent
+from tinyc.backends.interpreter import run_module
+from tinyc.compiler.session import Session
+from tinyc.ir import DType
+from tinyc.ir.ops import Gru, Lstm, QRecurrent, Recurrent, Requantise
 from tinyc.ir.tensor import Array
 
 STEPS, INPUTS, HIDDEN, CLASSES = 12, 6, 9, 4
@@ -96,15 +100,16 @@ def test_float(name: str, last: bool, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
-@pytest.mark.parametrize("states", [False, True])
-def test_int8(name: str, states: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("activations", "states"), [("int8", False), ("int8", True), ("int16", True)])
+def test_integers(name: str, activations: Any, states: bool, tmp_path: Path) -> None:
     """Every operator is one on integers; every check passes; what is exported and compiled again computes the same."""
     kind, attributes = EVERY[name]
     path = save(network(kind, attributes, last=not states, states=states), tmp_path)
-    options = tinyc.QuantiseOptions(inputs(16))
+    options = tinyc.QuantiseOptions(inputs(16), activations=activations)
     compiled = tinyc.compile(path, quantise=options)
     layers = [op for op in operators(compiled) if isinstance(op, QRecurrent)]
     assert len(layers) == (2 if "both" in name else 1)
+    assert {t.dtype.numpy.name for op in layers for t in (op.x.type, op.type)} == {activations}
     assert not compiled.lowered.leftovers
     written = tmp_path / "quantised.onnx"
     tinyc.quantize(path, written, options)
@@ -114,6 +119,19 @@ def test_int8(name: str, states: bool, tmp_path: Path) -> None:
     assert again.source.arena_bytes == compiled.source.arena_bytes
     for (x,) in inputs(4):
         np.testing.assert_array_equal(again(x)["out"], compiled(x)["out"])
+
+
+@pytest.mark.parametrize("name", ["lstm_both_ways", "gru", "gru_before", "rnn"])
+@pytest.mark.parametrize("raised", ["before", "cell"])
+def test_of_two_types(name: str, raised: str, tmp_path: Path) -> None:
+    """Operand and hidden state of different types: nothing stands between the layers."""
+    kind, attributes = EVERY[name]
+    path = save(network(kind, attributes, states=True), tmp_path)
+    compiled = tinyc.compile(path, quantise=tinyc.QuantiseOptions(inputs(8), int16=(raised,)))
+    layers = [op for op in operators(compiled) if isinstance(op, QRecurrent)]
+    assert {(op.x.dtype is DType.I16, op.to is DType.I16) for op in layers} == {(raised == "before", raised == "cell")}
+    assert not compiled.lowered.leftovers
+    assert not any(isinstance(op, Requantise) for op in operators(compiled))
 
 
 @pytest.mark.parametrize("integers", [False, True])
@@ -135,11 +153,13 @@ def test_only_the_last_step_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
-@pytest.mark.parametrize("integers", [False, True])
-def test_code_and_memory_do_not_grow_with_steps(kind: str, integers: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("types", ["float32", "int8", "int16"])
+def test_code_and_memory_do_not_grow_with_steps(kind: str, types: Any, tmp_path: Path) -> None:
     sizes, stages, arenas = [], [], []
     for steps in (8, 200):
-        options: Any = {"quantise": tinyc.QuantiseOptions(waves(4, steps, 1))} if integers else {}
+        options: Any = {}
+        if types != "float32":
+            options = {"quantise": tinyc.QuantiseOptions(waves(4, steps, 1), activations=types)}
         compiled = tinyc.compile(save(layer(kind, steps), tmp_path), verify=False, rows_from="argument", **options)
         sizes.append(sum(len(t) for f, t in compiled.source.files.items() if f.endswith(".c")))
         stages.append(len(compiled.program.stages))
@@ -157,6 +177,17 @@ def test_int8_stays_near_float(kind: str, tmp_path: Path) -> None:
     exact, rounded = tinyc.compile(path, verify=False), tinyc.compile(path, verify=False, quantise=options)
     fresh = waves(8, 100, 3)
     assert decibels([only(exact(x)) for (x,) in fresh], [only(rounded(x)) for (x,) in fresh]) > 36
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_int16_stays_near_integer_weights(kind: str, tmp_path: Path) -> None:
+    """Neither do errors of activations of 16 bits, held against floats with the same weights."""
+    options = tinyc.QuantiseOptions(waves(12, 100, 2), activations="int16")
+    made = Session(layer(kind, 100), tinyc.Options(quantise=options, verify=False))
+    real, found = unrounded(made.quantised.module), made.lowered.integers
+    assert found is not None
+    fresh = waves(8, 100, 3)
+    assert decibels([run_module(real, x)[0] for x in fresh], [run_module(found, x)[0] for x in fresh]) > 70
 
 
 def test_states_from_outside(tmp_path: Path) -> None:

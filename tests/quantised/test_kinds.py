@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.accuracy.kinds import KINDS, data_of, figures, quantised
+from benchmarks.accuracy.kinds import KINDS, data_of, figures, of_16_bits, quantised
+from benchmarks.accuracy.shaped import GATES
 
 ENOUGH = 30.0
 """Decibels."""
@@ -42,6 +43,14 @@ def test_a_kind(name: str) -> None:
         assert found.sqnr > found.ceiling - NEAR
     else:
         assert found.sqnr >= BETWEEN.get(name, (ENOUGH, ""))[0]
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if name.startswith(tuple(GATES))])
+def test_recurrent_layers_of_16_bits(name: str) -> None:
+    """Activations of 16 bits leave what int8 weights do."""
+    ratio, weights, activations = of_16_bits(KINDS[name])
+    assert activations >= 70.0
+    assert ratio >= weights - 1.0
 
 
 def test_all_are_measured() -> None:

@@ -17,11 +17,15 @@ from tinyc.ir.ops import Constant, Gru, Lstm, QRecurrent, Recurrent, Rnn
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.integerise.recurrent import RecurrentToIntegers
 from tinyc.passes.quantise import Quantise, calibrate
+from tinyc.passes.quantise.widths import NONE, Widths
 
 STEPS, INPUTS, HIDDEN = 20, 6, 8
 
 
-def quantised(kind: type[Recurrent], more: dict[str, Any]) -> tuple[Module, list[list[Array]]]:
+WIDTHS = {"int8": NONE, "int16": Widths(everywhere=True)}
+
+
+def quantised(kind: type[Recurrent], more: dict[str, Any], types: str) -> tuple[Module, list[list[Array]]]:
     b = Builder("net")
     rng = np.random.default_rng(3)
     x = b.input("x", TensorType((STEPS, 1, INPUTS), DType.F32))
@@ -31,7 +35,7 @@ def quantised(kind: type[Recurrent], more: dict[str, Any]) -> tuple[Module, list
     none = (0.0,) * len(kind.usual)
     m = b.build([b.add(kind(x, *weights, functions=kind.usual, alpha=none, beta=none, **more))])
     samples: list[list[Array]] = [[rng.standard_normal((STEPS, 1, INPUTS)).astype(np.float32)] for _ in range(4)]
-    return Quantise(calibrate(m, samples, run_module, "mse")).run(m), samples
+    return Quantise(calibrate(m, samples, run_module, "mse"), widths=WIDTHS[types]).run(m), samples
 
 
 def changed(m: Module, field: str, change: Any) -> Module:
@@ -53,12 +57,17 @@ def changed(m: Module, field: str, change: Any) -> Module:
 CASES: list[tuple[type[Recurrent], dict[str, Any]]] = [(Rnn, {}), (Gru, {"after": True}), (Gru, {}), (Lstm, {})]
 
 
+@pytest.mark.parametrize("types", WIDTHS)
 @pytest.mark.parametrize(("kind", "more"), CASES)
-def test_what_the_pass_makes(kind: type[Recurrent], more: dict[str, Any]) -> None:
-    before, samples = quantised(kind, more)
-    assert check_recurrent(before, RecurrentToIntegers().run(before), samples) == 1
+def test_what_the_pass_makes(kind: type[Recurrent], more: dict[str, Any], types: str) -> None:
+    before, samples = quantised(kind, more, types)
+    after = RecurrentToIntegers().run(before)
+    (layer,) = [found.op for n in after.nodes if (found := made(n, QRecurrent)) is not None]
+    assert layer.x.dtype.numpy.name == layer.type.dtype.numpy.name == types
+    assert check_recurrent(before, after, samples) == 1
 
 
+@pytest.mark.parametrize("types", WIDTHS)
 @pytest.mark.parametrize(("kind", "more"), CASES)
 @pytest.mark.parametrize(
     ("field", "change"),
@@ -67,15 +76,25 @@ def test_what_the_pass_makes(kind: type[Recurrent], more: dict[str, Any]) -> Non
         ("rm", lambda a: a * 0.9),
         ("b", lambda a: a + 1500),
         ("places", lambda p: p + 1),
-        ("zero", lambda z: z + 2),
         ("multiplier", lambda m: int(m * 0.96)),
         ("reverse", lambda r: not r),
         ("w", lambda w: np.roll(w, 1, axis=0)),
         ("r", lambda r: np.roll(r, 1, axis=1)),
     ],
 )
-def test_faults_are_found(kind: type[Recurrent], more: dict[str, Any], field: str, change: Any) -> None:
-    before, samples = quantised(kind, more)
+def test_faults_are_found(kind: type[Recurrent], more: dict[str, Any], types: str, field: str, change: Any) -> None:
+    faulty(kind, more, types, field, change)
+
+
+@pytest.mark.parametrize(("types", "steps"), [("int8", 2), ("int16", 500)])
+@pytest.mark.parametrize(("kind", "more"), CASES)
+def test_a_wrong_zero_point(kind: type[Recurrent], more: dict[str, Any], types: str, steps: int) -> None:
+    faulty(kind, more, types, "zero", lambda z: z + steps)
+
+
+def faulty(kind: type[Recurrent], more: dict[str, Any], types: str, field: str, change: Any) -> None:
+    """Sees that the witness finds a fault."""
+    before, samples = quantised(kind, more, types)
     after = changed(RecurrentToIntegers().run(before), field, change)
     with pytest.raises(VerificationError, match="by the definition of its step"):
         check_recurrent(before, after, samples)
