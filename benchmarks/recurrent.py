@@ -1,11 +1,12 @@
-"""What recurrent layers of more and more steps take: time to compile, code, arena and instructions, in float and int8.
+"""What recurrent layers of more and more steps take: time to compile, code, arena and instructions, in float, int8 and
+int16.
 
     python -m benchmarks.recurrent                          rv32imc
     python -m benchmarks.recurrent --on xtensa-lx106 --steps 16 64
 
 An LSTM and a GRU of 32 units over 16 inputs, with seeded weights; their last hidden state is the output. Compiled
-without verification; seconds are those of the clock and depend on the machine. `noise` is that of the int8 network's
-output beside the float network's on other inputs than it was calibrated on, in decibels: more is better.
+without verification; seconds are those of the clock and depend on the machine. `noise` is that of the quantised
+network's output beside the float network's on other inputs than it was calibrated on, in decibels: more is better.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -68,19 +70,22 @@ def inputs(count: int, steps: int, seed: int) -> list[list[Array]]:
     return [[(w + 0.2 * rng.standard_normal(w.shape)).astype(np.float32)] for w in waves]
 
 
-def figures(kind: str, steps: int, integers: bool, machine: str) -> Figures:
-    """Compiles and measures one network."""
+def figures(kind: str, steps: int, dtype: str, machine: str) -> Figures:
+    """Compiles and measures one network, in "float", or with activations of "int8" or "int16"."""
     samples = inputs(SAMPLES, steps, 2)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         onnx.save(network(kind, steps), path)
-        options = {"quantise": tinyc.QuantiseOptions(samples, output_type="float32")} if integers else {}
+        options: dict[str, Any] = {}
+        if dtype != "float":
+            how = tinyc.QuantiseOptions(samples, activations=cast("Any", dtype), output_type="float32")
+            options = {"quantise": how}
         start = time.perf_counter()
         compiled = tinyc.compile(path, verify=False, **options)
         seconds = time.perf_counter() - start
         measured = tinyc.bench(path, on=machine, verify=False, **options)
         noise = None
-        if integers:
+        if options:
             fresh = inputs(FRESH, steps, 3)
             exact = tinyc.compile(path, verify=False)
             noise = decibels([only(exact(*s)) for s in fresh], [only(compiled(*s)) for s in fresh])
@@ -110,10 +115,10 @@ def main() -> None:
     table = Table("layer", "steps", "type", "seconds", "code", "constants", "arena", "instructions", "noise")
     for kind in given.kinds:
         for steps in given.steps:
-            for integers in (False, True):
-                row = [kind, str(steps), "int8" if integers else "float"]
+            for dtype in ("float", "int8", "int16"):
+                row = [kind, str(steps), dtype]
                 try:
-                    f = figures(kind, steps, integers, given.on)
+                    f = figures(kind, steps, dtype, given.on)
                 except tinyc.TinycError as error:
                     table.add_row(*row, str(error)[:60])
                     continue
