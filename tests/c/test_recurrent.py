@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from functools import cache
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.c.support import PARAMETERS, Case, check, need, sampled
+from tests.c.support import PARAMETERS, Case, check, need, program_of, sampled
 from tests.generate import samples
+from tinyc.backends.c import CodegenError, generate
 from tinyc.compiler.witness import arithmetic
 from tinyc.ir import DType, Op, Value, q15
 from tinyc.ir.gates import DEFAULTS, MEANINGS, Gate
@@ -151,3 +153,12 @@ def test_functions_of_15_places(function: Gate, step: int) -> None:
     # tanh is linear between places so far apart, and 0.77 is its largest curvature; parameters are rounded to 2^-15.
     atol = 0.77 * 4.0 ** (step - q15.PLACES) / 8 + 2.0**-14
     np.testing.assert_allclose(got, want, rtol=2e-3, atol=atol)
+
+
+def test_sums_that_int64_may_not_hold_are_refused() -> None:
+    """600 products of 22 bits, times multipliers of 31 bits."""
+    case = long_sums(QRnn, 600, 1, DType.I16, DType.I16)
+    arrays = [*case.arrays[:4], *(np.full(1, 2**31 - 1, np.int32) for _ in range(2)), case.arrays[6]]
+    program, _ = program_of([dataclasses.replace(case, arrays=arrays)])
+    with pytest.raises(CodegenError, match=r"sums of products are up to 5\.41e\+18"):
+        generate(program, name="cases")

@@ -13,7 +13,8 @@ from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness import check_recurrent
 from tinyc.ir import Builder, DType, Module, TensorType
 from tinyc.ir.module import Node, made
-from tinyc.ir.ops import Constant, Gru, Lstm, QRecurrent, Recurrent, Rnn
+from tinyc.ir.ops import Constant, Dequantize, Gru, Lstm, QRecurrent, Quantize, Recurrent, Rnn
+from tinyc.ir.ops.qrecurrent import most_products
 from tinyc.ir.tensor import Array, Tensor
 from tinyc.passes.integerise.recurrent import RecurrentToIntegers
 from tinyc.passes.quantise import Quantise, calibrate
@@ -52,6 +53,24 @@ def changed(m: Module, field: str, change: Any) -> Module:
             op = dataclasses.replace(layer.op, **{field: change(given)})
         nodes.append(Node(node.result, op, node.loc))
     return Module(m.name, m.inputs, tuple(nodes), m.outputs)
+
+
+@pytest.mark.parametrize("scale", [2.0**-14, 2.0**-2, 2.0**4])
+def test_multipliers_leave_sums_in_int64(scale: float) -> None:
+    """Whatever scales are: as many places as int64 has room for."""
+    b = Builder("net")
+    x = b.input("x", TensorType((2, 1, 3000), DType.I16))
+    w = b.add(Dequantize(b.constant(np.full((2, 3000), 127, np.int8)), (0.5, 0.25), (0, 0), 0))
+    r = b.add(Dequantize(b.constant(np.full((2, 2), -128, np.int8)), (0.125,), (0,)))
+    bias = b.constant(np.zeros(2, np.float32))
+    layer = Rnn(b.add(Dequantize(x, (scale,), (0,))), w, r, bias, functions=Rnn.usual, alpha=(0.0,), beta=(0.0,))
+    m = RecurrentToIntegers().run(b.build([b.add(Quantize(b.add(layer), 2.0**-14, 0, DType.I16))]))
+    (op,) = [found.op for n in m.nodes if (found := made(n, QRecurrent)) is not None]
+    numbers = [m.constant(v) for v in (op.w, op.r, op.wm, op.rm)]
+    w_, r_, wm, rm = (a for a in numbers if a is not None)
+    most = max(most_products(DType.I16, DType.I16, w_, r_, wm, rm).tolist())
+    assert most <= 2**62
+    assert most >= 2**59 or max(wm.max(), rm.max()) >= 2**30 or op.places == 40
 
 
 CASES: list[tuple[type[Recurrent], dict[str, Any]]] = [(Rnn, {}), (Gru, {"after": True}), (Gru, {}), (Lstm, {})]
