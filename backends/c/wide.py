@@ -16,7 +16,7 @@ from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.literals import C_TYPES, literal
 from tinyc.backends.c.qmatmul import element_at, matrix_call, of_band, of_matrices
 from tinyc.backends.c.quantised import Parameter
-from tinyc.backends.c.quantised_values import named, of_mean, of_rectifier, of_result, of_sum, of_total, of_two
+from tinyc.backends.c.quantised_values import named, of_mean, of_norm, of_rectifier, of_result, of_sum, of_total, of_two
 from tinyc.backends.c.shares import LARGEST, leaves_fewer
 from tinyc.backends.c.short import known, requantisation
 from tinyc.backends.c.tiles import LANES
@@ -37,6 +37,7 @@ from tinyc.ir.ops import (
     QMatMul,
     QMean,
     QMul,
+    QNorm,
     QPRelu,
     QSum,
     Requantise,
@@ -233,6 +234,15 @@ def emit_wide_quotient(unit: TranslationUnit, stage: Stage, op: QDiv) -> RowCall
         _bytes(op),
     ]
     return _call(unit, op.mnemonic, "wdiv", op, [_x(op), _x(op, "y", 1)], literals, long_rows=True)
+
+
+@emits(QNorm, where=_wide)
+def emit_wide_norm(unit: TranslationUnit, stage: Stage, op: QNorm) -> RowCall:
+    """Numbers less their mean, divided by their deviation."""
+    literals = of_norm(op, stage) + named(unit=1 << op.epsilon_places(), right=op.right())
+    taken = [_x(op), _x(op, "g", 1), _x(op, "b", 2)]
+    literals += _factor(op, op.precision().largest)
+    return _call(unit, op.mnemonic, "wnorm", op, taken, literals, long_rows=True)
 
 
 @emits(QPRelu, where=_wide)

@@ -262,19 +262,23 @@ def _normalised(op: QNorm, x: Array, g: Array, b: Array) -> Result:
     n, zeroed = op.count(), x.astype(np.int64) - op.zero
     mean = zeroed.sum(axis=op.axes, keepdims=True) * int(op.centred)
     differences = n * zeroed - mean
-    # Of differences to the mean, the sum of squares is n times what it is of the elements less that of their sum.
-    variance = (differences * differences).sum(axis=op.axes, keepdims=True) // n * 2**12 + op.epsilon
-    t = normalised(differences, variance, n)
-    real = differences / np.sqrt(np.maximum(variance, 1) / 2.0**12)
-    places = 2.0 ** (15 - math.ceil(math.log2(n) / 2))
+    long, log = DType.I16 in (op.x.dtype, op.to), math.ceil(math.log2(n))
+    finest = 12 if op.x.dtype is DType.I8 else min(12, 30 - 2 * log)
+    squares = n * (zeroed * zeroed).sum(axis=op.axes, keepdims=True) - mean * mean
+    variance = squares * 2**finest + op.epsilon
+    t = normalised(differences, variance, n, finest, long)
+    real = differences / np.sqrt(np.maximum(variance, 1) / 2.0**finest)
+    places = 2.0 ** ((24 if long else 15) - math.ceil(log / 2))
     unit = float(factor(op.multiplier, op.shift))
-    wide, offsets = g.astype(np.int64), b.astype(np.int64)
+    wide, offsets = g.astype(np.int64), b.astype(np.int64) * (256 if long else 1)
     integers = _limited(requantised(t * wide + offsets, op.multiplier, op.shift) + op.out_zero, op)
     sums = real * places * wide + offsets
-    # The reciprocal has 16 bits, epsilon is a whole number, normalised numbers and their constants are rounded to one.
-    least = np.maximum(variance, 2.0**12)
-    error = (2.0**-15 + 0.5 / least) * np.abs(real) * places + 1.0
-    allowed = (error * np.abs(wide) + np.abs(real) * places * 0.5 + 0.5) * unit + MULTIPLIER * np.abs(sums) * unit
+    # The reciprocal has 16 or 31 bits, epsilon is a whole number, normalised numbers and their constants are rounded to
+    # one.
+    least = np.maximum(variance, 2.0**finest)
+    error = (2.0 ** (-28 if long else -15) + 0.5 / least) * np.abs(real) * places + 1.0
+    halves = np.abs(real) * places * 0.5 + (128.0 if long else 0.5)
+    allowed = (error * np.abs(wide) + halves) * unit + MULTIPLIER * np.abs(sums) * unit
     return Result(integers, sums * unit + op.out_zero, allowed, float(twice(op.shift)))
 
 

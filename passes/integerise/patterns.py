@@ -139,12 +139,10 @@ def float_operand(value: Value) -> Skip:
     return Skip(f"its operand {value} is not a dequantized int8 value")
 
 
-def taken_together(
-    at: Made[Quantize], x: Value, why_float: str, rewriter: Rewriter, wide: bool = False
-) -> Activation | Skip:
-    """The int8 value that operators take which compute together what a quantize takes; or why they stay in float, of
+def taken_together(at: Made[Quantize], x: Value, why_float: str, rewriter: Rewriter) -> Activation | Skip:
+    """The int8 or int16 value that operators take which compute together what a quantize takes; or why they stay in float, of
     which `why_float` says what they are known to be left for, if anything."""
-    found = activation(x, rewriter, wide)
+    found = activation(x, rewriter, wide=True)
     if found is None:
         return float_operand(x)
     if why_float or not only_quantized(at.op.x, rewriter):
