@@ -19,6 +19,8 @@ from tinyc.passes.integerise.scales import Scale, requantiser
 
 SMALL = 2.0**-16
 """What, beside a deviation, is as good as nothing: its reciprocal has 16 bits."""
+UNSEEN = 2.0**-12
+"""What, beside a step of int16, is as good as nothing: operands are off by half a step."""
 
 
 @on(Quantize)
@@ -38,7 +40,7 @@ def _made(norm: Norm, value: Value, own: Scale, out: Scale, rewriter: Rewriter) 
     if norm.outside:
         # Of integers that are not all alike, the deviation is at least this; beside it, epsilon is as good as none.
         least = own.scale * math.sqrt(count - 1) / count if norm.centred else own.scale / math.sqrt(count)
-        if epsilon > least * SMALL:
+        if epsilon > max(least * SMALL, own.scale * UNSEEN if own.dtype is DType.I16 else 0.0):
             return Skip(f"epsilon, {epsilon:.4g}, is added to the root, and not small beside the least, {least:.4g}")
         epsilon *= epsilon
     if norm.least > own.scale:
