@@ -27,6 +27,7 @@ from tinyc.ir import fixed_point
 from tinyc.ir.op import Op
 from tinyc.ir.ops import (
     Interpolate,
+    InterpolateUneven,
     Lookup,
     QAdd,
     QConv2d,
@@ -265,6 +266,13 @@ def emit_interpolate(unit: TranslationUnit, stage: Stage, op: Interpolate) -> Ro
     """A function of one int16 value, by a table with straight lines between its entries."""
     literals = named(n=elements(stage), places=op.places())
     return _call(unit, op.mnemonic, "interpolate", op, [_x(op), _x(op, "table", 1)], literals, long_rows=True)
+
+
+@emits(InterpolateUneven)
+def emit_uneven(unit: TranslationUnit, stage: Stage, op: InterpolateUneven) -> RowCall:
+    """The same by a table with more entries where it bends."""
+    taken = [_x(op), _x(op, "table", 1), _x(op, "first", 2)]
+    return _call(unit, op.mnemonic, "interpolate_uneven", op, taken, named(n=elements(stage)), long_rows=True)
 
 
 @emits(Lookup, where=lambda unit, stage, op: op.type.dtype is DType.I16)

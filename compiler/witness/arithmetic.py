@@ -24,6 +24,7 @@ from tinyc.ir.ops import (
     AvgPool2d,
     Constant,
     Interpolate,
+    InterpolateUneven,
     Lookup,
     MatMul,
     MaxPool2d,
@@ -319,6 +320,14 @@ def _interpolated(op: Interpolate, x: Array, table: Array) -> Result:
     width = 2**16 // (len(entries) - 1)
     at, rest = np.divmod(x.astype(np.int64) + 2**15, width)
     return Result(entries[at] + half_up((entries[at + 1] - entries[at]) * rest, width))
+
+
+@EXACT(InterpolateUneven)
+def _uneven(op: InterpolateUneven, x: Array, table: Array, first: Array) -> Result:
+    entries, begins = (np.asarray([int(v) for v in array], np.int64) for array in (table, first))
+    cell, within = np.divmod(x.astype(np.int64) + 2**15, 256)
+    at, rest = np.divmod(256 * begins[cell] + within * np.diff(begins)[cell], 256)
+    return Result(entries[at] + half_up((entries[at + 1] - entries[at]) * rest, 256))
 
 
 @EXACT(Requantise)

@@ -1,6 +1,7 @@
 """Integer normalisation by the elements' own mean and deviation: layer, instance, group and RMS norms in one operator.
 
-Nothing is rounded to int8 or int16 between the operand and the result, so that a norm costs one rounding, as any layer does.
+Nothing is rounded to int8 or int16 between the operand and the result, so that a norm costs one rounding, as any layer
+does.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Precision:
     @property
     def largest(self) -> int:
         """What no sum is beyond."""
-        return self.factor * 2**self.bits + (self.offset << self.offset_places)
+        return (self.factor << self.bits) + (self.offset << self.offset_places)
 
     def places(self, count: int) -> int:
         """Binary places of normalised numbers of so many elements: they are at most sqrt(count)."""

@@ -65,7 +65,9 @@ def _made(norm: Norm, value: Value, own: Scale, out: Scale, rewriter: Rewriter) 
     moved = order != tuple(range(len(order)))
     x = rewriter.add(Transpose(value, order)) if moved else value
     axes = tuple(sorted(order.index(a) for a in norm.axes))
-    made = QNorm(x, *constants, axes, own.zero, round(epsilon), norm.centred, *pair, out.zero, *out.dtype.limits, out.dtype)
+    made = QNorm(
+        x, *constants, axes, own.zero, round(epsilon), norm.centred, *pair, out.zero, *out.dtype.limits, out.dtype
+    )
     if moved:
         return Replaced(Transpose(rewriter.add(made), tuple(order.index(d) for d in range(len(order)))), norm.nodes)
     return Replaced(made, norm.nodes)

@@ -140,8 +140,8 @@ def float_operand(value: Value) -> Skip:
 
 
 def taken_together(at: Made[Quantize], x: Value, why_float: str, rewriter: Rewriter) -> Activation | Skip:
-    """The int8 or int16 value that operators take which compute together what a quantize takes; or why they stay in float, of
-    which `why_float` says what they are known to be left for, if anything."""
+    """The int8 or int16 value that operators take which compute together what a quantize takes; or why they stay in
+    float, of which `why_float` says what they are known to be left for, if anything."""
     found = activation(x, rewriter, wide=True)
     if found is None:
         return float_operand(x)

@@ -1,5 +1,5 @@
-"""Values inside of one operator of the model that are int16 in an int8 network: those whose rounding to 8 bits would make
-more noise of the operator's result than the result's own rounding.
+"""Values inside of one operator of the model that are int16 in an int8 network: those whose rounding to 8 bits would
+make more noise of the operator's result than the result's own rounding.
 
 Nobody but tinyc made such a value: the import spells an operator by several. Squares whose roots are taken lose most of
 their small numbers in 8 bits, and a sum of many products gathers the rounding of each.
@@ -75,9 +75,7 @@ def with_inner(
     return replace(widths, results=(*widths.results, *(v.name for each in loud for v in each.values)))
 
 
-def _is_loud(
-    module: Module, inside: Inside, scales: Mapping[Value, Parameters], samples: Samples, run: Run
-) -> bool:
+def _is_loud(module: Module, inside: Inside, scales: Mapping[Value, Parameters], samples: Samples, run: Run) -> bool:
     """Whether the values inside make too much noise of the result."""
     shown = remove_dead(Module(module.name, module.inputs, module.nodes, (inside.result,)))
     coarse = rounded(shown, {v: scales[v] for v in inside.values})

@@ -184,6 +184,13 @@ def interpolate(op: o.Interpolate, index: Indices, x: Array, table: Array) -> in
     return int(table[k]) + half_up((int(table[k + 1]) - int(table[k])) * rest, width)
 
 
+def uneven(op: o.InterpolateUneven, index: Indices, x: Array, table: Array, first: Array) -> int:
+    cell, within = divmod(int(x[index]) + 2**15, 256)
+    k, rest = divmod(within * (int(first[cell + 1]) - int(first[cell])), 256)
+    low, high = (int(v) for v in table[first[cell] + k : first[cell] + k + 2])
+    return low + half_up((high - low) * rest, 256)
+
+
 def other_scale(op: o.Requantise, index: Indices, x: Array) -> int:
     return limit(requantise(int(x[index]) - op.zero, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
 
@@ -248,6 +255,7 @@ ELEMENT: dict[type[Op], Callable[..., int]] = {
     o.QSum: total,
     o.Lookup: lookup,
     o.Interpolate: interpolate,
+    o.InterpolateUneven: uneven,
     o.Requantise: other_scale,
     o.QSoftmax: softmax,
 }
