@@ -122,9 +122,9 @@ def compute_in_integers(at: Made[Quantize], rewriter: Rewriter) -> Answer:
 
 
 def has_wide_form(op: Op) -> bool:
-    """Whether an operator on floats has an integer form whose operands and result may be int16."""
+    """Whether integers of an operator on floats may be int16: unless its integer form says otherwise."""
     form = op.quantised()
-    return isinstance(form, IntegerForm) and form.wide
+    return not isinstance(form, IntegerForm) or form.wide
 
 
 def only_quantized(value: Value, rewriter: Rewriter) -> bool:

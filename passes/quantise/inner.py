@@ -71,8 +71,12 @@ def with_inner(
     """
     scales = assign(module, units, ranges, widths).of
     taken = samples[:: -(-len(samples) // SAMPLES)]
-    loud = [each for each in operators_inside(module, units) if _is_loud(module, each, scales, taken, run)]
-    return replace(widths, results=(*widths.results, *(v.name for each in loud for v in each.values)))
+    for each in operators_inside(module, units):
+        raised = replace(widths, results=(*widths.results, *(v.name for v in each.values)))
+        wider = {v for v, p in assign(module, units, ranges, raised).of.items() if p.dtype is not scales[v].dtype}
+        if wider and wider <= {*each.values} and _is_loud(module, each, scales, taken, run):
+            widths, scales = raised, assign(module, units, ranges, raised).of
+    return widths
 
 
 def _is_loud(module: Module, inside: Inside, scales: Mapping[Value, Parameters], samples: Samples, run: Run) -> bool:
