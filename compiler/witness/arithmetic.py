@@ -269,17 +269,17 @@ def _normalised(op: QNorm, x: Array, g: Array, b: Array) -> Result:
     variance = squares * 2**finest + op.epsilon
     t = normalised(differences, variance, n, finest, long)
     real = differences / np.sqrt(np.maximum(variance, 1) / 2.0**finest)
-    places = 2.0 ** ((24 if long else 15) - math.ceil(log / 2))
+    places, dropped = 2.0 ** ((23 if long else 15) - math.ceil(log / 2)), 512 if long else 1
     unit = float(factor(op.multiplier, op.shift))
-    wide, offsets = g.astype(np.int64), b.astype(np.int64) * (256 if long else 1)
-    integers = _limited(requantised(t * wide + offsets, op.multiplier, op.shift) + op.out_zero, op)
-    sums = real * places * wide + offsets
+    wide, offsets = g.astype(np.int64), b.astype(np.int64)
+    integers = _limited(requantised(t * wide // dropped + offsets, op.multiplier, op.shift) + op.out_zero, op)
+    sums = real * places * wide / dropped + offsets
     # The reciprocal has 16 or 31 bits, epsilon is a whole number, normalised numbers and their constants are rounded to
-    # one.
+    # one, products of int16 cut off.
     least = np.maximum(variance, 2.0**finest)
     error = (2.0 ** (-28 if long else -15) + 0.5 / least) * np.abs(real) * places + 1.0
-    halves = np.abs(real) * places * 0.5 + (128.0 if long else 0.5)
-    allowed = (error * np.abs(wide) + halves) * unit + MULTIPLIER * np.abs(sums) * unit
+    halves = (error * np.abs(wide) + np.abs(real) * places * 0.5) / dropped + (1.5 if long else 0.5)
+    allowed = halves * unit + MULTIPLIER * np.abs(sums) * unit
     return Result(integers, sums * unit + op.out_zero, allowed, float(twice(op.shift)))
 
 

@@ -22,14 +22,14 @@ def _reciprocal(x: int, fine: bool) -> tuple[int, int]:
 
 def normalised(differences: Array, variances: Array, n: int, finest: int, long: bool) -> Int64s:
     """Differences of n elements to their mean, n times as large, over the root of their variances in units of
-    2^-finest: with as many binary places as numbers of up to sqrt(n) have in 15 bits, or if `long` in 24."""
+    2^-finest: with as many binary places as numbers of up to sqrt(n) have in 15 bits, or if `long` in 23."""
     found = [_reciprocal(int(v), long) for v in variances.reshape(-1)]
     roots = np.asarray([r for r, _ in found], np.int64).reshape(variances.shape)
     halves = np.asarray([k for _, k in found], np.int64).reshape(variances.shape)
     half_log = math.ceil(math.log2(n) / 2)
     if long:
         # Everything that a root of 46 places and a product have in front of the point is kept.
-        products, shifts = differences * roots, halves + 46 - finest // 2 - (24 - half_log)
+        products, shifts = differences * roots, halves + 46 - finest // 2 - (23 - half_log)
     else:
         left = 31 - (255 * n).bit_length()
         products = differences * 2**left * roots // 2**32

@@ -41,18 +41,18 @@ class Precision:
         bits: of normalised numbers, without sign.
         factor: the largest factor of an element.
         offset: the largest offset of an element.
-        offset_places: binary places by which offsets are shifted left before they are added.
+        dropped: binary places of products of normalised numbers and factors that are cut off before offsets are added.
     """
 
     bits: int
     factor: int
     offset: int
-    offset_places: int
+    dropped: int
 
     @property
     def largest(self) -> int:
         """What no sum is beyond."""
-        return (self.factor << self.bits) + (self.offset << self.offset_places)
+        return (self.factor << self.bits >> self.dropped) + self.offset
 
     def places(self, count: int) -> int:
         """Binary places of normalised numbers of so many elements: they are at most sqrt(count)."""
@@ -61,8 +61,8 @@ class Precision:
 
 NARROW = Precision(15, 2**13 - 1, 2**28 - 1, 0)
 """Of int8 alone: sums are below 2^29."""
-WIDE = Precision(24, 2**15 - 1, 2**31 - 1, 8)
-"""Where int16 has a part in it: sums are below 2^40."""
+WIDE = Precision(23, 2**15 - 1, 2**30 - 1, 9)
+"""Where int16 has a part in it: sums are below 2^31 - 2^16."""
 
 
 def epsilon_places(dtype: DType, count: int) -> int:
@@ -86,9 +86,9 @@ class QNorm(OverAxes, OneFactor, mnemonic="qnorm"):
     Of n elements x of a group, less `zero`: with m their sum where `centred`, else 0, and v = n * (sum of x^2) - m^2,
     t = (n * x - m) / sqrt(v + epsilon * 2^-p), in fixed point with `places()` places. p is 12, of int16 operands
     min(12, 30 - 2 * log2(n)), the logarithm rounded up. The result is requantise(t * g + b, multiplier, shift) +
-    out_zero, limited; where operand or result is int16, of t * g + 256 * b. g and b have the shape of x, but size 1 in
-    all dimensions before the axes, in the first of these or all, or in all behind. Operand and result are int8 or
-    int16, each for itself.
+    out_zero, limited; where operand or result is int16, of t * g / 512 rounded down + b. g and b have the shape of x,
+    but size 1 in all dimensions before the axes, in the first of these or all, or in all behind. Operand and result are
+    int8 or int16, each for itself.
     """
 
     x: Value
@@ -122,7 +122,7 @@ class QNorm(OverAxes, OneFactor, mnemonic="qnorm"):
         b = np.array([draw.integer(-reach, reach) for _ in range(size)], np.int32).reshape(shape)
         epsilon = draw.choice([0, 1, 2**12, draw.integer(0, 2**30), EPSILON_MOST])
         count = math.prod(x.shape[a] for a in axes)
-        bits = form.bits + form.factor.bit_length() + 1 - 8 * result["to"].bytes
+        bits = form.bits - form.dropped + form.factor.bit_length() + 1 - 8 * result["to"].bytes
         spread = 2.0 ** -(bits + draw.integer(-7, 1)) * count**0.5
         factor = fixed_point.to_multiplier(min(spread, 0.9))
         return cls(
@@ -223,7 +223,7 @@ class QNorm(OverAxes, OneFactor, mnemonic="qnorm"):
 
     def evaluate(self, *operands: Array) -> Array:
         x, g, b = operands
-        total = self.normalised(x) * g.astype(np.int64) + (b.astype(np.int64) << self.precision().offset_places)
+        total = (self.normalised(x) * g.astype(np.int64) >> self.precision().dropped) + b
         return self.narrowed(total)
 
     def row_form(self) -> RowForm | None:

@@ -84,8 +84,8 @@ def _factors(norm: Norm, form: Precision) -> tuple[Array, Array, float] | Skip:
     if not (np.isfinite(scale).all() and np.isfinite(bias).all()):
         return Skip("a factor or offset is not finite")
     places = form.places(norm.count)
-    of_offsets = 2.0 ** (places - form.offset_places)
+    of_offsets = 2.0 ** (places - form.dropped)
     largest = max(float(np.abs(scale).max()) / form.factor, float(np.abs(bias).max()) * of_offsets / form.offset)
     step = largest or 1.0
     g, b = np.rint(scale / step).astype(np.int16), np.rint(bias / step * of_offsets).astype(np.int32)
-    return g, b, step * 2.0**-places
+    return g, b, step / of_offsets

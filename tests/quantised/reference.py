@@ -136,7 +136,7 @@ def norm(op: o.QNorm, index: Indices, x: Array, g: Array, b: Array) -> int:
     k = (variance.bit_length() - 31) // 2
     m = variance >> 2 * k if k >= 0 else variance << -2 * k
     root = max(r for r in _near(2**31 / m**0.5) if r * r * m <= 2**62)
-    fraction = (24 if long else 15) - (log + 1) // 2
+    fraction = (23 if long else 15) - (log + 1) // 2
     difference = count * (int(x[index]) - op.zero) - mean
     if long:
         root = root * 2**15 + root * ((2**62 - root * root * m) // 2**32) // 2**16
@@ -145,7 +145,7 @@ def norm(op: o.QNorm, index: Indices, x: Array, g: Array, b: Array) -> int:
         left = 31 - (255 * count).bit_length()
         high, right = difference * 2**left * root * 2**15 // 2**32, max(k + left + 8 - fraction, 1)
     at = tuple(0 if size == 1 else n for n, size in zip(index, g.shape, strict=True))
-    total = (high + 2 ** (right - 1)) // 2**right * int(g[at]) + int(b[at]) * (256 if long else 1)
+    total = (high + 2 ** (right - 1)) // 2**right * int(g[at]) // (512 if long else 1) + int(b[at])
     return limit(requantise(total, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
 
 

@@ -6,10 +6,10 @@
 #include "narrow_wide.h"
 #include "put_wide.h"
 
-/* What tinyc_qnorm_i8 computes, where operand or result is int16: of groups of n values, `inner` apart, t in 24 bits,
- * and t * g + 256 * b requantised. `unit` is what a variance is multiplied by before epsilon is added. t is the product
+/* What tinyc_qnorm_i8 computes, where operand or result is int16: of groups of n values, `inner` apart, t in 23 bits,
+ * and t * g / 512 + b requantised. `unit` is what a variance is multiplied by before epsilon is added. t is the product
  * of a difference and the reciprocal of the root, shifted right by `right` and what the reciprocal asks for: its upper
- * half by 32 less. Where that is 32 or less, the difference is shifted left, which then has 28 bits, since t has 24;
+ * half by 32 less. Where that is 32 or less, the difference is shifted left, which then has 27 bits, since t has 23;
  * where it is below 7, the difference is 0. `form` is as in tinyc_narrow_wide, results have `to` bytes. `out` may be x,
  * if it has as many. Factors are `short` since int16_t is x's type, whatever that is.
  */
@@ -44,7 +44,7 @@ TINYC_INLINE void tinyc_wnorm_i16(const int16_t *x, const short *g, const int32_
                 for (; at != end; at += inner) {
                     const int32_t difference = ((x[at] - x_zero) * n - mean) * (1 << left);
                     const int32_t t = ((int32_t)(((int64_t)difference * root) >> 32) + half) >> places;
-                    const int64_t sum = (int64_t)t * *factor + (int64_t)*offset * 256;
+                    const int32_t sum = (int32_t)(((int64_t)(t * 128) * (*factor * 65536)) >> 32) + *offset;
                     tinyc_put_wide(out, at, tinyc_narrow_wide(sum, multiplier, shift, zero, low, high, form), to);
                     factor += step;
                     offset += step;

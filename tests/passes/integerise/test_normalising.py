@@ -177,7 +177,7 @@ def test_a_norm_that_is_needed_in_float_stays() -> None:
 @pytest.mark.parametrize("centred", [True, False])
 @pytest.mark.parametrize(("shape", "axes"), [((3, 7, 50), (2,)), ((1, 9, 5, 8), (1, 2)), ((2, 5, 4), (0, 2))])
 def test_norms_of_16_bits(own: DType, to: DType, centred: bool, shape: Shape, axes: Shape) -> None:
-    """Of int16 some steps are off by one: half a unit of a factor, of 15 bits, is half a step of the largest results."""
+    """Some int16 steps are off by one: half a unit of a factor, of 15 bits, is half a step of the largest results."""
     n = Net()
     factors = [shape[d] if d in axes[-1:] else 1 for d in range(len(shape))]
     scale, bias = n.numbers(*factors, low=-2.0, high=2.0), n.numbers(*factors)
