@@ -13,7 +13,6 @@ from tinyc.backends.c.quantised import factor_form
 from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit, Turn
 from tinyc.ir.ops import Lookup, QAdd, QAvgPool2d, QDiv, QMean, QMul, QNorm, QPRelu, QSoftmax, QSum
 from tinyc.ir.ops.int8 import OneFactor, Requantised
-from tinyc.ir.ops.qnormalise import LARGEST_NORMALISED
 from tinyc.ir.rows import Stage
 from tinyc.ir.types import DType
 
@@ -147,14 +146,20 @@ def average_literals(op: QAvgPool2d) -> list[Literal]:
 @emits(QNorm)
 def emit_qnorm(unit: TranslationUnit, stage: Stage, whole: QNorm) -> RowCall:
     """Numbers less their mean, divided by their deviation."""
+    literals = of_norm(whole, stage) + named(left=whole.left(), right=whole.right())
+    literals += requantised(whole, whole.precision().largest)
+    parameters = [_X, (pointer(DType.I16), "g"), (pointer(DType.I32), "b"), _OUT]
+    function = specialise(unit, "qnorm", "qnorm", DType.I8, parameters, literals)
+    return RowCall(function, (Pointer(0), Pointer(1), Pointer(2)), long_rows=True)
+
+
+def of_norm(whole: QNorm, stage: Stage) -> list[Literal]:
+    """What kernels for norms take first."""
     op = cast("QNorm", whole.row_op(stage.band, 0)) if stage.windows else whole
     (count, n, inner), (outer_step, step, inner_step) = op.sizes(), op.steps()
     literals = named(count=count, n=n, inner=inner, outer_step=outer_step, step=step, inner_step=inner_step)
     literals += [*named(period=op.period(), x_zero=op.zero), ("epsilon", literal(DType.I64, op.epsilon))]
-    literals += named(centred=int(op.centred), left=op.left(), right=op.right()) + requantised(op, LARGEST_NORMALISED)
-    parameters = [_X, (pointer(DType.I16), "g"), (pointer(DType.I32), "b"), _OUT]
-    function = specialise(unit, "qnorm", "qnorm", DType.I8, parameters, literals)
-    return RowCall(function, (Pointer(0), Pointer(1), Pointer(2)), long_rows=True)
+    return literals + named(centred=int(op.centred))
 
 
 @emits(QPRelu)

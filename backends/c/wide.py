@@ -16,7 +16,7 @@ from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.literals import C_TYPES, literal
 from tinyc.backends.c.qmatmul import element_at, matrix_call, of_band, of_matrices
 from tinyc.backends.c.quantised import Parameter
-from tinyc.backends.c.quantised_values import named, of_mean, of_rectifier, of_result, of_sum, of_total, of_two
+from tinyc.backends.c.quantised_values import named, of_mean, of_norm, of_rectifier, of_result, of_sum, of_total, of_two
 from tinyc.backends.c.shares import LARGEST, leaves_fewer
 from tinyc.backends.c.short import known, requantisation
 from tinyc.backends.c.tiles import LANES
@@ -27,6 +27,7 @@ from tinyc.ir import fixed_point
 from tinyc.ir.op import Op
 from tinyc.ir.ops import (
     Interpolate,
+    InterpolateUneven,
     Lookup,
     QAdd,
     QConv2d,
@@ -37,6 +38,7 @@ from tinyc.ir.ops import (
     QMatMul,
     QMean,
     QMul,
+    QNorm,
     QPRelu,
     QSum,
     Requantise,
@@ -235,6 +237,15 @@ def emit_wide_quotient(unit: TranslationUnit, stage: Stage, op: QDiv) -> RowCall
     return _call(unit, op.mnemonic, "wdiv", op, [_x(op), _x(op, "y", 1)], literals, long_rows=True)
 
 
+@emits(QNorm, where=_wide)
+def emit_wide_norm(unit: TranslationUnit, stage: Stage, op: QNorm) -> RowCall:
+    """Numbers less their mean, divided by their deviation."""
+    literals = of_norm(op, stage) + named(unit=1 << op.epsilon_places(), right=op.right())
+    taken = [_x(op), _x(op, "g", 1), _x(op, "b", 2)]
+    literals += _factor(op, op.precision().largest)
+    return _call(unit, op.mnemonic, "wnorm", op, taken, literals, long_rows=True)
+
+
 @emits(QPRelu, where=_wide)
 def emit_wide_rectifier(unit: TranslationUnit, stage: Stage, op: QPRelu) -> RowCall:
     """A value with a factor for each channel where it is negative."""
@@ -255,6 +266,13 @@ def emit_interpolate(unit: TranslationUnit, stage: Stage, op: Interpolate) -> Ro
     """A function of one int16 value, by a table with straight lines between its entries."""
     literals = named(n=elements(stage), places=op.places())
     return _call(unit, op.mnemonic, "interpolate", op, [_x(op), _x(op, "table", 1)], literals, long_rows=True)
+
+
+@emits(InterpolateUneven)
+def emit_uneven(unit: TranslationUnit, stage: Stage, op: InterpolateUneven) -> RowCall:
+    """The same by a table with more entries where it bends."""
+    taken = [_x(op), _x(op, "table", 1), _x(op, "first", 2)]
+    return _call(unit, op.mnemonic, "interpolate_uneven", op, taken, named(n=elements(stage)), long_rows=True)
 
 
 @emits(Lookup, where=lambda unit, stage, op: op.type.dtype is DType.I16)

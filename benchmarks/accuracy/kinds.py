@@ -63,6 +63,23 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class WideFigures:
+    """Of one kind with activations of 16 bits: signal to noise in dB, and what is left in float.
+
+    Attributes:
+        sqnr: beside the float network.
+        weights: of the float network with the int8 weights.
+        activations: beside that one.
+        floats: operators that are left in float, each with the reason.
+    """
+
+    sqnr: float
+    weights: float
+    activations: float
+    floats: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Data:
     """Inputs of the network of a kind.
 
@@ -114,22 +131,26 @@ def figures(kind: Kind) -> Figures:
     assert lowered.integers is not None
     own = [run_module(lowered.integers, sample)[0] for sample in data.measured]
     rounded = [outputs[-1] for outputs in _run(kind.rounded(data.ranges), data.measured)]
-    floats = tuple((left.node.op.mnemonic, left.reason) for left in lowered.leftovers)
     costs = all_instructions(lowered.program, made.setup.tuning, family_of(made.setup.target.isa))
     cost = sum(n or 0 for n, stage in zip(costs, lowered.program.stages, strict=True) if _of_floats(lowered, stage))
-    return Figures(decibels(data.exact, own), decibels(data.exact, rounded), floats, cost)
+    return Figures(decibels(data.exact, own), decibels(data.exact, rounded), _floats(lowered), cost)
 
 
-def of_16_bits(kind: Kind) -> tuple[float, float, float]:
-    """What the network of a kind has with activations of 16 bits, in dB: beside the float network, and what of that are
-    weights and activations. Raises `TinycError` where tinyc refuses it."""
+def of_16_bits(kind: Kind) -> WideFigures:
+    """Quantises and measures the network of a kind with activations of 16 bits. Raises `TinycError` where tinyc refuses
+    it."""
     data = data_of(kind)
     lowered = quantised(kind, data, int16=True).lowered
     assert lowered.integers is not None
     assert lowered.quantised is not None
     own = [run_module(lowered.integers, sample)[0] for sample in data.measured]
     real = [run_module(unrounded(lowered.quantised.module), sample)[0] for sample in data.measured]
-    return decibels(data.exact, own), decibels(data.exact, real), decibels(real, own)
+    floats = _floats(lowered)
+    return WideFigures(decibels(data.exact, own), decibels(data.exact, real), decibels(real, own), floats)
+
+
+def _floats(lowered: Lowered) -> tuple[tuple[str, str], ...]:
+    return tuple((left.node.op.mnemonic, left.reason) for left in lowered.leftovers)
 
 
 def unrounded(module: Module) -> Module:
@@ -169,7 +190,7 @@ def main(given: Sequence[str] | None = None) -> None:
     args = parser.parse_args(given)
     chosen = [KINDS[name] for name in chosen_of(parser, args.names, KINDS)]
     if args.int16:
-        heads: tuple[str, ...] = ("kind", "dB", "weights", "activations")
+        heads: tuple[str, ...] = ("kind", "dB", "weights", "activations", "float")
         found = Sheet("activations of 16 bits", 1, heads, tuple(map(_row_of_16_bits, chosen)))
     else:
         heads = ("kind", "dB", "8 bits", "float", "instructions")
@@ -181,8 +202,9 @@ def _row_of_16_bits(kind: Kind) -> tuple[str, ...]:
     try:
         found = of_16_bits(kind)
     except tinyc.TinycError as error:
-        return kind.name, "", "", str(error)
-    return kind.name, *(f"{ratio:.1f}" for ratio in found)
+        return kind.name, "", "", "", str(error)
+    ratios = (f"{ratio:.1f}" for ratio in (found.sqnr, found.weights, found.activations))
+    return kind.name, *ratios, _said(found.floats)
 
 
 def _row(kind: Kind) -> tuple[str, ...]:
@@ -190,9 +212,12 @@ def _row(kind: Kind) -> tuple[str, ...]:
         found = figures(kind)
     except tinyc.TinycError as error:
         return kind.name, "", "", str(error), ""
-    reasons = "; ".join(f"{op}: {reason}" for op, reason in found.floats)
     cost = f"{found.instructions:,}" if found.floats else ""
-    return kind.name, f"{found.sqnr:.1f}", f"{found.ceiling:.1f}", reasons, cost
+    return kind.name, f"{found.sqnr:.1f}", f"{found.ceiling:.1f}", _said(found.floats), cost
+
+
+def _said(floats: tuple[tuple[str, str], ...]) -> str:
+    return "; ".join(f"{op}: {reason}" for op, reason in floats)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,13 @@ from tinyc.compiler.frontend.functions import schema_of
 from tinyc.compiler.frontend.importer import TO_NCHW
 from tinyc.ir import IRError, Op, Value, ops
 from tinyc.ir.ops.layer import IntegerLayer
+from tinyc.ir.ops.qinterpolate import OfLines
 from tinyc.ir.ops.quantise import Dequantize, Quantize
 
 SPELLINGS.refuse(
     "has no equivalent in ONNX: export the module before it is made of integer operators",
     IntegerLayer,
-    ops.Interpolate,
+    OfLines,
     ops.Lookup,
     ops.QAdd,
     ops.QAvgPool2d,

@@ -24,6 +24,7 @@ from tinyc.ir.ops import (
     AvgPool2d,
     Constant,
     Interpolate,
+    InterpolateUneven,
     Lookup,
     MatMul,
     MaxPool2d,
@@ -262,19 +263,23 @@ def _normalised(op: QNorm, x: Array, g: Array, b: Array) -> Result:
     n, zeroed = op.count(), x.astype(np.int64) - op.zero
     mean = zeroed.sum(axis=op.axes, keepdims=True) * int(op.centred)
     differences = n * zeroed - mean
-    # Of differences to the mean, the sum of squares is n times what it is of the elements less that of their sum.
-    variance = (differences * differences).sum(axis=op.axes, keepdims=True) // n * 2**12 + op.epsilon
-    t = normalised(differences, variance, n)
-    real = differences / np.sqrt(np.maximum(variance, 1) / 2.0**12)
-    places = 2.0 ** (15 - math.ceil(math.log2(n) / 2))
+    long, log = DType.I16 in (op.x.dtype, op.to), math.ceil(math.log2(n))
+    finest = 12 if op.x.dtype is DType.I8 else min(12, 30 - 2 * log)
+    squares = n * (zeroed * zeroed).sum(axis=op.axes, keepdims=True) - mean * mean
+    variance = squares * 2**finest + op.epsilon
+    t = normalised(differences, variance, n, finest, long)
+    real = differences / np.sqrt(np.maximum(variance, 1) / 2.0**finest)
+    places, dropped = 2.0 ** ((23 if long else 15) - math.ceil(log / 2)), 512 if long else 1
     unit = float(factor(op.multiplier, op.shift))
     wide, offsets = g.astype(np.int64), b.astype(np.int64)
-    integers = _limited(requantised(t * wide + offsets, op.multiplier, op.shift) + op.out_zero, op)
-    sums = real * places * wide + offsets
-    # The reciprocal has 16 bits, epsilon is a whole number, normalised numbers and their constants are rounded to one.
-    least = np.maximum(variance, 2.0**12)
-    error = (2.0**-15 + 0.5 / least) * np.abs(real) * places + 1.0
-    allowed = (error * np.abs(wide) + np.abs(real) * places * 0.5 + 0.5) * unit + MULTIPLIER * np.abs(sums) * unit
+    integers = _limited(requantised(t * wide // dropped + offsets, op.multiplier, op.shift) + op.out_zero, op)
+    sums = real * places * wide / dropped + offsets
+    # The reciprocal has 16 or 31 bits, epsilon is a whole number, normalised numbers and their constants are rounded to
+    # one, products of int16 cut off.
+    least = np.maximum(variance, 2.0**finest)
+    error = (2.0 ** (-28 if long else -15) + 0.5 / least) * np.abs(real) * places + 1.0
+    halves = (error * np.abs(wide) + np.abs(real) * places * 0.5) / dropped + (1.5 if long else 0.5)
+    allowed = halves * unit + MULTIPLIER * np.abs(sums) * unit
     return Result(integers, sums * unit + op.out_zero, allowed, float(twice(op.shift)))
 
 
@@ -315,6 +320,14 @@ def _interpolated(op: Interpolate, x: Array, table: Array) -> Result:
     width = 2**16 // (len(entries) - 1)
     at, rest = np.divmod(x.astype(np.int64) + 2**15, width)
     return Result(entries[at] + half_up((entries[at + 1] - entries[at]) * rest, width))
+
+
+@EXACT(InterpolateUneven)
+def _uneven(op: InterpolateUneven, x: Array, table: Array, first: Array) -> Result:
+    entries, begins = (np.asarray([int(v) for v in array], np.int64) for array in (table, first))
+    cell, within = np.divmod(x.astype(np.int64) + 2**15, 256)
+    at, rest = np.divmod(256 * begins[cell] + within * np.diff(begins)[cell], 256)
+    return Result(entries[at] + half_up((entries[at + 1] - entries[at]) * rest, 256))
 
 
 @EXACT(Requantise)

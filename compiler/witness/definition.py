@@ -28,7 +28,6 @@ from tinyc.ir.ops import (
     DepthwiseConv2d,
     Dequantize,
     Elementwise,
-    Interpolate,
     Lookup,
     MatMul,
     MaxPool2d,
@@ -41,6 +40,7 @@ from tinyc.ir.ops import (
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.ops.movement import Movement
+from tinyc.ir.ops.qinterpolate import OfLines
 from tinyc.ir.tensor import Array
 
 Floats = NDArray[np.float64]
@@ -203,7 +203,7 @@ def _step_by_step(op: Recurrent, *arrays: Array) -> Array:
     return op.evaluate(*cast("list[Array]", op.arguments(arrays)))
 
 
-@MEANING(*INTEGER, Lookup, Interpolate)
+@MEANING(*INTEGER, Lookup, OfLines)
 def _in_integers(op: Op, *arrays: Array) -> Array:
     """Where integers are computed in the quantised module already, exact arithmetic is what they mean."""
     exact = arithmetic.compute(op, arrays)

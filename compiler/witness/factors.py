@@ -19,7 +19,6 @@ from tinyc.ir.ops import (
     AvgPool2d,
     Constant,
     Div,
-    Interpolate,
     Lookup,
     MatMul,
     MaxPool2d,
@@ -41,6 +40,7 @@ from tinyc.ir.ops import (
     Sub,
 )
 from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
+from tinyc.ir.ops.qinterpolate import OfLines
 from tinyc.ir.types import DType
 
 
@@ -83,7 +83,7 @@ FACTORS: Concern[Callable[..., Factors]] = Concern(
 given the operator and these."""
 FACTORS.refuse("layers.py compares its constants, a channel each", IntegerLayer, LinearLayer)
 FACTORS.refuse("layers.py compares its one constant", QSoftmax)
-FACTORS.refuse("it is a table, which tables.py compares", Lookup, Interpolate)
+FACTORS.refuse("it is a table, which tables.py compares", Lookup, OfLines)
 FACTORS.refuse("operands and result have one scale", *GIVING, MaxPool2d, QAvgPool2d)
 FACTORS.refuse("it becomes a table, or stays in float", *COMPUTING)
 FACTORS.refuse("recurrent.py holds its steps against those in float", QRecurrent)

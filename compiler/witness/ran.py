@@ -24,7 +24,6 @@ from tinyc.ir.ops import (
     Clamp,
     Constant,
     Equal,
-    Interpolate,
     Less,
     Lookup,
     MatMul,
@@ -34,6 +33,7 @@ from tinyc.ir.ops import (
     Quantize,
 )
 from tinyc.ir.ops.layer import LinearLayer
+from tinyc.ir.ops.qinterpolate import OfLines
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 
@@ -130,8 +130,8 @@ def _looked_up(op: Lookup, step: _Step) -> float | None:
     return step.worst * float(np.abs(np.diff(table)).max()) + 0.5 + table_steps(op.table.dtype)
 
 
-@ERRORS(Interpolate)
-def _interpolated(op: Interpolate, step: _Step) -> float | None:
+@ERRORS(OfLines)
+def _interpolated(op: OfLines, step: _Step) -> float | None:
     return None if step.worst else OFF + table_steps(DType.I16)
 
 

@@ -18,7 +18,6 @@ from tinyc.ir.ops import (
     Constant,
     Dequantize,
     Div,
-    Interpolate,
     Lookup,
     MatMul,
     MaxPool2d,
@@ -29,6 +28,7 @@ from tinyc.ir.ops import (
     Sub,
 )
 from tinyc.ir.ops.layer import LinearLayer
+from tinyc.ir.ops.qinterpolate import OfLines
 from tinyc.ir.types import DType
 
 OFFSET = 128
@@ -41,7 +41,7 @@ TOGETHER: Concern[Callable[[Node], bool]] = Concern(
 it computes as well, and rounds nothing in between."""
 TOGETHER.refuse("its integers are those of its operands", *GIVING, MaxPool2d)
 TOGETHER.refuse("a table rounds it, or it is computed in floats", *COMPUTING)
-TOGETHER.refuse("it rounds by itself", *INTEGER, Lookup, Interpolate)
+TOGETHER.refuse("it rounds by itself", *INTEGER, Lookup, OfLines)
 TOGETHER.refuse("it is rounded where it is made", Constant)
 
 

@@ -16,7 +16,6 @@ from tinyc.ir.op import Value
 from tinyc.ir.ops import (
     AvgPool2d,
     Constant,
-    Interpolate,
     Lookup,
     MatMul,
     MaxPool2d,
@@ -36,6 +35,7 @@ from tinyc.ir.ops import (
     Requantise,
 )
 from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
+from tinyc.ir.ops.qinterpolate import OfLines
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 
@@ -53,7 +53,7 @@ REQUANTISED: Concern[Callable[..., Iterable[Pair]]] = Concern(
     "multipliers", "register them in compiler/witness/rounding.py (`REQUANTISED`)"
 )
 """By operator: the multipliers and shifts by which it requantises, given the operator and its module."""
-REQUANTISED.refuse("it gives elements of its operands", *GIVING, MaxPool2d, Lookup, Interpolate)
+REQUANTISED.refuse("it gives elements of its operands", *GIVING, MaxPool2d, Lookup, OfLines)
 REQUANTISED.refuse("it has no multiplier", *COMPUTING, LinearLayer, MatMul, AvgPool2d, QAvgPool2d, QDiv, Constant)
 REQUANTISED.refuse("its multiplier scales a difference, and is held against the scale (layers.py)", QSoftmax)
 

@@ -9,7 +9,8 @@ from tinyc.compiler.witness import arithmetic
 from tinyc.compiler.witness.definition import column
 from tinyc.compiler.witness.region import Region, offset
 from tinyc.ir.module import Module, Node, made
-from tinyc.ir.ops import Clamp, Interpolate, Lookup, Requantise
+from tinyc.ir.ops import Clamp, Lookup, Requantise
+from tinyc.ir.ops.qinterpolate import OfLines
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 
@@ -51,7 +52,7 @@ def check_table(region: Region) -> bool:
         return False
     off = np.maximum(np.minimum.reduce(steps) - table, table - np.maximum.reduce(steps))
     off = np.where(np.isnan(off), 0.0, off)
-    most = {Interpolate: OFF, Requantise: LINE}.get(type(computing[0].op), 0.5)
+    most = OFF if made(computing[0], OfLines) else LINE if made(computing[0], Requantise) else 0.5
     if off.max() > most + slack:
         k = int(np.argmax(off))
         raise VerificationError(
@@ -62,7 +63,7 @@ def check_table(region: Region) -> bool:
 
 def _table(own: Module, node: Node, operand: DType) -> Array | None:
     """What a node gives for each integer, if it is a table or limits; else None."""
-    lookup, clamp, straight = made(node, Lookup), made(node, Clamp), made(node, Interpolate)
+    lookup, clamp, straight = made(node, Lookup), made(node, Clamp), made(node, OfLines)
     every, line = INT16 if operand is DType.I16 else INT8, made(node, Requantise)
     if clamp is not None:
         return np.clip(every, clamp.op.min, clamp.op.max)
@@ -70,8 +71,9 @@ def _table(own: Module, node: Node, operand: DType) -> Array | None:
         found = arithmetic.compute(line.op, [every])
         return None if found is None else found.integers
     if straight is not None:
-        entries = own.constant(straight.op.table)
-        exact = arithmetic.compute(straight.op, [INT16, entries]) if entries is not None else None
+        constants = [own.constant(v) for v in straight.op.operands[1:]]
+        known = [array for array in constants if array is not None]
+        exact = arithmetic.compute(straight.op, [INT16, *known]) if len(known) == len(constants) else None
         return None if exact is None else exact.integers
     table = own.constant(lookup.op.table) if lookup is not None else None
     return None if table is None else table.astype(np.int64)

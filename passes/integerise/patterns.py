@@ -122,9 +122,9 @@ def compute_in_integers(at: Made[Quantize], rewriter: Rewriter) -> Answer:
 
 
 def has_wide_form(op: Op) -> bool:
-    """Whether an operator on floats has an integer form whose operands and result may be int16."""
+    """Whether integers of an operator on floats may be int16: unless its integer form says otherwise."""
     form = op.quantised()
-    return isinstance(form, IntegerForm) and form.wide
+    return not isinstance(form, IntegerForm) or form.wide
 
 
 def only_quantized(value: Value, rewriter: Rewriter) -> bool:
@@ -139,12 +139,10 @@ def float_operand(value: Value) -> Skip:
     return Skip(f"its operand {value} is not a dequantized int8 value")
 
 
-def taken_together(
-    at: Made[Quantize], x: Value, why_float: str, rewriter: Rewriter, wide: bool = False
-) -> Activation | Skip:
-    """The int8 value that operators take which compute together what a quantize takes; or why they stay in float, of
-    which `why_float` says what they are known to be left for, if anything."""
-    found = activation(x, rewriter, wide)
+def taken_together(at: Made[Quantize], x: Value, why_float: str, rewriter: Rewriter) -> Activation | Skip:
+    """The int8 or int16 value that operators take which compute together what a quantize takes; or why they stay in
+    float, of which `why_float` says what they are known to be left for, if anything."""
+    found = activation(x, rewriter, wide=True)
     if found is None:
         return float_operand(x)
     if why_float or not only_quantized(at.op.x, rewriter):

@@ -20,7 +20,7 @@ def rectify_in_integers(at: Made[Quantize], rewriter: Rewriter) -> Answer:
     found = rectifier_at(rewriter.producer(at.op.x), rewriter.producer) if at.op.to in (DType.I8, DType.I16) else None
     if found is None:
         return None
-    x = taken_together(at, found.x, why_float(found), rewriter, wide=True)
+    x = taken_together(at, found.x, why_float(found), rewriter)
     if isinstance(x, Skip):
         return x
     slopes = found.slopes.reshape(-1).astype(np.float64)

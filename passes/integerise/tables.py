@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyc.ir import expr
 from tinyc.ir.module import Made, Node, made
-from tinyc.ir.op import Op, Value
+from tinyc.ir.op import Form, IntegerForm, Op, Value
 from tinyc.ir.ops import (
     Clamp,
     Dequantize,
@@ -53,10 +53,23 @@ def chain_to_table(at: Made[Quantize], rewriter: Rewriter) -> Answer:
         return None
     if DType.I16 in (source.dtype, at.op.to):
         function = _Function(chain, at.op.x, source)
-        wide = of_wide(source, chain.scale_of(source), Scale.of(at.op), function, rewriter)
+        uneven = not _has_own_form(chain, rewriter)
+        wide = of_wide(source, chain.scale_of(source), Scale.of(at.op), function, rewriter, uneven)
         return wide if isinstance(wide, Skip) else Replaced(wide, tuple(chain.nodes))
     table = Scale.of(at.op).quantized(np.broadcast_to(chain.column(at.op.x, source), INT8.shape))
     return Replaced(table_op(source, table.astype(np.int8), rewriter), tuple(chain.nodes))
+
+
+def _has_own_form(chain: Chain, rewriter: Rewriter) -> bool:
+    """Whether a chain is one operator of values, as a square is, which has an integer form that needs no table."""
+    computing = [node.op for node in chain.nodes if made(node, Dequantize) is None]
+    forms = [op.quantised() for op in computing]
+    return (
+        len(forms) == 1
+        and isinstance(forms[0], IntegerForm)
+        and forms[0].form is not Form.TABLE
+        and all(rewriter.constant(v) is None for v in computing[0].operands)
+    )
 
 
 def _behind_table(value: Value, rewriter: Rewriter) -> Value:

@@ -8,8 +8,8 @@ import numpy as np
 
 from tinyc.ir.module import Made, made
 from tinyc.ir.op import Op, Value
-from tinyc.ir.ops import Clamp, Interpolate, Lookup, Requantise
-from tinyc.ir.ops.qinterpolate import MOST_PIECES
+from tinyc.ir.ops import Clamp, Interpolate, InterpolateUneven, Lookup, Requantise
+from tinyc.ir.ops.qinterpolate import CELLS, MOST_PIECES
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
 from tinyc.passes.core.facts import intersect
@@ -36,8 +36,11 @@ def requantised(x: Value, have: Scale, want: Scale, low: int, high: int) -> Op |
     return Requantise(x, have.zero, *pair, want.zero, low, high, want.dtype)
 
 
-def of_wide(source: Value, have: Scale, want: Scale, function: Function, rewriter: Rewriter) -> Op | Value | Skip:
-    """What computes a function of integers of scale `have`, of which they or the result, of scale `want`, are int16."""
+def of_wide(
+    source: Value, have: Scale, want: Scale, function: Function, rewriter: Rewriter, uneven: bool
+) -> Op | Value | Skip:
+    """What computes a function of integers of scale `have`, of which they or the result, of scale `want`, are int16; by
+    an uneven table only if `uneven`."""
     integers = INT16 if source.dtype is DType.I16 else INT8
     whole = want.quantized(function(integers)).astype(np.int64)
     for line in _lines(source, have, want, whole, function):
@@ -47,10 +50,16 @@ def of_wide(source: Value, have: Scale, want: Scale, function: Function, rewrite
         return Lookup(source, rewriter.constant_value(whole.astype(np.int16), "table"))
     # An int8 result is one of int16 in steps of 1/256, requantised.
     fine = want if want.dtype is DType.I16 else Scale(want.scale / 256, 256 * want.zero, DType.I16)
-    table = _pieces(function, fine, 1.0 if want == fine else 128.0)
-    if table is None:
+    coarser = 1.0 if want == fine else 128.0
+    made: Op
+    if (table := _pieces(function, fine, coarser)) is not None:
+        made = Interpolate(source, rewriter.constant_value(table, "table"))
+    elif uneven and (cells := _uneven_pieces(function, fine, coarser)) is not None:
+        made = InterpolateUneven(
+            source, rewriter.constant_value(cells[0], "table"), rewriter.constant_value(cells[1], "first")
+        )
+    else:
         return Skip(f"{2**MOST_PIECES} straight lines are not near enough to it")
-    made = Interpolate(source, rewriter.constant_value(table, "table"))
     if want == fine:
         return made
     return requantised(rewriter.add(made), fine, want, *want.dtype.limits)
@@ -86,17 +95,43 @@ def _run(made: Op | Value, source: Value, integers: Array) -> Array:
 
 
 def _pieces(function: Function, want: Scale, coarser: float) -> Array | None:
-    """The table of a function of int16: as few entries as give all its numbers to `OFF` steps, or as many as there can
-    be; None where these are more than `MOST_OFF` steps off. Steps that count are `coarser`."""
+    """The table of a function of int16 with entries at equal distances: as few as give all its numbers to `OFF` steps;
+    None where there are none. Steps that count are `coarser`."""
     whole = want.quantized(function(INT16)).astype(np.int64)
     for k in range(LEAST_PIECES, MOST_PIECES + 1):
         knots = np.arange(-(2**15), 2**15 + 1, 2 ** (16 - k)).astype(np.int32)
         table = want.quantized(function(knots))
         x, entries = (Value(n, TensorType(a.shape, DType.I16)) for n, a in (("x", INT16), ("t", table)))
         off = np.abs(Interpolate(x, entries).run([INT16, table]) - whole).max() / coarser
-        if off <= (OFF if k < MOST_PIECES else MOST_OFF):
+        if off <= OFF:
             return table
     return None
+
+
+def _uneven_pieces(function: Function, want: Scale, coarser: float) -> tuple[Array, Array] | None:
+    """The table of a function of int16, and where the entries of its cells begin: in each as few lines as give all its
+    numbers to `OFF` steps, or to `MOST_OFF` at most where these are too many; None where they are still."""
+    size = 2**16 // CELLS
+    whole = want.quantized(function(INT16)).astype(np.int64).reshape(CELLS, size)
+    starts = INT16.astype(np.int32).reshape(CELLS, size)[:, :1]
+    counts = [2**k for k in range(size.bit_length())]
+    knots = [want.quantized(function(starts + np.arange(n + 1) * (size // n))).astype(np.int64) for n in counts]
+    off = np.stack([np.abs(_between(entries, size) - whole).max(axis=1) for entries in knots]) / coarser
+    for most in (OFF, MOST_OFF):
+        chosen = (off <= most).argmax(axis=0)
+        lines = np.array(counts)[chosen]
+        if lines.sum() <= 2**MOST_PIECES:
+            entries = [knots[k][cell, :-1] for cell, k in enumerate(chosen)]
+            table = np.concatenate([*entries, knots[0][-1, -1:]]).astype(np.int16)
+            return table, np.concatenate([[0], np.cumsum(lines)]).astype(np.int16)
+    return None
+
+
+def _between(entries: Array, size: int) -> Array:
+    """What straight lines between the entries of each cell give for its integers, `size` of them."""
+    place = np.arange(size) * (entries.shape[1] - 1)
+    at, rest = place // size, place % size
+    return np.asarray(entries[:, at] + (((entries[:, at + 1] - entries[:, at]) * rest + size // 2) // size))
 
 
 @on(Clamp)

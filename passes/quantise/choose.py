@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinyc.ir.module import Builder, Module, Node
+from tinyc.ir.module import Module
 from tinyc.ir.op import Value
-from tinyc.ir.ops.quantise import Dequantize, Quantize
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.core.base import PassError
 from tinyc.passes.quantise.calibrate import Progress, Ranges, Run, Samples
 from tinyc.passes.quantise.ranges import Parameters
 from tinyc.passes.quantise.report import decibels, measure, noise_ratio, powers
+from tinyc.passes.quantise.rounded import rounded
 from tinyc.passes.quantise.scales import assign
 from tinyc.passes.quantise.units import Unit
 from tinyc.passes.quantise.widths import NONE, Widths
@@ -132,7 +132,7 @@ def choose(
     groups = _groups(module, units, ranges, widths, every)
     noise: dict[str, float] = {}
     for number, (name, values) in enumerate(groups.items()):
-        made = _powers(exact, outputs(_rounded(module, values)))
+        made = _powers(exact, outputs(rounded(module, values)))
         noise[name] = max((noise_ratio(*each) for each in made), default=0.0)
         if progress is not None:
             progress("measure what 16 bits would gain", number + 1, len(groups))
@@ -169,23 +169,3 @@ def _groups(
         claimed.update(values)
         found[value.name] = {v: p for v, p in values.items() if module.constant(v) is None}
     return found
-
-
-def _rounded(module: Module, values: Mapping[Value, Parameters]) -> Module:
-    """The float module with these values rounded to integers, and back."""
-    builder = Builder.within(module)
-    known: dict[Value, Value] = {}
-
-    def round_(value: Value) -> None:
-        if value in values:
-            p = values[value]
-            q = builder.add(Quantize(value, p.scale, p.zero, p.dtype), f"{value.name}_q")
-            known[value] = builder.add(Dequantize(q, (p.scale,), (p.zero,)), f"{value.name}_dq")
-
-    for value in module.inputs:
-        round_(value)
-    for node in module.nodes:
-        builder.put(Node(node.result, node.op.replace_operands(known), node.loc))
-        round_(node.result)
-    outputs = tuple(known.get(v, v) for v in module.outputs)
-    return Module(module.name, module.inputs, builder.nodes, outputs)

@@ -15,6 +15,7 @@ from tinyc.passes.quantise.calibrate import Progress, Ranges, Run, Samples, cali
 from tinyc.passes.quantise.choose import Goal, choose
 from tinyc.passes.quantise.equalise import EqualiseRanges, see_channels
 from tinyc.passes.quantise.four_bits import PLACES, candidates, chosen
+from tinyc.passes.quantise.inner import with_inner
 from tinyc.passes.quantise.insert import Quantise
 from tinyc.passes.quantise.logits import finite_masks, logits
 from tinyc.passes.quantise.moments import measure_moments
@@ -135,6 +136,7 @@ def quantise_module(
         given = (module, ranges, (), biases, rounding)
         return QuantisedModule(quantised, corrected, uncorrected, *given, four_bits=names)
 
+    widths = with_inner(module, units, ranges, samples, run, widths)
     if goal is not None:
         widths = choose(module, units, ranges, samples, run, goal, lambda wide: made(wide).module, widths, progress)
     result = made(widths)

@@ -127,7 +127,7 @@ def _together(module: Module, kept: Collection[Value]) -> dict[Value, Unit]:
         shared = any(v in module.outputs or any(u.result not in inside for u in module.users[v]) for v in private)
         if not shared and not inside & claimed and joint.x.dtype is DType.F32 and module.constant(joint.x) is None:
             nodes = tuple(n for n in module.nodes if n.result in inside)
-            found[node.result] = Unit(Form.TOGETHER, nodes, (joint.x,), isinstance(joint, Rectifier))
+            found[node.result] = Unit(Form.TOGETHER, nodes, (joint.x,))
             claimed |= inside
     return found
 

@@ -217,13 +217,13 @@ class Maker:
 
     def norm(self, x: Value) -> Value:
         """With factors that spread the result over int8, of all elements or of some of their dimensions."""
-        rng, rank = self.rng, x.type.rank
+        rng, rank, form = self.rng, x.type.rank, qnormalise.NARROW
         first = int(rng.integers(0, rank))
         last = int(rng.integers(first, rank))
         full = rng.random(3) < 0.5
         shape = tuple(n if full[(d >= first) + (d > last)] else 1 for d, n in enumerate(x.shape))
-        g = rng.integers(-qnormalise.FACTOR, qnormalise.FACTOR + 1, shape).astype(np.int16)
-        reach = int(rng.choice([1, 2**24, qnormalise.OFFSET]))
+        g = rng.integers(-form.factor, form.factor + 1, shape).astype(np.int16)
+        reach = int(rng.choice([1, 2**24, form.offset]))
         b = rng.integers(-reach, reach + 1, shape).astype(np.int32)
         epsilon = int(rng.choice([0, 1, 2**20, qnormalise.EPSILON_MOST]))
         factor = fixed_point.to_multiplier(float(2.0 ** rng.uniform(-22, -16)))

@@ -15,6 +15,7 @@ WITNESSED: tuple[type[Op], ...] = (
     ops.QAdd,
     ops.QMul,
     ops.QDiv,
+    ops.QNorm,
     ops.QPRelu,
     ops.QMatMul,
     ops.QMean,
@@ -23,6 +24,7 @@ WITNESSED: tuple[type[Op], ...] = (
     ops.QSoftmax,
     ops.Requantise,
     ops.Interpolate,
+    ops.InterpolateUneven,
     ops.Lookup,
     ops.MaxPool2d,
 )

@@ -129,16 +129,23 @@ def norm(op: o.QNorm, index: Indices, x: Array, g: Array, b: Array) -> int:
     group = x[tuple(slice(None) if d in op.axes else slice(n, n + 1) for d, n in enumerate(index))].reshape(-1)
     values, count = [int(v) - op.zero for v in group], len(group)
     mean = sum(values) if op.centred else 0
-    variance = max((count * sum(v * v for v in values) - mean * mean) * 2**12 + op.epsilon, 1)
+    long = DType.I16 in (op.x.dtype, op.to)
+    log = next(p for p in range(16) if 2**p >= count)
+    finest = 12 if op.x.dtype is DType.I8 else min(12, 30 - 2 * log)
+    variance = max((count * sum(v * v for v in values) - mean * mean) * 2**finest + op.epsilon, 1)
     k = (variance.bit_length() - 31) // 2
     m = variance >> 2 * k if k >= 0 else variance << -2 * k
     root = max(r for r in _near(2**31 / m**0.5) if r * r * m <= 2**62)
-    left = 31 - (255 * count).bit_length()
-    fraction = 15 - sum(4**p < count for p in range(9))
-    high = (count * (int(x[index]) - op.zero) - mean) * 2**left * root * 2**15 // 2**32
-    right = max(k + left + 8 - fraction, 1)
+    fraction = (23 if long else 15) - (log + 1) // 2
+    difference = count * (int(x[index]) - op.zero) - mean
+    if long:
+        root = root * 2**15 + root * ((2**62 - root * root * m) // 2**32) // 2**16
+        high, right = difference * root, max(k + 46 - finest // 2 - fraction, 1)
+    else:
+        left = 31 - (255 * count).bit_length()
+        high, right = difference * 2**left * root * 2**15 // 2**32, max(k + left + 8 - fraction, 1)
     at = tuple(0 if size == 1 else n for n, size in zip(index, g.shape, strict=True))
-    total = (high + 2 ** (right - 1)) // 2**right * int(g[at]) + int(b[at])
+    total = (high + 2 ** (right - 1)) // 2**right * int(g[at]) // (512 if long else 1) + int(b[at])
     return limit(requantise(total, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
 
 
@@ -175,6 +182,13 @@ def interpolate(op: o.Interpolate, index: Indices, x: Array, table: Array) -> in
     width = 2**16 // (len(table) - 1)
     k, rest = divmod(int(x[index]) + 2**15, width)
     return int(table[k]) + half_up((int(table[k + 1]) - int(table[k])) * rest, width)
+
+
+def uneven(op: o.InterpolateUneven, index: Indices, x: Array, table: Array, first: Array) -> int:
+    cell, within = divmod(int(x[index]) + 2**15, 256)
+    k, rest = divmod(within * (int(first[cell + 1]) - int(first[cell])), 256)
+    low, high = (int(v) for v in table[first[cell] + k : first[cell] + k + 2])
+    return low + half_up((high - low) * rest, 256)
 
 
 def other_scale(op: o.Requantise, index: Indices, x: Array) -> int:
@@ -241,6 +255,7 @@ ELEMENT: dict[type[Op], Callable[..., int]] = {
     o.QSum: total,
     o.Lookup: lookup,
     o.Interpolate: interpolate,
+    o.InterpolateUneven: uneven,
     o.Requantise: other_scale,
     o.QSoftmax: softmax,
 }

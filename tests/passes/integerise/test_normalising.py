@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.helpers import run
-from tests.passes.integerise.support import Net, check, stays
-from tinyc.ir import Value
+from tests.helpers import count, run
+from tests.passes.integerise.support import Net, check, compare, integerised, stays
+from tinyc.ir import DType, Value
 from tinyc.ir.ops import (
     Add,
     Broadcast,
@@ -171,3 +171,32 @@ def test_a_norm_that_is_needed_in_float_stays() -> None:
     y = normalised(n, n.input(1, 6, 4), (2,))
     module = n.integers(n.qdq(y, 0.04), y)
     stays(module, "is needed in float as well", ["div"])
+
+
+@pytest.mark.parametrize(("own", "to"), [(DType.I16, DType.I16), (DType.I8, DType.I16), (DType.I16, DType.I8)])
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize(("shape", "axes"), [((3, 7, 50), (2,)), ((1, 9, 5, 8), (1, 2)), ((2, 5, 4), (0, 2))])
+def test_norms_of_16_bits(own: DType, to: DType, centred: bool, shape: Shape, axes: Shape) -> None:
+    """Some int16 steps are off by one: half a unit of a factor, of 15 bits, is half a step of the largest results."""
+    n = Net()
+    factors = [shape[d] if d in axes[-1:] else 1 for d in range(len(shape))]
+    scale, bias = n.numbers(*factors, low=-2.0, high=2.0), n.numbers(*factors)
+    make = normalised if centred else rooted
+    x = n.input(*shape, scale=2e-4 if own is DType.I16 else 0.05, zero=3, dtype=own)
+    y = n.qdq(make(n, x, axes, 1e-5, scale, bias), 3e-4 if to is DType.I16 else 0.04, 7, to)
+    before = n.integers(y)
+    after = integerised(before)
+    assert count(after)["qnorm"] == 1
+    assert "quantize" not in count(after)
+    distance = np.array(compare(before, after))
+    assert distance.max() <= 1
+    assert (distance == 0).mean() > (0.8 if to is DType.I16 else 0.99)
+
+
+@pytest.mark.parametrize(("epsilon", "own"), [(1e-9, 1e-5), (1e-6, 1e-2)])
+def test_a_small_number_beside_the_root_of_int16(epsilon: float, own: float) -> None:
+    """It is nothing beside a step of the operand, by half of which each number is off."""
+    n = Net()
+    x = n.input(3, 5, 24, scale=own, zero=0, dtype=DType.I16)
+    after = integerised(n.integers(n.qdq(of_moments(n, x, (2,), epsilon, True), 3e-4, 0, DType.I16)))
+    assert count(after) == {"qnorm": 1}
