@@ -4,6 +4,7 @@ Emitters are registered when their files are imported, so all of them are import
 """
 
 from tinyc.backends.c import (
+    along,
     borders,
     conv,
     esp_dsp,
@@ -38,6 +39,7 @@ from tinyc.backends.c.source import (
 from tinyc.backends.c.unit import Count, Pointer, RowCall, Rows, Scratch, TranslationUnit
 
 EMITTER_FILES = (
+    along,
     borders,
     conv,
     esp_dsp,

@@ -19,6 +19,7 @@ import onnx
 # Importing a module of handlers fills the table.
 from tinyc.compiler.frontend import (  # noqa: F401
     activation,
+    along,
     constants,
     conv,
     conv_transpose,

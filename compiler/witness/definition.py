@@ -24,6 +24,7 @@ from tinyc.ir.ops import (
     BatchNorm,
     Constant,
     Conv2d,
+    CumSum,
     Dense,
     DepthwiseConv2d,
     Dequantize,
@@ -38,6 +39,7 @@ from tinyc.ir.ops import (
     Reduce,
     Softmax,
 )
+from tinyc.ir.ops.along import Ranking
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.ops.movement import Movement
@@ -193,7 +195,7 @@ def _pad(op: Pad, x: Array) -> Array:
     return whole
 
 
-@MEANING(Movement, MaxPool2d, AvgPool2d, Reduce, Softmax, BatchNorm)
+@MEANING(Movement, MaxPool2d, AvgPool2d, Reduce, Softmax, BatchNorm, CumSum, Ranking)
 def _as_evaluated(op: Op, *arrays: Array) -> Array:
     return op.evaluate(*arrays)
 

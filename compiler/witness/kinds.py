@@ -6,6 +6,7 @@ from __future__ import annotations
 from tinyc.ir.op import Op
 from tinyc.ir.ops import (
     BatchNorm,
+    CumSum,
     Elementwise,
     QAdd,
     QAvgPool2d,
@@ -24,6 +25,7 @@ from tinyc.ir.ops import (
     Softmax,
     Where,
 )
+from tinyc.ir.ops.along import Ranking
 from tinyc.ir.ops.elementwise import Choice
 from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.ops.movement import Movement
@@ -33,7 +35,7 @@ Kinds = tuple[type[Op], ...]
 
 GIVING: Kinds = (Movement, Choice, Chosen, Where)
 """The result consists of elements of the operands. Of integers it is rounded nowhere."""
-COMPUTING: Kinds = (Elementwise, Reduce, BatchNorm, Softmax, Recurrent)
+COMPUTING: Kinds = (Elementwise, Reduce, BatchNorm, Softmax, Recurrent, CumSum, Ranking)
 """Numbers are computed as they are: floats as a rule."""
 INTEGER: Kinds = (
     IntegerLayer,

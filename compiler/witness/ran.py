@@ -32,7 +32,9 @@ from tinyc.ir.ops import (
     Not,
     Or,
     Quantize,
+    TopK,
 )
+from tinyc.ir.ops.along import ArgMost
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
@@ -135,9 +137,9 @@ def _interpolated(op: Interpolate, step: _Step) -> float | None:
     return None if step.worst else OFF + table_steps(DType.I16)
 
 
-@ERRORS(Not, Equal, Less, And, Or)
+@ERRORS(Not, Equal, Less, And, Or, ArgMost, TopK)
 def _decided(op: Any, step: _Step) -> float | None:
-    """Booleans are right or wrong; wrong ones show in what is chosen by them."""
+    """Booleans and places are right or wrong; wrong ones show in what is chosen by them."""
     return 0.0
 
 

@@ -2,6 +2,7 @@
 
 from tinyc.ir.constant import Constant as Constant
 from tinyc.ir.op import REGISTERED, Op
+from tinyc.ir.ops.along import *
 from tinyc.ir.ops.arithmetic import *
 from tinyc.ir.ops.conv import *
 from tinyc.ir.ops.elementwise import *

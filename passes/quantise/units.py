@@ -217,7 +217,7 @@ def _only_decides(module: Module, unit: Unit) -> bool:
     """Whether nobody but operators that jump takes what a table would give: it and they are one function, and rounding
     in between would make them jump elsewhere."""
     users = module.users[unit.result]
-    jump = bool(users) and all(u.op.jumps() and not u.result.dtype.is_float for u in users)
+    jump = bool(users) and all(u.op.jumps() and u.op.elementwise() and not u.result.dtype.is_float for u in users)
     return unit.form is Form.TABLE and jump and unit.result not in module.outputs
 
 

@@ -33,6 +33,7 @@ from tinyc.ir.ops import (
     TakeRows,
     Transpose,
 )
+from tinyc.ir.ops.along import Along
 from tinyc.ir.ops.conv import Spatial
 from tinyc.ir.ops.int8 import Int8
 from tinyc.ir.ops.recurrent import Recurrent
@@ -225,6 +226,30 @@ def _(op: Concat, place: int, layout: Layout, *_: object) -> Form | None:
 @BUILDS(Concat)
 def _(op: Concat, form: Form, operands: Sequence[Value], make: Maker) -> Op:
     return Concat(tuple(operands), _where(form.result, op.type.shape, op.axis))
+
+
+@FORMS(Along)
+def _(op: Along, place: int, layout: Layout, *_: object) -> Form | None:
+    """Any layout that does not split the dimension; the value with most elements along it tells where that is."""
+    types = (op.type, *(v.type for v in op.operands))
+    have = types[place + 1].shape
+    found = _resize(layout, have, *(t.shape for t in types))
+    if not found or max(t.shape[op.axis] for t in types) == 1:
+        return None
+    return Form(tuple(found[1:]), found[0]) if _along(op, found) is not None else None
+
+
+def _along(op: Along, layouts: Sequence[Layout]) -> int | None:
+    """Where the axis is stored, given the layouts of the result and the operands; None if it is split."""
+    shapes = (op.type.shape, *(v.shape for v in op.operands))
+    longest = max(range(len(shapes)), key=lambda k: shapes[k][op.axis])
+    dims = layouts[longest].split(shapes[longest])
+    return dims.place(op.axis) if dims is not None else None
+
+
+@BUILDS(Along)
+def _(op: Along, form: Form, operands: Sequence[Value], make: Maker) -> Op:
+    return op.moved(operands, _along(op, (form.result, *form.operands)))
 
 
 @FORMS(Pad, Slice)

@@ -1,0 +1,43 @@
+"""C for what goes along one dimension: places of the largest elements, and running sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tinyc.backends.c.calls import Literal, pointer, specialise
+from tinyc.backends.c.emitter import emits
+from tinyc.backends.c.literals import C_TYPES
+from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit
+from tinyc.ir.ops import ArgMax, ArgMin, CumSum, TopK
+from tinyc.ir.ops.along import Along
+from tinyc.ir.rows import Stage
+
+
+@emits(ArgMax, ArgMin)
+def emit_arg_most(unit: TranslationUnit, stage: Stage, op: ArgMax | ArgMin) -> RowCall:
+    """One pass over each vector."""
+    least = int(op.mnemonic == ArgMin.mnemonic)
+    return _vectors(unit, stage, op, "arg_most", [("least", str(least)), ("last", str(int(op.last)))])
+
+
+@emits(TopK)
+def emit_top_k(unit: TranslationUnit, stage: Stage, op: TopK) -> RowCall:
+    """One pass over each vector, which puts each element among the largest so far."""
+    return _vectors(unit, stage, op, "top_k", [("count", str(op.count)), ("least", str(int(not op.largest)))])
+
+
+@emits(CumSum)
+def emit_cum_sum(unit: TranslationUnit, stage: Stage, op: CumSum) -> RowCall:
+    """One pass over all elements."""
+    flags = [("exclusive", str(int(op.exclusive))), ("reverse", str(int(op.reverse)))]
+    return _vectors(unit, stage, op, "cum_sum", flags)
+
+
+def _vectors(unit: TranslationUnit, stage: Stage, whole: Along, kernel: str, attributes: Sequence[Literal]) -> RowCall:
+    """A call for all vectors along the axis, of a band of rows or of the whole."""
+    op = whole.row_op(stage.band, 0) if stage.windows else whole
+    assert isinstance(op, Along)
+    geometry = [(name, str(n)) for name, n in zip(("outer", "n", "inner"), op.around(), strict=True)]
+    parameters = [(pointer(op.x.dtype), "x"), (f"{C_TYPES[op.type.dtype]} *", "out")]
+    function = specialise(unit, whole.mnemonic, kernel, op.x.dtype, parameters, [*geometry, *attributes])
+    return RowCall(function, (Pointer(0),), long_rows=True)
