@@ -19,6 +19,7 @@ from tinyc.backends.c import (
     quantised,
     quantised_values,
     recurrent,
+    scatter,
     wide,
 )
 from tinyc.backends.c.calls import pointer, specialise
@@ -54,6 +55,7 @@ EMITTER_FILES = (
     qmatmul,
     quantised_values,
     recurrent,
+    scatter,
     wide,
 )
 

@@ -8,16 +8,16 @@ from tinyc.backends.c.calls import Literal, pointer, specialise
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.literals import C_TYPES
 from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit
-from tinyc.ir.ops import ArgMax, ArgMin, CumSum, TopK
-from tinyc.ir.ops.along import Along
+from tinyc.ir.ops import CumSum, TopK
+from tinyc.ir.ops.along import Along, ArgMost
 from tinyc.ir.rows import Stage
 
 
-@emits(ArgMax, ArgMin)
-def emit_arg_most(unit: TranslationUnit, stage: Stage, op: ArgMax | ArgMin) -> RowCall:
+@emits(ArgMost)
+def emit_arg_most(unit: TranslationUnit, stage: Stage, op: ArgMost) -> RowCall:
     """One pass over each vector."""
-    least = int(op.mnemonic == ArgMin.mnemonic)
-    return _vectors(unit, stage, op, "arg_most", [("least", str(least)), ("last", str(int(op.last)))])
+    flags = [("least", str(int(not op.largest))), ("last", str(int(op.last)))]
+    return _vectors(unit, stage, op, "arg_most", flags)
 
 
 @emits(TopK)

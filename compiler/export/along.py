@@ -9,8 +9,8 @@ from tinyc.compiler.export.graph import SPELLINGS, Graph
 from tinyc.compiler.export.movement import indices_within
 from tinyc.compiler.frontend.importer import TO_NCHW
 from tinyc.ir import DType, Value
-from tinyc.ir.ops import ArgMax, ArgMin, CumSum, TakeAlong, TopK
-from tinyc.ir.ops.along import Along
+from tinyc.ir.ops import CumSum, TakeAlong, TopK
+from tinyc.ir.ops.along import Along, ArgMost
 
 
 def _places(graph: Graph, result: Value, op: Along) -> tuple[bool, int]:
@@ -19,11 +19,11 @@ def _places(graph: Graph, result: Value, op: Along) -> tuple[bool, int]:
     return first, TO_NCHW.index(op.axis) if first else op.axis
 
 
-@SPELLINGS(ArgMax, ArgMin)
-def arg_most(graph: Graph, result: Value, op: ArgMax | ArgMin) -> None:
+@SPELLINGS(ArgMost)
+def arg_most(graph: Graph, result: Value, op: ArgMost) -> None:
     """ArgMax or ArgMin, whose int64 become int32."""
     first, axis = _places(graph, result, op)
-    operator = "ArgMax" if op.mnemonic == ArgMax.mnemonic else "ArgMin"
+    operator = "ArgMax" if op.largest else "ArgMin"
     held = graph.name(op.x, first)
     wide = graph.add(operator, [held], f"{result.name}_int64", axis=axis, keepdims=1, select_last_index=int(op.last))
     graph.define(result, graph.add("Cast", [wide], result.name, to=TensorProto.INT32), first)

@@ -36,6 +36,7 @@ from tinyc.compiler.frontend import (  # noqa: F401
     recurrent,
     reduce,
     resize,
+    scatter,
 )
 from tinyc.compiler.frontend.errors import BatchError, FrontendError
 from tinyc.compiler.frontend.half import widen_halves

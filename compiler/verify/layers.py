@@ -115,8 +115,8 @@ class Walk:
         return found.at(index, float(own[index]), float(other[index]))
 
     def _follow(self, node: Node, operands: Sequence[Array], result: Array) -> None:
-        """Bounds of what rounding may make of the result of an operator that jumps, or that takes what has bounds: those
-        that it tells itself (`Op.spread`), else the least and the largest result on all corners of its operands'
+        """Bounds of what rounding may make of the result of an operator that jumps, or that takes what has bounds:
+        those that it tells itself (`Op.spread`), else the least and the largest result on all corners of its operands'
         bounds. What moves elements moves their bounds."""
         op = node.op
         if not op.jumps() and not any(v in self._bounds for v in op.operands):
@@ -126,10 +126,8 @@ class Walk:
             self._bounds[node.result] = spread
             return
         low = high = result
-        tried = itertools.product(*corners)
-        if not op.elementwise():
-            tried = zip(*(c * 2 if len(c) == 1 else c[1:] for c in corners), strict=True)
-        for corner in tried:
+        ends = zip(*(c * 2 if len(c) == 1 else c[1:] for c in corners), strict=True)
+        for corner in itertools.product(*corners) if op.elementwise() else ends:
             other = op.run(list(corner))
             low, high = np.minimum(low, other), np.maximum(high, other)
         self._bounds[node.result] = low, high

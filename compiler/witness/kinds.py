@@ -30,12 +30,13 @@ from tinyc.ir.ops.elementwise import Choice
 from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.ops.movement import Movement
 from tinyc.ir.ops.reduce import Chosen
+from tinyc.ir.ops.scatter import PutTogether
 
 Kinds = tuple[type[Op], ...]
 
 GIVING: Kinds = (Movement, Choice, Chosen, Where)
 """The result consists of elements of the operands. Of integers it is rounded nowhere."""
-COMPUTING: Kinds = (Elementwise, Reduce, BatchNorm, Softmax, Recurrent, CumSum, Ranking)
+COMPUTING: Kinds = (Elementwise, Reduce, BatchNorm, Softmax, Recurrent, CumSum, Ranking, PutTogether)
 """Numbers are computed as they are: floats as a rule."""
 INTEGER: Kinds = (
     IntegerLayer,

@@ -24,6 +24,7 @@ from tinyc.ir.ops.qreduce import *
 from tinyc.ir.ops.quantise import *
 from tinyc.ir.ops.recurrent import *
 from tinyc.ir.ops.reduce import *
+from tinyc.ir.ops.scatter import *
 from tinyc.ir.ops.take_rows import *
 from tinyc.ir.ops.trigonometric import *
 

@@ -10,7 +10,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -87,6 +87,8 @@ class Ranking(Along):
 class ArgMost(Ranking):
     """Base of those that give one place. Of several equal elements it is the first, or with `last` the last."""
 
+    largest: ClassVar[bool] = True
+
     x: Value
     axis: int
     last: bool = False
@@ -127,6 +129,8 @@ class ArgMax(ArgMost, mnemonic="arg_max"):
 class ArgMin(ArgMost, mnemonic="arg_min"):
     """The place of the smallest element along `axis`, which stays with size 1. Of several it is the first, or with
     `last` the last. NaN is the largest number."""
+
+    largest: ClassVar[bool] = False
 
     def best(self, x: Array) -> Array:
         return np.asarray(np.fmin.reduce(x, axis=self.axis, keepdims=True))

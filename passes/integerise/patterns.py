@@ -18,6 +18,7 @@ from tinyc.ir.ops.along import Ranking
 from tinyc.ir.ops.int8 import Int8
 from tinyc.ir.ops.movement import Movement
 from tinyc.ir.ops.reduce import Chosen
+from tinyc.ir.ops.scatter import PutTogether
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.core.facts import intersect
@@ -88,6 +89,7 @@ INTEGERS: Concern[Callable[[Any, Rewriter], Answer]] = Concern(
 
 INTEGERS.refuse("it works on int8 as on floats: dequantize sinks below it", Movement, MaxPool2d, Chosen)
 INTEGERS.refuse("it compares int8 values as they are, and gives no number to quantize", Ranking)
+INTEGERS.refuse("how many updates come together in an element is not known", PutTogether)
 INTEGERS.refuse("sums of a growing number of elements have no integer form yet", CumSum)
 INTEGERS.refuse("it computes on integers already", Int8)
 INTEGERS.refuse("products of many activations have no integer form yet", Reduce)

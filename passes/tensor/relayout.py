@@ -37,6 +37,7 @@ from tinyc.ir.ops.along import Along
 from tinyc.ir.ops.conv import Spatial
 from tinyc.ir.ops.int8 import Int8
 from tinyc.ir.ops.recurrent import Recurrent
+from tinyc.ir.ops.scatter import Put
 from tinyc.ir.tensor import Array
 from tinyc.passes.tensor.layout import Dims, Layout, Shape
 
@@ -110,6 +111,7 @@ def build(op: Op, form: Form, operands: Sequence[Value], make: Maker) -> Op:
 
 FORMS.refuse("it slides over the rows and columns of an NHWC operand", Spatial)
 FORMS.refuse("it multiplies along the last two dimensions as they are", MatMul)
+FORMS.refuse("it puts rows into a matrix", Put)
 FORMS.refuse("it goes through a sequence, step by step", Recurrent)
 FORMS.refuse("it is stored in whatever layout is asked for", Constant)
 FORMS.refuse("it is made after layouts are chosen", Int8, TakeRows)
@@ -249,7 +251,9 @@ def _along(op: Along, layouts: Sequence[Layout]) -> int | None:
 
 @BUILDS(Along)
 def _(op: Along, form: Form, operands: Sequence[Value], make: Maker) -> Op:
-    return op.moved(operands, _along(op, (form.result, *form.operands)))
+    axis = _along(op, (form.result, *form.operands))
+    assert axis is not None
+    return op.moved(operands, axis)
 
 
 @FORMS(Pad, Slice)
