@@ -23,6 +23,7 @@ from tinyc.compiler.frontend import (  # noqa: F401
     constants,
     conv,
     conv_transpose,
+    einsum,
     elementwise,
     indexing,
     linear,

@@ -109,7 +109,7 @@ def _depth(node: OnnxNode, x: Value, indices: Value, batches: int) -> int:
     depth = indices.shape[-1] if indices.shape else 0
     if not 0 <= batches < max(indices.type.rank, 1) or not 0 < depth <= x.type.rank - batches:
         raise node.error(
-            f"indices {indices.type} do not name entries of {x.type}, with {batches} dimensions of batches"
+            f"indices {indices.type} name no entries of {x.type} with {batches} dimensions of batches"
         )
     return depth
 
