@@ -25,6 +25,7 @@ from tinyc.compiler.frontend import (  # noqa: F401
     conv_transpose,
     einsum,
     elementwise,
+    grid_sample,
     indexing,
     linear,
     movement,
