@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from tinyc.backends.c.calls import Literal, pointer, specialise
 from tinyc.backends.c.emitter import emits
 from tinyc.backends.c.literals import C_TYPES
+from tinyc.backends.c.quantised_values import named, requantised
 from tinyc.backends.c.unit import Pointer, RowCall, TranslationUnit
-from tinyc.ir.ops import CumSum, TopK
+from tinyc.backends.c.wide import is_wide, wide_factor
+from tinyc.ir.ops import CumSum, QCumSum, TopK
 from tinyc.ir.ops.along import Along, ArgMost
 from tinyc.ir.rows import Stage
 
@@ -31,6 +33,22 @@ def emit_cum_sum(unit: TranslationUnit, stage: Stage, op: CumSum) -> RowCall:
     """One pass over all elements."""
     flags = [("exclusive", str(int(op.exclusive))), ("reverse", str(int(op.reverse)))]
     return _vectors(unit, stage, op, "cum_sum", flags)
+
+
+@emits(QCumSum)
+def emit_qcum_sum(unit: TranslationUnit, stage: Stage, op: QCumSum) -> RowCall:
+    """One pass over each vector, in int32."""
+    return _vectors(unit, stage, op, "qcum_sum", [*_of_sums(op), *requantised(op, op.bound())])
+
+
+@emits(QCumSum, where=is_wide)
+def emit_wide_cum_sum(unit: TranslationUnit, stage: Stage, op: QCumSum) -> RowCall:
+    """The same in int64."""
+    return _vectors(unit, stage, op, "wcum_sum", [*_of_sums(op), *wide_factor(op, op.bound())])
+
+
+def _of_sums(op: QCumSum) -> list[Literal]:
+    return named(exclusive=int(op.exclusive), reverse=int(op.reverse), x_zero=op.zero)
 
 
 def _vectors(unit: TranslationUnit, stage: Stage, whole: Along, kernel: str, attributes: Sequence[Literal]) -> RowCall:

@@ -26,6 +26,7 @@ SPELLINGS.refuse(
     ops.Lookup,
     ops.QAdd,
     ops.QAvgPool2d,
+    ops.QCumSum,
     ops.QDiv,
     ops.QMatMul,
     ops.QMean,

@@ -153,9 +153,7 @@ def grid_sample(ctx: Context, node: OnnxNode) -> Value:
     return ctx.transpose(total, (0, total.type.rank - 1, *range(1, total.type.rank - 1)))
 
 
-def _weighted(
-    ctx: Context, rows: Value, taps: tuple[Tap, ...], shape: tuple[int, ...], start: Value | None
-) -> Value:
+def _weighted(ctx: Context, rows: Value, taps: tuple[Tap, ...], shape: tuple[int, ...], start: Value | None) -> Value:
     """The rows of one combination of taps, each times the product of their weights."""
     at, weight = start, None
     for tap, stride in zip(taps, contiguous(shape), strict=True):

@@ -108,9 +108,7 @@ def _depth(node: OnnxNode, x: Value, indices: Value, batches: int) -> int:
     """How many numbers name an entry. Raises `FrontendError` where x has not so many dimensions."""
     depth = indices.shape[-1] if indices.shape else 0
     if not 0 <= batches < max(indices.type.rank, 1) or not 0 < depth <= x.type.rank - batches:
-        raise node.error(
-            f"indices {indices.type} name no entries of {x.type} with {batches} dimensions of batches"
-        )
+        raise node.error(f"indices {indices.type} name no entries of {x.type} with {batches} dimensions of batches")
     return depth
 
 

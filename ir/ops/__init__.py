@@ -12,6 +12,7 @@ from tinyc.ir.ops.movement import *
 from tinyc.ir.ops.normalise import *
 from tinyc.ir.ops.pool import *
 from tinyc.ir.ops.qconv import *
+from tinyc.ir.ops.qcum_sum import *
 from tinyc.ir.ops.qdiv import *
 from tinyc.ir.ops.qelementwise import *
 from tinyc.ir.ops.qinterpolate import *

@@ -17,7 +17,7 @@ import numpy as np
 from tinyc.ir.draw import Draw
 from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg
-from tinyc.ir.forms import RowForm, StaysFloat, Window
+from tinyc.ir.forms import Form, IntegerForm, RowForm, StaysFloat, Window
 from tinyc.ir.loops import Index, Loops, Via, contiguous
 from tinyc.ir.op import Accuracy, OfRows, Value
 from tinyc.ir.ops.movement import Movement
@@ -262,14 +262,21 @@ class CumSum(Along, mnemonic="cum_sum", accuracy=Accuracy.SUM):
         return self._sums(operands[0], np.dtype(np.float32)) if self.x.dtype.is_float else None
 
     def _sums(self, x: Array, floats: np.dtype[np.generic]) -> Array:
-        """The first element is left as it is, with the sign of a zero."""
-        kind = floats if self.x.dtype.is_float else x.dtype
-        turned = np.flip(x, self.axis) if self.reverse else x
-        sums = np.cumsum(turned, axis=self.axis, dtype=kind)
-        if self.exclusive:
-            sums = np.roll(sums, 1, axis=self.axis)
-            sums[(slice(None),) * self.axis + (slice(0, 1),)] = 0
-        return np.ascontiguousarray(np.flip(sums, self.axis) if self.reverse else sums)
+        """Added up in a type of floats, or of the operand's own integers."""
+        wide = x.astype(floats if self.x.dtype.is_float else x.dtype)
+        return running_sums(wide, self.axis, self.exclusive, self.reverse)
 
-    def quantised(self) -> StaysFloat:
-        return StaysFloat("sums of a growing number of elements have no integer form yet")
+    def quantised(self) -> IntegerForm:
+        return IntegerForm(Form.MEAN, (self.x,))
+
+    def resolution(self, scales: Sequence[float]) -> float:
+        return scales[0]
+
+
+def running_sums(x: Array, axis: int, exclusive: bool, reverse: bool) -> Array:
+    """Sums of all elements up to each, one after the other, in the element type."""
+    sums = np.cumsum(np.flip(x, axis) if reverse else x, axis=axis, dtype=x.dtype)
+    if exclusive:
+        sums = np.roll(sums, 1, axis=axis)
+        sums[(slice(None),) * axis + (slice(0, 1),)] = 0
+    return np.ascontiguousarray(np.flip(sums, axis) if reverse else sums)
