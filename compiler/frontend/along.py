@@ -111,7 +111,7 @@ def from_front(ctx: Context, node: OnnxNode, indices: Value, count: int) -> Valu
             raise node.error(f"indices {known.min()} to {known.max()} leave a dimension of {count}")
         return ctx.constant(np.where(known < 0, known + count, known), "indices", np.int32)
     narrow = ctx.cast(indices, DType.I32)
-    if ctx.least(narrow) >= 0:
+    if ctx.least(indices) >= 0:
         return narrow
     below = ctx.emit(Less(narrow, ctx.scalar(0, narrow)))
     return ctx.emit(Where(below, ctx.emit(Add(narrow, ctx.scalar(count, narrow))), narrow))

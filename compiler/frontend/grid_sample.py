@@ -17,7 +17,7 @@ from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.compiler.frontend.registry import onnx_op
 from tinyc.ir import DType, Value
 from tinyc.ir.loops import contiguous
-from tinyc.ir.ops import Abs, Add, And, Clamp, Div, Equal, Floor, Gather, Less, Mul, Not, Or, Round, Sub, Where
+from tinyc.ir.ops import Abs, Add, And, Clamp, Div, Equal, Floor, Gather, Less, Mul, Not, Round, Sub, Where
 
 MODES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "cubic": "cubic", "bicubic": "cubic"}
 """Modes by the names that they have had."""
@@ -60,16 +60,9 @@ class _Axis:
         return emit(Mul(emit(Sub(emit(Mul(moved, self.number(self.size, grid))), one)), half))
 
     def inside(self, x: Value) -> Value:
-        """Places beyond the limits brought back, as the padding says."""
-        low, high = self.limits()
-        if self.padding == "zeros":
-            return x
-        if self.padding == "reflection":
-            return self.reflected(x)
-        ctx = self.ctx
-        below = ctx.emit(Less(x, self.number(low, x)))
-        above = ctx.emit(Less(self.number(high, x), x))
-        return ctx.emit(Where(ctx.emit(Or(below, above)), ctx.emit(Clamp(x, 0.0, self.size - 1.0)), x))
+        """Places outside reflected, where that is the padding. Beyond a border each tap is limited by itself, as
+        onnxruntime does; ONNX's evaluator limits places first, which the cubic kernel tells apart."""
+        return self.reflected(x) if self.padding == "reflection" else x
 
     def reflected(self, x: Value) -> Value:
         """Places reflected at both limits as often as it takes."""

@@ -136,14 +136,16 @@ def _times(ctx: Context, numbers: Value, factor: int) -> Value:
 @onnx_op("OneHot")
 def one_hot(ctx: Context, node: OnnxNode) -> Value:
     """The second of two values where an entry's number is that of its place along a new dimension, else the first."""
-    indices, values = ctx.cast(node.operand(0), DType.I32), node.operand(2)
+    wide, values = node.operand(0), node.operand(2)
+    indices = ctx.cast(wide, DType.I32)
     depths = ctx.integers(node, ctx.cast(node.operand(1), DType.I64), "depth") or ()
     if len(depths) != 1 or depths[0] < 1 or values.shape != (2,):
         raise node.error(f"depth is one number, 1 or more, and values are two, not {list(depths)} and {values.type}")
     (depth,) = depths
     axis = node.axis(node.integer("axis", -1), indices.type.rank + 1)
     shape = indices.shape
-    places = ctx.reshape(_counted(ctx, indices, depth), (*shape[:axis], 1, *shape[axis:]))
+    counted = indices if ctx.least(wide) >= 0 else _counted(ctx, indices, depth)
+    places = ctx.reshape(counted, (*shape[:axis], 1, *shape[axis:]))
     line = np.arange(depth).reshape(-1, *(1,) * (len(shape) - axis))
     found = ctx.emit(Equal(places, ctx.constant(line, "numbers", np.int32)))
     off, on = (ctx.entry(values, 0, k) for k in range(2))
@@ -152,8 +154,6 @@ def one_hot(ctx: Context, node: OnnxNode) -> Value:
 
 def _counted(ctx: Context, indices: Value, count: int) -> Value:
     """Numbers without those that count from the end of `count` entries; those that name none go on to do so."""
-    if ctx.least(indices) >= 0:
-        return indices
     below = ctx.emit(Less(indices, ctx.scalar(0, indices)))
     return ctx.emit(Where(below, ctx.emit(Add(indices, ctx.scalar(count, indices))), indices))
 

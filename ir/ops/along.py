@@ -10,7 +10,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from tinyc.ir.errors import IRError
 from tinyc.ir.expr import Arg
 from tinyc.ir.forms import Form, IntegerForm, RowForm, StaysFloat, Window
 from tinyc.ir.loops import Index, Loops, Via, contiguous
-from tinyc.ir.op import Accuracy, OfRows, Value
+from tinyc.ir.op import Accuracy, FieldKind, OfRows, Value, fields_of
 from tinyc.ir.ops.movement import Movement
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
@@ -50,7 +50,9 @@ class Along(OfRows):
 
     def moved(self, operands: Sequence[Value], axis: int) -> Along:
         """The same operator on other operands, along another dimension."""
-        return dataclasses.replace(self.with_operands(operands), **cast("Any", {"axis": axis}))
+        names = [spec.name for spec in fields_of(type(self)) if spec.kind is FieldKind.OPERAND]
+        changes: dict[str, Any] = {"axis": axis, **dict(zip(names, operands, strict=True))}
+        return dataclasses.replace(self, **changes)
 
     def row_form(self) -> RowForm | None:
         """Each row by itself, where the dimension is not that of rows."""
