@@ -26,6 +26,7 @@ BETWEEN = {
     "LpPool": (25.0, "squares have 8 bits before roots are taken of their means, which of small ones are coarse"),
     "GlobalAveragePool": (28.0, "channels are scaled to ranges that are those of pixels, not of their means"),
     "Attention_spelt": (29.0, "scores have 8 bits, and so have what softmax makes of them"),
+    "CumSum": (29.0, "sums that go on are small at one end and large at the other, in one scale"),
     "Resize_cubic": (29.0, "rows are interpolated before columns, of four products of 8 bits each"),
 }
 """Kinds of several operators, with 8 bits between these, and what they reach."""
@@ -50,7 +51,9 @@ def test_all_are_measured() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["GroupNorm_channels", "MeanVariance", "LpNorm_2", "Attention_mask_infinite", "LessOrEqual_Where", "Pad"]
+    "name",
+    ["GroupNorm_channels", "MeanVariance", "LpNorm_2", "Attention_mask_infinite", "LessOrEqual_Where", "Pad", "TopK"]
+    + ["ArgMax_taken", "CumSum", "Scatter_nd", "Grid_sample"],
 )
 def test_a_kind_verified(name: str) -> None:
     """Passes, constants, layers and C as well: a difference would raise."""
