@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from tinyc.backends.c.calls import Literal, pointer, specialise
 from tinyc.backends.c.emitter import emits
@@ -53,8 +54,7 @@ def _of_sums(op: QCumSum) -> list[Literal]:
 
 def _vectors(unit: TranslationUnit, stage: Stage, whole: Along, kernel: str, attributes: Sequence[Literal]) -> RowCall:
     """A call for all vectors along the axis, of a band of rows or of the whole."""
-    op = whole.row_op(stage.band, 0) if stage.windows else whole
-    assert isinstance(op, Along)
+    op = cast("Along", whole.row_op(stage.band, 0)) if stage.windows else whole
     geometry = [(name, str(n)) for name, n in zip(("outer", "n", "inner"), op.around(), strict=True)]
     parameters = [(pointer(op.x.dtype), "x"), (f"{C_TYPES[op.type.dtype]} *", "out")]
     function = specialise(unit, whole.mnemonic, kernel, op.x.dtype, parameters, [*geometry, *attributes])
