@@ -238,6 +238,11 @@ class Op:
         """Whether the result jumps where a float operand changes by as little as rounding does."""
         return False
 
+    def spread(self, low: Array, high: Array) -> tuple[Array, Array] | None:
+        """The least and the largest elements of the result for a first operand between limits of each of its elements;
+        None where they are found among the results for the limits."""
+        return None
+
     def copies(self) -> bool:
         """Whether the operator does nothing but copy its operand's elements, in order."""
         return False

@@ -4,6 +4,7 @@ Emitters are registered when their files are imported, so all of them are import
 """
 
 from tinyc.backends.c import (
+    along,
     borders,
     conv,
     esp_dsp,
@@ -18,6 +19,7 @@ from tinyc.backends.c import (
     quantised,
     quantised_values,
     recurrent,
+    scatter,
     wide,
 )
 from tinyc.backends.c.calls import pointer, specialise
@@ -38,6 +40,7 @@ from tinyc.backends.c.source import (
 from tinyc.backends.c.unit import Count, Pointer, RowCall, Rows, Scratch, TranslationUnit
 
 EMITTER_FILES = (
+    along,
     borders,
     conv,
     esp_dsp,
@@ -52,6 +55,7 @@ EMITTER_FILES = (
     qmatmul,
     quantised_values,
     recurrent,
+    scatter,
     wide,
 )
 

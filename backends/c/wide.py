@@ -53,7 +53,8 @@ from tinyc.ir.types import DType
 _WORDS, _ONCE, _LONG = 0, 2, 5
 
 
-def _wide(unit: TranslationUnit, stage: Stage, op: Any) -> bool:
+def is_wide(unit: TranslationUnit, stage: Stage, op: Any) -> bool:
+    """Whether int16 has a part in an operator."""
     return bool(op.is_wide())
 
 
@@ -133,7 +134,7 @@ def _x(op: Op, name: str = "x", operand: int = 0) -> Parameter:
     return (pointer(op.operands[operand].dtype), name), Pointer(operand)
 
 
-@emits(QConv2d, where=_wide)
+@emits(QConv2d, where=is_wide)
 def emit_wide_convolution(unit: TranslationUnit, stage: Stage, op: QConv2d) -> RowCall:
     """A convolution of any kind, or of one pixel."""
     taken, result = _layer(unit, stage, op, pack(known(unit.program, stage, op.w), op.groups))
@@ -166,7 +167,7 @@ def _rows(unit: TranslationUnit, op: QConvolution) -> list[Parameter]:
     return [rows, ((pointer(op.x.dtype), "pad"), unit.constants.pad_row(op.x.dtype, op.zero, op.x.shape[3]))]
 
 
-@emits(QDense, where=_wide)
+@emits(QDense, where=is_wide)
 def emit_wide_dense(unit: TranslationUnit, stage: Stage, op: QDense) -> RowCall:
     """A dense layer: every row of x is what a pixel is to a pointwise convolution."""
     taken, result = _layer(unit, stage, op, pack(known(unit.program, stage, op.w), 1))
@@ -189,7 +190,7 @@ def _pointwise(
     return _call(unit, "wpointwise", "wpointwise", op, [_x(op), *taken], geometry + result, long_rows=True)
 
 
-@emits(QDepthwiseConv2d, where=_wide)
+@emits(QDepthwiseConv2d, where=is_wide)
 def emit_wide_depthwise(unit: TranslationUnit, stage: Stage, op: QDepthwiseConv2d) -> RowCall:
     """A depthwise convolution; 3x3 of int16 to int16 has a kernel of its own."""
     taken, result = _layer(unit, stage, op, None)
@@ -203,28 +204,28 @@ def emit_wide_depthwise(unit: TranslationUnit, stage: Stage, op: QDepthwiseConv2
     return _call(unit, f"wdepthwise{kh}x{kw}", "wdepthwise", op, [*_rows(unit, op), *taken], geometry + result)
 
 
-def _factor(op: OneFactor, bound: int) -> list[Literal]:
+def wide_factor(op: OneFactor, bound: int) -> list[Literal]:
     """How sums of at most `bound` become the result."""
     form = _form(bound, op.multiplier, op.shift)
     multiplier = op.multiplier * 4 if form == _ONCE else op.multiplier
     return [*named(multiplier=multiplier, shift=op.shift), *of_result(op), ("form", str(form)), _bytes(op)]
 
 
-@emits(QAdd, where=_wide)
+@emits(QAdd, where=is_wide)
 def emit_wide_sum(unit: TranslationUnit, stage: Stage, op: QAdd) -> RowCall:
     """The sum of two values of different scales."""
     literals = [_y_bytes(op), *of_sum(op, stage), *of_result(op), _bytes(op)]
     return _call(unit, op.mnemonic, "wadd", op, [_x(op), _x(op, "y", 1)], literals, long_rows=True)
 
 
-@emits(QMul, where=_wide)
+@emits(QMul, where=is_wide)
 def emit_wide_product(unit: TranslationUnit, stage: Stage, op: QMul) -> RowCall:
     """The product of two values, or of one and a factor for each of its channels."""
-    literals = [_y_bytes(op), *of_two(op, stage), *_factor(op, op.bound())]
+    literals = [_y_bytes(op), *of_two(op, stage), *wide_factor(op, op.bound())]
     return _call(unit, op.mnemonic, "wmul", op, [_x(op), _x(op, "y", 1)], literals, long_rows=True)
 
 
-@emits(QDiv, where=_wide)
+@emits(QDiv, where=is_wide)
 def emit_wide_quotient(unit: TranslationUnit, stage: Stage, op: QDiv) -> RowCall:
     """The quotient of two values, or of one and a divisor for each of its channels."""
     literals = [
@@ -237,19 +238,19 @@ def emit_wide_quotient(unit: TranslationUnit, stage: Stage, op: QDiv) -> RowCall
     return _call(unit, op.mnemonic, "wdiv", op, [_x(op), _x(op, "y", 1)], literals, long_rows=True)
 
 
-@emits(QNorm, where=_wide)
+@emits(QNorm, where=is_wide)
 def emit_wide_norm(unit: TranslationUnit, stage: Stage, op: QNorm) -> RowCall:
     """Numbers less their mean, divided by their deviation."""
     literals = of_norm(op, stage) + named(unit=1 << op.epsilon_places(), right=op.right())
     taken = [_x(op), _x(op, "g", 1), _x(op, "b", 2)]
-    literals += _factor(op, op.precision().largest)
+    literals += wide_factor(op, op.precision().largest)
     return _call(unit, op.mnemonic, "wnorm", op, taken, literals, long_rows=True)
 
 
-@emits(QPRelu, where=_wide)
+@emits(QPRelu, where=is_wide)
 def emit_wide_rectifier(unit: TranslationUnit, stage: Stage, op: QPRelu) -> RowCall:
     """A value with a factor for each channel where it is negative."""
-    literals = of_rectifier(op, stage) + _factor(op, op.bound())
+    literals = of_rectifier(op, stage) + wide_factor(op, op.bound())
     return _call(unit, op.mnemonic, "wprelu", op, [_x(op), _x(op, "below", 1)], literals, long_rows=True)
 
 
@@ -257,7 +258,7 @@ def emit_wide_rectifier(unit: TranslationUnit, stage: Stage, op: QPRelu) -> RowC
 def emit_requantise(unit: TranslationUnit, stage: Stage, op: Requantise) -> RowCall:
     """Integers of another scale or type."""
     bound = max(abs(limit - op.zero) for limit in op.x.dtype.limits)
-    literals = [*named(n=elements(stage), x_zero=op.zero), *_factor(op, bound)]
+    literals = [*named(n=elements(stage), x_zero=op.zero), *wide_factor(op, bound)]
     return _call(unit, op.mnemonic, "wrequantise", op, [_x(op)], literals, long_rows=True)
 
 
@@ -282,7 +283,7 @@ def emit_wide_lookup(unit: TranslationUnit, stage: Stage, op: Lookup) -> RowCall
     return _call(unit, "wlookup", "wlookup", op, [_x(op), _x(op, "table", 1)], literals, long_rows=True)
 
 
-@emits(QMatMul, where=_wide)
+@emits(QMatMul, where=is_wide)
 def emit_wide_matrices(unit: TranslationUnit, stage: Stage, whole: QMatMul) -> RowCall:
     """A product of matrices, or one for each of the leading dimensions."""
     op = of_band(whole, stage)
@@ -290,25 +291,25 @@ def emit_wide_matrices(unit: TranslationUnit, stage: Stage, whole: QMatMul) -> R
     def arrays(x: str, y: str, out: str) -> list[str]:
         return [element_at("x", x), "y", y, "out", out]
 
-    literals = [_y_bytes(op), *of_matrices(op), *_factor(op, op.bound())]
+    literals = [_y_bytes(op), *of_matrices(op), *wide_factor(op, op.bound())]
     return matrix_call(unit, op, "wmatmul", arrays, literals)
 
 
-@emits(QMean, where=_wide)
+@emits(QMean, where=is_wide)
 def emit_wide_mean(unit: TranslationUnit, stage: Stage, op: QMean) -> RowCall:
     """The mean of each channel."""
     if stage.gathers:
         _, height, width, channels = op.x.shape
         offset = literal(DType.I64, height * width * op.zero)
-        given = [*named(pixels=width, channels=channels), ("offset", offset), *_factor(op, op.bound())]
+        given = [*named(pixels=width, channels=channels), ("offset", offset), *wide_factor(op, op.bound())]
         parameters = [(pointer(op.x.dtype), "x"), ("int", "first"), ("int", "last"), _out(op)]
         function = specialise(unit, "wmean_row", "wmean_row", op.x.dtype, parameters, given)
         return RowCall(function, (Pointer(0), Turn(True), Turn(False)))
-    return _call(unit, "qmean", "wmean", op, [_x(op)], of_mean(op) + _factor(op, op.bound()))
+    return _call(unit, "qmean", "wmean", op, [_x(op)], of_mean(op) + wide_factor(op, op.bound()))
 
 
-@emits(QSum, where=_wide)
+@emits(QSum, where=is_wide)
 def emit_wide_total(unit: TranslationUnit, stage: Stage, op: QSum) -> RowCall:
     """Sums by the kernel for means."""
-    literals = of_total(op, stage) + _factor(op, op.bound())
+    literals = of_total(op, stage) + wide_factor(op, op.bound())
     return _call(unit, "qsum", "wmean", op, [_x(op)], literals, long_rows=True)

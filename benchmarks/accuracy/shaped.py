@@ -71,6 +71,7 @@ def _products() -> Iterator[Kind]:
     yield Kind("Attention_masked", lambda m: _attention(m, _causal))
     yield Kind("Attention_mask_added", lambda m: _attention(m, _added))
     yield Kind("Attention_mask_infinite", lambda m: _attention(m, _infinite))
+    yield Kind("Einsum", lambda m: m.add("Einsum", m.tokens(), m.tokens(), equation="bqd,bkd->bqk"))
     yield Kind("Softmax", lambda m: m.add("Softmax", m.tokens(spread=2.0), axis=-1))
     yield Kind("Softmax_channels", lambda m: m.add("Softmax", m.image(spread=2.0), axis=1))
     yield Kind("LogSoftmax", lambda m: m.add("LogSoftmax", m.tokens(spread=2.0), axis=-1))
@@ -176,11 +177,20 @@ def _reductions() -> Iterator[Kind]:
         yield Kind(f"{name}_places", _reduced(name, 2, 3))
         yield Kind(f"{name}_channels", _reduced(name, 1))
     yield Kind("ReduceLogSum", lambda m: m.add("ReduceLogSum", m.image(0.4, 2.0), ints(m, 1)))
+    yield Kind("TopK", lambda m: m.add("TopK", m.image(), ints(m, 3), axis=1, outputs=2))
+    yield Kind("TopK_last", lambda m: m.add("TopK", m.tokens(), ints(m, 5), largest=0, outputs=2))
+    yield Kind("ArgMax_taken", lambda m: m.add("GatherElements", x := m.image(), _most(m, x), axis=1))
+    yield Kind("CumSum", lambda m: m.add("CumSum", m.tokens(), m.constant(np.int64(1))))
+    yield Kind("CumSum_last", lambda m: m.add("CumSum", m.tokens(), m.constant(np.int64(2)), exclusive=1, reverse=1))
     yield Kind("ReduceProd", lambda m: m.add("ReduceProd", m.image(0.2, 1.0), ints(m, 1)))
 
 
 def _reduced(name: str, *axes: int) -> Body:
     return lambda m: m.add(name, m.image(), ints(m, *axes))
+
+
+def _most(m: Micro, x: str) -> str:
+    return m.add("ArgMax", x, axis=1)
 
 
 def _pools() -> Iterator[Kind]:
@@ -203,6 +213,14 @@ def _movement() -> Iterator[Kind]:
     )
     yield Kind("Gather", lambda m: m.add("Gather", m.image(), ints(m, 5, 0, 3), axis=1))
     yield Kind("Gather_by_input", _gather)
+    yield Kind("Gather_elements", _elements)
+    yield Kind("Gather_nd", lambda m: m.add("GatherND", m.tokens(), m.constant(np.array([[[0, 3]], [[0, 7]]]))))
+    yield Kind("Scatter_elements", lambda m: _scattered(m, "ScatterElements"))
+    yield Kind("Scatter_nd", lambda m: _scattered(m, "ScatterND"))
+    yield Kind(
+        "Reverse_sequence", lambda m: m.add("ReverseSequence", m.tokens(), ints(m, 7), batch_axis=0, time_axis=1)
+    )
+    yield Kind("Grid_sample", _grid_sample)
     yield Kind("Pad", lambda m: m.add("Pad", m.image(), ints(m, 0, 0, 1, 2, 0, 0, 2, 1), floats_scalar(m, 0.5)))
     yield Kind("Pad_reflect", lambda m: m.add("Pad", m.image(), ints(m, 0, 0, 1, 2, 0, 0, 2, 1), mode="reflect"))
     yield Kind("Pad_edge", lambda m: m.add("Pad", m.image(), ints(m, 0, 0, 1, 2, 0, 0, 2, 1), mode="edge"))
@@ -224,6 +242,33 @@ def floats_scalar(m: Micro, value: float) -> str:
 def _split(m: Micro) -> str:
     parts = m.add("Split", m.image(), axis=1, num_outputs=2, outputs=2)
     return m.add("Add", parts, f"{parts}_1")
+
+
+def _elements(m: Micro) -> str:
+    """Each by a number of its own."""
+    return m.add("GatherElements", m.tokens(), m.constant(m.rng.integers(0, 12, (1, 12, 16))), axis=1)
+
+
+def _scattered(m: Micro, operator: str) -> str:
+    """Two of the rows replaced by others."""
+    if operator == "ScatterND":
+        return m.add(operator, m.tokens(), m.constant(np.array([[[0, 3], [0, 7]]])), _first_rows(m, 2))
+    rows = np.broadcast_to(np.array([3, 7])[:, np.newaxis], (1, 2, 16))
+    return m.add(operator, m.tokens(), m.constant(rows), _first_rows(m, 2), axis=1)
+
+
+def _first_rows(m: Micro, count: int) -> str:
+    return m.add("Slice", m.tokens(spread=2.0), ints(m, 0), ints(m, count), ints(m, 1))
+
+
+def _reversed(m: Micro) -> str:
+    """The first steps alone."""
+    return m.add("ReverseSequence", m.tokens(), ints(m, 7), batch_axis=0, time_axis=1)
+
+
+def _grid_sample(m: Micro) -> str:
+    """At places that are known."""
+    return m.add("GridSample", m.image(), m.constant(m.rng.uniform(-1.1, 1.1, (1, 6, 7, 2))), mode="bilinear")
 
 
 def _gather(m: Micro) -> str:

@@ -9,6 +9,7 @@ from tinyc.compiler.export.graph import SPELLINGS, Graph
 from tinyc.compiler.frontend.importer import TO_NCHW
 from tinyc.ir import DType, Value
 from tinyc.ir.ops import Broadcast, Concat, Gather, Pad, Reshape, Slice, Transpose
+from tinyc.ir.ops.scatter import Put
 from tinyc.ir.ops.take_rows import TakeRows
 
 _FAR = np.iinfo(np.int64).min
@@ -109,10 +110,23 @@ def take_rows(graph: Graph, result: Value, op: TakeRows) -> None:
 @SPELLINGS(Gather)
 def gather(graph: Graph, result: Value, op: Gather) -> None:
     """Gather. Indices beyond the entries are limited to them, as the operator says; ONNX's own would fail."""
-    known, last = graph.module.constant(op.indices), op.x.shape[op.axis] - 1
-    if known is not None:
-        indices = graph.initialiser(np.clip(known.astype(np.int64), 0, last), op.indices.name)
-    else:
-        wide = graph.add("Cast", [graph.name(op.indices)], f"{result.name}_indices", to=TensorProto.INT64)
-        indices = graph.limited(wide, DType.I64, 0, last, f"{result.name}_indices")
+    indices = indices_within(graph, op.indices, op.x.shape[op.axis] - 1, f"{result.name}_indices")
     graph.define(result, graph.add("Gather", [graph.name(op.x), indices], result.name, axis=op.axis))
+
+
+@SPELLINGS(Put)
+def put(graph: Graph, result: Value, op: Put) -> None:
+    """ScatterND, of a number for each row. ONNX leaves open which of two updates for a row stays."""
+    indices = indices_within(graph, op.indices, op.x.shape[0] - 1, f"{result.name}_indices")
+    vectors = graph.reshaped(indices, (op.updates.shape[0], 1), f"{result.name}_indices")
+    names = [graph.name(op.x), vectors, graph.name(op.updates)]
+    graph.define(result, graph.add("ScatterND", names, result.name, reduction=op.function or None))
+
+
+def indices_within(graph: Graph, indices: Value, last: int, hint: str, first: bool = False) -> str:
+    """Indices in int64, limited to 0..last."""
+    known = graph.module.constant(indices)
+    if known is not None and not first:
+        return graph.initialiser(np.clip(known.astype(np.int64), 0, last), indices.name)
+    wide = graph.add("Cast", [graph.name(indices, first)], hint, to=TensorProto.INT64)
+    return graph.limited(wide, DType.I64, 0, last, hint)

@@ -11,7 +11,7 @@ import numpy as np
 from onnx import helper
 
 # Importing a module of emitters registers them.
-from tinyc.compiler.export import layers, movement, recurrent  # noqa: F401
+from tinyc.compiler.export import along, layers, movement, recurrent  # noqa: F401
 from tinyc.compiler.export.graph import OPSET, SPELLINGS, Graph
 from tinyc.compiler.frontend.functions import schema_of
 from tinyc.compiler.frontend.importer import TO_NCHW
@@ -27,6 +27,7 @@ SPELLINGS.refuse(
     ops.Lookup,
     ops.QAdd,
     ops.QAvgPool2d,
+    ops.QCumSum,
     ops.QDiv,
     ops.QMatMul,
     ops.QMean,

@@ -19,10 +19,13 @@ import onnx
 # Importing a module of handlers fills the table.
 from tinyc.compiler.frontend import (  # noqa: F401
     activation,
+    along,
     constants,
     conv,
     conv_transpose,
+    einsum,
     elementwise,
+    grid_sample,
     indexing,
     linear,
     movement,
@@ -35,6 +38,7 @@ from tinyc.compiler.frontend import (  # noqa: F401
     recurrent,
     reduce,
     resize,
+    scatter,
 )
 from tinyc.compiler.frontend.errors import BatchError, FrontendError
 from tinyc.compiler.frontend.half import widen_halves

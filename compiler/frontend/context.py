@@ -110,6 +110,16 @@ class Context:
             return node.integers(name)
         return self.integers(node, node.optional(index), name)
 
+    def least(self, value: Value) -> float:
+        """A number that no element of an integer value is below; -inf where nothing is known."""
+        node = self.builder.node(value)
+        if node is None or not value.dtype.is_integer:
+            return -math.inf
+        array = node.op.constant()
+        if array is not None:
+            return float(array.min(initial=array.dtype.type(0)))
+        return node.op.least([self.least(v) for v in node.op.operands])
+
     def reshape(self, x: Value, shape: Sequence[int]) -> Value:
         """The same elements under another shape; x itself when it has that shape."""
         return x if x.shape == tuple(shape) else self.emit(Reshape(x, tuple(int(d) for d in shape)))

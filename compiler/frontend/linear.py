@@ -45,14 +45,18 @@ def matmul(ctx: Context, node: OnnxNode) -> Value:
         raise node.error(f"takes matrices, not {x.type} and {y.type}")
     column = y.type.rank == 1
     right = ctx.reshape(y, (*y.shape, 1)) if column else y
-    if ctx.is_constant(right) and right.type.rank == 2 and x.dtype.is_float:
-        result = ctx.emit(Dense(x, ctx.transpose(right, (1, 0))))
-    else:
-        row = x.type.rank == 1
-        result = ctx.emit(MatMul(ctx.reshape(x, (1, *x.shape)) if row else x, right))
-        if row:
-            result = ctx.reshape(result, (*result.shape[:-2], result.shape[-1]))
+    result = product(ctx, x, right)
     return ctx.reshape(result, result.shape[:-1]) if column else result
+
+
+def product(ctx: Context, x: Value, right: Value) -> Value:
+    """The matrix product of a matrix, a vector or several of them with matrices: a dense layer where these are one
+    constant."""
+    if ctx.is_constant(right) and right.type.rank == 2 and x.dtype.is_float:
+        return ctx.emit(Dense(x, ctx.transpose(right, (1, 0))))
+    row = x.type.rank == 1
+    result = ctx.emit(MatMul(ctx.reshape(x, (1, *x.shape)) if row else x, right))
+    return ctx.reshape(result, (*result.shape[:-2], result.shape[-1])) if row else result
 
 
 def _plus(ctx: Context, node: OnnxNode, y: Value, c: Value | None, beta: float) -> Value:

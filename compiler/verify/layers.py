@@ -59,7 +59,7 @@ class Walk:
         operands = [self.known[v] for v in node.op.operands]
         with np.errstate(all="ignore"):
             result = node.op.run(operands)
-            if node.op.elementwise():
+            if node.op.elementwise() or node.op.jumps() or node.op.passes_on():
                 self._follow(node, operands, result)
         self.known[node.result] = result
         if node.op.constant() is not None:
@@ -115,14 +115,19 @@ class Walk:
         return found.at(index, float(own[index]), float(other[index]))
 
     def _follow(self, node: Node, operands: Sequence[Array], result: Array) -> None:
-        """Bounds of what rounding may make of the result of an elementwise operator that jumps, or that takes what has
-        bounds: the least and the largest result on all corners of its operands' bounds."""
+        """Bounds of what rounding may make of the result of an operator that jumps, or that takes what has bounds:
+        those that it tells itself (`Op.spread`), else the least and the largest result on all corners of its operands'
+        bounds. What moves elements moves their bounds."""
         op = node.op
         if not op.jumps() and not any(v in self._bounds for v in op.operands):
             return
         corners = [(array, *self._around(v, array)) for v, array in zip(op.operands, operands, strict=True)]
+        if len(corners[0]) == 3 and (spread := op.spread(*corners[0][1:])) is not None:
+            self._bounds[node.result] = spread
+            return
         low = high = result
-        for corner in itertools.product(*corners):
+        ends = zip(*(c * 2 if len(c) == 1 else c[1:] for c in corners), strict=True)
+        for corner in itertools.product(*corners) if op.elementwise() else ends:
             other = op.run(list(corner))
             low, high = np.minimum(low, other), np.maximum(high, other)
         self._bounds[node.result] = low, high

@@ -15,22 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.compiler.witness.fixed import Floats, Int64s, factor, half_away, half_up, requantised, twice, whole
-from tinyc.compiler.witness.kinds import COMPUTING, GIVING
+from tinyc.compiler.witness.kinds import COMPUTING, GIVING, SUMMING
 from tinyc.compiler.witness.normalised import normalised
 from tinyc.compiler.witness.softmax import softmax
 from tinyc.ir.concern import Concern
 from tinyc.ir.op import Op
 from tinyc.ir.ops import (
-    AvgPool2d,
     Constant,
     Interpolate,
     InterpolateUneven,
     Lookup,
-    MatMul,
     MaxPool2d,
     QAdd,
     QAvgPool2d,
     QConv2d,
+    QCumSum,
     QDense,
     QDepthwiseConv2d,
     QDiv,
@@ -44,7 +43,7 @@ from tinyc.ir.ops import (
     Requantise,
 )
 from tinyc.ir.ops.conv import Spatial
-from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
+from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 
@@ -88,7 +87,7 @@ EXACT: Concern[Callable[..., Result]] = Concern(
 )
 """By operator: its result on int8, given the operator and the arrays of its operands."""
 EXACT.refuse("it gives elements of its operands", *GIVING)
-EXACT.refuse("it computes numbers as they are, which definition.py does", *COMPUTING, LinearLayer, MatMul, AvgPool2d)
+EXACT.refuse("it computes numbers as they are, which definition.py does", *COMPUTING, *SUMMING)
 EXACT.refuse("it has no operands", Constant)
 
 
@@ -250,7 +249,15 @@ def _total(op: QSum, x: Array) -> Result:
     return _scaled(op, (x.astype(np.int64) - op.zero).sum(axis=op.axes, keepdims=True))
 
 
-def _scaled(op: QMul | QMatMul | QMean | QSum | QPRelu | Requantise, total: Array) -> Result:
+@EXACT(QCumSum)
+def _running(op: QCumSum, x: Array) -> Result:
+    """Each sum is a product with ones and zeros."""
+    taken = np.tri(x.shape[op.axis], k=-1 if op.exclusive else 0, dtype=np.int64)
+    sums = np.moveaxis(x.astype(np.int64) - op.zero, op.axis, -1) @ (taken if op.reverse else taken.T)
+    return _scaled(op, np.moveaxis(sums, -1, op.axis))
+
+
+def _scaled(op: QMul | QMatMul | QMean | QSum | QCumSum | QPRelu | Requantise, total: Array) -> Result:
     integers = _limited(requantised(total, op.multiplier, op.shift) + op.out_zero, op)
     real = total * factor(op.multiplier, op.shift)
     # Half a unit of itself, too, is what a multiplier of shift 0 is rounded by.

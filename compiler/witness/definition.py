@@ -24,6 +24,7 @@ from tinyc.ir.ops import (
     BatchNorm,
     Constant,
     Conv2d,
+    CumSum,
     Dense,
     DepthwiseConv2d,
     Dequantize,
@@ -37,10 +38,12 @@ from tinyc.ir.ops import (
     Reduce,
     Softmax,
 )
+from tinyc.ir.ops.along import Ranking
 from tinyc.ir.ops.conv import Convolution
 from tinyc.ir.ops.layer import LinearLayer
 from tinyc.ir.ops.movement import Movement
 from tinyc.ir.ops.qinterpolate import OfLines
+from tinyc.ir.ops.scatter import PutTogether
 from tinyc.ir.tensor import Array
 
 Floats = NDArray[np.float64]
@@ -193,7 +196,7 @@ def _pad(op: Pad, x: Array) -> Array:
     return whole
 
 
-@MEANING(Movement, MaxPool2d, AvgPool2d, Reduce, Softmax, BatchNorm)
+@MEANING(Movement, MaxPool2d, AvgPool2d, Reduce, Softmax, BatchNorm, CumSum, Ranking, PutTogether)
 def _as_evaluated(op: Op, *arrays: Array) -> Array:
     return op.evaluate(*arrays)
 

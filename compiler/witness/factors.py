@@ -18,6 +18,7 @@ from tinyc.ir.ops import (
     Add,
     AvgPool2d,
     Constant,
+    CumSum,
     Div,
     Lookup,
     MatMul,
@@ -25,6 +26,7 @@ from tinyc.ir.ops import (
     Mul,
     QAdd,
     QAvgPool2d,
+    QCumSum,
     QDiv,
     QMatMul,
     QMean,
@@ -136,8 +138,8 @@ def _scales(region: Region) -> Scales | None:
     )
 
 
-@FACTORS(QMean, QSum, Requantise)
-def _own_mean(op: QMean | QSum | Requantise, _: Scales) -> Factors:
+@FACTORS(QMean, QSum, QCumSum, Requantise)
+def _own_mean(op: QMean | QSum | QCumSum | Requantise, _: Scales) -> Factors:
     return Factors({"factor": float(factor(op.multiplier, op.shift))}, (op.zero,), op.out_zero)
 
 
@@ -171,8 +173,8 @@ def _mean(op: ReduceMean, scales: Scales) -> Factors:
     return Factors({"factor": scales.taken[0] / (op.count() * scales.out)}, scales.zeros, scales.out_zero)
 
 
-@FACTORS(ReduceSum)
-def _total(op: ReduceSum, scales: Scales) -> Factors:
+@FACTORS(ReduceSum, CumSum)
+def _total(op: ReduceSum | CumSum, scales: Scales) -> Factors:
     return Factors({"factor": scales.taken[0] / scales.out}, scales.zeros, scales.out_zero)
 
 

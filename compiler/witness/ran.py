@@ -11,7 +11,7 @@ import numpy as np
 from tinyc.backends.interpreter.threads import in_one_thread
 from tinyc.compiler.witness import arithmetic
 from tinyc.compiler.witness.behind import moved
-from tinyc.compiler.witness.kinds import COMPUTING, GIVING, INTEGER
+from tinyc.compiler.witness.kinds import COMPUTING, GIVING, INTEGER, SUMMING
 from tinyc.compiler.witness.region import Region
 from tinyc.compiler.witness.tables import OFF, table_steps
 from tinyc.ir.concern import Concern
@@ -19,20 +19,19 @@ from tinyc.ir.module import Node
 from tinyc.ir.op import Value
 from tinyc.ir.ops import (
     And,
-    AvgPool2d,
     Cast,
     Clamp,
     Constant,
     Equal,
     Less,
     Lookup,
-    MatMul,
     MaxPool2d,
     Not,
     Or,
     Quantize,
+    TopK,
 )
-from tinyc.ir.ops.layer import LinearLayer
+from tinyc.ir.ops.along import ArgMost
 from tinyc.ir.ops.qinterpolate import OfLines
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
@@ -135,9 +134,9 @@ def _interpolated(op: OfLines, step: _Step) -> float | None:
     return None if step.worst else OFF + table_steps(DType.I16)
 
 
-@ERRORS(Not, Equal, Less, And, Or)
+@ERRORS(Not, Equal, Less, And, Or, ArgMost, TopK)
 def _decided(op: Any, step: _Step) -> float | None:
-    """Booleans are right or wrong; wrong ones show in what is chosen by them."""
+    """Booleans and places are right or wrong; wrong ones show in what is chosen by them."""
     return 0.0
 
 
@@ -158,6 +157,6 @@ def _computed(op: Any, step: _Step) -> float | None:
     return None if step.worst else 0.5 + step.exact.slack + float(np.max(step.exact.allowed, initial=0.0))
 
 
-@ERRORS(*COMPUTING, LinearLayer, MatMul, AvgPool2d, Constant)
+@ERRORS(*COMPUTING, *SUMMING, Constant)
 def _plain(op: Any, step: _Step) -> float | None:
     return None if step.worst else 0.0

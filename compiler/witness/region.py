@@ -16,6 +16,7 @@ from tinyc.ir.ops import (
     Add,
     AvgPool2d,
     Constant,
+    CumSum,
     Dequantize,
     Div,
     Lookup,
@@ -45,7 +46,7 @@ TOGETHER.refuse("it rounds by itself", *INTEGER, Lookup, OfLines)
 TOGETHER.refuse("it is rounded where it is made", Constant)
 
 
-@TOGETHER(LinearLayer, MatMul, Sub, Mul, Div, ReduceMean, ReduceSum, AvgPool2d)
+@TOGETHER(LinearLayer, MatMul, Sub, Mul, Div, ReduceMean, ReduceSum, CumSum, AvgPool2d)
 def _alone(before: Node) -> bool:
     return False
 

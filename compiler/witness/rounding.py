@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
 from tinyc.compiler.verify import VerificationError
 from tinyc.compiler.witness import arithmetic
-from tinyc.compiler.witness.kinds import COMPUTING, GIVING
+from tinyc.compiler.witness.kinds import COMPUTING, GIVING, SUMMING
 from tinyc.ir.concern import Concern
 from tinyc.ir.module import Module
 from tinyc.ir.op import Value
 from tinyc.ir.ops import (
-    AvgPool2d,
     Constant,
     Lookup,
-    MatMul,
     MaxPool2d,
     QAdd,
     QAvgPool2d,
+    QCumSum,
     QDense,
     QDiv,
     QMatMul,
@@ -34,7 +34,7 @@ from tinyc.ir.ops import (
     Quantize,
     Requantise,
 )
-from tinyc.ir.ops.layer import IntegerLayer, LinearLayer
+from tinyc.ir.ops.layer import IntegerLayer
 from tinyc.ir.ops.qinterpolate import OfLines
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType, TensorType
@@ -54,7 +54,7 @@ REQUANTISED: Concern[Callable[..., Iterable[Pair]]] = Concern(
 )
 """By operator: the multipliers and shifts by which it requantises, given the operator and its module."""
 REQUANTISED.refuse("it gives elements of its operands", *GIVING, MaxPool2d, Lookup, OfLines)
-REQUANTISED.refuse("it has no multiplier", *COMPUTING, LinearLayer, MatMul, AvgPool2d, QAvgPool2d, QDiv, Constant)
+REQUANTISED.refuse("it has no multiplier", *COMPUTING, *SUMMING, QAvgPool2d, QDiv, Constant)
 REQUANTISED.refuse("its multiplier scales a difference, and is held against the scale (layers.py)", QSoftmax)
 
 
@@ -114,8 +114,8 @@ def _of_sum(op: QAdd, _: Module) -> Iterable[Pair]:
     return (op.x_multiplier, op.x_shift), (op.y_multiplier, op.y_shift), (op.out_multiplier, op.out_shift)
 
 
-@REQUANTISED(QMul, QMatMul, QMean, QNorm, QPRelu, QSum, QRecurrent, Requantise)
-def _of_one(op: QMul | QMatMul | QMean | QNorm | QPRelu | QSum | QRecurrent | Requantise, _: Module) -> Iterable[Pair]:
+@REQUANTISED(QMul, QMatMul, QMean, QNorm, QPRelu, QSum, QCumSum, QRecurrent, Requantise)
+def _of_one(op: Any, _: Module) -> Iterable[Pair]:
     return ((op.multiplier, op.shift),)
 
 

@@ -2,6 +2,7 @@
 
 from tinyc.ir.constant import Constant as Constant
 from tinyc.ir.op import REGISTERED, Op
+from tinyc.ir.ops.along import *
 from tinyc.ir.ops.arithmetic import *
 from tinyc.ir.ops.conv import *
 from tinyc.ir.ops.elementwise import *
@@ -11,6 +12,7 @@ from tinyc.ir.ops.movement import *
 from tinyc.ir.ops.normalise import *
 from tinyc.ir.ops.pool import *
 from tinyc.ir.ops.qconv import *
+from tinyc.ir.ops.qcum_sum import *
 from tinyc.ir.ops.qdiv import *
 from tinyc.ir.ops.qelementwise import *
 from tinyc.ir.ops.qinterpolate import *
@@ -23,6 +25,7 @@ from tinyc.ir.ops.qreduce import *
 from tinyc.ir.ops.quantise import *
 from tinyc.ir.ops.recurrent import *
 from tinyc.ir.ops.reduce import *
+from tinyc.ir.ops.scatter import *
 from tinyc.ir.ops.take_rows import *
 from tinyc.ir.ops.trigonometric import *
 

@@ -338,6 +338,10 @@ class Cast(Unary, mnemonic="cast"):
     def jumps(self) -> bool:
         return self.x.dtype.is_float and not self.to.is_float
 
+    def least(self, operands: Sequence[float]) -> float:
+        wider = self.x.dtype.is_integer and self.to.is_integer and np.can_cast(self.x.dtype.numpy, self.to.numpy)
+        return operands[0] if wider else -math.inf
+
     def undefined(self, *operands: Array) -> Array | None:
         """Integers of floats beyond the range of their type, and of NaN: neither ONNX nor C defines them."""
         if not self.x.dtype.is_float or not self.to.is_integer:

@@ -450,7 +450,10 @@ class Gather(OfRows, Movement, mnemonic="gather"):
         return np.take(operands[0], operands[1].astype(np.int64), axis=self.axis, mode="clip")
 
     def row_form(self) -> RowForm | None:
-        """Columns or channels are taken row by row. Rows are, where their numbers are known: `TakeRows`."""
+        """Columns or channels are taken row by row. Rows are, where their numbers are known: `TakeRows`. Numbers that
+        have rows, of entries of the first dimension, are taken so."""
+        if self.axis == 0 and self.indices.type.has_rows:
+            return RowForm((None, Window()))
         return RowForm((Window(), None)) if self.x.type.has_rows and self.axis > 1 else None
 
     def loops(self) -> tuple[Loops, ...]:

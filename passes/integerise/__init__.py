@@ -20,6 +20,7 @@ from tinyc.passes.integerise.comparing import (
     choose_in_integers,
     equal_in_integers,
     less_in_integers,
+    rank_integers,
 )
 from tinyc.passes.integerise.leftovers import Leftover, find_leftovers
 from tinyc.passes.integerise.movement import pad_into_convolution, raise_quantize, sink_dequantize
@@ -62,6 +63,7 @@ RULES: tuple[Rule, ...] = (
     table_into_limits,
     clamp_into_limits,
     pad_into_convolution,
+    rank_integers,
     less_in_integers,
     equal_in_integers,
     chain_to_integers,

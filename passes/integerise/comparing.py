@@ -15,6 +15,7 @@ from tinyc.ir import expr
 from tinyc.ir.module import Made, made
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import Cast, Elementwise, Equal, Less, Lookup, Not, Or, Quantize, Where
+from tinyc.ir.ops.along import Ranking
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.core.rewrite import Answer, Replaced, Rewriter, Skip, on
@@ -58,6 +59,13 @@ def equal_in_integers(at: Made[Equal], rewriter: Rewriter) -> Answer:
         return Replaced(Equal(x.value, y.value), (x.node, y.node))
     apart = [rewriter.add(_less(*pair, rewriter)) for pair in ((x, y), (y, x))]
     return Replaced(Not(rewriter.add(Or(*apart))), (x.node, y.node))
+
+
+@on(Ranking)
+def rank_integers(at: Made[Ranking], rewriter: Rewriter) -> Answer:
+    """Compare integers, which have the order of the numbers that they stand for."""
+    x = activation(at.op.operands[0], rewriter, wide=True)
+    return None if x is None else Replaced(at.op.with_operands([x.value]), (x.node,))
 
 
 @on(Elementwise)

@@ -14,9 +14,11 @@ from tinyc.ir.concern import Concern
 from tinyc.ir.module import Made, Node, made
 from tinyc.ir.op import IntegerForm, Op, OpT, Value
 from tinyc.ir.ops import BatchNorm, Clamp, Constant, Dequantize, MaxPool2d, Quantize, Reduce
+from tinyc.ir.ops.along import Ranking
 from tinyc.ir.ops.int8 import Int8
 from tinyc.ir.ops.movement import Movement
 from tinyc.ir.ops.reduce import Chosen
+from tinyc.ir.ops.scatter import PutTogether
 from tinyc.ir.tensor import Array
 from tinyc.ir.types import DType
 from tinyc.passes.core.facts import intersect
@@ -86,6 +88,8 @@ INTEGERS: Concern[Callable[[Any, Rewriter], Answer]] = Concern(
 """From a match of an operator to the integer operator that computes it."""
 
 INTEGERS.refuse("it works on int8 as on floats: dequantize sinks below it", Movement, MaxPool2d, Chosen)
+INTEGERS.refuse("it compares int8 values as they are, and gives no number to quantize", Ranking)
+INTEGERS.refuse("how many updates come together in an element is not known", PutTogether)
 INTEGERS.refuse("it computes on integers already", Int8)
 INTEGERS.refuse("products of many activations have no integer form yet", Reduce)
 INTEGERS.refuse("it is folded into the layers around it", BatchNorm)

@@ -12,8 +12,10 @@ from tinyc.ir.errors import IRError
 from tinyc.ir.op import Op, Value
 from tinyc.ir.ops import (
     AvgPool2d,
+    CumSum,
     Pad,
     QAvgPool2d,
+    QCumSum,
     QDepthwiseConv2d,
     QMean,
     QSoftmax,
@@ -94,6 +96,20 @@ def mean(match: Match[ReduceMean], rewriter: Rewriter) -> Answer:
 def total(match: Match[ReduceSum], rewriter: Rewriter) -> Answer:
     """Compute a sum over dimensions on integers."""
     return _reduced(match, 1, rewriter)
+
+
+@INTEGERS(CumSum)
+def running_total(match: Match[CumSum], rewriter: Rewriter) -> Answer:
+    """Compute running sums on integers."""
+    op = match.op
+    x = activation(op.x, rewriter, wide=True)
+    if x is None:
+        return float_operand(op.x)
+    pair = requantiser_of(x.scale.scale / match.out.scale, (x.scale,), match.out, op.x.shape[op.axis])
+    if isinstance(pair, Skip):
+        return pair
+    made = QCumSum(x.value, op.axis, x.scale.zero, *pair, op.exclusive, op.reverse, **match.result())
+    return Replaced(made, match.absorbed)
 
 
 def _reduced(match: Match[ReduceMean] | Match[ReduceSum], divisor: int, rewriter: Rewriter) -> Answer:

@@ -23,6 +23,8 @@ from tinyc.passes.core.rectifiers import Rectifier
 
 FOLLOWING = (Form.SHARING, Form.BINARY, Form.TABLE, Form.TOGETHER)
 """Forms that are quantised for what takes their results, too."""
+BETWEEN = (Form.TABLE, Form.BINARY)
+"""Forms of operators that compute element by element."""
 INSIDE = (DType.F32, DType.BOOL)
 """Element types of a function of one tensor: a condition decides within it."""
 
@@ -197,7 +199,8 @@ def _between(module: Module, origin: Value, last: Node) -> tuple[Node, ...] | No
 
 def _connected(module: Module, units: Sequence[Unit]) -> list[Unit]:
     """The units that are worth quantising: layers, and what hangs on them."""
-    units = [u for u in units if not _only_decides(module, u)]
+    counting = _counting(module)
+    units = [u for u in units if not (u.result in counting and u.form in BETWEEN) and not _only_decides(module, u)]
     producer = {u.result: u for u in units}
     chosen = {u.result for u in units if u.form in (Form.LAYER, Form.PRODUCT, Form.RECURRENT)}
     grown = True
@@ -213,11 +216,22 @@ def _connected(module: Module, units: Sequence[Unit]) -> list[Unit]:
     return [u for u in units if u.result in chosen]
 
 
+def _counting(module: Module) -> set[Value]:
+    """The floats of which integers are made, element by element: places in a grid, say. Rounded to steps they would be
+    other integers."""
+    found: set[Value] = set()
+    for node in reversed(module.nodes):
+        op = node.op
+        if op.elementwise() and (node.result in found or (op.jumps() and node.result.dtype.is_integer)):
+            found.update(v for v in op.operands if v.dtype.is_float)
+    return found
+
+
 def _only_decides(module: Module, unit: Unit) -> bool:
     """Whether nobody but operators that jump takes what a table would give: it and they are one function, and rounding
     in between would make them jump elsewhere."""
     users = module.users[unit.result]
-    jump = bool(users) and all(u.op.jumps() and not u.result.dtype.is_float for u in users)
+    jump = bool(users) and all(u.op.jumps() and u.op.elementwise() and not u.result.dtype.is_float for u in users)
     return unit.form is Form.TABLE and jump and unit.result not in module.outputs
 
 

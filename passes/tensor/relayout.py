@@ -33,9 +33,11 @@ from tinyc.ir.ops import (
     TakeRows,
     Transpose,
 )
+from tinyc.ir.ops.along import Along
 from tinyc.ir.ops.conv import Spatial
 from tinyc.ir.ops.int8 import Int8
 from tinyc.ir.ops.recurrent import Recurrent
+from tinyc.ir.ops.scatter import Put
 from tinyc.ir.tensor import Array
 from tinyc.passes.tensor.layout import Dims, Layout, Shape
 
@@ -109,6 +111,7 @@ def build(op: Op, form: Form, operands: Sequence[Value], make: Maker) -> Op:
 
 FORMS.refuse("it slides over the rows and columns of an NHWC operand", Spatial)
 FORMS.refuse("it multiplies along the last two dimensions as they are", MatMul)
+FORMS.refuse("it puts rows into a matrix", Put)
 FORMS.refuse("it goes through a sequence, step by step", Recurrent)
 FORMS.refuse("it is stored in whatever layout is asked for", Constant)
 FORMS.refuse("it is made after layouts are chosen", Int8, TakeRows)
@@ -225,6 +228,32 @@ def _(op: Concat, place: int, layout: Layout, *_: object) -> Form | None:
 @BUILDS(Concat)
 def _(op: Concat, form: Form, operands: Sequence[Value], make: Maker) -> Op:
     return Concat(tuple(operands), _where(form.result, op.type.shape, op.axis))
+
+
+@FORMS(Along)
+def _(op: Along, place: int, layout: Layout, *_: object) -> Form | None:
+    """Any layout that does not split the dimension; the value with most elements along it tells where that is."""
+    types = (op.type, *(v.type for v in op.operands))
+    have = types[place + 1].shape
+    found = _resize(layout, have, *(t.shape for t in types))
+    if not found or max(t.shape[op.axis] for t in types) == 1:
+        return None
+    return Form(tuple(found[1:]), found[0]) if _along(op, found) is not None else None
+
+
+def _along(op: Along, layouts: Sequence[Layout]) -> int | None:
+    """Where the axis is stored, given the layouts of the result and the operands; None if it is split."""
+    shapes = (op.type.shape, *(v.shape for v in op.operands))
+    longest = max(range(len(shapes)), key=lambda k: shapes[k][op.axis])
+    dims = layouts[longest].split(shapes[longest])
+    return dims.place(op.axis) if dims is not None else None
+
+
+@BUILDS(Along)
+def _(op: Along, form: Form, operands: Sequence[Value], make: Maker) -> Op:
+    axis = _along(op, (form.result, *form.operands))
+    assert axis is not None
+    return op.moved(operands, axis)
 
 
 @FORMS(Pad, Slice)

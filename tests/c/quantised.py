@@ -215,6 +215,14 @@ class Maker:
         multiplier, shift = scalar_factor(self.rng, 255 * int(np.prod([x.shape[a] for a in axes])), left=True)
         return self.add(ops.QSum(x, axes, zero_point(self.rng), multiplier, shift, **self.out()))
 
+    def running_total(self, x: Value) -> Value:
+        """Sums along any dimension, of either kind and direction."""
+        axis = int(self.rng.integers(0, x.type.rank))
+        multiplier, shift = scalar_factor(self.rng, 255 * x.shape[axis], left=True)
+        exclusive, reverse = (bool(self.rng.random() < 0.3) for _ in range(2))
+        zero = zero_point(self.rng)
+        return self.add(ops.QCumSum(x, axis, zero, multiplier, shift, exclusive, reverse, **self.out()))
+
     def norm(self, x: Value) -> Value:
         """With factors that spread the result over int8, of all elements or of some of their dimensions."""
         rng, rank, form = self.rng, x.type.rank, qnormalise.NARROW
@@ -261,7 +269,7 @@ class Maker:
         return self.add(ops.Concat((x, y), x.type.rank - 1))
 
 
-WHOLE = ("dense", "lookup", "softmax", "flat", "total", "norm", "prelu")
+WHOLE = ("dense", "lookup", "softmax", "flat", "total", "running_total", "norm", "prelu")
 UNARY = (*WHOLE, "conv", "pointwise", "depthwise", "depthwise3x3", "mean", "pool", "largest")
 BINARY = ("sum", "product", "quotient", "matrix", "joined")
 

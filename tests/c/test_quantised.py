@@ -355,5 +355,5 @@ def test_a_relu_ends_at_the_zero_point_of_whatever_operator_has_one() -> None:
                 assert ", relu" in sentence(0, Stage(Value("y", op.type), op)), op
                 said.add(kind)
     layers = {ops.QConv2d, ops.QDepthwiseConv2d, ops.QDense, ops.QMatMul}
-    others = {ops.QMean, ops.QAdd, ops.QMul, ops.QDiv, ops.QSum, ops.QNorm, ops.QPRelu, ops.Requantise}
+    others = {ops.QMean, ops.QAdd, ops.QMul, ops.QDiv, ops.QSum, ops.QCumSum, ops.QNorm, ops.QPRelu, ops.Requantise}
     assert said == layers | others

@@ -20,6 +20,7 @@ WITNESSED: tuple[type[Op], ...] = (
     ops.QMatMul,
     ops.QMean,
     ops.QSum,
+    ops.QCumSum,
     ops.QAvgPool2d,
     ops.QSoftmax,
     ops.Requantise,

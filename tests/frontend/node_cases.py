@@ -35,6 +35,26 @@ class Case:
             model.graph.initializer.append(numpy_helper.from_array(array, name))
         return Case(self.name, model, self.feeds, self.expected, self.tolerances)
 
+    def in_float32(self) -> Case:
+        """The same case with float32 in place of double, which tinyc does not take; its operators work on both."""
+        model = onnx.ModelProto()
+        model.CopyFrom(self.model)
+        for value in (*model.graph.input, *model.graph.output):
+            if value.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE:
+                value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+        feeds = {name: _single(array) for name, array in self.feeds.items()}
+        return Case(self.name, model, feeds, tuple(_single(a) for a in self.expected), self.tolerances)
+
+
+def _single(array: Array) -> Array:
+    return array.astype(np.float32) if array.dtype == np.float64 else array
+
+
+def of_operators(*operators: str) -> list[Case]:
+    """The cases that have one of these operators, in float32."""
+    found = [case for case in cases().values() if {n.op_type for n in case.model.graph.node} & set(operators)]
+    return [case.in_float32() for case in found]
+
 
 @cache
 def cases() -> dict[str, Case]:

@@ -374,10 +374,6 @@ def test_names_of_inputs(tmp_path: Path) -> None:
 
 
 CASES = {
-    "argmax_head": "ArgMax (node ArgMax_y)",
-    "topk_head": "TopK (node TopK_y)",
-    "scatternd_cache": "ScatterND (node ScatterND_y)",
-    "einsum_bhqd": "Einsum (node Einsum_y)",
     "loop_static": "Loop (node Loop_y)",
     "timedistributed_conv": "node Conv_c (Conv): the batch is 6",
     "contrib_gelu": "com.microsoft:Gelu (node Gelu_y)",

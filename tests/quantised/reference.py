@@ -125,6 +125,16 @@ def total(op: o.QSum, index: Indices, x: Array) -> int:
     return limit(requantise(summed, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
 
 
+def running_total(op: o.QCumSum, index: Indices, x: Array) -> int:
+    place, count = index[op.axis], x.shape[op.axis]
+    first, stop = (place, count) if op.reverse else (0, place + 1)
+    if op.exclusive:
+        first, stop = (first + 1, stop) if op.reverse else (first, stop - 1)
+    line = x[tuple(slice(first, stop) if d == op.axis else n for d, n in enumerate(index))]
+    summed = sum(int(v) - op.zero for v in line)
+    return limit(requantise(summed, op.multiplier, op.shift) + op.out_zero, op.min, op.max)
+
+
 def norm(op: o.QNorm, index: Indices, x: Array, g: Array, b: Array) -> int:
     group = x[tuple(slice(None) if d in op.axes else slice(n, n + 1) for d, n in enumerate(index))].reshape(-1)
     values, count = [int(v) - op.zero for v in group], len(group)
@@ -253,6 +263,7 @@ ELEMENT: dict[type[Op], Callable[..., int]] = {
     o.QAvgPool2d: avg_pool,
     o.QMean: mean,
     o.QSum: total,
+    o.QCumSum: running_total,
     o.Lookup: lookup,
     o.Interpolate: interpolate,
     o.InterpolateUneven: uneven,
