@@ -135,6 +135,7 @@ def load_onnx(
     outputs = tuple(_port(o.name, v, output_layout) for o, v in zip(model.graph.output, module.outputs, strict=True))
     if rebatched:
         _check_outputs(model, outputs)
+    batches = (f"{importer.by_sample}, one sample after another; {batch_advice(model)}",) if importer.by_sample else ()
     return Imported(
         module=module,
         inputs=inputs,
@@ -145,7 +146,7 @@ def load_onnx(
         nodes=nodes,
         opset=opset,
         producer=" ".join(filter(None, (model.producer_name, model.producer_version))),
-        notes=halves + rebatched,
+        notes=halves + rebatched + batches,
     )
 
 

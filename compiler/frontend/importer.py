@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
@@ -9,24 +10,27 @@ import onnx
 
 from tinyc.compiler.frontend.constants import evaluate_by_reference, is_function
 from tinyc.compiler.frontend.context import Context
-from tinyc.compiler.frontend.errors import FrontendError
+from tinyc.compiler.frontend.errors import BatchError, FrontendError
 from tinyc.compiler.frontend.functions import function_body, resolve_references
 from tinyc.compiler.frontend.limits import check_elements
 from tinyc.compiler.frontend.model import input_dtype, real_inputs, tensor_array
 from tinyc.compiler.frontend.node import OnnxNode, Scope, node_loc, normal_domain, operator_name
 from tinyc.compiler.frontend.order import mentioned
-from tinyc.compiler.frontend.registry import handler_for
+from tinyc.compiler.frontend.registry import Handler, handler_for
 from tinyc.compiler.frontend.support import ADVICE, live_nodes
 from tinyc.ir import Module, Node, TensorType, TinycError, Value
 from tinyc.ir.blame import OURS, blame
 from tinyc.ir.module import remove_dead
 from tinyc.ir.op import unused
+from tinyc.ir.ops import Concat
 
 TO_NHWC = (0, 2, 3, 1)
 TO_NCHW = (0, 3, 1, 2)
 TO_NLC = (0, 2, 1)
 LAYOUTS: Mapping[str, Mapping[int, tuple[int, ...]]] = {"onnx": {}, "nhwc": {4: TO_NHWC}, "nlc": {3: TO_NLC}}
 """By the name of a layout: how inputs and outputs of so many dimensions are transposed from what the ONNX model has."""
+MOST_SAMPLES = 64
+"""Operators of one sample are repeated for so many at most."""
 
 
 class Importer:
@@ -45,6 +49,8 @@ class Importer:
         self.perms, self.given = perms, given
         self.ctx = Context(name, self._branch)
         self.inputs: list[Value] = []
+        self.by_sample = ""
+        """The first node that takes one sample at a time and is given several, with how many; empty without any."""
         self._tensors: dict[str, Value] = {}
 
     def run(self) -> tuple[Module, Mapping[str, Value]]:
@@ -142,12 +148,15 @@ class Importer:
         own_domain = normal_domain(node.proto.domain) == ""
         handler = handler_for(operator_name(node.proto))
         if handler is not None:
-            result = handler(self.ctx, node)
-            results = (result,) if isinstance(result, Value) else tuple(result)
-            given: list[object] = list(results)
-            if wrong := [g for g in given if not isinstance(g, Value | None)]:
-                raise TypeError(f"it gave {type(wrong[0]).__name__}, and has to give a Value, or one for each output")
-            return results
+            try:
+                return self._handled(handler, node)
+            except BatchError:
+                x = node.operand(0)
+                if not 1 < x.shape[0] <= MOST_SAMPLES:
+                    raise
+            self.by_sample = self.by_sample or f"{node.where}: the batch is {x.shape[0]}"
+            samples = (dataclasses.replace(node, operands=(one, *node.operands[1:])) for one in self._samples(x))
+            return [self._joined(parts) for parts in zip(*(self._handled(handler, s) for s in samples), strict=True)]
         arrays = [self.ctx.data(v) for v in node.operands]
         known = all(a is not None or v is None for a, v in zip(arrays, node.operands, strict=True))
         if known and is_function(node.proto, node.opset):
@@ -156,6 +165,22 @@ class Importer:
         if function is None:
             raise node.error(f"tinyc does not support this operator: {ADVICE}")
         return self._function(node, function)
+
+    def _handled(self, handler: Handler, node: OnnxNode) -> tuple[Value | None, ...]:
+        result = handler(self.ctx, node)
+        results = (result,) if isinstance(result, Value) else tuple(result)
+        given: list[object] = list(results)
+        if wrong := [g for g in given if not isinstance(g, Value | None)]:
+            raise TypeError(f"it gave {type(wrong[0]).__name__}, and has to give a Value, or one for each output")
+        return results
+
+    def _samples(self, x: Value) -> list[Value]:
+        return [self.ctx.part(x, 0, k, 1) for k in range(x.shape[0])]
+
+    def _joined(self, parts: Sequence[Value | None]) -> Value | None:
+        """One output of several samples; None where it is not supported."""
+        known = tuple(p for p in parts if p is not None)
+        return self.ctx.emit(Concat(known, 0)) if len(known) == len(parts) else None
 
     def _function(self, node: OnnxNode, function: onnx.FunctionProto) -> Sequence[Value | None]:
         """Expands a composite operator through ONNX's own definition of it, which may leave out unused outputs."""

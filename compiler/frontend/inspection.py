@@ -11,7 +11,8 @@ import onnx
 from tinyc.compiler.frontend.importer import count_parameters
 from tinyc.compiler.frontend.model import Dims, declared_shape, real_inputs, type_name
 from tinyc.compiler.frontend.node import operator_name
-from tinyc.compiler.frontend.opset import check_opset, declared_opset
+from tinyc.compiler.frontend.old_opsets import declared_opset
+from tinyc.compiler.frontend.opset import check_opset
 from tinyc.compiler.frontend.support import Unsupported, live_nodes, unsupported_nodes
 
 

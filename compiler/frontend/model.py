@@ -10,6 +10,7 @@ from onnx import TensorProto, inliner, numpy_helper
 
 from tinyc.compiler.frontend.errors import FrontendError
 from tinyc.compiler.frontend.limits import check_elements
+from tinyc.compiler.frontend.old_opsets import modernised
 from tinyc.compiler.frontend.order import sort_model
 from tinyc.compiler.frontend.source import ModelLike, full_name, load_external_data, parse_model
 from tinyc.ir import DType
@@ -36,7 +37,8 @@ _ADVICE: dict[int, str] = {
 
 
 def read_model(source: ModelLike) -> onnx.ModelProto:
-    """Reads a model with its external data, its nodes in order and its local functions inlined.
+    """Reads a model with its external data, its nodes in order, its operators no older than `OLDEST_OPSET`, and its
+    local functions inlined.
 
     Raises `FrontendError`.
     """
@@ -60,6 +62,7 @@ def read_model(source: ModelLike) -> onnx.ModelProto:
         check_elements(tensor.dims, f'{file}: the initialiser "{tensor.name}"')
     load_external_data(model, source)
     sort_model(model)
+    model = modernised(model, file)
     if not model.functions:
         return model
     try:

@@ -7,21 +7,14 @@ from onnx import defs
 
 from tinyc.compiler.frontend.errors import FrontendError
 from tinyc.compiler.frontend.node import normal_domain
+from tinyc.compiler.frontend.old_opsets import OLDEST_OPSET, declared_opset
 from tinyc.compiler.frontend.support import ADVICE, listing, live_nodes, unsupported_nodes
-
-OLDEST_OPSET = 7
-"""The first opset with numpy broadcasting."""
-
-
-def declared_opset(model: onnx.ModelProto) -> int:
-    """The version of ONNX's own operators that a model declares; 0 when it declares none."""
-    return next((int(o.version) for o in model.opset_import if normal_domain(o.domain) == ""), 0)
 
 
 def check_operators(model: onnx.ModelProto, file: str) -> int:
     """The opset to import a model with: that of ONNX's own operators, the newest for a model without such.
 
-    Raises `FrontendError` for operators that are not supported, and when the opset is missing, too old or too new.
+    Raises `FrontendError` for operators that are not supported, and when the opset is missing or too new.
     Operators of other domains are named first: another opset would not help them.
     """
     declared, newest = declared_opset(model), int(defs.onnx_opset_version())
@@ -41,11 +34,6 @@ def check_opset(model: onnx.ModelProto) -> None:
         return
     if not version:
         raise FrontendError("the model declares no opset of ONNX's own operators")
-    if version < OLDEST_OPSET:
-        raise FrontendError(
-            f"opset {version} is too old: tinyc takes {OLDEST_OPSET} to {newest}; "
-            f"export the model again, or convert it with onnx.version_converter.convert_version"
-        )
     if version > newest:
         raise FrontendError(
             f"opset {version} is newer than the installed onnx {onnx.__version__} knows ({newest}): "

@@ -65,7 +65,7 @@ def batch_advice(model: onnx.ModelProto) -> str:
             shape[axis] = 1
             options.append(input_shape_option(info.name, shape))
     if not options:
-        return "the model makes one of its images; export it so that each node sees one at a time"
+        return "the model makes it of one input"
     return f"compile for one sample by {' and '.join(options)}"
 
 

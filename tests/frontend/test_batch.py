@@ -380,21 +380,40 @@ def test_only_the_batch_may_change(tmp_path: Path) -> None:
         load_onnx(path, input_shapes={"x": (1, 2, 6, 7)})
 
 
-@pytest.mark.parametrize("op", ["Conv", "MaxPool"])
-def test_the_message_says_what_to_give(tmp_path: Path, op: str) -> None:
-    nodes = [CONV if op == "Conv" else node("MaxPool", ["x"], ["c"], kernel_shape=[2, 2]), node("Relu", ["c"], ["y"])]
-    with pytest.raises(FrontendError) as caught:
-        load_onnx(save(build(nodes, IMAGE, WEIGHTS if op == "Conv" else {}), tmp_path))
-    assert '`input_shapes={"x": (1, 2, 6, 6)}`' in str(caught.value)
+PER_SAMPLE = {
+    "Conv": CONV,
+    "MaxPool": node("MaxPool", ["x"], ["c"], kernel_shape=[2, 2]),
+    "AveragePool": node("AveragePool", ["x"], ["c"], kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 0, 1]),
+    "ConvTranspose": node("ConvTranspose", ["x", "t"], ["c"], strides=[2, 2], pads=[1, 1, 1, 1]),
+}
+
+
+@pytest.mark.parametrize("op", PER_SAMPLE)
+def test_operators_of_one_sample_are_repeated(tmp_path: Path, op: str) -> None:
+    """A note says how to compile for one sample."""
+    weights = {"Conv": WEIGHTS, "ConvTranspose": {"t": example((2, 3, 3, 3), 4)}}.get(op, {})
+    model = build([PER_SAMPLE[op], node("Relu", ["c"], ["y"])], IMAGE, weights)
+    imported = load_onnx(save(model, tmp_path))
+    assert_close(run_imported(imported, IMAGE), run_onnxruntime(model, IMAGE), 2e-6)
+    (note,) = imported.notes
+    assert f"({op}): the batch is 8, one sample after another; " in note
+    assert '`input_shapes={"x": (1, 2, 6, 6)}`' in note
+
+
+def test_more_samples_than_are_repeated(tmp_path: Path) -> None:
+    many = {"x": example((65, 2, 6, 6))}
+    with pytest.raises(FrontendError, match=r"batch is 65; only .*`input_shapes={\"x\": \(1, 2, 6, 6\)}`"):
+        load_onnx(save(build([CONV, node("Relu", ["c"], ["y"])], many, WEIGHTS), tmp_path))
 
 
 def test_a_batch_made_inside_is_not_blamed_on_the_input(tmp_path: Path) -> None:
     nodes = [node("Reshape", ["x", "s"], ["r"]), node("Conv", ["r", "w"], ["y"])]
-    model = build(nodes, {"x": example((1, 6, 2, 5, 5))}, WEIGHTS | {"s": ints(6, 2, 5, 5)})
-    with pytest.raises(FrontendError) as caught:
-        load_onnx(save(model, tmp_path))
-    assert "the batch is 6" in str(caught.value)
-    assert "input_shapes" not in str(caught.value)
+    inputs = {"x": example((1, 6, 2, 5, 5))}
+    model = build(nodes, inputs, WEIGHTS | {"s": ints(6, 2, 5, 5)})
+    imported = load_onnx(save(model, tmp_path))
+    assert_close(run_imported(imported, inputs), run_onnxruntime(model, inputs), 2e-6)
+    (note,) = imported.notes
+    assert "the batch is 6, one sample after another; the model makes it of one input" in note
 
 
 def test_case(tmp_path: Path) -> None:
