@@ -4,10 +4,11 @@
 #include "above_f32.h"
 #include "common.h"
 
-/* Of each of `outer` * `inner` vectors of n elements, which lie `inner` apart, the place of the largest element, or with
- * `least` of the smallest: the first of equal ones, or with `last` the last.
+/* Of each of `outer` * `inner` vectors of n elements, which lie `inner` apart, the place of the largest element, or
+ * with `least` of the smallest: the first of equal ones, or with `last` the last.
  */
-TINYC_INLINE void tinyc_arg_most_f32(const float *x, int32_t *restrict out, int outer, int n, int inner, int least, int last)
+TINYC_INLINE void tinyc_arg_most_f32(const float *x, int32_t *restrict out, int outer, int n, int inner, int least,
+                                     int last)
 {
     for (int o = 0; o < outer; ++o) {
         for (int i = 0; i < inner; ++i) {

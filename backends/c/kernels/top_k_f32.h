@@ -4,10 +4,12 @@
 #include "above_f32.h"
 #include "common.h"
 
-/* Of each of `outer` * `inner` vectors of n elements, which lie `inner` apart, the places of the `count` largest, or with
- * `least` of the smallest, in this order; the first of equal ones comes first. Each element is put among those before it.
+/* Of each of `outer` * `inner` vectors of n elements, which lie `inner` apart, the places of the `count` largest, or
+ * with `least` of the smallest, in this order; the first of equal ones comes first. Each element is put among those
+ * before it.
  */
-TINYC_INLINE void tinyc_top_k_f32(const float *x, int32_t *restrict out, int outer, int n, int inner, int count, int least)
+TINYC_INLINE void tinyc_top_k_f32(const float *x, int32_t *restrict out, int outer, int n, int inner, int count,
+                                  int least)
 {
     for (int o = 0; o < outer; ++o) {
         for (int i = 0; i < inner; ++i) {

@@ -5,7 +5,8 @@
 #include "narrow_wide.h"
 #include "put_wide.h"
 
-/* As tinyc_qcum_sum_i8, where operand or result is int16. `form` is as in tinyc_narrow_wide, results have `to` bytes. */
+/* As tinyc_qcum_sum_i8, where operand or result is int16. `form` is as in tinyc_narrow_wide, results have `to` bytes.
+ */
 TINYC_INLINE void tinyc_wcum_sum_i16(const int16_t *x, void *out, int outer, int n, int inner, int exclusive,
                                      int reverse, int x_zero, int32_t multiplier, int shift, int zero, int low,
                                      int high, int form, int to)
