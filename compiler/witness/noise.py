@@ -118,12 +118,12 @@ def judge(layers: Sequence[LayerNoise], calibrated: Mapping[str, float]) -> list
         advice = f"{kept}calibrate with more data like these, or accept it (`accept_accuracy`)"
         if layer.beyond > BEYOND + FEW / math.sqrt(layer.channels):
             found.append(
-                f"{layer.where}: its noise in int8 is {layer.beyond:.1f} dB above what its step sizes predict; {advice}"
+                f"{layer.where}: its noise as integers is {layer.beyond:.1f} dB above what its step sizes predict; {advice}"
             )
         before = calibrated.get(layer.name)
         if before is not None and layer.clipped > max(CLIPPED_TIMES * before, CLIPPED_PART):
             found.append(
-                f"{layer.where}: {layer.clipped:.1%} of its numbers lie beyond what its int8 represents, {before:.2%} "
+                f"{layer.where}: {layer.clipped:.1%} of its numbers lie beyond what its integers represent, {before:.2%} "
                 f"on the calibration data; {advice}"
             )
     return found
@@ -144,7 +144,8 @@ def _float_names(float_module: Module, module: Module) -> dict[Value, str]:
 
 
 def _part(module: Module, end: Made[Quantize], floats: Mapping[Value, str]) -> Module | None:
-    """The part between other quantised values and one; None where floats lie between, or nothing does."""
+    """The part between other quantised values and one; None where floats lie between, or nothing does, and where a
+    result jumps: with steps far finer than the jump, whether one number of a sample does is no noise of roundings."""
     wanted = {end.result}
     taken: dict[Value, None] = {}
     waiting = list(end.op.operands)
@@ -161,6 +162,8 @@ def _part(module: Module, end: Made[Quantize], floats: Mapping[Value, str]) -> M
         wanted.add(value)
         waiting.extend(before.op.operands)
     nodes = tuple(n for n in module.nodes if n.result in wanted)
+    if any(n.op.jumps() for n in nodes if made(n, Quantize) is None):
+        return None
     return Module(module.name, tuple(taken), nodes, (end.result,))
 
 
