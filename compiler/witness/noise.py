@@ -118,13 +118,13 @@ def judge(layers: Sequence[LayerNoise], calibrated: Mapping[str, float]) -> list
         advice = f"{kept}calibrate with more data like these, or accept it (`accept_accuracy`)"
         if layer.beyond > BEYOND + FEW / math.sqrt(layer.channels):
             found.append(
-                f"{layer.where}: its noise as integers is {layer.beyond:.1f} dB above what its step sizes predict; {advice}"
+                f"{layer.where}: its noise as integers is {layer.beyond:.1f} dB above what its steps predict; {advice}"
             )
         before = calibrated.get(layer.name)
         if before is not None and layer.clipped > max(CLIPPED_TIMES * before, CLIPPED_PART):
             found.append(
-                f"{layer.where}: {layer.clipped:.1%} of its numbers lie beyond what its integers represent, {before:.2%} "
-                f"on the calibration data; {advice}"
+                f"{layer.where}: {layer.clipped:.1%} of its numbers lie beyond what its integers represent, "
+                f"{before:.2%} on the calibration data; {advice}"
             )
     return found
 
