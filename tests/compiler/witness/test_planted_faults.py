@@ -332,7 +332,7 @@ def test_noise_beyond_the_steps(model: Path, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("tinyc.compiler.witness.quantisation.check_floats", lambda *_: 0)
     monkeypatch.setattr("tinyc.compiler.witness.quantisation.check_correction", lambda *_: None)
     options = tinyc.QuantiseOptions(calibration(), rounding="nearest")
-    with pytest.raises(AccuracyError, match="above what its step sizes predict"):
+    with pytest.raises(AccuracyError, match="above what its steps predict"):
         tinyc.compile(model, quantise=options, output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
     tinyc.compile(model, quantise=options, output=tmp_path / "out", accept_accuracy=True)
