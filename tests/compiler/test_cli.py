@@ -223,9 +223,8 @@ class TestBadInput:
     def test_missing(self, tmp_path: Path) -> None:
         refused(tinyc("compile", tmp_path / "absent.onnx"), "absent.onnx")
 
-    @pytest.mark.parametrize("opset", [6, 999])
-    def test_wrong_opset(self, opset: int, tmp_path: Path) -> None:
-        refused(tinyc("compile", small_model(tmp_path / "m.onnx", opset=opset)), "opset", str(opset))
+    def test_an_opset_that_is_too_new(self, tmp_path: Path) -> None:
+        refused(tinyc("compile", small_model(tmp_path / "m.onnx", opset=999)), "opset", "999")
 
     def test_every_unsupported_operator_is_named(self, tmp_path: Path) -> None:
         nodes = [
