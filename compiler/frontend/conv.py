@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.compiler.frontend.registry import onnx_op
+from tinyc.compiler.frontend.volumes import DIMENSIONS, volume_convolution
 from tinyc.compiler.frontend.window import (
     crop,
     from_rows,
@@ -21,8 +22,10 @@ from tinyc.ir.ops import Conv2d, DepthwiseConv2d
 
 @onnx_op("Conv")
 def conv(ctx: Context, node: OnnxNode) -> Value:
-    """A convolution over 1 or 2 spatial dimensions; depthwise where each group has one input channel."""
+    """A convolution over 1 to 3 spatial dimensions; depthwise where each group has one input channel."""
     x, w, b = node.operand(0), node.operand(1), node.optional(2)
+    if x.type.rank == DIMENSIONS:
+        return volume_convolution(ctx, node, conv)
     rank = spatial_rank(node, x)
     require_float(node, x, w)
     if w.type.rank != x.type.rank:

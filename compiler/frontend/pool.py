@@ -1,4 +1,4 @@
-"""Pooling: windows over 1 or 2 spatial dimensions, and over all of them."""
+"""Pooling: windows over 1 to 3 spatial dimensions, and over all of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.compiler.frontend.registry import onnx_op
+from tinyc.compiler.frontend.volumes import of_volumes
 from tinyc.compiler.frontend.window import (
     Geometry,
     Surplus,
@@ -24,6 +25,7 @@ from tinyc.ir.ops import Abs, AvgPool2d, MaxPool2d, Mul, Pad, Pow, ReduceMax, Re
 
 
 @onnx_op("MaxPool")
+@of_volumes
 def max_pool(ctx: Context, node: OnnxNode) -> Value:
     """The largest element of each window."""
     x = node.operand(0)
@@ -34,6 +36,7 @@ def max_pool(ctx: Context, node: OnnxNode) -> Value:
 
 
 @onnx_op("AveragePool")
+@of_volumes
 def average_pool(ctx: Context, node: OnnxNode) -> Value:
     """The mean of each window. Pads that the model states may count as zeros; what ceil_mode adds beyond them never
     does, so where there is both, the stated pads are laid around the operand first."""
@@ -56,6 +59,7 @@ def average_pool(ctx: Context, node: OnnxNode) -> Value:
 
 
 @onnx_op("LpPool")
+@of_volumes
 def lp_pool(ctx: Context, node: OnnxNode) -> Value:
     """The p-norm of each window: a root of the mean of powers, times the number of elements."""
     x = node.operand(0)

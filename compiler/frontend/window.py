@@ -51,10 +51,15 @@ def two(values: tuple[int, ...], rest: int = 1) -> tuple[int, ...]:
 def spatial_rank(node: OnnxNode, x: Value) -> int:
     """1 or 2 spatial dimensions. Raises `FrontendError` for others, and `BatchError` for batches."""
     if x.type.rank not in (3, 4):
-        raise node.error(f"its input is {x.type}; only 1 or 2 spatial dimensions are supported")
+        raise node.error(f"its input is {x.type}; {x.type.rank - 2} spatial dimensions are not supported")
+    one_sample(node, x)
+    return x.type.rank - 2
+
+
+def one_sample(node: OnnxNode, x: Value) -> None:
+    """Raises `BatchError` for several samples."""
     if x.shape[0] != 1:
         raise BatchError(f"{node.where}: the batch is {x.shape[0]}; only batch 1 is supported")
-    return x.type.rank - 2
 
 
 def require_float(node: OnnxNode, *values: Value) -> None:

@@ -235,7 +235,7 @@ NODES: list[tuple[str, list[str], dict[str, Any], tuple[str, ...]]] = [
     ("Conv", ["x"], {}, ("input 1 is missing",)),
     ("Conv", ["batch", "w"], {}, ("the batch is 65", "batch 1")),
     ("MaxPool", ["batch"], {"kernel_shape": [2, 2]}, ("the batch is 65",)),
-    ("Conv", ["volume", "w"], {}, ("1 or 2 spatial dimensions",)),
+    ("Conv", ["volume", "w"], {}, ("do not fit the input",)),
     ("MaxPool", ["x"], {}, ("attribute kernel_shape is missing",)),
     ("MaxPool", ["x"], {"kernel_shape": [9, 9]}, ("does not fit",)),
     ("BatchNormalization", ["x", "v", "v", "v", "v"], {"training_mode": 1}, ("training_mode = 1",)),
