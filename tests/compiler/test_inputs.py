@@ -151,7 +151,8 @@ def test_the_note_is_printed_and_in_the_report(tmp_path: Path) -> None:
     (note,) = json.loads((tmp_path / "out" / "report.json").read_text())["notes"]
     assert "whole numbers from 0 to 39" in note
     assert command(*arguments, "--normalize", "0,255", "--json").exit_code == 0
-    assert json.loads((tmp_path / "out" / "report.json").read_text())["notes"] == []
+    notes = json.loads((tmp_path / "out" / "report.json").read_text())["notes"]
+    assert not [note for note in notes if "the C does not scale pixels" not in note]
     for way in (("verify", net, "--on", "interpreter"), ("run", net, "--on", "interpreter")):
         result = command(*way, "--inputs", tmp_path / "in.npy")
         assert result.exit_code == 0, result.output
