@@ -123,7 +123,7 @@ def check_floats(
     """
     count = 0
     for layer in layers_of(float_module, uncorrected):
-        w, bias = float_module.constant(layer.before.op.w), _float_bias(float_module, layer)
+        w, bias = float_module.constant(layer.before.op.w), float_bias(float_module, layer)
         if w is None:
             continue
         if layer.name not in four_bits:
@@ -176,7 +176,8 @@ def bias_of(module: Module, layer: Made[LinearLayer]) -> Array:
     return bias
 
 
-def _float_bias(module: Module, layer: QuantisedLayer) -> Array:
+def float_bias(module: Module, layer: QuantisedLayer) -> Array:
+    """The bias of a layer in the float module, one a channel; zeros where it has none."""
     array = module.constant(layer.before.op.b)
     return np.zeros(layer.layer.result.shape[-1]) if array is None else array.astype(np.float64)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinyc.backends.interpreter import run_module
 from tinyc.compiler.witness.definition import dequantised, evaluate, quantised, steps_of
+from tinyc.compiler.witness.floats import float_bias, layers_of
 from tinyc.compiler.witness.tally import Tally
 from tinyc.ir.module import Made, Module, made
 from tinyc.ir.op import Value
@@ -40,7 +41,8 @@ class LayerNoise:
         channels: of the result.
         beyond: dB of actual over predicted noise, the mean over its channels. Actual is the variance of a channel's
             error: the mean error that bias correction puts there is for the layers before. Predicted is that of
-            roundings independent of each other and of the numbers, and of what is cut off.
+            roundings independent of each other and of the numbers, of what is cut off, and of what limits make of the
+            bias correction, which reaches only the numbers between them.
         clipped: the part of its numbers more than half a step beyond what int8 represents.
     """
 
@@ -65,6 +67,7 @@ def measure_noise(
     floats = _float_names(float_module, module)
     tallies = {v: Tally() for v in floats}
     random = np.random.default_rng(0)
+    biases = {each.layer.op.b: float_bias(float_module, each) for each in layers_of(float_module, module)}
     ends = {v: end for v in floats if (end := module.made(v, Quantize)) is not None}
     parts = {v: _part(module, end, floats) for v, end in ends.items()}
     count = min(SAMPLES, max(2, ENOUGH // max(module.macs(), 1)))
@@ -80,7 +83,7 @@ def measure_noise(
             tally = tallies[value]
             exact = _steps(ends[value].op, known[floats[value]], tally)
             if part is not None:
-                _compare(part, ends[value].op, floats, known, exact, random, tally)
+                _compare(part, ends[value].op, floats, biases, known, exact, random, tally)
     found = []
     for value, tally in tallies.items():
         if tally.elements:
@@ -179,7 +182,7 @@ def _steps(end: Quantize, array: Array, tally: Tally) -> Array:
 @dataclass(frozen=True)
 class _Taken:
     """The real numbers that integers stand for: as the float model has them, rounded, and with noise of one rounding
-    added. Those of constants are the same when rounded."""
+    added. Those of weights are the same when rounded."""
 
     plain: Array
     rounded: Array
@@ -190,6 +193,7 @@ def _compare(
     part: Module,
     end: Quantize,
     floats: Mapping[Value, str],
+    biases: Mapping[Value | None, Array | None],
     known: Mapping[str, Array],
     exact: Array,
     random: np.random.Generator,
@@ -204,7 +208,7 @@ def _compare(
         if name is not None:
             taken[real.result] = _rounded(real.op, known[name], random)
         else:
-            taken[real.result] = _constant(real.op, integers[real.op.x], random)
+            taken[real.result] = _constant(real.op, integers[real.op.x], biases.get(real.result), random)
     rest = [n for n in part.nodes if n.result not in integers and n.result not in taken]
     if not taken or not exact.size:
         return
@@ -226,10 +230,10 @@ def _rounded(op: Dequantize, array: Array, random: np.random.Generator) -> _Take
     return _Taken(plain, dequantised(op, quantised(quantize, plain)), _noisy(base, step, random))
 
 
-def _constant(op: Dequantize, integers: Array, random: np.random.Generator) -> _Taken:
-    """Constant integers, that numbers were rounded to."""
+def _constant(op: Dequantize, integers: Array, bias: Array | None, random: np.random.Generator) -> _Taken:
+    """Constant integers, that numbers were rounded to; of a bias, those of the float model, without its correction."""
     real = dequantised(op, integers)
-    return _Taken(real, real, _noisy(real, _step(op), random))
+    return _Taken(real if bias is None else bias, real, _noisy(real, _step(op), random))
 
 
 def _noisy(base: Array, step: Array, random: np.random.Generator) -> Array:
