@@ -62,7 +62,7 @@ class Prepared(BackendRep):
         feeds = self._feeds(inputs)
         refused: TinycError | None = None
         for names in _constants(list(feeds)):
-            model = _with_constants(self._model, {name: feeds[name] for name in names})
+            model = with_constants(self._model, {name: feeds[name] for name in names})
             try:
                 found = self._run(model, {name: array for name, array in feeds.items() if name not in names})
             except FrontendError as error:
@@ -107,8 +107,8 @@ def _constants(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
         yield from itertools.combinations(names, count)
 
 
-def _with_constants(model: onnx.ModelProto, arrays: Mapping[str, Array]) -> onnx.ModelProto:
-    """The model with numbers for some of its inputs."""
+def with_constants(model: onnx.ModelProto, arrays: Mapping[str, Array]) -> onnx.ModelProto:
+    """A model with numbers in place of some of its inputs."""
     if not arrays:
         return model
     changed = onnx.ModelProto()

@@ -45,9 +45,5 @@ def logits(model: onnx.ModelProto, images: Floats) -> Floats:
 
 def decibels(exact: Iterable[Array], found: Iterable[Array]) -> float:
     """The power of numbers by that of what others differ from them, over all arrays."""
-    signal = noise = 0.0
-    for a, b in zip(exact, found, strict=True):
-        wide = a.astype(np.float64)
-        signal += float(np.square(wide).sum())
-        noise += float(np.square(wide - b).sum())
-    return report.decibels(signal, noise)
+    each = [report.powers(a, b) for a, b in zip(exact, found, strict=True)]
+    return report.decibels(sum(signal for signal, _ in each), sum(noise for _, noise in each))

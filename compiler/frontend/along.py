@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tinyc.compiler.frontend.context import Context
+from tinyc.compiler.frontend.indexing import counted
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.compiler.frontend.registry import Handler, onnx_op
 from tinyc.ir import DType, Op, Value
-from tinyc.ir.ops import Add, ArgMax, ArgMin, CumSum, Equal, Gather, Less, TakeAlong, TopK, Where
+from tinyc.ir.ops import ArgMax, ArgMin, CumSum, Equal, Gather, TakeAlong, TopK
 
 
 def _arg_most(op: Callable[[Value, int, bool], Op]) -> Handler:
@@ -110,8 +111,10 @@ def from_front(ctx: Context, node: OnnxNode, indices: Value, count: int) -> Valu
         if known.size and not (-count <= known.min() and known.max() < count):
             raise node.error(f"indices {known.min()} to {known.max()} leave a dimension of {count}")
         return ctx.constant(np.where(known < 0, known + count, known), "indices", np.int32)
+    return narrowed(ctx, indices, count)
+
+
+def narrowed(ctx: Context, indices: Value, count: int) -> Value:
+    """Computed indices of `count` entries in int32, without those that count from the end."""
     narrow = ctx.cast(indices, DType.I32)
-    if ctx.least(indices) >= 0:
-        return narrow
-    below = ctx.emit(Less(narrow, ctx.scalar(0, narrow)))
-    return ctx.emit(Where(below, ctx.emit(Add(narrow, ctx.scalar(count, narrow))), narrow))
+    return narrow if ctx.least(indices) >= 0 else counted(ctx, narrow, count)

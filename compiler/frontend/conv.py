@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.compiler.frontend.registry import onnx_op
-from tinyc.compiler.frontend.volumes import DIMENSIONS, volume_convolution
+from tinyc.compiler.frontend.volumes import by_planes
 from tinyc.compiler.frontend.window import (
     crop,
     from_rows,
@@ -24,9 +24,7 @@ from tinyc.ir.ops import Conv2d, DepthwiseConv2d
 def conv(ctx: Context, node: OnnxNode) -> Value:
     """A convolution over 1 to 3 spatial dimensions; depthwise where each group has one input channel."""
     x, w, b = node.operand(0), node.operand(1), node.optional(2)
-    if x.type.rank == DIMENSIONS:
-        return volume_convolution(ctx, node, conv)
-    rank = spatial_rank(node, x)
+    rank = spatial_rank(node, x, 3)
     require_float(node, x, w)
     if w.type.rank != x.type.rank:
         raise node.error(f"weights {w.type} do not fit the input {x.type}")
@@ -37,6 +35,8 @@ def conv(ctx: Context, node: OnnxNode) -> Value:
     groups, channels = node.integer("group", 1), x.shape[1]
     if groups < 1 or w.shape[1] * groups != channels or w.shape[0] % groups:
         raise node.error(f"weights {w.type} do not fit the input {x.type} in {groups} group(s)")
+    if rank == 3:
+        return by_planes(ctx, node, window, conv)
     rows = crop(ctx, to_rows(ctx, x), window)
     strides, pads, dilations = window.strides2(), window.pads4(), window.dilations2()
     if groups == channels > 1:

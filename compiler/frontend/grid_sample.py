@@ -15,6 +15,7 @@ import numpy as np
 from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.node import OnnxNode
 from tinyc.compiler.frontend.registry import onnx_op
+from tinyc.compiler.frontend.scatter import times
 from tinyc.ir import DType, Value
 from tinyc.ir.loops import contiguous
 from tinyc.ir.ops import Abs, Add, And, Clamp, Div, Equal, Floor, Gather, Less, Mul, Not, Round, Sub, Where
@@ -150,7 +151,7 @@ def _weighted(ctx: Context, rows: Value, taps: tuple[Tap, ...], shape: tuple[int
     """The rows of one combination of taps, each times the product of their weights."""
     at, weight = start, None
     for tap, stride in zip(taps, contiguous(shape), strict=True):
-        part = tap.number if stride == 1 else ctx.emit(Mul(tap.number, ctx.scalar(stride, tap.number)))
+        part = times(ctx, tap.number, stride)
         at = part if at is None else ctx.emit(Add(at, part))
         if tap.weight is not None:
             weight = tap.weight if weight is None else ctx.emit(Mul(weight, tap.weight))

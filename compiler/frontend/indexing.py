@@ -22,9 +22,7 @@ def gather(ctx: Context, node: OnnxNode) -> Value:
     count = x.shape[axis]
     known = ctx.data(indices)
     if known is None:
-        below = ctx.emit(Less(indices, ctx.scalar(0, indices)))
-        wrapped = ctx.emit(Add(indices, ctx.scalar(count, indices)))
-        return ctx.emit(Gather(x, ctx.emit(Where(below, wrapped, indices)), axis))
+        return ctx.emit(Gather(x, counted(ctx, indices, count), axis))
     if known.size and not (-count <= known.min() and known.max() < count):
         raise node.error(f"indices {known.min()} to {known.max()} leave dimension {axis} of {x.type}")
     return take(ctx, x, np.where(known < 0, known + count, known), axis)
@@ -82,6 +80,13 @@ def triangle(ctx: Context, node: OnnxNode) -> Value:
     ones = np.ones(x.shape[-2:], np.bool_)
     mask = np.triu(ones, k) if node.integer("upper", 1) else np.tril(ones, k)
     return ctx.emit(Where(ctx.constant(mask, "triangle"), x, ctx.scalar(0, x)))
+
+
+def counted(ctx: Context, indices: Value, count: int) -> Value:
+    """Computed numbers of `count` entries, of which negative ones count from the end; those that name none go on to do
+    so."""
+    below = ctx.emit(Less(indices, ctx.scalar(0, indices)))
+    return ctx.emit(Where(below, ctx.emit(Add(indices, ctx.scalar(count, indices))), indices))
 
 
 def take(ctx: Context, x: Value, indices: Array, axis: int) -> Value:

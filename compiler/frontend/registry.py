@@ -6,6 +6,7 @@ An operator class that says `onnx="Sin"` needs no handler: Sin becomes it, on th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.errors import FrontendError
@@ -16,6 +17,7 @@ from tinyc.ir.ops import registry
 
 Handler = Callable[[Context, OnnxNode], "Value | Sequence[Value]"]
 """Imports one node: emits what computes it and returns its outputs, in order. Outputs it leaves out cannot be used."""
+HandlerT = TypeVar("HandlerT", bound=Handler)
 
 HANDLERS: dict[str, Handler] = {}
 """Handlers that are written, by operator, as `operator_name` spells it: ONNX's own plainly, others after their domain.
@@ -29,10 +31,10 @@ MICROSOFT = "com.microsoft"
 """The domain of onnxruntime's own operators."""
 
 
-def onnx_op(*names: str, domain: str = "") -> Callable[[Handler], Handler]:
+def onnx_op(*names: str, domain: str = "") -> Callable[[HandlerT], HandlerT]:
     """Registers the decorated function as the handler of ONNX operators."""
 
-    def register(handler: Handler) -> Handler:
+    def register(handler: HandlerT) -> HandlerT:
         for name in (f"{domain}:{n}" if domain else n for n in names):
             if name in HANDLERS:
                 raise TypeError(f"two handlers for {name}")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinyc.compiler.frontend.along import from_front, numbers
+from tinyc.compiler.frontend.along import from_front, narrowed, numbers
 from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.indexing import take
 from tinyc.compiler.frontend.node import OnnxNode
@@ -90,7 +90,7 @@ def scatter_elements(ctx: Context, node: OnnxNode) -> Value:
         if d != axis:
             others += (np.arange(size) * strides[d]).reshape(-1, *(1,) * (x.type.rank - d - 1))
     along = _within(ctx, from_front(ctx, node, indices, x.shape[axis]), x.shape[axis])
-    flat = ctx.emit(Add(_times(ctx, along, strides[axis]), ctx.constant(others, "others", np.int32)))
+    flat = ctx.emit(Add(times(ctx, along, strides[axis]), ctx.constant(others, "others", np.int32)))
     count = indices.type.size
     return _put(ctx, node, x, ctx.reshape(flat, (count,)), ctx.reshape(updates, (count, 1)))
 
@@ -119,7 +119,7 @@ def _numbered(ctx: Context, node: OnnxNode, indices: Value, shape: Sequence[int]
     total: Value | None = None
     for k, (size, stride) in enumerate(zip(shape, contiguous(shape), strict=True)):
         column = from_front(ctx, node, ctx.entry(indices, last, k), size)
-        part = _times(ctx, _within(ctx, column, size) if len(shape) > 1 else column, stride)
+        part = times(ctx, _within(ctx, column, size) if len(shape) > 1 else column, stride)
         total = part if total is None else ctx.emit(Add(total, part))
     assert total is not None
     return total
@@ -129,33 +129,26 @@ def _within(ctx: Context, numbers: Value, size: int) -> Value:
     return numbers if ctx.data(numbers) is not None else ctx.emit(Clamp(numbers, 0.0, float(max(size - 1, 0))))
 
 
-def _times(ctx: Context, numbers: Value, factor: int) -> Value:
+def times(ctx: Context, numbers: Value, factor: int) -> Value:
+    """Numbers times a constant."""
     return numbers if factor == 1 else ctx.emit(Mul(numbers, ctx.scalar(factor, numbers)))
 
 
 @onnx_op("OneHot")
 def one_hot(ctx: Context, node: OnnxNode) -> Value:
     """The second of two values where an entry's number is that of its place along a new dimension, else the first."""
-    wide, values = node.operand(0), node.operand(2)
-    indices = ctx.cast(wide, DType.I32)
+    indices, values = node.operand(0), node.operand(2)
     depths = ctx.integers(node, ctx.cast(node.operand(1), DType.I64), "depth") or ()
     if len(depths) != 1 or depths[0] < 1 or values.shape != (2,):
         raise node.error(f"depth is one number, 1 or more, and values are two, not {list(depths)} and {values.type}")
     (depth,) = depths
     axis = node.axis(node.integer("axis", -1), indices.type.rank + 1)
     shape = indices.shape
-    counted = indices if ctx.least(wide) >= 0 else _counted(ctx, indices, depth)
-    places = ctx.reshape(counted, (*shape[:axis], 1, *shape[axis:]))
+    places = ctx.reshape(narrowed(ctx, indices, depth), (*shape[:axis], 1, *shape[axis:]))
     line = np.arange(depth).reshape(-1, *(1,) * (len(shape) - axis))
     found = ctx.emit(Equal(places, ctx.constant(line, "numbers", np.int32)))
     off, on = (ctx.entry(values, 0, k) for k in range(2))
     return ctx.emit(Where(found, on, off))
-
-
-def _counted(ctx: Context, indices: Value, count: int) -> Value:
-    """Numbers without those that count from the end of `count` entries; those that name none go on to do so."""
-    below = ctx.emit(Less(indices, ctx.scalar(0, indices)))
-    return ctx.emit(Where(below, ctx.emit(Add(indices, ctx.scalar(count, indices))), indices))
 
 
 @onnx_op("Compress")
@@ -184,6 +177,6 @@ def reverse_sequence(ctx: Context, node: OnnxNode) -> Value:
     last = ctx.emit(Sub(ends, ctx.scalar(1, ends)))
     turned = ctx.emit(Where(ctx.emit(Less(along, ends)), ctx.emit(Sub(last, along)), along))
     strides = contiguous(x.shape[:2])
-    flat = ctx.emit(Add(_times(ctx, turned, strides[time]), _times(ctx, by, strides[batch])))
+    flat = ctx.emit(Add(times(ctx, turned, strides[time]), times(ctx, by, strides[batch])))
     rows = ctx.reshape(x, (x.shape[0] * x.shape[1], *x.shape[2:]))
     return ctx.reshape(ctx.emit(Gather(rows, flat, 0)), x.shape)

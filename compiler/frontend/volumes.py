@@ -9,61 +9,53 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from onnx import AttributeProto, helper
 
 from tinyc.compiler.frontend.context import Context
 from tinyc.compiler.frontend.node import OnnxNode
-from tinyc.compiler.frontend.registry import Handler
-from tinyc.compiler.frontend.window import from_the_first, one_sample, window_of
+from tinyc.compiler.frontend.window import Geometry, spatial_rank
 from tinyc.ir import Value
 from tinyc.ir.ops import Concat, Pad, Slice
 
-DIMENSIONS = 5
-"""A batch, channels, depth, height and width."""
+Alone = Callable[[Context, OnnxNode], Value]
+"""A handler that gives one value."""
 ALONE = {"kernel_shape": 1, "strides": 1, "dilations": 1, "pads": 0}
 """What the attributes of a window have for a dimension along which it does nothing."""
 
 
-def of_volumes(pool: Handler) -> Handler:
+def of_volumes(pool: Alone) -> Alone:
     """The handler of a pool, for volumes as well."""
 
     @functools.wraps(pool)
-    def handler(ctx: Context, node: OnnxNode) -> Value | Sequence[Value]:
+    def handler(ctx: Context, node: OnnxNode) -> Value:
         x = node.operand(0)
-        if x.type.rank != DIMENSIONS:
+        if spatial_rank(node, x, 3) < 3:
             return pool(ctx, node)
-        one_sample(node, x)
         _, c, depth, height, width = x.shape
-        planes = _single(pool(ctx, _within(node, ctx.reshape(x, (1, c * depth, height, width)), (1, 2))))
+        planes = pool(ctx, _within(node, ctx.reshape(x, (1, c * depth, height, width)), (1, 2)))
         *_, height, width = planes.shape
-        lines = _single(pool(ctx, _within(node, ctx.reshape(planes, (1, c, depth, height * width)), (0, None))))
+        lines = pool(ctx, _within(node, ctx.reshape(planes, (1, c, depth, height * width)), (0, None)))
         return ctx.reshape(lines, (1, c, lines.shape[2], height, width))
 
     return handler
 
 
-def volume_convolution(ctx: Context, node: OnnxNode, convolution: Handler) -> Value:
-    """A convolution over depth, height and width, by the handler of one over two dimensions."""
-    x, w = node.operand(0), node.operand(1)
-    one_sample(node, x)
-    if w.type.rank != DIMENSIONS:
-        raise node.error(f"weights {w.type} do not fit the input {x.type}")
-    window = window_of(node, x, w.shape[2:], from_the_first)
-    x = _padded(ctx, x, window.before[0], window.after[0])
+def by_planes(ctx: Context, node: OnnxNode, window: Geometry, convolution: Alone) -> Value:
+    """A convolution over depth, height and width whose window is known, by the handler of one over two dimensions."""
+    x, w = _padded(ctx, node.operand(0), window.before[0], window.after[0]), node.operand(1)
     _, c, depth, height, width = x.shape
     outputs, inner, taps, *kernel = w.shape
     flat = ctx.reshape(w, (outputs, inner * taps, *kernel))
     planes: list[Value] = []
     for start in range(0, depth - window.extents[0] + 1, window.strides[0]):
         touched = Slice(x, (0, 0, start, 0, 0), (1, c, taps, height, width), (1, 1, window.dilations[0], 1, 1))
-        plane = _within(node, ctx.reshape(ctx.emit(touched), (1, c * taps, height, width)), (1, 2), flat)
-        y = _single(convolution(ctx, plane))
+        y = convolution(ctx, _within(node, ctx.reshape(ctx.emit(touched), (1, c * taps, height, width)), (1, 2), flat))
         planes.append(ctx.reshape(y, (1, outputs, 1, *y.shape[2:])))
     if not planes:
         raise node.error(f"its kernel is larger than the input {x.type}")
-    return planes[0] if len(planes) == 1 else ctx.emit(Concat(tuple(planes), 2))
+    return ctx.emit(Concat(tuple(planes), 2))
 
 
 def _padded(ctx: Context, x: Value, before: int, after: int) -> Value:
@@ -87,7 +79,3 @@ def _within(node: OnnxNode, x: Value, dims: Sequence[int | None], *more: Value) 
             chosen = [alone if d is None else values[side * 3 + d] for side in range(sides) for d in dims]
             attributes[name] = helper.make_attribute(name, chosen)
     return dataclasses.replace(node, operands=(x, *more, *node.operands[1 + len(more) :]), attributes=attributes)
-
-
-def _single(result: Value | Sequence[Value]) -> Value:
-    return result if isinstance(result, Value) else result[0]

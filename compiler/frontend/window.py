@@ -48,18 +48,13 @@ def two(values: tuple[int, ...], rest: int = 1) -> tuple[int, ...]:
     return values if len(values) == 2 else (*values, rest)
 
 
-def spatial_rank(node: OnnxNode, x: Value) -> int:
-    """1 or 2 spatial dimensions. Raises `FrontendError` for others, and `BatchError` for batches."""
-    if x.type.rank not in (3, 4):
-        raise node.error(f"its input is {x.type}; {x.type.rank - 2} spatial dimensions are not supported")
-    one_sample(node, x)
-    return x.type.rank - 2
-
-
-def one_sample(node: OnnxNode, x: Value) -> None:
-    """Raises `BatchError` for several samples."""
+def spatial_rank(node: OnnxNode, x: Value, most: int = 2) -> int:
+    """1 to `most` spatial dimensions. Raises `FrontendError` for others, and `BatchError` for batches."""
+    if not 1 <= x.type.rank - 2 <= most:
+        raise node.error(f"its input is {x.type}; only 1 to {most} spatial dimensions are supported")
     if x.shape[0] != 1:
         raise BatchError(f"{node.where}: the batch is {x.shape[0]}; only batch 1 is supported")
+    return x.type.rank - 2
 
 
 def require_float(node: OnnxNode, *values: Value) -> None:

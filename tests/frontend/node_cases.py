@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 from onnx.backend.test.loader import load_node_model_tests
 
 from tests.frontend.support import run_imported, save
 from tinyc.compiler.frontend import FrontendError, load_onnx
+from tinyc.compiler.onnx_backend import with_constants
 from tinyc.ir.tensor import Array
 
 
@@ -29,11 +29,8 @@ class Case:
 
     def with_constants(self) -> Case:
         """The same case with every input but the first a constant, as shapes and weights are in real models."""
-        model = onnx.ModelProto()
-        model.CopyFrom(self.model)
-        for name, array in list(self.feeds.items())[1:]:
-            model.graph.initializer.append(numpy_helper.from_array(array, name))
-        return Case(self.name, model, self.feeds, self.expected, self.tolerances)
+        model = with_constants(self.model, dict(list(self.feeds.items())[1:]))
+        return replace(self, model=model)
 
     def in_float32(self) -> Case:
         """The same case with float32 in place of double, which tinyc does not take; its operators work on both."""
