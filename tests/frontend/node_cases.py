@@ -29,8 +29,8 @@ class Case:
 
     def with_constants(self) -> Case:
         """The same case with every input but the first a constant, as shapes and weights are in real models."""
-        model = with_constants(self.model, dict(list(self.feeds.items())[1:]))
-        return replace(self, model=model)
+        (name, first), *others = self.feeds.items()
+        return replace(self, model=with_constants(self.model, dict(others)), feeds={name: first})
 
     def in_float32(self) -> Case:
         """The same case with float32 in place of double, which tinyc does not take; its operators work on both."""
