@@ -187,8 +187,3 @@ def _strided(array: Array, index: Index, space: Sequence[int]) -> Array:
     return np.lib.stride_tricks.as_strided(
         array[index.offset :], tuple(space), tuple(s * array.itemsize for s in index.strides)
     )
-
-
-def iterations(nest: Loops) -> int:
-    """How often the body runs."""
-    return math.prod(nest.space)

@@ -261,11 +261,6 @@ def _first_rows(m: Micro, count: int) -> str:
     return m.add("Slice", m.tokens(spread=2.0), ints(m, 0), ints(m, count), ints(m, 1))
 
 
-def _reversed(m: Micro) -> str:
-    """The first steps alone."""
-    return m.add("ReverseSequence", m.tokens(), ints(m, 7), batch_axis=0, time_axis=1)
-
-
 def _grid_sample(m: Micro) -> str:
     """At places that are known."""
     return m.add("GridSample", m.image(), m.constant(m.rng.uniform(-1.1, 1.1, (1, 6, 7, 2))), mode="bilinear")
