@@ -2,7 +2,7 @@
 
 Two weights lie in one 32-bit word, first + 65536 * second. A multiplication by an element gives both products at once,
 and those of a group of elements are added before the sums are taken apart: exact where the weights of a channel for the
-group are together at most 255 in size, for |x| is at most 128.
+group are together at most 255 in size, for |x| is at most 128; or 256 with weights of both signs, for x is -128 to 127.
 
 Groups of two elements have such weights by themselves, but for two of -128 side by side: elements follow each other
 within the whole window, which is one run where it is copied. For groups of four, which lie within one run of the
@@ -37,7 +37,8 @@ from tinyc.ir.tensor import Array
 PATCHES = 320
 """Bytes of stack, at most, for copies of the windows at the ends of a row."""
 LARGEST = 255
-"""The largest size of the weights of a group together: 128 times as much fits 16 bits."""
+"""The largest size of the weights of a group together: 128 times as much fits 16 bits. One more does where they have
+both signs: n of these are met by numbers up to 127 where the others are met by -128, and the other way round."""
 FURTHEST = 127
 """How far an extra lies before the next one, at most."""
 MOST_RUNS = 16
@@ -114,7 +115,7 @@ def _relieve(group: Array, lacking: Array) -> None:
     """Moves from the last dimension of one array to the other what is too much, from the largest weights first."""
     for at in zip(*np.nonzero(np.abs(group).sum(axis=-1) > LARGEST), strict=True):
         weights = group[at]
-        while (excess := int(np.abs(weights).sum()) - LARGEST) > 0:
+        while (excess := int(np.abs(weights).sum()) - LARGEST - bool(weights.min() < 0 < weights.max())) > 0:
             largest = int(np.argmax(np.abs(weights)))
             part = int(np.sign(weights[largest])) * min(excess, abs(int(weights[largest])))
             weights[largest] -= part

@@ -19,11 +19,14 @@ from tinyc.backends.c.source import CodegenError, CPort, CSource, CStage, Interf
 from tinyc.backends.c.steps import called_often
 from tinyc.backends.c.tuning import DEFAULT, Tuning
 from tinyc.backends.c.unit import TranslationUnit
+from tinyc.backends.libraries.operands import VECTOR
 from tinyc.ir.op import Value
 from tinyc.ir.rows import RowProgram, Space, verify_program
 
+WORD = 4
+"""Bytes that kernels read of constants at once, where these are no vectors."""
 _ALIGN = """#if defined(__GNUC__)
-#define {macro} __attribute__((aligned(16)))
+#define {macro} __attribute__((aligned({bytes})))
 #else
 #define {macro}
 #endif
@@ -116,6 +119,12 @@ def _alignment(program: RowProgram) -> int:
     return max([program.plan.alignment if program.plan else 1, *sizes])
 
 
+def _constant_alignment(unit: TranslationUnit) -> int:
+    """What the addresses of constants are multiples of."""
+    plan = unit.program.plan
+    return VECTOR if unit.tuning.vectors else max(WORD, unit.constants.element, plan.alignment if plan else 1)
+
+
 def _ports(
     unit: TranslationUnit, name: str, program: RowProgram, interface: Interface | None
 ) -> tuple[tuple[CPort, ...], tuple[CPort, ...]]:
@@ -193,7 +202,7 @@ def _weights_files(unit: TranslationUnit, name: str, sections: Sections) -> dict
     notice = f"/* {name}: constants. Made by tinyc from the program {comment(unit.program.name)}; do not edit. */\n"
     header = f"{notice}#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n\n{constants.declarations()}\n#endif\n"
     source = (
-        f'{notice}#include "{name}_weights.h"\n\n{math}{_ALIGN.format(macro=align)}'
+        f'{notice}#include "{name}_weights.h"\n\n{math}{_ALIGN.format(macro=align, bytes=_constant_alignment(unit))}'
         f"/* The memory of the constants: an attribute, for builds that want another. */\n{attribute}\n\n"
         f"{constants.definitions(f'{align} {section}')}"
     )

@@ -69,6 +69,11 @@ class Constants:
         """Bytes of all arrays."""
         return sum(type.bytes for _, type, _, _ in self._all())
 
+    @property
+    def element(self) -> int:
+        """Bytes of the largest element of an array."""
+        return max((type.dtype.bytes for _, type, _, _ in self._all()), default=1)
+
     def declarations(self) -> str:
         """`extern` declarations of all arrays."""
         return "".join(

@@ -131,6 +131,28 @@ def test_groups_of_eight_are_exact_for_weights_of_4_bits(data: st.DataObject) ->
         assert not errors(x, w, Pairs(8, w, 1), rows, runs).any(), (rows, runs)
 
 
+WHOLE = [
+    (64, 64, 64, -64),
+    (127, 127, 1, -1),
+    (-127, -127, -1, 1),
+    (-128, 127, 1, 0),
+    (-128, -127, 0, 1),
+    (1, -1, -127, 127),
+]
+"""Weights that are together 256, and of both signs."""
+
+
+def test_groups_of_four_have_256_where_signs_differ() -> None:
+    """With whatever numbers and neighbours: nothing is lacking, and sums are exact."""
+    for x, first, second in itertools.product(itertools.product([-128, 127], repeat=4), WHOLE, WHOLE):
+        w = np.array([first, second, second, first], np.int8)
+        pairs = fours(w, 1)
+        assert pairs is not None
+        assert not pairs.lacks
+        assert not errors(np.array(x, np.int8), w, pairs, 1, 1).any()
+    assert fours(np.array([[64, 64, 64, 64]] * 4, np.int8), 1).lacks  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("weights", [(-128, 127), (127, -128), (127, 127), (-127, -128), (-128, -127)])
 def test_the_bound(weights: tuple[int, int]) -> None:
     for x in itertools.product([-128, 127], repeat=2):

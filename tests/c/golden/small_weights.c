@@ -2,7 +2,7 @@
 #include "small_weights.h"
 
 #if defined(__GNUC__)
-#define SMALL_ALIGNED __attribute__((aligned(16)))
+#define SMALL_ALIGNED __attribute__((aligned(4)))
 #else
 #define SMALL_ALIGNED
 #endif
