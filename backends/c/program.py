@@ -24,7 +24,7 @@ from tinyc.ir.op import Value
 from tinyc.ir.rows import RowProgram, Space, verify_program
 
 WORD = 4
-"""Bytes that kernels read of constants at once, where these are no vectors."""
+"""Bytes that kernels read of constants at once, but for vectors and those of libraries."""
 _ALIGN = """#if defined(__GNUC__)
 #define {macro} __attribute__((aligned({bytes})))
 #else
@@ -121,8 +121,7 @@ def _alignment(program: RowProgram) -> int:
 
 def _constant_alignment(unit: TranslationUnit) -> int:
     """What the addresses of constants are multiples of."""
-    plan = unit.program.plan
-    return VECTOR if unit.tuning.vectors else max(WORD, unit.constants.element, plan.alignment if plan else 1)
+    return VECTOR if unit.tuning.vectors or unit.libraries else max(WORD, unit.constants.element)
 
 
 def _ports(
