@@ -199,10 +199,13 @@ def _weights_files(unit: TranslationUnit, name: str, sections: Sections) -> dict
     math = "#include <math.h>\n\n" if constants.need_math() else ""
     guard = f"{macro}_WEIGHTS_H"
     notice = f"/* {name}: constants. Made by tinyc from the program {comment(unit.program.name)}; do not edit. */\n"
-    header = f"{notice}#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n\n{constants.declarations()}\n#endif\n"
+    header = (
+        f"{notice}#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n\n"
+        f"{_ALIGN.format(macro=align, bytes=_constant_alignment(unit))}\n{constants.declarations(align)}\n#endif\n"
+    )
     source = (
-        f'{notice}#include "{name}_weights.h"\n\n{math}{_ALIGN.format(macro=align, bytes=_constant_alignment(unit))}'
+        f'{notice}#include "{name}_weights.h"\n\n{math}'
         f"/* The memory of the constants: an attribute, for builds that want another. */\n{attribute}\n\n"
-        f"{constants.definitions(f'{align} {section}')}"
+        f"{constants.definitions(section)}"
     )
     return {f"{name}_weights.h": header, f"{name}_weights.c": source}

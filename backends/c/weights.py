@@ -74,19 +74,20 @@ class Constants:
         """Bytes of the largest element of an array."""
         return max((type.dtype.bytes for _, type, _, _ in self._all()), default=1)
 
-    def declarations(self) -> str:
-        """`extern` declarations of all arrays."""
+    def declarations(self, align: str) -> str:
+        """`extern` declarations of all arrays, each with the macro `align`: who reads an array has to know it as well,
+        for compilers suppose more of large arrays than is asked for here."""
         return "".join(
-            f"extern const {literals.C_TYPES[type.dtype]} {symbol}[{type.size}];\n"
+            f"extern {align} const {literals.C_TYPES[type.dtype]} {symbol}[{type.size}];\n"
             for symbol, type, _, _ in self._all()
         )
 
-    def definitions(self, align: str) -> str:
-        """Definitions of all arrays, each preceded by the macros `align`."""
+    def definitions(self, memory: str) -> str:
+        """Definitions of all arrays, each preceded by the macro `memory`."""
         parts = []
         for symbol, type, array, note in self._all():
             head = f"/* {note} */\n" if note else ""
-            head += f"{align} const {literals.C_TYPES[type.dtype]} {symbol}[{type.size}] = "
+            head += f"{memory} const {literals.C_TYPES[type.dtype]} {symbol}[{type.size}] = "
             body = "{0};\n" if literals.is_zero(array) else "{\n" + literals.rows(array) + "};\n"
             parts.append(head + body)
         return "\n".join(parts)

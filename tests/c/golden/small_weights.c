@@ -1,18 +1,13 @@
 /* small: constants. Made by tinyc from the program small; do not edit. */
 #include "small_weights.h"
 
-#if defined(__GNUC__)
-#define SMALL_ALIGNED __attribute__((aligned(4)))
-#else
-#define SMALL_ALIGNED
-#endif
 /* The memory of the constants: an attribute, for builds that want another. */
 #ifndef SMALL_WEIGHTS_ATTR
 #define SMALL_WEIGHTS_ATTR
 #endif
 
 /* weights, four outputs interleaved */
-SMALL_ALIGNED SMALL_WEIGHTS_ATTR const float small_stem_w_packed[36] = {
+SMALL_WEIGHTS_ATTR const float small_stem_w_packed[36] = {
     0.625f, 0.0f, 0.0f, 0.5f, 1.0f, -0.75f, 1.0f, 0.875f,
     -0.5f, -0.75f, -0.5f, 0.75f, -0.625f, -0.25f, 0.75f, -0.75f,
     0.625f, 0.375f, -0.875f, 0.875f, 0.75f, -0.25f, -0.375f, 0.75f,
@@ -20,11 +15,11 @@ SMALL_ALIGNED SMALL_WEIGHTS_ATTR const float small_stem_w_packed[36] = {
     0.75f, -0.125f, 0.875f, 0.5f,
 };
 
-SMALL_ALIGNED SMALL_WEIGHTS_ATTR const float small_stem_b[4] = {
+SMALL_WEIGHTS_ATTR const float small_stem_b[4] = {
     -0.375f, -0.75f, -0.25f, 0.875f,
 };
 
-SMALL_ALIGNED SMALL_WEIGHTS_ATTR const float small_dw_w[36] = {
+SMALL_WEIGHTS_ATTR const float small_dw_w[36] = {
     0.625f, -0.625f, 0.0f, 0.75f, 0.25f, -0.375f, -0.875f, 1.0f,
     -0.625f, 0.0f, 0.375f, -0.375f, 0.0f, -0.5f, 0.75f, 0.25f,
     -0.625f, -0.375f, 0.375f, 0.375f, -0.375f, -0.75f, -0.75f, -0.5f,
@@ -33,20 +28,20 @@ SMALL_ALIGNED SMALL_WEIGHTS_ATTR const float small_dw_w[36] = {
 };
 
 /* weights, four outputs interleaved */
-SMALL_ALIGNED SMALL_WEIGHTS_ATTR const float small_pw_w_packed[16] = {
+SMALL_WEIGHTS_ATTR const float small_pw_w_packed[16] = {
     -1.0f, 0.625f, -0.875f, 0.0f, -0.25f, 0.75f, -0.375f, -0.125f,
     0.5f, -0.875f, -0.875f, -0.25f, 0.375f, 0.625f, -0.75f, -0.125f,
 };
 
 /* weights, four outputs interleaved */
-SMALL_ALIGNED SMALL_WEIGHTS_ATTR const float small_fc_w_packed[12] = {
+SMALL_WEIGHTS_ATTR const float small_fc_w_packed[12] = {
     -0.125f, 0.5f, 0.75f, 0.125f, 0.25f, -0.625f, 0.25f, 0.0f,
     -0.375f, -0.25f, -0.875f, 0.625f,
 };
 
-SMALL_ALIGNED SMALL_WEIGHTS_ATTR const float small_fc_b[3] = {
+SMALL_WEIGHTS_ATTR const float small_fc_b[3] = {
     0.75f, 1.0f, 0.625f,
 };
 
 /* what stands for rows and columns outside a tensor */
-SMALL_ALIGNED SMALL_WEIGHTS_ATTR const float small_zeros[24] = {0};
+SMALL_WEIGHTS_ATTR const float small_zeros[24] = {0};

@@ -4,12 +4,18 @@
 
 #include <stdint.h>
 
-extern const float small_stem_w_packed[36];
-extern const float small_stem_b[4];
-extern const float small_dw_w[36];
-extern const float small_pw_w_packed[16];
-extern const float small_fc_w_packed[12];
-extern const float small_fc_b[3];
-extern const float small_zeros[24];
+#if defined(__GNUC__)
+#define SMALL_ALIGNED __attribute__((aligned(4)))
+#else
+#define SMALL_ALIGNED
+#endif
+
+extern SMALL_ALIGNED const float small_stem_w_packed[36];
+extern SMALL_ALIGNED const float small_stem_b[4];
+extern SMALL_ALIGNED const float small_dw_w[36];
+extern SMALL_ALIGNED const float small_pw_w_packed[16];
+extern SMALL_ALIGNED const float small_fc_w_packed[12];
+extern SMALL_ALIGNED const float small_fc_b[3];
+extern SMALL_ALIGNED const float small_zeros[24];
 
 #endif
