@@ -34,7 +34,7 @@ void net_run(void *arena, const float *input, float *output)
 }
 
 /* weights, four outputs interleaved */
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_w_packed[60] = {
+NET_WEIGHTS_ATTR const float net_w_packed[60] = {
     0.25f, 0.125f, -0.5f, -0.875f, 0.0f, -0.25f, 0.25f, -0.875f,
     1.0f, -0.375f, -1.0f, 0.0f, -0.375f, 0.625f, -0.25f, -0.625f,
     0.5f, 0.875f, 0.625f, 0.375f, -0.5f, 0.625f, -0.375f, 0.25f,
@@ -45,9 +45,9 @@ NET_ALIGNED NET_WEIGHTS_ATTR const float net_w_packed[60] = {
     -0.75f, -0.5f, 0.0f, 0.375f,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_b[5] = {
+NET_WEIGHTS_ATTR const float net_b[5] = {
     0.5f, -0.5f, 1.0f, 0.0f, 2.0f,
 };
 
 /* what stands for rows and columns outside a tensor */
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_zeros[12] = {0};
+NET_WEIGHTS_ATTR const float net_zeros[12] = {0};

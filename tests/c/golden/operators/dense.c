@@ -29,11 +29,11 @@ void net_run(void *arena, const float *input, float *output)
 }
 
 /* weights, four outputs interleaved */
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_w_packed[15] = {
+NET_WEIGHTS_ATTR const float net_w_packed[15] = {
     0.5f, 0.25f, 1.5f, 3.0f, 1.0f, 2.0f, -0.5f, 1.0f,
     -1.0f, 0.0f, 0.75f, 2.0f, -2.0f, 0.125f, 0.5f,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_b[5] = {
+NET_WEIGHTS_ATTR const float net_b[5] = {
     0.5f, -0.5f, 1.0f, 0.0f, 2.0f,
 };

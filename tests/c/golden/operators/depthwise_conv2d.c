@@ -31,7 +31,7 @@ void net_run(void *arena, const float *input, float *output)
     TINYC_END();
 }
 
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_w[27] = {
+NET_WEIGHTS_ATTR const float net_w[27] = {
     0.25f, 0.0f, 1.0f, -0.375f, 0.5f, -0.5f, 0.375f, 0.0f,
     0.5f, 0.0f, 0.125f, -1.0f, 0.125f, -0.25f, -0.375f, 0.625f,
     0.875f, 0.625f, -1.0f, 0.875f, -0.875f, -0.875f, -0.875f, 0.75f,
@@ -39,4 +39,4 @@ NET_ALIGNED NET_WEIGHTS_ATTR const float net_w[27] = {
 };
 
 /* what stands for rows and columns outside a tensor */
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_zeros[15] = {0};
+NET_WEIGHTS_ATTR const float net_zeros[15] = {0};

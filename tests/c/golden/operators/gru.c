@@ -33,7 +33,7 @@ void net_run(void *arena, const float *input, float *output)
 }
 
 /* gates of a unit beside each other */
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_constant_packed[30] = {
+NET_WEIGHTS_ATTR const float net_constant_packed[30] = {
     0.25f, -1.0f, 0.5f, 0.0f, 1.0f, 0.125f, 0.875f, -0.375f,
     -0.375f, -0.5f, 0.375f, 0.25f, -0.375f, 0.5f, 0.125f, 1.0f,
     0.25f, 0.375f, 0.375f, 0.625f, 0.0f, -0.375f, -0.625f, -0.875f,
@@ -41,15 +41,15 @@ NET_ALIGNED NET_WEIGHTS_ATTR const float net_constant_packed[30] = {
 };
 
 /* gates of a unit beside each other */
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_constant_1_packed[12] = {
+NET_WEIGHTS_ATTR const float net_constant_1_packed[12] = {
     -0.34584856f, 0.219564632f, -0.7906847f, -1.0f, 1.78120911f, 2.44658589f, 0.291637719f, 1.36678541f,
     0.41403538f, 0.0396417119f, 0.5f, 1.0f,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_constant_2[6] = {
+NET_WEIGHTS_ATTR const float net_constant_2[6] = {
     0.50240463f, 1.0f, 1.17818403f, -1.0f, 0.554181099f, 0.565399766f,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_constant_3[2] = {
+NET_WEIGHTS_ATTR const float net_constant_3[2] = {
     -1.05749965f, 0.150126025f,
 };

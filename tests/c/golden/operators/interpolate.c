@@ -26,7 +26,7 @@ void net_run(void *arena, const int16_t *input, int16_t *output)
     TINYC_END();
 }
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int16_t net_constant[33] = {
+NET_WEIGHTS_ATTR const int16_t net_constant[33] = {
     -1, 1, 4, 1, 8, 4, -5, -5,
     -3, 4, -1, 1, 2, -9, -9, 0,
     -1, 1, -7, 8, 5, 0, -1, -5,

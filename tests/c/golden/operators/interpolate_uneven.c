@@ -28,7 +28,7 @@ void net_run(void *arena, const int16_t *input, int16_t *output)
     TINYC_END();
 }
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int16_t net_table[257] = {
+NET_WEIGHTS_ATTR const int16_t net_table[257] = {
     -1, 1, 4, 1, 8, 4, -5, -5,
     -3, 4, -1, 1, 2, -9, -9, 0,
     -1, 1, -7, 8, 5, 0, -1, -5,
@@ -64,7 +64,7 @@ NET_ALIGNED NET_WEIGHTS_ATTR const int16_t net_table[257] = {
     1,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int16_t net_first[257] = {
+NET_WEIGHTS_ATTR const int16_t net_first[257] = {
     0, 1, 2, 3, 4, 5, 6, 7,
     8, 9, 10, 11, 12, 13, 14, 15,
     16, 17, 18, 19, 20, 21, 22, 23,

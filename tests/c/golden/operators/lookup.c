@@ -26,7 +26,7 @@ void net_run(void *arena, const int8_t *input, int8_t *output)
     TINYC_END();
 }
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_t[256] = {
+NET_WEIGHTS_ATTR const int8_t net_t[256] = {
     -100, -99, -98, -97, -96, -95, -94, -93,
     -92, -91, -90, -89, -88, -87, -86, -85,
     -84, -83, -82, -81, -80, -79, -78, -77,

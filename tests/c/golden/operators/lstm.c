@@ -33,13 +33,13 @@ void net_run(void *arena, const float *input, float *output)
 }
 
 /* gates of a unit beside each other */
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_constant_packed[12] = {
+NET_WEIGHTS_ATTR const float net_constant_packed[12] = {
     -0.799859822f, 0.5f, -0.666421473f, 1.05881739f, 0.500053763f, -0.309386909f, 0.5f, -0.157591641f,
     0.5f, -0.715485275f, 0.524305522f, 1.0f,
 };
 
 /* gates of a unit beside each other */
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_constant_1_packed[36] = {
+NET_WEIGHTS_ATTR const float net_constant_1_packed[36] = {
     0.25f, 0.75f, -0.625f, -0.875f, 0.0f, -1.0f, 0.375f, -0.125f,
     0.875f, 1.0f, 0.5f, 0.0f, -0.5f, -0.375f, 0.125f, 1.0f,
     -0.375f, 0.375f, -0.375f, 0.5f, 1.0f, 0.5f, 0.25f, 0.125f,
@@ -47,11 +47,11 @@ NET_ALIGNED NET_WEIGHTS_ATTR const float net_constant_1_packed[36] = {
     0.75f, -0.625f, 0.0f, 0.25f,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_constant_2[12] = {
+NET_WEIGHTS_ATTR const float net_constant_2[12] = {
     -0.458151728f, 0.481441468f, -0.270314068f, -0.422696114f, -0.724057734f, 0.5f, -0.672106266f, -1.06415427f,
     -0.28415972f, -1.0f, 0.876106262f, 0.561828911f,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_constant_3[3] = {
+NET_WEIGHTS_ATTR const float net_constant_3[3] = {
     -0.210674196f, 0.5f, 0.595162868f,
 };

@@ -37,12 +37,12 @@ void net_run(void *arena, const int8_t *input, int8_t *output)
     TINYC_END();
 }
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_s[5] = {
+NET_WEIGHTS_ATTR const int8_t net_s[5] = {
     -7, -8, -7, -8, -7,
 };
 
 /* weights, four outputs interleaved */
-NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_w_packed[60] = {
+NET_WEIGHTS_ATTR const int8_t net_w_packed[60] = {
     117, 5, 95, 30, 95, 38, 117, -57,
     68, -83, 7, -45, -68, 126, 125, 7,
     -5, -79, 32, -80, 35, 34, -108, 61,
@@ -53,16 +53,16 @@ NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_w_packed[60] = {
     -41, 99, -40, -11,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_b[5] = {
+NET_WEIGHTS_ATTR const int32_t net_b[5] = {
     -100, 0, 100, 200, 300,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_m[5] = {
+NET_WEIGHTS_ATTR const int32_t net_m[5] = {
     1073741824, 1073754169, 1073766514, 1073778859, 1073791204,
 };
 
 /* what stands for rows and columns outside a tensor */
-NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_pads[12] = {
+NET_WEIGHTS_ATTR const int8_t net_pads[12] = {
     3, 3, 3, 3, 3, 3, 3, 3,
     3, 3, 3, 3,
 };

@@ -30,20 +30,20 @@ void net_run(void *arena, const int8_t *input, int8_t *output)
     TINYC_END();
 }
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_s[5] = {
+NET_WEIGHTS_ATTR const int8_t net_s[5] = {
     -7, -8, -7, -8, -7,
 };
 
 /* weights, four outputs interleaved */
-NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_w_packed[15] = {
+NET_WEIGHTS_ATTR const int8_t net_w_packed[15] = {
     5, 25, 15, 127, 1, 2, -5, 1,
     -1, 0, 75, 2, -128, 12, 5,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_b[5] = {
+NET_WEIGHTS_ATTR const int32_t net_b[5] = {
     -100, 0, 100, 200, 300,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_m[5] = {
+NET_WEIGHTS_ATTR const int32_t net_m[5] = {
     1073741824, 1073754169, 1073766514, 1073778859, 1073791204,
 };

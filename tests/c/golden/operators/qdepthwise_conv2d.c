@@ -34,27 +34,27 @@ void net_run(void *arena, const int8_t *input, int8_t *output)
     TINYC_END();
 }
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_s[3] = {
+NET_WEIGHTS_ATTR const int8_t net_s[3] = {
     -7, -8, -7,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_w[27] = {
+NET_WEIGHTS_ATTR const int8_t net_w[27] = {
     117, 95, 68, -68, -5, 35, -101, -106,
     12, 40, 50, 6, 5, 38, -83, 126,
     -79, 34, -71, 92, 57, -98, -54, 79,
     95, 117, 7,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_b[3] = {
+NET_WEIGHTS_ATTR const int32_t net_b[3] = {
     -100, 0, 100,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_m[3] = {
+NET_WEIGHTS_ATTR const int32_t net_m[3] = {
     1073741824, 1073754169, 1073766514,
 };
 
 /* what stands for rows and columns outside a tensor */
-NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_pads[15] = {
+NET_WEIGHTS_ATTR const int8_t net_pads[15] = {
     3, 3, 3, 3, 3, 3, 3, 3,
     3, 3, 3, 3, 3, 3, 3,
 };

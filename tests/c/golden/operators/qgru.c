@@ -36,7 +36,7 @@ void net_run(void *arena, const int8_t *input, int8_t *output)
 }
 
 /* tanh from 0 to 8, times 2^15 */
-NET_ALIGNED NET_WEIGHTS_ATTR const int16_t net_tanh_[257] = {
+NET_WEIGHTS_ATTR const int16_t net_tanh_[257] = {
     0, 1024, 2045, 3063, 4075, 5079, 6073, 7056,
     8025, 8980, 9919, 10840, 11743, 12625, 13486, 14326,
     15143, 15936, 16706, 17452, 18173, 18870, 19542, 20189,
@@ -72,33 +72,33 @@ NET_ALIGNED NET_WEIGHTS_ATTR const int16_t net_tanh_[257] = {
     32767,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_constant_packed[9] = {
+NET_WEIGHTS_ATTR const int8_t net_constant_packed[9] = {
     -106, 64, -53, -36, 9, 47, -29, 91,
     -78,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_constant_1_packed[27] = {
+NET_WEIGHTS_ATTR const int8_t net_constant_1_packed[27] = {
     77, -1, 44, -109, -43, -10, -70, -13,
     -30, -7, -8, -68, -71, 119, -119, -22,
     -124, -75, 30, -117, 89, 123, -100, -86,
     -41, 116, 34,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_constant_3_packed[9] = {
+NET_WEIGHTS_ATTR const int32_t net_constant_3_packed[9] = {
     21023, 27208, -11934, 58233, 48279, 59509, -39138, 17353,
     50513,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_constant_4_packed[9] = {
+NET_WEIGHTS_ATTR const int32_t net_constant_4_packed[9] = {
     136572, 48901, 258776, 32652, 209098, 174658, 7361, 599,
     127879,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_constant_5_packed[9] = {
+NET_WEIGHTS_ATTR const int32_t net_constant_5_packed[9] = {
     170500, 116236, 234865, 33021, 125103, 47823, 100174, 74708,
     42176,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_constant_2[3] = {
+NET_WEIGHTS_ATTR const int32_t net_constant_2[3] = {
     -15854, 56248, 13554,
 };

@@ -37,7 +37,7 @@ void net_run(void *arena, const int8_t *input, int8_t *output)
 }
 
 /* tanh from 0 to 8, times 2^15 */
-NET_ALIGNED NET_WEIGHTS_ATTR const int16_t net_tanh_[257] = {
+NET_WEIGHTS_ATTR const int16_t net_tanh_[257] = {
     0, 1024, 2045, 3063, 4075, 5079, 6073, 7056,
     8025, 8980, 9919, 10840, 11743, 12625, 13486, 14326,
     15143, 15936, 16706, 17452, 18173, 18870, 19542, 20189,
@@ -73,12 +73,12 @@ NET_ALIGNED NET_WEIGHTS_ATTR const int16_t net_tanh_[257] = {
     32767,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_constant_packed[12] = {
+NET_WEIGHTS_ATTR const int8_t net_constant_packed[12] = {
     -106, 64, -29, -128, -53, -36, 91, -55,
     9, 47, -78, 84,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_constant_1_packed[36] = {
+NET_WEIGHTS_ATTR const int8_t net_constant_1_packed[36] = {
     77, -1, 30, 57, 44, -109, -117, 60,
     -43, -10, 89, 65, -70, -13, 123, -122,
     -30, -7, -100, 30, -8, -68, -86, 67,
@@ -86,21 +86,21 @@ NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_constant_1_packed[36] = {
     -124, -75, 34, 40,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_constant_3_packed[12] = {
+NET_WEIGHTS_ATTR const int32_t net_constant_3_packed[12] = {
     27208, -11934, 2750, -41086, 48279, 59509, -49210, 39013,
     17353, 50513, -61856, -65237,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_constant_4_packed[12] = {
+NET_WEIGHTS_ATTR const int32_t net_constant_4_packed[12] = {
     2119900799, 1396742090, 952210990, 1924014660, 1430804514, 270515404, 1024847607, 391769539,
     1047589226, 820626892, 612008755, 345512145,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_constant_5_packed[12] = {
+NET_WEIGHTS_ATTR const int32_t net_constant_5_packed[12] = {
     1374624034, 1294704107, 1429152570, 1911213317, 2101470722, 1250224899, 872745308, 393556845,
     468399889, 536057929, 1235478542, 1653137829,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_constant_2[3] = {
+NET_WEIGHTS_ATTR const int32_t net_constant_2[3] = {
     28329, 32660, 60235,
 };

@@ -28,10 +28,10 @@ void net_run(void *arena, const int8_t *input, int8_t *output)
     TINYC_END();
 }
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int16_t net_g[4] = {
+NET_WEIGHTS_ATTR const int16_t net_g[4] = {
     8191, -4000, 20, 1,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_b[4] = {
+NET_WEIGHTS_ATTR const int32_t net_b[4] = {
     0, 1000000, -5, 7,
 };

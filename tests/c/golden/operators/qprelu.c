@@ -26,6 +26,6 @@ void net_run(void *arena, const int8_t *input, int8_t *output)
     TINYC_END();
 }
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int16_t net_b[3] = {
+NET_WEIGHTS_ATTR const int16_t net_b[3] = {
     8191, -4000, 20,
 };

@@ -34,7 +34,7 @@ void net_run(void *arena, const int8_t *input, int8_t *output)
 }
 
 /* tanh from 0 to 8, times 2^15 */
-NET_ALIGNED NET_WEIGHTS_ATTR const int16_t net_tanh_[257] = {
+NET_WEIGHTS_ATTR const int16_t net_tanh_[257] = {
     0, 1024, 2045, 3063, 4075, 5079, 6073, 7056,
     8025, 8980, 9919, 10840, 11743, 12625, 13486, 14326,
     15143, 15936, 16706, 17452, 18173, 18870, 19542, 20189,
@@ -70,23 +70,23 @@ NET_ALIGNED NET_WEIGHTS_ATTR const int16_t net_tanh_[257] = {
     32767,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_constant_packed[3] = {
+NET_WEIGHTS_ATTR const int8_t net_constant_packed[3] = {
     -106, -53, 9,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int8_t net_constant_1_packed[9] = {
+NET_WEIGHTS_ATTR const int8_t net_constant_1_packed[9] = {
     -2, 82, 24, 31, 20, -125, -117, -7,
     -66,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_constant_2_packed[3] = {
+NET_WEIGHTS_ATTR const int32_t net_constant_2_packed[3] = {
     132, -27011, 15767,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_constant_3_packed[3] = {
+NET_WEIGHTS_ATTR const int32_t net_constant_3_packed[3] = {
     51780, 38662, 173118,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const int32_t net_constant_4_packed[3] = {
+NET_WEIGHTS_ATTR const int32_t net_constant_4_packed[3] = {
     247538, 52796, 185488,
 };

@@ -29,15 +29,15 @@ void net_run(void *arena, const float *input, float *output)
     TINYC_END();
 }
 
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_constant[3] = {
+NET_WEIGHTS_ATTR const float net_constant[3] = {
     -0.799859822f, 0.0f, -0.336008459f,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_constant_1[9] = {
+NET_WEIGHTS_ATTR const float net_constant_1[9] = {
     -0.0f, -0.0f, 1.0f, -0.0996140465f, 0.0f, -0.231486201f, -0.548810005f, -1.4723177f,
     -1.0f,
 };
 
-NET_ALIGNED NET_WEIGHTS_ATTR const float net_constant_2[3] = {
+NET_WEIGHTS_ATTR const float net_constant_2[3] = {
     -0.458151728f, 0.481441468f, -0.270314068f,
 };
