@@ -69,9 +69,12 @@ def _alive(life: Any, moment: int) -> int:
     return int((rectangles[:, 1] - rectangles[:, 0])[inside].sum())
 
 
-def check_budget(program: RowProgram, options: Options, tried: Callable[[], Sequence[str]] = tuple) -> None:
+def check_budget(
+    program: RowProgram, options: Options, quantised: bool, tried: Callable[[], Sequence[str]] = tuple
+) -> None:
     """Raises `TinycError` when the arena is larger than the budget: by how much, which layers are the peak, and what
-    would help of what was `tried`."""
+    would help of what was `tried`. Floats of a `quantised` network are there because they were asked for, as for an
+    input of that type: to quantise it again is no help."""
     size = program.plan.bytes if program.plan else 0
     room = options.ram_bytes
     if room is None or size <= room:
@@ -80,7 +83,8 @@ def check_budget(program: RowProgram, options: Options, tried: Callable[[], Sequ
     where = program.stages[layer].where
     held = ", ".join(f"{s.buffer} {s.bytes:,}" for s in alive[:4])
     helps = list(tried())
-    if any(b.value.dtype.is_float for b in program.buffers if b.data is None) and size // 4 <= room:
+    floats = not quantised and any(b.value.dtype.is_float for b in program.buffers if b.data is None)
+    if floats and size // 4 <= room:
         helps.append(f"`quantise=QuantiseOptions(...)` (about {size // 4:,} bytes: not tried)")
     raise TinycError(
         f"the smallest arena is {size:,} bytes, {size - room:,} more than `ram` allows ({room:,}). "

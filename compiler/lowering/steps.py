@@ -198,7 +198,7 @@ def lower(quantised: Quantised, pipeline: Pipeline, options: Options, evidence: 
         return found.plan is None or room is None or found.plan.bytes // part <= room
 
     psram = find(options.target).psram_bytes
-    check_budget(program, options, lambda: trials.helps(program, enough, room, psram) if trials else ())
+    check_budget(program, options, quantises, lambda: trials.helps(program, enough, room, psram) if trials else ())
     known = (quantised.made, left, quantised.compared, witnessed, integers if quantises else None, trials)
     return Lowered(program, pipeline.records, evidence, inputs, outputs, *known)
 
@@ -213,7 +213,7 @@ def with_port_types(lowered: Lowered, pipeline: Pipeline, options: Options, want
     module, inputs, outputs = _boundary(lowered.integers, wanted)
     module = pipeline.on_tensors("last", module, ())
     program = pipeline.to_rows(module, ())
-    check_budget(program, options)
+    check_budget(program, options, quantised=True)
     return Lowered(program, pipeline.records, lowered.evidence, inputs, outputs)
 
 

@@ -155,6 +155,16 @@ def test_a_budget_is_met_by_what_was_tried(tmp_path: Path, monkeypatch: pytest.M
         api.compile(tmp_path / "m.onnx", verify=False, ram=100)
 
 
+def test_integers_are_not_told_to_be_quantised(tmp_path: Path) -> None:
+    """Floats that come in are what is too much: other types of input help, and integers are there already."""
+    onnx.save(mobilenet_v1(0.25, 32, classes=5), tmp_path / "m.onnx")
+    samples = [[x] for x in np.random.default_rng(0).normal(size=(2, 1, 3, 32, 32)).astype(np.float32)]
+    chosen = QuantiseOptions(samples, input_type="float32")
+    with pytest.raises(tinyc_api.TinycError, match="the smallest arena is") as caught:
+        api.compile(tmp_path / "m.onnx", verify=False, ram="8K", quantise=chosen)
+    assert "QuantiseOptions" not in str(caught.value)
+
+
 def test_a_board_with_psram_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tinyc.compiler.lowering.trials.SECONDS", 60.0)
     text = r"on a board with PSRAM, `ram=4096\+33554432` \((\d,\d+) bytes and ([\d,]+) of PSRAM\)"
