@@ -201,11 +201,13 @@ TIME_FIRST = (
 
 def _lacks_rows(needs: str, side: str, values: Sequence[Value]) -> str:
     """What is said where nothing comes or goes by rows, and which layout would help."""
-    ranks = {v.type.rank for v in values}
+    ranks = {v.type.rank for v in values if v.type.shape[:1] == (1,)}
     layouts = {4: f"for an image that is 1xCxHxW choose the {side} layout nhwc"}
     layouts |= {3: f"for a signal that is 1xCxL choose the {side} layout nlc"}
     help = [text for rank, text in layouts.items() if rank in ranks and not all(map(time_first, values))]
     help += [TIME_FIRST] if any(map(time_first, values)) else []
+    several = [v for v in values if v.type.rank in (3, 4) and v.shape[0] > 1 and not time_first(v)]
+    help += [f"for a batch of several, let the first axis of {several[0]} be 1"] if several else []
     shapes = ", ".join(f"{v} is {v.type}" for v in values)
     shown = f"{needs} of more than one row, an image (1xHxWxC) or a signal (1xLxC); {shapes}"
     return shown + ("; " * bool(help) + " and ".join(help))
