@@ -52,15 +52,22 @@ class StreamInTwo(RowPass, name="stream-rows-in-two"):
 
     def _enough(self, program: RowProgram) -> Iterator[str]:
         """What would be enough: more external memory beside as much internal, and one memory alone."""
+        alone = PlanArena(seconds=TRIAL).run(Stream(None, self.cores).run(program)).plan
+        assert alone is not None
         wide = dataclasses.replace(self, external=BOUNDLESS)
         found = [planned for way in variants(program) for planned in wide._all(way)]
+        enough: list[int] = []
         for planned in sorted((p for p in found if p.score), key=lambda p: p.score[2]):
             pair = dataclasses.replace(self, external=planned.score[2])
             if pair._planned(planned.program).score:
-                yield f"`ram={self.internal}+{pair.external}` is enough."
+                enough.append(pair.external)
                 break
-        alone = PlanArena(seconds=TRIAL).run(Stream(None, self.cores).run(program)).plan
-        assert alone is not None
+        # A search with little external memory finds schedules that one with plenty does not look at.
+        tight = dataclasses.replace(self, external=alone.bytes)
+        if self.external < alone.bytes < min(enough, default=BOUNDLESS):
+            enough += [alone.bytes] if any(tight._best(way).score for way in variants(program)) else []
+        if enough:
+            yield f"`ram={self.internal}+{min(enough)}` is enough."
         yield f"In one memory, the smallest arena is {alone.bytes:,} bytes."
 
     def _best(self, program: RowProgram) -> _Planned:
