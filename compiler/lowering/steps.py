@@ -65,6 +65,8 @@ class Lowered:
         evidence: what it is verified on.
         inputs: of inputs that are integers now, by name, what they mean.
         outputs: the same for outputs.
+        given: what each output of the program means, in their order, for the program has other names where an output
+            is a copy; None of what is no integer in place of floats.
         quantised: the quantised module and its measurements; None when nothing was quantised here.
         leftovers: operators of a quantised module that compute in float, with the reasons.
         quantisation: what of the quantisation was held against the float model; None without either.
@@ -78,6 +80,7 @@ class Lowered:
     evidence: Evidence
     inputs: tuple[ScaledPort, ...] = ()
     outputs: tuple[ScaledPort, ...] = ()
+    given: tuple[ScaledPort | None, ...] = ()
     quantised: QuantisedModule | None = None
     leftovers: tuple[Leftover, ...] = ()
     quantisation: Quantisation | None = None
@@ -92,8 +95,7 @@ class Lowered:
 
     def real_outputs(self, outputs: Sequence[Array]) -> list[Array]:
         """The model's numbers, of what the program gave."""
-        by_name = {p.name: p for p in self.outputs}
-        return [as_real(by_name.get(v.name), a) for v, a in zip(self.program.outputs, outputs, strict=True)]
+        return [as_real(port, array) for port, array in zip(self.given, outputs, strict=True)]
 
 
 def check_port_types(module: Module, options: Options) -> None:
@@ -199,7 +201,8 @@ def lower(quantised: Quantised, pipeline: Pipeline, options: Options, evidence: 
 
     psram = find(options.target).psram_bytes
     check_budget(program, options, quantises, lambda: trials.helps(program, enough, room, psram) if trials else ())
-    known = (quantised.made, left, quantised.compared, witnessed, integers if quantises else None, trials)
+    given = _given(module, outputs)
+    known = (given, quantised.made, left, quantised.compared, witnessed, integers if quantises else None, trials)
     return Lowered(program, pipeline.records, evidence, inputs, outputs, *known)
 
 
@@ -214,7 +217,13 @@ def with_port_types(lowered: Lowered, pipeline: Pipeline, options: Options, want
     module = pipeline.on_tensors("last", module, ())
     program = pipeline.to_rows(module, ())
     check_budget(program, options, quantised=True)
-    return Lowered(program, pipeline.records, lowered.evidence, inputs, outputs)
+    return Lowered(program, pipeline.records, lowered.evidence, inputs, outputs, _given(module, outputs))
+
+
+def _given(module: Module, ports: Sequence[ScaledPort]) -> tuple[ScaledPort | None, ...]:
+    """What each output of a module means."""
+    by_name = {p.name: p for p in ports}
+    return tuple(by_name.get(v.name) for v in module.outputs)
 
 
 _TYPES = {"int8": (DType.I8,), "int16": (DType.I16,)}

@@ -114,18 +114,22 @@ def make_report(
 
 def _interface(lowered: Lowered, source: CSource) -> dict[str, Any]:
     """The types of inputs and outputs, and what integers mean."""
-    meant = {p.name: p for p in (*lowered.inputs, *lowered.outputs)}
+    taken = {p.name: p for p in lowered.inputs}
 
-    def side(values: Sequence[Value], ports: Sequence[CPort]) -> list[dict[str, Any]]:
+    def side(
+        values: Sequence[Value], ports: Sequence[CPort], meant: Sequence[ScaledPort | None]
+    ) -> list[dict[str, Any]]:
         found = []
-        for value, port in zip(values, ports, strict=True):
-            scaled = meant.get(value.name)
+        for value, port, scaled in zip(values, ports, meant, strict=True):
             integers = {} if scaled is None else _meaning(scaled)
             found.append({"name": port.onnx_name, "type": str(value.type), **integers})
         return found
 
     program = lowered.program
-    return {"inputs": side(program.inputs, source.inputs), "outputs": side(program.outputs, source.outputs)}
+    return {
+        "inputs": side(program.inputs, source.inputs, [taken.get(v.name) for v in program.inputs]),
+        "outputs": side(program.outputs, source.outputs, lowered.given),
+    }
 
 
 def _meaning(port: ScaledPort) -> dict[str, Any]:

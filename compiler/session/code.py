@@ -92,12 +92,11 @@ def _samples_last(module: Module, signal: Value, turned: bool = False) -> bool:
 def generate_code(lowered: Lowered, imported: Imported, setup: Setup) -> CSource:
     """The C of a row program. Raises `PackageError` when it calls a library that its package cannot bring."""
     pixels = setup.packing.pixels
-    scales = {p.name: p for p in (*lowered.inputs, *lowered.outputs)}
-
-    def described(ports: Sequence[Port]) -> tuple[PortDescription, ...]:
-        return tuple(_described(p, scales.get(p.value.name), pixels) for p in ports)
-
-    interface = Interface(described(imported.inputs), described(imported.outputs))
+    taken = {p.name: p for p in lowered.inputs}
+    interface = Interface(
+        tuple(_described(p, taken.get(p.value.name), pixels) for p in imported.inputs),
+        tuple(_described(p, scale, pixels) for p, scale in zip(imported.outputs, lowered.given, strict=True)),
+    )
     source = generate(
         lowered.program,
         name=setup.name,

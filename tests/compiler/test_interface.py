@@ -226,3 +226,32 @@ def test_estimates_are_near_what_is_counted(machine: str, target: str) -> None:
     for value in ("float32", "uint8"):
         estimate = told["input_type", value].instructions
         assert counted(made(input_type=value)) - base == pytest.approx(estimate, rel=0.25)
+
+
+@pytest.mark.parametrize("operator", ["Slice", "Reshape", "Identity", "Gather"])
+def test_an_output_that_is_a_part_of_another_has_a_scale(tmp_path: Path, operator: str) -> None:
+    """It is a copy in the row program, which has a name of its own."""
+    ints = {"from": [0], "to": [3], "along": [1], "shape": [12, 16], "which": [3, 1]}
+    operands = {"Slice": ["from", "to", "along"], "Reshape": ["shape"], "Identity": [], "Gather": ["which"]}[operator]
+    attributes = {"axis": 1} if operator == "Gather" else {}
+    shape = {"Slice": (1, 3, 16), "Reshape": (12, 16), "Identity": (1, 12, 16), "Gather": (1, 2, 16)}[operator]
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["m"], "m"),
+        helper.make_node("Relu", ["m"], ["whole"], "r"),
+        helper.make_node(operator, ["whole", *operands], ["part"], "p", **attributes),
+    ]
+    shapes = {"x": (1, 12, 16), "whole": (1, 12, 16), "part": shape}
+    x, *results = (helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items())
+    rng = np.random.default_rng(3)
+    held = [numpy_helper.from_array(rng.normal(0, 0.3, (16, 16)).astype(np.float32), "w")]
+    held += [numpy_helper.from_array(np.array(ints[n], np.int64), n) for n in operands]
+    graph = helper.make_graph(nodes, "net", [x], results, held)
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    samples = [[rng.normal(size=(1, 12, 16)).astype(np.float32)] for _ in range(6)]
+    made = tinyc.compile(path, quantise=tinyc.QuantiseOptions(samples, input_type="float32"))
+    whole, part = made.report["interface"]["outputs"]
+    assert (part["scale"], part["zero_point"]) == (whole["scale"], whole["zero_point"])
+    noise = {o.name: 10 * np.log10(o.signal / o.noise) for o in made.evaluate(samples).outputs}
+    assert min(noise.values()) > 30, noise
+    assert made.source.files["net.h"].count("_TO_FLOAT(integer)") == 2
