@@ -9,6 +9,7 @@ from typing import Any
 
 from tinyc.backends.c import CSource
 from tinyc.backends.targets import Target
+from tinyc.compiler.lowering.memory import quantising_helps
 from tinyc.compiler.options import Options
 from tinyc.ir.errors import TinycError
 from tinyc.ir.rows import RowProgram
@@ -42,7 +43,7 @@ class Sizes:
         weights: constants.
         code: an estimate.
         float_macs: multiply-accumulates of float32 in an inference.
-        floats: whether the arena holds floats.
+        floats: whether there are floats that quantisation would make integers.
         psram: of the arena in PSRAM, where there is one beside.
     """
 
@@ -59,8 +60,8 @@ class Sizes:
         return dataclasses.replace(self, arena=self.arena // part, weights=self.weights // part)
 
 
-def sizes(program: RowProgram, source: CSource) -> Sizes:
-    """What a program and the C made from it need."""
+def sizes(program: RowProgram, source: CSource, quantised: bool = False) -> Sizes:
+    """What a program and the C made from it need; for `quantised`, see `quantising_helps`."""
     held = [p for p in (*source.inputs, *source.outputs) if p.place == "argument"]
     return Sizes(
         arena=source.arena_bytes,
@@ -68,7 +69,7 @@ def sizes(program: RowProgram, source: CSource) -> Sizes:
         weights=source.weights_bytes,
         code=CODE_BYTES * len(source.stages),
         float_macs=sum(s.op.macs() for s in program.stages if s.result.dtype.is_float),
-        floats=any(b.value.dtype.is_float for b in program.buffers if b.data is None),
+        floats=quantising_helps(program, quantised),
         psram=source.psram_bytes,
     )
 

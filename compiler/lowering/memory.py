@@ -69,12 +69,17 @@ def _alive(life: Any, moment: int) -> int:
     return int((rectangles[:, 1] - rectangles[:, 0])[inside].sum())
 
 
+def quantising_helps(program: RowProgram, quantised: bool) -> bool:
+    """Whether memory holds floats that quantisation would make integers. Those of a network that is `quantised` were
+    asked for, as an input of that type, or have to stay."""
+    return not quantised and any(b.value.dtype.is_float for b in program.buffers if b.data is None)
+
+
 def check_budget(
     program: RowProgram, options: Options, quantised: bool, tried: Callable[[], Sequence[str]] = tuple
 ) -> None:
     """Raises `TinycError` when the arena is larger than the budget: by how much, which layers are the peak, and what
-    would help of what was `tried`. Floats of a `quantised` network are there because they were asked for, as for an
-    input of that type: to quantise it again is no help."""
+    would help of what was `tried`; for `quantised`, see `quantising_helps`."""
     size = program.plan.bytes if program.plan else 0
     room = options.ram_bytes
     if room is None or size <= room:
@@ -83,8 +88,7 @@ def check_budget(
     where = program.stages[layer].where
     held = ", ".join(f"{s.buffer} {s.bytes:,}" for s in alive[:4])
     helps = list(tried())
-    floats = not quantised and any(b.value.dtype.is_float for b in program.buffers if b.data is None)
-    if floats and size // 4 <= room:
+    if quantising_helps(program, quantised) and size // 4 <= room:
         helps.append(f"`quantise=QuantiseOptions(...)` (about {size // 4:,} bytes: not tried)")
     raise TinycError(
         f"the smallest arena is {size:,} bytes, {size - room:,} more than `ram` allows ({room:,}). "

@@ -17,7 +17,7 @@ def notes_of(
     lowered: Lowered, source: CSource, target: Target, options: Options, calibration: Calibration | None
 ) -> list[str]:
     """One line each. Raises `FitError` where the target has no room for the network."""
-    program, needed = lowered.program, sizes(lowered.program, source)
+    program, needed = lowered.program, sizes(lowered.program, source, lowered.integers is not None)
 
     def tried() -> list[str]:
         def enough(found: RowProgram, changed: Options, part: int) -> bool:

@@ -64,9 +64,8 @@ class Lowered:
         records: one a pass.
         evidence: what it is verified on.
         inputs: of inputs that are integers now, by name, what they mean.
-        outputs: the same for outputs.
-        given: what each output of the program means, in their order, for the program has other names where an output
-            is a copy; None of what is no integer in place of floats.
+        outputs: the same for each output, by place, for the program has other names where an output is a copy; None
+            for one that is no integer in place of floats.
         quantised: the quantised module and its measurements; None when nothing was quantised here.
         leftovers: operators of a quantised module that compute in float, with the reasons.
         quantisation: what of the quantisation was held against the float model; None without either.
@@ -79,8 +78,7 @@ class Lowered:
     records: tuple[PassRecord, ...]
     evidence: Evidence
     inputs: tuple[ScaledPort, ...] = ()
-    outputs: tuple[ScaledPort, ...] = ()
-    given: tuple[ScaledPort | None, ...] = ()
+    outputs: tuple[ScaledPort | None, ...] = ()
     quantised: QuantisedModule | None = None
     leftovers: tuple[Leftover, ...] = ()
     quantisation: Quantisation | None = None
@@ -95,7 +93,7 @@ class Lowered:
 
     def real_outputs(self, outputs: Sequence[Array]) -> list[Array]:
         """The model's numbers, of what the program gave."""
-        return [as_real(port, array) for port, array in zip(self.given, outputs, strict=True)]
+        return [as_real(port, array) for port, array in zip(self.outputs, outputs, strict=True)]
 
 
 def check_port_types(module: Module, options: Options) -> None:
@@ -201,9 +199,8 @@ def lower(quantised: Quantised, pipeline: Pipeline, options: Options, evidence: 
 
     psram = find(options.target).psram_bytes
     check_budget(program, options, quantises, lambda: trials.helps(program, enough, room, psram) if trials else ())
-    given = _given(module, outputs)
-    known = (given, quantised.made, left, quantised.compared, witnessed, integers if quantises else None, trials)
-    return Lowered(program, pipeline.records, evidence, inputs, outputs, *known)
+    known = (quantised.made, left, quantised.compared, witnessed, integers if quantises else None, trials)
+    return Lowered(program, pipeline.records, evidence, inputs, _by_place(module, outputs), *known)
 
 
 def with_port_types(lowered: Lowered, pipeline: Pipeline, options: Options, wanted: PortTypes) -> Lowered:
@@ -217,11 +214,12 @@ def with_port_types(lowered: Lowered, pipeline: Pipeline, options: Options, want
     module = pipeline.on_tensors("last", module, ())
     program = pipeline.to_rows(module, ())
     check_budget(program, options, quantised=True)
-    return Lowered(program, pipeline.records, lowered.evidence, inputs, outputs, _given(module, outputs))
+    meant = _by_place(module, outputs)
+    return Lowered(program, pipeline.records, lowered.evidence, inputs, meant, integers=lowered.integers)
 
 
-def _given(module: Module, ports: Sequence[ScaledPort]) -> tuple[ScaledPort | None, ...]:
-    """What each output of a module means."""
+def _by_place(module: Module, ports: Sequence[ScaledPort]) -> tuple[ScaledPort | None, ...]:
+    """What each output of a module means, of ports by name."""
     by_name = {p.name: p for p in ports}
     return tuple(by_name.get(v.name) for v in module.outputs)
 

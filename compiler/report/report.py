@@ -128,7 +128,7 @@ def _interface(lowered: Lowered, source: CSource) -> dict[str, Any]:
     program = lowered.program
     return {
         "inputs": side(program.inputs, source.inputs, [taken.get(v.name) for v in program.inputs]),
-        "outputs": side(program.outputs, source.outputs, lowered.given),
+        "outputs": side(program.outputs, source.outputs, lowered.outputs),
     }
 
 
@@ -171,7 +171,7 @@ def _quantisation(lowered: Lowered, quality: Evaluation | None) -> dict[str, Any
         "layers": [layer for layer in to_dicts(lowered.quantised.layers) if layer["op"] not in MOVING],
         "float_operators": [{"name": e.node.where, "reason": e.reason} for e in lowered.leftovers],
         "inputs": [port(p) for p in lowered.inputs],
-        "outputs": [port(p) for p in lowered.outputs],
+        "outputs": [port(p) for p in lowered.outputs if p is not None],
     }
     if quality is not None:
         found["inferences"] = quality.inferences

@@ -95,7 +95,7 @@ def generate_code(lowered: Lowered, imported: Imported, setup: Setup) -> CSource
     taken = {p.name: p for p in lowered.inputs}
     interface = Interface(
         tuple(_described(p, taken.get(p.value.name), pixels) for p in imported.inputs),
-        tuple(_described(p, scale, pixels) for p, scale in zip(imported.outputs, lowered.given, strict=True)),
+        tuple(_described(p, scale, pixels) for p, scale in zip(imported.outputs, lowered.outputs, strict=True)),
     )
     source = generate(
         lowered.program,

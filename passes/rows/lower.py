@@ -201,7 +201,7 @@ TIME_FIRST = (
 
 def _lacks_rows(needs: str, side: str, values: Sequence[Value]) -> str:
     """What is said where nothing comes or goes by rows, and which layout would help."""
-    ranks = {v.type.rank for v in values if v.type.shape[:1] == (1,)}
+    ranks = {v.type.rank for v in values if v.shape[:1] == (1,)}
     layouts = {4: f"for an image that is 1xCxHxW choose the {side} layout nhwc"}
     layouts |= {3: f"for a signal that is 1xCxL choose the {side} layout nlc"}
     help = [text for rank, text in layouts.items() if rank in ranks and not all(map(time_first, values))]

@@ -55,19 +55,13 @@ class StreamInTwo(RowPass, name="stream-rows-in-two"):
         alone = PlanArena(seconds=TRIAL).run(Stream(None, self.cores).run(program)).plan
         assert alone is not None
         wide = dataclasses.replace(self, external=BOUNDLESS)
-        found = [planned for way in variants(program) for planned in wide._all(way)]
-        enough: list[int] = []
-        for planned in sorted((p for p in found if p.score), key=lambda p: p.score[2]):
-            pair = dataclasses.replace(self, external=planned.score[2])
-            if pair._planned(planned.program).score:
-                enough.append(pair.external)
+        taken = {planned.score[2] for way in variants(program) for planned in wide._all(way) if planned.score}
+        # What a search finds depends on the memory that it is given, so each size is tried.
+        for external in sorted(size for size in {alone.bytes, *taken} if size > self.external):
+            pair = dataclasses.replace(self, external=external)
+            if any(pair._best(way).score for way in variants(program)):
+                yield f"`ram={self.internal}+{external}` is enough."
                 break
-        # A search with little external memory finds schedules that one with plenty does not look at.
-        tight = dataclasses.replace(self, external=alone.bytes)
-        if self.external < alone.bytes < min(enough, default=BOUNDLESS):
-            enough += [alone.bytes] if any(tight._best(way).score for way in variants(program)) else []
-        if enough:
-            yield f"`ram={self.internal}+{min(enough)}` is enough."
         yield f"In one memory, the smallest arena is {alone.bytes:,} bytes."
 
     def _best(self, program: RowProgram) -> _Planned:

@@ -155,16 +155,6 @@ def test_a_budget_is_met_by_what_was_tried(tmp_path: Path, monkeypatch: pytest.M
         api.compile(tmp_path / "m.onnx", verify=False, ram=100)
 
 
-def test_integers_are_not_told_to_be_quantised(tmp_path: Path) -> None:
-    """Floats that come in are what is too much: other types of input help, and integers are there already."""
-    onnx.save(mobilenet_v1(0.25, 32, classes=5), tmp_path / "m.onnx")
-    samples = [[x] for x in np.random.default_rng(0).normal(size=(2, 1, 3, 32, 32)).astype(np.float32)]
-    chosen = QuantiseOptions(samples, input_type="float32")
-    with pytest.raises(tinyc_api.TinycError, match="the smallest arena is") as caught:
-        api.compile(tmp_path / "m.onnx", verify=False, ram="8K", quantise=chosen)
-    assert "QuantiseOptions" not in str(caught.value)
-
-
 def test_a_board_with_psram_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tinyc.compiler.lowering.trials.SECONDS", 60.0)
     text = r"on a board with PSRAM, `ram=4096\+33554432` \((\d,\d+) bytes and ([\d,]+) of PSRAM\)"
@@ -275,6 +265,20 @@ def test_an_int8_network_is_not_slow() -> None:
     compiled = api.compile(MODEL, verify=False, target="esp32h2", quantise=options)
     assert sizes(compiled.program, compiled.source).float_macs == 0
     assert compiled.notes == ()
+
+
+def test_floats_that_were_asked_for_are_no_reason_to_quantise_again(tmp_path: Path) -> None:
+    """On a target that has no room for them, nor within a budget."""
+    small = tmp_path / "small.toml"
+    limits = "ram_bytes = 20000\nstatic_bytes = 9000\nsystem_bytes = 1000\nsystem_static_bytes = 1000\n"
+    small.write_text(f'base = "esp32c3"\nname = "small"\n{limits}')
+    onnx.save(mobilenet_v1(0.25, 32, classes=5), tmp_path / "m.onnx")
+    samples = [[x] for x in np.random.default_rng(0).normal(size=(2, 1, 3, 32, 32)).astype(np.float32)]
+    chosen = QuantiseOptions(samples, input_type="float32")
+    for options, match in (({"target": str(small)}, "does not fit on small"), ({"ram": "8K"}, "the smallest arena is")):
+        with pytest.raises(tinyc_api.TinycError, match=match) as caught:
+            api.compile(tmp_path / "m.onnx", verify=False, quantise=chosen, **options)
+        assert "QuantiseOptions" not in str(caught.value)
 
 
 def test_a_model_that_cannot_fit_is_refused_and_nothing_written(tmp_path: Path) -> None:
