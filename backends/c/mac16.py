@@ -103,8 +103,7 @@ def bands(program: RowProgram, stage: Stage, tuning: Tuning) -> int:
 
 def _words(stage: Stage, needed: Room) -> int:
     """The words that a stage has, in the arena or on the stack; 0 for too few."""
-    scratch = stage.kernel.scratch
-    words = scratch.type.size if scratch is not None and stage.kernel.has_spare else 0
+    words = stage.scratch_size if stage.kernel.has_spare else 0
     return words if needed.band(words) else needed.on_stack
 
 
@@ -180,7 +179,7 @@ def _layer(unit: TranslationUnit, stage: Stage, op: IntegerLayer, flat: Array, e
     assert bias is not None
     assert needed is not None
     count = _words(stage, needed)
-    in_arena = stage.kernel.scratch is not None and stage.kernel.scratch.type.size == count
+    in_arena = 0 < stage.scratch_size == count
     place: Parameter = (("int32_t *", "words"), Scratch()) if in_arena else (("", "words"), None)
     layer = of_words(unit, stage, op, None)
     bound = _bound(unit.program, op)

@@ -210,6 +210,12 @@ class Stage:
         return -(-self.rows // self.band)
 
     @property
+    def scratch_size(self) -> int:
+        """Elements of scratch memory that an application has, 0 for none."""
+        scratch = self.kernel.scratch
+        return 0 if scratch is None else scratch.type.size // row_count(scratch)
+
+    @property
     def words_aside(self) -> int:
         """How many words are copied aside at a time; 0 where pixels are no whole words."""
         value = self.op.operands[0]

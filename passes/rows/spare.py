@@ -36,12 +36,13 @@ def saves_nothing(program: RowProgram, stage: Stage) -> float:
 
 @dataclass(frozen=True)
 class UseSpareMemory(RowPass, name="use-spare-memory"):
-    """Gives stages scratch memory where the planned arena has a gap while they run.
+    """Gives stages scratch memory where the planned arena has a gap whenever their kernels run.
 
-    Stages come in their order, each with the first gap that is large enough for the best that it can use, or the next
-    best. Those that find none share one place behind the arena, which is a part `growth` of the arena's size at most:
-    without it the arena stays as large as it is. With a `budget` the arena may take all of that. Stages that a kernel
-    library computes have what it asked for, and those that cores share would write one memory at once.
+    What a kernel leaves there is of no use to it the next time: between two rows the gap may be anybody's. Stages come
+    in their order, each with the first gap that is large enough for the best that it can use, or the next best. Those
+    that find none share one place behind the arena, which is a part `growth` of the arena's size at most: without it
+    the arena stays as large as it is. With a `budget` the arena may take all of that. Stages that a kernel library
+    computes have what it asked for, and those that cores share would write one memory at once.
 
     `wants` says what a stage can use; `words` is for those of which it says nothing. `budget` is what the arena may
     take in bytes, None for any size. The arena of an external memory has none of it.
@@ -58,8 +59,8 @@ class UseSpareMemory(RowPass, name="use-spare-memory"):
         if not wanted or plan is None:
             return program
         names = _names(program, wanted)
-        # How long memory is alive does not depend on its size.
-        trial = _with(program, {k: _memory(names[k], sizes[0]) for k, sizes in wanted.items()})
+        # When memory is alive does not depend on its size.
+        trial = _with(program, {k: _memory(names[k], sizes[0], program.stages[k]) for k, sizes in wanted.items()})
         found, touched = lives(trial), lifetimes(trial)
         taken = [np.zeros((0, 4), np.int64)]
         for name, life in found.items():
@@ -72,18 +73,19 @@ class UseSpareMemory(RowPass, name="use-spare-memory"):
         occupied = np.concatenate(taken)
         for number, sizes in wanted.items():
             name = names[number]
-            span = found[name].hull
-            fitting = [(_gap(occupied, span, 4 * size, 4, plan.bytes), size) for size in sizes]
+            times = found[name].rectangles()[:, 2:]
+            fitting = [(_gap(occupied, times, 4 * size, 4, plan.bytes), size) for size in sizes]
             spare = [(behind if 4 * size <= room else None, size) for size in sizes]
             # What was given may be taken for the best; what was not is for those that have none otherwise.
             order = fitting + spare if self.budget is None else chain(*zip(fitting, spare, strict=True))
             place, size = next((p for p in order if p[0] is not None), (None, 0))
             if place is None:
                 continue
-            given[number] = _memory(name, size)
+            given[number] = _memory(name, size, program.stages[number])
             slots.append(Slot(name, place, 4 * size, *touched[name]))
             if place != behind:
-                occupied = np.concatenate([occupied, [[place, place + 4 * size, *span]]])
+                here = np.broadcast_to([place, place + 4 * size], times.shape)
+                occupied = np.concatenate([occupied, np.concatenate([here, times], axis=1)])
         if not given:
             return program
         end = max(plan.bytes, *(slot.offset + slot.bytes for slot in slots))
@@ -125,8 +127,10 @@ def _names(program: RowProgram, numbers: Iterable[int]) -> dict[int, str]:
     return found
 
 
-def _memory(name: str, words: int) -> Value:
-    return Value(name, TensorType((words,), DType.I32))
+def _memory(name: str, words: int, stage: Stage) -> Value:
+    """Memory that each application of a stage needs anew."""
+    shape = (1, stage.applications, words) if stage.applications > 1 else (words,)
+    return Value(name, TensorType(shape, DType.I32))
 
 
 def _with(program: RowProgram, scratch: dict[int, Value]) -> RowProgram:
@@ -135,17 +139,17 @@ def _with(program: RowProgram, scratch: dict[int, Value]) -> RowProgram:
     for number, value in scratch.items():
         kernel = dataclasses.replace(stages[number].kernel, scratch=value)
         stages[number] = dataclasses.replace(stages[number], kernel=kernel)
-    buffers = (*program.buffers, *(Buffer(value, Space.ARENA) for value in scratch.values()))
+    buffers = (*program.buffers, *(Buffer(v, Space.ARENA, ring=int(v.type.has_rows)) for v in scratch.values()))
     return dataclasses.replace(program, buffers=buffers, stages=tuple(stages))
 
 
-def _gap(occupied: NDArray[np.int64], span: tuple[int, int], size: int, step: int, end: int) -> int | None:
-    """The lowest multiple of `step` at which `size` bytes below `end` are free in a span of time; None without any.
-    `occupied` has rows of (first byte, end, first time, last time)."""
-    first, last = span
-    meets = (occupied[:, 2] <= last) & (occupied[:, 3] >= first)
+def _gap(occupied: NDArray[np.int64], times: NDArray[np.int64], size: int, step: int, end: int) -> int | None:
+    """The lowest multiple of `step` at which `size` bytes below `end` are free at all times (first, last), which follow
+    each other; None without any. `occupied` has rows of (first byte, end, first time, last time)."""
+    before = np.searchsorted(times[:, 0], occupied[:, 3], side="right") - 1
+    meets = (before >= 0) & (times[before, 1] >= occupied[:, 2])
     at = 0
-    for low, high in sorted(map(tuple, occupied[meets, :2].tolist())):
+    for low, high in sorted(map(tuple, np.unique(occupied[meets, :2], axis=0).tolist())):
         if low - at >= size:
             break
         at = max(at, -(-high // step) * step)

@@ -31,7 +31,7 @@ PLACES: tuple[InputPlace, ...] = ("argument", "arena", "rows")
 
 def words(program: RowProgram) -> list[int]:
     """By stage, the bytes of scratch memory that it has."""
-    return [0 if s.kernel.scratch is None else s.kernel.scratch.type.bytes for s in program.stages]
+    return [0 if s.kernel.scratch is None else program.buffer[s.kernel.scratch.name].bytes for s in program.stages]
 
 
 def shares_bytes(program: RowProgram) -> list[str]:
@@ -48,13 +48,11 @@ def shares_bytes(program: RowProgram) -> list[str]:
         if stage.kernel.scratch is None:
             continue
         own = stage.kernel.scratch.name
-        low = program.plan.by_buffer[own].offset
-        high = low + stage.kernel.scratch.type.bytes
-        first, last = found[own].hull
+        low, high, first, last = np.split(rectangles[own], 4, axis=1)
         for name, boxes in rectangles.items():
-            for a, b, begin, end in boxes.tolist():
-                if name != own and a < high and low < b and begin <= last and first <= end:
-                    wrong.append(f"{stage.where}: {own} and {name}")
+            a, b, begin, end = boxes.T
+            if name != own and ((a < high) & (low < b) & (begin <= last) & (first <= end)).any():
+                wrong.append(f"{stage.where}: {own} and {name}")
     return wrong
 
 
