@@ -25,6 +25,7 @@ from benchmarks.networks import (
     from_shared,
     micro_mobilenet,
     mobilenet_v1,
+    pooled,
     published,
     published_mobile_lenet,
     resnet8,
@@ -74,6 +75,7 @@ CASES: dict[str, Case] = {
         )
         for name, kilobytes in PUBLISHED_RAM.items()
     },
+    "pooled_34_float": Case(pooled, int8=False, held=15_000 / KIB),
     "resnet8": Case(resnet8),
     "mobilenet_v2_0.5_128": Case(lambda: from_shared("st_mbv2_128_05.onnx")),
 }

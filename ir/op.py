@@ -230,6 +230,11 @@ class Op:
         products of a sum in the order in which their elements follow each other. None for any other operator."""
         return None
 
+    def channel_operands(self) -> typing.Mapping[int, int]:
+        """The operands, by place, that have an entry for each channel of the result (the last dimension), which no
+        other channel needs, and along which dimension. Empty where channels need each other."""
+        return {}
+
     def loops(self) -> tuple[Loops, ...] | None:
         """The operator as strided loops, from which generic kernels are made; None where it has a kernel of its own."""
         return None

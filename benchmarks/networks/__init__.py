@@ -18,7 +18,7 @@ from benchmarks.networks.lenet import blood_mobile_lenet, mobile_lenet, publishe
 from benchmarks.networks.listing import NETWORKS, main
 from benchmarks.networks.micro import MICRO_MOBILENET, micro_mobilenet
 from benchmarks.networks.mobilenet import mobilenet_v1, mobilenet_v2
-from benchmarks.networks.pixels import espcn, unet
+from benchmarks.networks.pixels import espcn, pooled, unet
 from benchmarks.networks.residual import resnet8
 from benchmarks.networks.shuffle import shufflenet_v2
 from benchmarks.networks.signals import tcn
@@ -46,6 +46,7 @@ __all__ = [
     "mobilenet_v1",
     "mobilenet_v2",
     "mobilenet_v3_small",
+    "pooled",
     "published",
     "published_mobile_lenet",
     "resnet8",

@@ -17,7 +17,7 @@ from benchmarks.networks.keywords import ds_cnn
 from benchmarks.networks.lenet import blood_mobile_lenet, published_mobile_lenet
 from benchmarks.networks.micro import micro_mobilenet
 from benchmarks.networks.mobilenet import mobilenet_v1, mobilenet_v2
-from benchmarks.networks.pixels import espcn, unet
+from benchmarks.networks.pixels import espcn, pooled, unet
 from benchmarks.networks.residual import resnet8
 from benchmarks.networks.shuffle import shufflenet_v2
 from benchmarks.networks.signals import tcn
@@ -37,6 +37,7 @@ NETWORKS: dict[str, Callable[[], onnx.ModelProto]] = {
     "micro_mobilenet_micro": lambda: micro_mobilenet("micro"),
     "micro_mobilenet_milli": lambda: micro_mobilenet("milli"),
     "micro_mobilenet_base": lambda: micro_mobilenet("base"),
+    "pooled_34": pooled,
     "resnet8": resnet8,
     "ds_cnn": ds_cnn,
     "causal_tcn": causal_tcn,

@@ -72,3 +72,20 @@ def espcn(resolution: int = 64, width: int = 16, blocks: int = 4, up: str = "pix
     if up == "pixels":
         g.add("DepthToSpace", "pixels", blocksize=2)
     return g.model((1, 3, 2 * resolution, 2 * resolution))
+
+
+def pooled(size: int = 34, width: int = 32, classes: int = 10, seed: int = 0) -> onnx.ModelProto:
+    """One 3x3 convolution of an RGB image, the mean over all its pixels, and a dense layer."""
+    g = Graph(f"pooled_{size}", (1, 3, size, size), seed)
+    g.conv("conv", g.random(width, 3, 3, 3), g.random_bias(width))
+    g.add("Relu", "relu")
+    g.add("GlobalAveragePool", "mean")
+    g.add("Flatten", "flat")
+    g.add(
+        "Gemm",
+        "dense",
+        g.weight("dense_w", g.random(classes, width)),
+        g.weight("dense_b", g.random_bias(classes)),
+        transB=1,
+    )
+    return g.model((1, classes))

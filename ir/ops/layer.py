@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
@@ -57,6 +58,11 @@ class WeightedLayer(Op):
     def with_outside(self: WeightedT, value: float) -> WeightedT:
         """The same layer with another number outside."""
         return self
+
+    def channel_operands(self) -> Mapping[int, int]:
+        if self.fan_in() != self.x.shape[-1]:
+            return {}
+        return {k: self.output_axis if v == self.w else 0 for k, v in enumerate(self.operands) if k}
 
     def by_output(self, weights: Array) -> Array:
         """Weights, or numbers of their shape, as [output channels, the rest]."""

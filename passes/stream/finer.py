@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinyc.ir.errors import TinycError
@@ -67,7 +68,9 @@ def _parted(program: RowProgram, maker: int, reader: int) -> RowProgram | None:
     the two do not compute the same so."""
     stage, gathering = program.stages[maker], program.stages[reader]
     parted = _seen(program, stage, _parts_of(stage.result), "parts")
-    reduction = _with(gathering.op, [parted.stage.result, *gathering.op.operands[1:]]) if parted is not None else None
+    reduction = (
+        refitted(gathering.op, [parted.stage.result, *gathering.op.operands[1:]]) if parted is not None else None
+    )
     if parted is None or reduction is None or reduction.type != gathering.op.type:
         return None
     if reduction.gathered() != gathering.op.gathered():
@@ -123,13 +126,14 @@ def _seen(program: RowProgram, stage: Stage, rows: int, kind: str) -> _Seen | No
                 return None
             operands[position] = seen(operand, type)
             views.append(Buffer(operands[position], program.buffer[operand.name].space, view=View(operand.name)))
-    op = _with(stage.op, operands)
+    op = refitted(stage.op, operands)
     if op is None or op.type != result:
         return None
     return _Seen(dataclasses.replace(stage, op=op, result=seen(stage.result, result), band=rows), tuple(views))
 
 
-def _with(op: Op, operands: list[Value]) -> Op | None:
+def refitted(op: Op, operands: Sequence[Value]) -> Op | None:
+    """The operator on other operands; None where they do not fit it."""
     try:
         return op.with_operands(operands)
     except TinycError:

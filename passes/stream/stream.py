@@ -11,6 +11,7 @@ from tinyc.ir.rows import Plan, RowProgram
 from tinyc.passes.core.base import RowPass, Slack
 from tinyc.passes.rows.plan import PlanArena, segment_needs
 from tinyc.passes.stream.apart import apart
+from tinyc.passes.stream.by_channels import by_channels
 from tinyc.passes.stream.finer import coarser, finer
 from tinyc.passes.stream.piece import Cutter, Piece, Way, apply
 
@@ -104,9 +105,10 @@ class Stream(RowPass, name="stream-rows"):
 
 
 def variants(program: RowProgram) -> list[RowProgram]:
-    """The program, and others of the same meaning: by parts of rows, with results beside what they could lie over."""
+    """The program, and others of the same meaning: by parts of rows, with results beside what they could lie over, by
+    some channels at a time."""
     found = [program]
-    for change in (finer, apart):
+    for change in (finer, apart, by_channels):
         other = change(found[-1])
         if other is not found[-1]:
             found.append(other)

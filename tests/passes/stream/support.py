@@ -160,9 +160,10 @@ def gathers_floats(program: RowProgram) -> bool:
 
 def differences(before: dict[str, Array], after: dict[str, Array], rounded: bool = False) -> list[str]:
     """The names of results that are not equal bit for bit, except for the sign of zero and what NaN it is. What is
-    moved row by row has two names, what is computed by parts of rows, or by several, another one. Floats that are
-    `rounded` otherwise may differ by 1e-5 of the largest of them: some roundings of 6e-8 each, and what a layer or two
-    make of them."""
+    moved row by row has two names, what is computed by parts of rows, or by several, another one, and what is computed
+    some channels at a time one for each part. Floats that are `rounded` otherwise may differ by 1e-5 of the largest of
+    them: some roundings of 6e-8 each, and what a layer or two make of them."""
+    after = _joined(after)
     fresh = after.keys() - before.keys()
     parts = {n: whole for n in fresh if (whole := re.sub("_(parts|long_rows)$", "", n)) not in after}
     after = {parts.get(n, n): a.reshape(before[parts[n]].shape) if n in parts else a for n, a in after.items()}
@@ -172,6 +173,14 @@ def differences(before: dict[str, Array], after: dict[str, Array], rounded: bool
     if rounded:
         return [n for n in before if not _near(before[n], after[n])]
     return [n for n in before if not np.array_equal(before[n], after[n], equal_nan=before[n].dtype.kind == "f")]
+
+
+def _joined(found: dict[str, Array]) -> dict[str, Array]:
+    """Results, of which those by some channels at a time are one."""
+    parts: dict[str, list[Array]] = {}
+    for name, array in found.items():
+        parts.setdefault(re.sub(r"_channels_\d+$", "", name), []).append(array)
+    return {n: found[n] if n in found else np.concatenate(arrays, axis=-1) for n, arrays in parts.items()}
 
 
 def _near(one: Array, other: Array) -> bool:
